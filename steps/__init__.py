@@ -1,0 +1,1 @@
+"""Subject-wise classification of fear from multivariate time series, as an MLflow Project."""

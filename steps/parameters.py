@@ -1,0 +1,138 @@
+"""Every parameter of every entry point, declared once.
+
+The command lines of the steps and of the driver are made from this table; ``MLproject`` repeats it in
+YAML because MLflow reads it there, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter: its name, its default (which fixes its type) and one line of help."""
+
+    name: str
+    default: Value
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    is_folder: bool = False
+
+    @property
+    def mlproject_type(self) -> str:
+        """The MLproject type: MLflow knows no integers and no booleans."""
+        if self.is_folder:
+            return "path"
+        if isinstance(self.default, int | float) and not isinstance(self.default, bool):
+            return "float"
+        return "string"
+
+    def click_type(self) -> click.ParamType:
+        """The type the command line checks, with its bounds."""
+        if isinstance(self.default, bool):
+            return click.BOOL
+        if isinstance(self.default, int):
+            return click.IntRange(
+                None if self.minimum is None else int(self.minimum),
+                None if self.maximum is None else int(self.maximum),
+            )
+        if isinstance(self.default, float):
+            return click.FloatRange(self.minimum, self.maximum)
+        if self.choices:
+            return click.Choice(self.choices)
+        return click.STRING
+
+
+_PARAMETERS = (
+    Parameter("cwd", ".", "folder that relative paths resolve against", is_folder=True),
+    Parameter("seed", 0, "seed of everything random", minimum=0, maximum=2**31 - 1),
+    Parameter("run_name", "fear", "name of the run; folds are named {run_name}_{subject}_{test_number}"),
+    Parameter("reuse", True, "skip a step when a finished run with the same inputs, parameters and code exists"),
+    # prepare
+    Parameter("source", "simulated", "'simulated', a folder with participants/, or a .csv or .parquet table"),
+    Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
+    Parameter("timesteps", 0, "time points per trial after linear resampling; 0 = as recorded", minimum=0),
+    Parameter("max_gap", 0, "interpolate gaps of up to this many samples; 0 = gaps are an error", minimum=0),
+    Parameter("simulated_subjects", 24, "subjects of the simulated study, half of them with fear", minimum=4),
+    Parameter("simulated_controls", 6, "control subjects of the simulated study", minimum=0),
+    Parameter("simulated_trials_min", 5, "fewest trials of a simulated subject", minimum=1),
+    Parameter("simulated_trials_max", 10, "most trials of a simulated subject", minimum=1),
+    Parameter("simulated_features", 24, "features of the simulated study", minimum=1),
+    Parameter("simulated_effect", 1.0, "size of the simulated fear effect; 0 = none", minimum=0.0),
+    # train
+    Parameter("dataset_uri", "latest", "URI of a dataset artifact, or 'latest'"),
+    Parameter("model", "cnn", "network", choices=("cnn", "cnn_wide")),
+    Parameter("cv", "loso", "'loso' (leave-one-subject-out) or 'group-kfold:K'"),
+    Parameter("repeats", 1, "test numbers per fold, each with its own seed", minimum=1),
+    Parameter("subjects", "all", "test subjects, comma-separated, or 'all'"),
+    Parameter("controls", "exclude", "control group in training", choices=("exclude", "negatives")),
+    Parameter("epochs", 60, "most epochs of a fold", minimum=1),
+    Parameter("batch_size", 32, "trials per optimisation step", minimum=1),
+    Parameter("learning_rate", 0.001, "initial learning rate of Adam", minimum=0.0),
+    Parameter("validation_fraction", 0.2, "share of the training subjects held out for early stopping",
+              minimum=0.05, maximum=0.5),
+    Parameter("early_stopping_patience", 15, "epochs without a lower val_loss before stopping; 0 = never stop",
+              minimum=0),
+    Parameter("reduce_lr_patience", 6, "epochs without a lower val_loss before the learning rate is reduced; 0 = never",
+              minimum=0),
+    Parameter("reduce_lr_factor", 0.5, "factor of a learning rate reduction", minimum=0.01, maximum=0.99),
+    Parameter("class_weight", "balanced", "'balanced', 'none' or 'w0,w1'"),
+    Parameter("workers", "auto", "training processes, or 'auto' for one per core"),
+    # evaluate and attribute
+    Parameter("train_run_id", "latest", "run ID of a training, or 'latest'"),
+    Parameter("thresholds", "0.5,0.43,0.35", "decision thresholds, comma-separated"),
+    Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2),
+    Parameter("baseline", "mean", "baseline of Integrated Gradients", choices=("zero", "mean", "control")),
+    Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
+)  # fmt: skip
+
+PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
+
+_PREPARE = (
+    "source", "positive_label", "timesteps", "max_gap", "simulated_subjects", "simulated_controls",
+    "simulated_trials_min", "simulated_trials_max", "simulated_features", "simulated_effect",
+)  # fmt: skip
+_TRAIN = (
+    "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "learning_rate",
+    "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
+    "workers",
+)  # fmt: skip
+_EVALUATE = ("thresholds",)
+_ATTRIBUTE = ("steps", "baseline", "target")
+
+ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
+    "main": ("run_name", "seed", "reuse", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, "cwd"),
+    "prepare": (*_PREPARE, "seed", "cwd"),
+    "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
+    "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
+    "attribute": ("train_run_id", *_ATTRIBUTE, "cwd"),
+}
+
+
+def options(entry_point: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a click command with one ``--name`` option per parameter of ``entry_point``."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(ENTRY_POINTS[entry_point]):
+            parameter = PARAMETERS[name]
+            option = click.option(
+                f"--{name}",
+                name,
+                type=parameter.click_type(),
+                default=parameter.default,
+                show_default=True,
+                help=parameter.help,
+            )
+            function = option(function)
+        return function
+
+    return decorate

@@ -123,7 +123,7 @@ class Dataset:
     @property
     def timesteps(self) -> int:
         """Time points per trial."""
-        return self.values.shape[1]
+        return len(self.time)
 
     @property
     def label_counts(self) -> dict[Literal["0", "1"], int]:
@@ -174,7 +174,7 @@ class Dataset:
             entries.append(
                 SubjectEntry(
                     name=str(name),
-                    group=CONTROL if self.is_control[rows][0] else PATIENT,
+                    group="control" if self.is_control[rows][0] else "patient",
                     trials=int(rows.sum()),
                     positive_trials=int(self.labels[rows].sum()),
                 )

@@ -36,7 +36,11 @@ class Parameter:
             return "float"
         return "string"
 
-    def click_type(self) -> click.ParamType:
+    def parse(self, value: object) -> Value:
+        """A value given as text or typed, as the type of the default."""
+        return self.click_type().convert(value, None, None)  # type: ignore[no-any-return]
+
+    def click_type(self) -> click.ParamType[Any]:
         """The type the command line checks, with its bounds."""
         if isinstance(self.default, bool):
             return click.BOOL

@@ -1,0 +1,1 @@
+"""Fold models to the importance of features, by Integrated Gradients."""

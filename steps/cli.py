@@ -1,0 +1,45 @@
+"""The door of a step: options from the parameter table, one clear line for a user's mistake."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from steps.errors import UserError
+from steps.parameters import options
+
+USER_ERROR = 2
+
+
+def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a click command of a function that takes the parameters of ``entry_point`` as a mapping.
+
+    The command first goes to the folder the user typed it in (``cwd``), so that relative paths, the default
+    store and its artifacts all mean that folder. A ``UserError`` is printed as one line, exit status 2.
+    """
+
+    def decorate(function: Callable[[dict[str, Any]], None]) -> click.Command:
+        @click.command(entry_point, help=function.__doc__, context_settings={"max_content_width": 110})
+        @options(entry_point)
+        def command(**parameters: Any) -> None:
+            try:
+                os.chdir(parameters["cwd"])
+            except OSError as error:
+                raise click.BadParameter(f"cwd={parameters['cwd']!r}: {error.strerror}") from error
+            # Alembic and MLflow announce every table of a new store.
+            logging.getLogger("alembic").setLevel(logging.WARNING)
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+            try:
+                function(parameters)
+            except UserError as error:
+                click.echo(f"error: {error}", err=True)
+                sys.exit(USER_ERROR)
+
+        return command
+
+    return decorate

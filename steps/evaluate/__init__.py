@@ -1,0 +1,1 @@
+"""Fold models to metrics, tables and figures."""

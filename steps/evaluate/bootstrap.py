@@ -1,0 +1,195 @@
+"""Statistics with intervals from resampled subjects.
+
+Trials of one subject resemble each other, so the subject is what is drawn: with replacement, with all its
+trials (the cluster bootstrap; Field & Welsh 2007, "Bootstrapping clustered data", J. R. Stat. Soc. B
+69:369-390). A resample is then nothing but a weight per subject, and every statistic here takes weights, for
+all resamples at once: confusion counts and sums are linear in them, AUC is bilinear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NotRequired, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from steps.evaluate.metrics import PROBABILITY_EPSILON
+from steps.evaluate.tables import Scores
+from steps.evaluate.thresholds import threshold_key
+
+Array = npt.NDArray[np.float64]
+_ELEMENTS = 2_000_000  # per temporary array, 16 MB
+
+
+class Estimate(TypedDict):
+    """A statistic and its percentile interval; the interval is absent where it cannot be estimated."""
+
+    value: float
+    low: NotRequired[float]
+    high: NotRequired[float]
+
+
+def resample_weights(subjects: int, resamples: int, seed: int) -> Array:
+    """How often each subject is drawn, shape ``(resamples, subjects)``; each row sums to ``subjects``."""
+    generator = np.random.default_rng(seed)
+    draws = generator.multinomial(subjects, np.full(subjects, 1.0 / subjects), size=resamples)
+    return draws.astype(np.float64)
+
+
+def statistics(scores: Scores, weights: Array, thresholds: Sequence[float]) -> dict[str, Array]:
+    """Every statistic of every resample.
+
+    Args:
+        scores: the trials, or the subjects.
+        weights: shape ``(resamples, subjects)``; columns in the order of ``np.unique(scores.subjects)``. A
+            row of ones gives the statistics of ``scores`` as they are.
+        thresholds: decision thresholds.
+
+    Returns:
+        Arrays of shape ``(resamples,)``, NaN where undefined: ``auc``, ``average_precision``, ``loss``
+        (binary cross-entropy, nats), ``brier`` (mean squared error of the probability), and for each
+        threshold ``threshold_0.43/accuracy`` and so on: ``balanced_accuracy``, ``precision``, ``recall``,
+        ``specificity``, ``f1``. Without positives recall is undefined, without negatives specificity, without
+        either AUC, average precision and balanced accuracy; precision and F1 are 0 where they would divide by
+        zero.
+    """
+    positive = scores.labels == 1
+    clipped = np.clip(scores.probabilities, PROBABILITY_EPSILON, 1 - PROBABILITY_EPSILON)
+    total = weights @ _per_subject(scores, np.ones(len(positive)))
+    positives = weights @ _per_subject(scores, positive)
+    negatives = total - positives
+    both = (positives > 0) & (negatives > 0)
+    result = {
+        "auc": _ratio(_concordant_pairs(scores, weights), positives * negatives),
+        "average_precision": np.where(both, _average_precision(scores, weights), np.nan),
+        "loss": weights @ _per_subject(scores, -np.log(np.where(positive, clipped, 1 - clipped))) / total,
+        "brier": weights @ _per_subject(scores, (scores.probabilities - positive) ** 2) / total,
+    }
+    for threshold in thresholds:
+        predicted = scores.probabilities >= threshold
+        tp = weights @ _per_subject(scores, predicted & positive)
+        fp = weights @ _per_subject(scores, predicted & ~positive)
+        recall = _ratio(tp, positives)
+        specificity = _ratio(negatives - fp, negatives)
+        named = {
+            "accuracy": (tp + negatives - fp) / total,
+            "balanced_accuracy": (recall + specificity) / 2,
+            "precision": _ratio(tp, tp + fp, otherwise=0.0),
+            "recall": recall,
+            "specificity": specificity,
+            "f1": _ratio(2 * tp, positives + tp + fp, otherwise=0.0),
+        }
+        result |= {f"{threshold_key(threshold)}/{name}": values for name, values in named.items()}
+    return result
+
+
+def point_values(scores: Scores, thresholds: Sequence[float]) -> dict[str, float]:
+    """The statistics of ``scores`` as they are; undefined ones are absent."""
+    ones = np.ones((1, len(np.unique(scores.subjects))))
+    values = {name: float(value[0]) for name, value in statistics(scores, ones, thresholds).items()}
+    return {name: value for name, value in values.items() if np.isfinite(value)}
+
+
+def estimates(scores: Scores, weights: Array, thresholds: Sequence[float], *, confidence: float) -> dict[str, Estimate]:
+    """The statistics of ``scores`` with percentile intervals (Efron & Tibshirani 1993, chapter 13).
+
+    Args:
+        scores: the trials, or the subjects.
+        weights: from `resample_weights`; with a single subject there are no intervals.
+        thresholds: decision thresholds.
+        confidence: e.g. 0.95.
+
+    Returns:
+        An estimate per statistic that is defined; resamples in which one is undefined are left out of its
+        interval.
+    """
+    tail = 100 * (1 - confidence) / 2
+    resampled = statistics(scores, weights, thresholds)
+    result: dict[str, Estimate] = {}
+    for name, value in point_values(scores, thresholds).items():
+        result[name] = {"value": value}
+        defined = resampled[name][np.isfinite(resampled[name])]
+        if weights.shape[1] > 1 and len(defined):
+            low, high = np.percentile(defined, [tail, 100 - tail])
+            result[name] |= {"low": float(low), "high": float(high)}
+    return result
+
+
+def roc_band(
+    scores: Scores, false_positive_rates: Array, weights: Array, *, confidence: float = 0.95
+) -> tuple[Array, Array]:
+    """Pointwise percentile band of the true positive rate, both of shape ``false_positive_rates.shape``.
+
+    Resamples with one class are left out.
+    """
+    curves = []
+    for tp, fp in _cumulative(scores, weights):
+        defined = (tp[:, -1] > 0) & (fp[:, -1] > 0)
+        for hits, alarms in zip(tp[defined], fp[defined], strict=True):
+            rates = np.interp(
+                false_positive_rates, np.append(0.0, alarms / alarms[-1]), np.append(0.0, hits / hits[-1])
+            )
+            curves.append(rates)
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.percentile(curves, [tail, 100 - tail], axis=0)
+    return low, high
+
+
+def _ratio(numerator: Array, denominator: Array, otherwise: float = np.nan) -> Array:
+    result = np.full(denominator.shape, otherwise)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result
+
+
+def _codes(scores: Scores) -> npt.NDArray[np.intp]:
+    return np.unique(scores.subjects, return_inverse=True)[1]
+
+
+def _per_subject(scores: Scores, amounts: npt.NDArray[np.floating | np.bool_]) -> Array:
+    """Sum over the entries of each subject."""
+    return np.bincount(_codes(scores), weights=amounts).astype(np.float64)
+
+
+def _concordant_pairs(scores: Scores, weights: Array) -> Array:
+    """Weighted number of (positive, negative) pairs in the right order, ties counting a half.
+
+    Over all pairs that is AUC (Hanley & McNeil 1982). The pairs are counted once, per pair of subjects.
+    """
+    codes = _codes(scores)
+    positive = scores.labels == 1
+    negatives = scores.probabilities[~positive]
+    subjects = weights.shape[1]
+    pairs = np.zeros((subjects, subjects))
+    for subject in np.unique(codes[positive]):
+        own = np.sort(scores.probabilities[positive & (codes == subject)])
+        above = len(own) - np.searchsorted(own, negatives, side="right")
+        not_below = len(own) - np.searchsorted(own, negatives, side="left")
+        pairs[subject] = np.bincount(codes[~positive], weights=(above + not_below) / 2, minlength=subjects)
+    return np.asarray(((weights @ pairs) * weights).sum(axis=1))
+
+
+def _cumulative(scores: Scores, weights: Array) -> Iterator[tuple[Array, Array]]:
+    """True and false positives at every distinct probability, from the highest down.
+
+    Yields a block of resamples at a time, to bound the memory. Each array has shape ``(resamples of the
+    block, distinct probabilities)``.
+    """
+    order = np.argsort(-scores.probabilities, kind="stable")
+    descending = scores.probabilities[order]
+    last_of_ties = np.append(np.flatnonzero(np.diff(descending)), len(order) - 1)
+    codes, positive = _codes(scores)[order], (scores.labels == 1)[order]
+    block = max(1, _ELEMENTS // len(order))
+    for start in range(0, len(weights), block):
+        entries = weights[start : start + block, codes]
+        tp = np.cumsum(entries * positive, axis=1)[:, last_of_ties]
+        yield tp, np.cumsum(entries, axis=1)[:, last_of_ties] - tp
+
+
+def _average_precision(scores: Scores, weights: Array) -> Array:
+    """Sum of precision times the step in recall, without interpolation, as scikit-learn defines it."""
+    parts = []
+    for tp, fp in _cumulative(scores, weights):
+        precision = _ratio(tp, tp + fp, otherwise=0.0)
+        parts.append(_ratio((np.diff(tp, prepend=0.0) * precision).sum(axis=1), tp[:, -1]))
+    return np.concatenate(parts)

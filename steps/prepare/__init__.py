@@ -1,0 +1,1 @@
+"""source -> dataset artifact: readers, simulated study, validation."""

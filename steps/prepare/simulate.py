@@ -1,0 +1,223 @@
+"""A simulated study: subjects differ smoothly and widely, fear differs locally and less.
+
+Only additions, multiplications, divisions and rounding touch the uniform draws, never a sum over an axis, a
+matrix product or a transcendental function: those may differ in the last bit between machines, and the
+digest must not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from steps.dataset import Dataset, PlantedTruth
+from steps.errors import UserError
+from steps.prepare.resample import DEFAULT_TIMESTEPS, percent_axis
+
+Doubles = npt.NDArray[np.float64]
+
+LABEL_NAMES: Final = ("no_fear", "fear")
+MAX_FEATURES: Final = 10_000
+_JOINTS = ("ankle_moment", "knee_moment", "hip_moment", "foot_angle", "knee_angle", "hip_angle",
+           "pelvis_angle", "thorax_angle")  # fmt: skip
+_UNITS = {"moment": ("Nm/kg", 0.5), "angle": ("deg", 8.0)}  # unit, and size of one standardised step
+
+# All in standard steps of a feature. Together they set how hard the study is; see docs/prepare.md.
+_SUBJECT_SD = (0.7, 0.5, 0.4, 0.3)  # of the Legendre coefficients of a subject's own curve, degrees 0 to 3
+_TRIAL_SD = (0.2, 0.15, 0.1, 0.1)
+_NOISE_SD = 0.2
+_POPULATION_SD = 1.0  # of the heights of the population's bumps
+_LOBES = 4
+_FACTORS = 4
+_FACTOR_TRIAL = 0.3
+_OWN = 0.15
+_WARP = 0.06  # timing jitter: at most a quarter of it, as a share of the landing
+_FEAR_PEAK = 0.6
+_EXPRESSION_FEAR = (0.2, 1.4)  # a fear subject shows the shape with a strength between these
+_EXPRESSION_NO_FEAR = (0.0, 0.6)
+_EXPRESSION_TRIAL_SD = 0.15
+_LOBES_PEAK = 0.28621670111997307  # maximum of u (1 - u^2)^2
+
+
+@dataclass(frozen=True)
+class SimulationSize:
+    """How large the simulated study is, and how strong fear shows (0 = not at all)."""
+
+    subjects: int = 24
+    controls: int = 6
+    trials_min: int = 5
+    trials_max: int = 10
+    features: int = 24
+    effect: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the sizes.
+
+        Raises:
+            UserError: a size is out of its range.
+        """
+        bounds = {"subjects": (4, 9999), "controls": (0, 9999), "trials_min": (1, 9999), "features": (1, MAX_FEATURES)}
+        for name, (low, high) in bounds.items():
+            if not low <= getattr(self, name) <= high:
+                raise UserError(f"simulated {name} is {getattr(self, name)}, expected {low} to {high}")
+        if not self.trials_min <= self.trials_max <= 9999:
+            raise UserError(f"simulated trials_max is {self.trials_max}, expected {self.trials_min} (trials_min) to 9999")
+        if not 0 <= self.effect <= 1e3:
+            raise UserError(f"simulated effect is {self.effect}, expected 0 to 1000")
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The fear shape of one feature: centre and half width as shares of the landing, and its sign."""
+
+    centre: float
+    half_width: float
+    sign: float
+
+    def window(self, timesteps: int) -> tuple[int, int]:
+        """First and last time point, inclusive, that the shape can reach under any timing jitter."""
+        reach = self.half_width + _WARP / 4
+        first = int(np.ceil((self.centre - reach) * (timesteps - 1)))
+        return first, max(first, int(np.floor((self.centre + reach) * (timesteps - 1))))
+
+    def curve(self, landing: Doubles) -> Doubles:
+        """The shape at times ``landing`` (shares of the landing, any shape): a lobe down, a lobe up, peak 1."""
+        u = (landing - self.centre) / self.half_width
+        inside = np.maximum(1.0 - u * u, 0.0)
+        if _LOBES == 2: return self.sign * u * inside * inside / _LOBES_PEAK
+        if _LOBES == 3: return self.sign * (1 - 6*u*u) * inside * inside
+        if _LOBES == 4: return self.sign * u*(3-12*u*u) * inside * inside/0.45
+        if _LOBES == 6: return self.sign * u*(5-20*u*u+16*u*u*u*u) * inside * inside
+
+
+def feature_names(count: int) -> tuple[str, ...]:
+    """Names of the first ``count`` features: joints by axis, then ``extra_25`` and on."""
+    joints = [f"{joint}_{axis}" for joint in _JOINTS for axis in "xyz"]
+    return tuple((joints + [f"extra_{i}" for i in range(len(joints) + 1, count + 1)])[:count])
+
+
+def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0) -> Dataset:
+    """Simulate a study of ``timesteps`` time points (0 = 101); the same arguments give the same digest anywhere.
+
+    Every draw is made whatever the effect, so two studies that differ in ``effect`` alone differ only where
+    ``planted_truth`` says.
+
+    Raises:
+        UserError: one time point asked for.
+    """
+    if timesteps == 1:
+        raise UserError("timesteps is 1, expected 0 (= 101) or at least 2")
+    timesteps = timesteps or DEFAULT_TIMESTEPS
+    rng = np.random.default_rng(seed)
+    names = feature_names(size.features)
+    scale = np.array([_unit_and_scale(name)[1] for name in names])
+    planted = sorted(rng.permutation(size.features)[: max(1, round(size.features / 5))].tolist())
+    shapes = {feature: _draw_shape(rng) for feature in planted}
+    offset, population = _draw_population(rng, size.features)
+    loadings = _normal(rng, (_FACTORS, len(_SUBJECT_SD), size.features)) / np.sqrt(_FACTORS)
+
+    fears = round(size.subjects / 2)
+    fear = np.zeros(size.subjects + size.controls, dtype=np.int8)
+    fear[rng.permutation(size.subjects)[:fears]] = 1
+    strength = np.zeros(len(fear))
+    strength[fear == 1] = _spread(rng, fears, *_EXPRESSION_FEAR)
+    strength[fear == 0] = _spread(rng, len(fear) - fears, *_EXPRESSION_NO_FEAR)
+
+    values, labels, subjects, trials = [], [], [], []
+    for index in range(len(fear)):
+        count = int(rng.integers(size.trials_min, size.trials_max + 1))
+        jitter = _WARP * (2.0 * rng.random((count, 1)) - 1.0)
+        shares = np.arange(timesteps) / (timesteps - 1)
+        landing = shares + jitter * shares * (1.0 - shares)  # (count, timesteps)
+        own = _smooth(landing, [_OWN * x for x in _SUBJECT_SD], _normal(rng, (1, len(_SUBJECT_SD), size.features)))
+        z = _normal(rng, (1, _FACTORS)) + _FACTOR_TRIAL * _normal(rng, (count, _FACTORS))
+        co = np.zeros((count, len(_SUBJECT_SD), size.features))
+        for k in range(_FACTORS): co += z[:, k][:, None, None] * loadings[k]
+        own = own + _smooth(landing, _SUBJECT_SD, co)
+        drift = _smooth(landing, [_OWN * x for x in _TRIAL_SD], _normal(rng, (count, len(_TRIAL_SD), size.features)))
+        shown = size.effect * _FEAR_PEAK * strength[index] * (1.0 + _EXPRESSION_TRIAL_SD * _normal(rng, (count, 1)))
+        block = offset + _bumps(landing, population) + own + drift
+        block += _NOISE_SD * _normal(rng, (count, timesteps, size.features))
+        for feature, shape in shapes.items():
+            block[:, :, feature] += shown * shape.curve(landing)
+        values.append(block * scale)
+        labels += [fear[index]] * count
+        number = index + 1 if index < size.subjects else index + 1 - size.subjects
+        subjects += [f"{'S' if index < size.subjects else 'C'}{number:02d}"] * count
+        trials += [f"{trial:02d}" for trial in range(1, count + 1)]
+
+    windows = {names[feature]: shape.window(timesteps) for feature, shape in shapes.items()}
+    return Dataset(
+        # Rounded so that no later change of the arithmetic's last bit shows in the digest.
+        values=np.round(np.concatenate(values), 4).astype(np.float32),
+        labels=np.array(labels, dtype=np.int8),
+        subjects=np.array(subjects, dtype=np.str_),
+        trials=np.array(trials, dtype=np.str_),
+        is_control=np.array([name.startswith("C") for name in subjects]),
+        features=names,
+        units={name: _unit_and_scale(name)[0] for name in names if _unit_and_scale(name)[0]},
+        time=percent_axis(timesteps),
+        time_unit="%",
+        label_names=LABEL_NAMES,
+        source="simulated",
+        planted_truth=PlantedTruth(windows=windows if size.effect else {}),
+    )
+
+
+def _unit_and_scale(name: str) -> tuple[str, float]:
+    return _UNITS.get(name.split("_")[1], ("", 1.0))
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Doubles:
+    """Near-normal draws (sum of twelve uniforms): the exact normal sampler calls the C library's exp and log."""
+    total = rng.random(shape)
+    for _ in range(11):
+        total += rng.random(shape)
+    return total - 6.0
+
+
+def _spread(rng: np.random.Generator, count: int, low: float, high: float) -> Doubles:
+    """``count`` strengths spread evenly over ``low`` to ``high`` in random order, so no seed is much easier."""
+    shares = (rng.permutation(count) + rng.random(count)) / max(count, 1)
+    return low + (high - low) * shares
+
+
+def _draw_shape(rng: np.random.Generator) -> _Shape:
+    half_width = 0.085 + 0.035 * rng.random()
+    reach = half_width + _WARP / 4
+    centre = reach + (1.0 - 2.0 * reach) * rng.random()
+    return _Shape(float(centre), float(half_width), 1.0 if rng.random() < 0.5 else -1.0)
+
+
+def _draw_population(rng: np.random.Generator, features: int) -> tuple[Doubles, Doubles]:
+    """The population's mean curves: an offset ``(features,)`` and bumps ``(3, 3, features)`` (centre, half, height)."""
+    bumps = np.empty((3, 3, features))
+    for bump in bumps:
+        bump[0] = rng.random(features)
+        bump[1] = 0.3 + 0.4 * rng.random(features)
+        bump[2] = _POPULATION_SD * _normal(rng, (features,))
+    return _normal(rng, (features,)), bumps
+
+
+def _bumps(landing: Doubles, bumps: Doubles) -> Doubles:
+    """The population's mean curves at ``landing``, shape ``(trials, timesteps, features)``."""
+    total = np.zeros((*landing.shape, bumps.shape[2]))
+    for centre, half_width, height in bumps:
+        u = (landing[:, :, None] - centre) / half_width
+        inside = np.maximum(1.0 - u * u, 0.0)
+        total += height * inside * inside
+    return total
+
+
+def _smooth(landing: Doubles, deviations: Sequence[float], draws: Doubles) -> Doubles:
+    """Random cubics ``(trials, timesteps, features)``: Legendre polynomials weighted by ``draws (trials, 4, features)``."""
+    x = (2.0 * landing - 1.0)[:, :, None]
+    legendre = (np.ones_like(x), x, 1.5 * x * x - 0.5, 2.5 * x * x * x - 1.5 * x)
+    total = np.zeros((landing.shape[0], landing.shape[1], draws.shape[2]))
+    for degree, (deviation, polynomial) in enumerate(zip(deviations, legendre, strict=True)):
+        total += deviation * draws[:, degree][:, None, :] * polynomial
+    return total

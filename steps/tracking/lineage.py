@@ -1,0 +1,150 @@
+"""Finding what earlier steps left: ``latest``, datasets by URI, the folds of a training."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.tracking.session import ENTRY_POINT_TAG
+
+if TYPE_CHECKING:
+    import keras
+
+DATASET_FOLDER = "dataset"
+MODEL_FILE = "model/data/model.keras"
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class FoldRun:
+    """A finished fold: its run and who was tested."""
+
+    run: Run
+    name: str
+    test_number: int
+    split: dict[str, list[str]]
+
+    @property
+    def run_id(self) -> str:
+        """ID of the fold's run."""
+        return str(self.run.info.run_id)
+
+
+def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
+    """The run named by ``run_id``, or the newest FINISHED run of ``entry_point`` for ``latest``.
+
+    Raises:
+        UserError: there is none, or it is a run of something else, or it has not finished.
+    """
+    client = MlflowClient()
+    if run_id == LATEST:
+        found = client.search_runs(
+            [experiment_id],
+            f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and attributes.status = 'FINISHED'",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+        )
+        if not found:
+            name = client.get_experiment(experiment_id).name
+            raise UserError(
+                f"no finished {entry_point} run in experiment {name!r}; first run: mlflow run . -e {entry_point}"
+            )
+        return found[0]
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        raise UserError(f"no run {run_id!r} in this store; expected the ID of a {entry_point} run") from error
+    found_as = run.data.tags.get(ENTRY_POINT_TAG, "something else")
+    if found_as != entry_point:
+        raise UserError(f"run {run_id} is a run of {found_as}, expected a {entry_point} run")
+    if run.info.status != "FINISHED":
+        raise UserError(f"{entry_point} run {run_id} is {run.info.status}, expected FINISHED")
+    return run
+
+
+def resolve_dataset_uri(uri: str, experiment_id: str) -> str:
+    """``latest`` as ``runs:/<newest prepare run>/dataset``; any other URI unchanged."""
+    if uri != LATEST:
+        return uri
+    return f"runs:/{find_run('prepare', LATEST, experiment_id).info.run_id}/{DATASET_FOLDER}"
+
+
+def dataset_folder(uri: str) -> Path:
+    """Local folder of a dataset artifact, downloaded if need be.
+
+    Raises:
+        UserError: nothing is there.
+    """
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except (MlflowException, OSError) as error:
+        raise UserError(f"no dataset artifact at {uri}: {str(error).splitlines()[0]}") from error
+
+
+def load_dataset(uri: str) -> Dataset:
+    """The dataset at ``uri``, its digest checked."""
+    return Dataset.load(dataset_folder(uri))
+
+
+def fold_runs(train_run_id: str) -> list[FoldRun]:
+    """The finished folds of a training, by name and test number.
+
+    Raises:
+        UserError: there are none.
+    """
+    client = MlflowClient()
+    experiment_id = client.get_run(train_run_id).info.experiment_id
+    folds: list[FoldRun] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id],
+            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{train_run_id}' and attributes.status = 'FINISHED'",
+            run_view_type=ViewType.ACTIVE_ONLY,
+            max_results=1000,
+            page_token=token,
+        )
+        for run in page:
+            split = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/split.json")
+            tags = run.data.tags
+            folds.append(FoldRun(run, tags["subject"], int(tags["test_number"]), split))
+        token = page.token
+        if not token:
+            break
+    if not folds:
+        raise UserError(f"train run {train_run_id} has no finished folds")
+    return sorted(folds, key=lambda fold: (fold.name, fold.test_number))
+
+
+def load_model(fold: FoldRun) -> keras.Model:
+    """The fold's model.
+
+    Only its ``.keras`` file is read, in Keras's safe mode: nothing is unpickled and no code comes with it.
+
+    Raises:
+        UserError: the model is not there, or holds code.
+    """
+    import keras
+
+    try:
+        path = mlflow.artifacts.download_artifacts(run_id=fold.run_id, artifact_path=MODEL_FILE)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (MlflowException, OSError, ValueError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"cannot load the model of run {fold.run.info.run_name} ({fold.run_id}): {reason}") from error
+
+
+def load_history(fold: FoldRun) -> pd.DataFrame:
+    """The fold's training history: a row per epoch (the index, from 1), a column per metric."""
+    return pd.read_csv(io.StringIO(mlflow.artifacts.load_text(f"runs:/{fold.run_id}/history.csv")), index_col="epoch")

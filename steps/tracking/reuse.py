@@ -1,0 +1,130 @@
+"""Is there a finished run that did exactly this already?
+
+A step's identity is its entry point, its resolved parameters, a hash of the code and a digest of its inputs. It is
+kept as a JSON tag of our own: MLflow quotes the parameters it logs for the shell, so those never match.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from steps.parameters import PARAMETERS, Value
+from steps.tracking import lineage, record
+from steps.tracking.session import ENTRY_POINT_TAG
+
+ROOT = Path(__file__).parents[2]
+_KEY_TAG, _IDENTITY_TAG = "reuse_key", "reuse_identity"
+# Where things lie, not what is computed; what they point to counts as an input.
+_LOCATIONS = {"cwd", "source", "dataset_uri", "train_run_id"}
+_ARTIFACTS = {
+    "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
+    "train": ("runtime.json",),
+    "evaluate": ("results.csv", "subjects.csv", "summary.json"),
+    "attribute": ("feature_importance.csv", "attribution_map.csv"),
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes two runs of a step interchangeable."""
+
+    entry_point: str
+    parameters: dict[str, Value]
+    code: str
+    inputs: str
+
+    @classmethod
+    def of(cls, entry_point: str, parameters: Mapping[str, object], inputs: str) -> Identity:
+        """Identity of running ``entry_point`` now; numbers and booleans count by value, not by spelling."""
+        resolved = {
+            name: PARAMETERS[name].parse(value) for name, value in sorted(parameters.items()) if name not in _LOCATIONS
+        }
+        return cls(entry_point, resolved, code_hash(), inputs)
+
+    def as_json(self) -> str:
+        """Canonical JSON."""
+        return json.dumps(vars(self), sort_keys=True)
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.as_json().encode()).hexdigest()
+
+    def tags(self) -> dict[str, str]:
+        """The tags a run carries so that it can be found again."""
+        return {_KEY_TAG: self.key, _IDENTITY_TAG: self.as_json()}
+
+
+@cache
+def code_hash() -> str:
+    """SHA-256 over ``steps/`` and ``conda.yaml``: sees uncommitted changes, and needs no git."""
+    sha = hashlib.sha256()
+    for path in [*sorted((ROOT / "steps").rglob("*.py")), ROOT / "conda.yaml"]:
+        content = path.read_bytes()
+        sha.update(f"{path.relative_to(ROOT).as_posix()}\x1f{len(content)}\x1f".encode() + content)
+    return sha.hexdigest()
+
+
+def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
+    """A finished run to use instead of running the step, and the reason why it is or is not there."""
+    client = MlflowClient()
+    finished = f"tags.{ENTRY_POINT_TAG} = '{identity.entry_point}' and attributes.status = 'FINISHED'"
+    newest_first = ["attributes.start_time DESC"]
+    same = client.search_runs(
+        [experiment_id], f"{finished} and tags.{_KEY_TAG} = '{identity.key}'", order_by=newest_first
+    )
+    for run in same:
+        if not (gone := _missing_artifact(run, identity.entry_point)):
+            return run, "same parameters, code and inputs"
+    if same:
+        return None, f"run {same[0].info.run_id} matches, but its {gone} is gone"
+    last = client.search_runs([experiment_id], finished, order_by=newest_first, max_results=1)
+    if not last:
+        return None, "never run before"
+    return None, _difference(identity, last[0].data.tags.get(_IDENTITY_TAG))
+
+
+def _difference(identity: Identity, recorded: str | None) -> str:
+    if recorded is None:
+        return "the last run did not record what it was made from"
+    before, now = json.loads(recorded), vars(identity)
+    if before["code"] != now["code"]:
+        return "the code has changed"
+    changed = [
+        f"{name} was {before['parameters'].get(name)!r}, is {value!r}"
+        for name, value in identity.parameters.items()
+        if before["parameters"].get(name) != value
+    ]
+    if changed:
+        return "; ".join(changed)
+    return "the inputs have changed" if before["inputs"] != now["inputs"] else "an older run matches no longer"
+
+
+def _missing_artifact(run: Run, entry_point: str) -> str | None:
+    for path in _ARTIFACTS[entry_point]:
+        if not _exists(run.info.run_id, path):
+            return path
+    if entry_point == "train":
+        for fold in lineage.fold_runs(run.info.run_id):
+            if not _exists(fold.run_id, f"{record.MODEL}/MLmodel"):
+                return f"model of {fold.run.info.run_name}"
+    return None
+
+
+def _exists(run_id: str, path: str) -> bool:
+    folder = path.rpartition("/")[0]
+    try:
+        listed = mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=folder or None)
+    except (MlflowException, OSError):
+        return False
+    return any(item.path == path for item in listed)

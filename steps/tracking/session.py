@@ -1,0 +1,132 @@
+"""Where a step's record goes: the store, the experiment and the run.
+
+``mlflow run`` has made a run before any of our code starts. When it lies in an experiment the user chose, the
+step adopts it. When it lies in MLflow's ``Default`` experiment, because no name was given, the step makes its own
+run in ``Fear_Classification_Experiments`` and leaves a pointer behind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage, Param, Run, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+
+from steps.errors import UserError
+
+EXPERIMENT = "Fear_Classification_Experiments"
+ENTRY_POINT_TAG = "entry_point"
+_DEFAULT_EXPERIMENT_ID = "0"
+_RUN_ID, _EXPERIMENT_ID, _EXPERIMENT_NAME = "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"
+_TRACKING_URI = "MLFLOW_TRACKING_URI"
+
+
+@contextmanager
+def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str | None = None) -> Iterator[Run]:
+    """The MLflow run of a step, active inside the block; it ends FINISHED, or FAILED when the block raises.
+
+    Args:
+        entry_point: name of the MLproject entry point, kept as a tag.
+        parameters: logged where ``mlflow run`` has not logged them already.
+        run_name: name of a run that has to be made; ``entry_point`` by default.
+
+    Raises:
+        UserError: the experiment cannot be used.
+    """
+    pin_tracking_uri()
+    client = MlflowClient()
+    given = client.get_run(run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
+    tags = {ENTRY_POINT_TAG: entry_point}
+    if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
+        run_id, experiment_id = given.info.run_id, given.info.experiment_id
+    else:
+        experiment_id = experiment()
+        run_id = None
+        tags |= _project_tags(given) | {MLFLOW_RUN_NAME: run_name or entry_point}
+    # Worker processes and child projects inherit these, not the pointer run's.
+    os.environ[_EXPERIMENT_ID] = experiment_id
+    os.environ.pop(_EXPERIMENT_NAME, None)
+    with mlflow.start_run(run_id=run_id, experiment_id=experiment_id) as run:
+        logged = client.get_run(run.info.run_id).data.params
+        missing = [Param(k, str(v)) for k, v in parameters.items() if k not in logged]
+        client.log_batch(run.info.run_id, params=missing, tags=[RunTag(k, v) for k, v in tags.items()])
+        if run_id is None and given:
+            _leave_pointer(client, given, run)
+        yield run
+
+
+def pin_tracking_uri() -> None:
+    """Make the tracking URI absolute and hand it to every child process through the environment.
+
+    A relative SQLite path means the folder the command was typed in; a child that runs elsewhere would
+    resolve it again and lose the run.
+    """
+    uri = os.environ.get(_TRACKING_URI) or mlflow.get_tracking_uri()
+    os.environ[_TRACKING_URI] = absolute_uri(uri, Path.cwd())
+
+
+def absolute_uri(uri: str, folder: Path) -> str:
+    """``sqlite:///mlflow.db`` with the path resolved against ``folder``; any other URI unchanged."""
+    match = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:)([^?]+)(\?.*)?", uri)
+    if not match:
+        return uri
+    return f"{match[1]}{folder.resolve() / match[2]}{match[3] or ''}"
+
+
+def experiment() -> str:
+    """ID of the experiment to work in: what the environment names, else the study's own, made when missing."""
+    chosen = os.environ.get(_EXPERIMENT_ID)
+    if chosen and chosen != _DEFAULT_EXPERIMENT_ID:
+        return chosen
+    name = os.environ.get(_EXPERIMENT_NAME) or EXPERIMENT
+    client = MlflowClient()
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:  # another process was faster
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == LifecycleStage.DELETED:
+        raise UserError(
+            f"experiment {name!r} was deleted; restore it with "
+            f"'mlflow experiments restore -x {found.experiment_id}' or choose another with --experiment-name"
+        )
+    return str(found.experiment_id)
+
+
+def show_uri(uri: str) -> str:
+    """A URI fit for printing: without user name and password."""
+    return re.sub(r"(?<=://)[^/@]*@", "", uri)
+
+
+def _project_tags(given: Run | None) -> dict[str, str]:
+    """What ``mlflow run`` recorded about source, commit and entry point on the run it made."""
+    if given is None:
+        return {}
+    wanted = ("mlflow.project.", "mlflow.source.", "mlflow.gitRepoURL", "mlflow.user", MLFLOW_PARENT_RUN_ID)
+    return {k: v for k, v in given.data.tags.items() if k.startswith(wanted)}
+
+
+def _leave_pointer(client: MlflowClient, given: Run, run: Run) -> None:
+    note = (
+        f"`mlflow run` without `--experiment-name` starts here. The study is run `{run.info.run_id}` "
+        f"in experiment `{client.get_experiment(run.info.experiment_id).name}`."
+    )
+    client.set_tag(given.info.run_id, "study_run_id", run.info.run_id)
+    client.set_tag(given.info.run_id, MLFLOW_RUN_NOTE, note)
+
+
+def end_as_failed(run_id: str) -> None:
+    """Mark a run that nobody will finish any more."""
+    client = MlflowClient()
+    if client.get_run(run_id).info.status == RunStatus.to_string(RunStatus.RUNNING):
+        client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))

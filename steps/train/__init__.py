@@ -1,0 +1,1 @@
+"""dataset -> one model per fold: networks, subject-wise splits, fitting."""

@@ -1,0 +1,81 @@
+"""Entry point ``train``: the dataset artifact -> one model per fold."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from steps.cli import door
+from steps.dataset import Dataset
+from steps.tracking import lineage, record, reuse
+from steps.tracking.session import step_run
+from steps.train.pool import train_folds
+from steps.train.settings import FitSettings, class_weights, worker_count
+from steps.train.splits import plan_folds
+from steps.train.worker import TrainingJob
+
+
+@door("train")
+def main(parameters: dict[str, Any]) -> None:
+    """Train one model per fold and test number; every fold is a run nested under this one."""
+    started = time.perf_counter()
+    with step_run("train", parameters) as run:
+        uri = lineage.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
+        folder = lineage.dataset_folder(uri)
+        dataset = Dataset.load(folder)
+        folds = plan_folds(
+            dataset,
+            cv=parameters["cv"],
+            repeats=parameters["repeats"],
+            subjects=parameters["subjects"],
+            controls=parameters["controls"],
+            validation_fraction=parameters["validation_fraction"],
+            seed=parameters["seed"],
+        )
+        class_weights(parameters["class_weight"], dataset.labels)  # a typo should not wait for the first fold
+        workers = worker_count(parameters["workers"], len(folds))
+        manifest = dataset.manifest()
+        record.log(
+            run.info.run_id,
+            tags={
+                "dataset_uri": uri,
+                "dataset_digest": manifest.digest,
+                "model": parameters["model"],
+                **reuse.Identity.of("train", parameters, manifest.digest).tags(),
+            },
+        )
+        record.log_dataset_input(manifest, uri, context="train")
+        click.echo(f"{len(folds)} folds of {parameters['model']} ({parameters['cv']}) in {workers} processes")
+        job = TrainingJob(
+            dataset_folder=folder,
+            dataset_uri=uri,
+            dataset_digest=manifest.digest,
+            settings=FitSettings.from_parameters(parameters),
+            class_weight=parameters["class_weight"],
+            run_name=parameters["run_name"],
+            train_run_id=run.info.run_id,
+            experiment_id=run.info.experiment_id,
+            parameters=parameters,
+        )
+        before = time.perf_counter()
+        metrics = train_folds(job, folds, workers)
+        training = [fold["training_time_s"] for fold in metrics]
+        runtime = {
+            "folds": len(folds),
+            "workers": workers,
+            "training_s": sum(training),
+            "training_s_mean_per_fold": sum(training) / len(training),
+            "folds_wall_s": time.perf_counter() - before,
+            "total_wall_s": time.perf_counter() - started,
+        }
+        record.log_json(run.info.run_id, runtime, "runtime.json")
+        record.log(run.info.run_id, metrics=runtime)
+        click.echo(
+            f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
+        )
+
+
+if __name__ == "__main__":
+    main()

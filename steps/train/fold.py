@@ -1,0 +1,93 @@
+"""One fold: standardise on its training trials, fit, and put the scaler into the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pandas as pd
+
+from steps.dataset import Dataset, Ints
+from steps.train import networks
+from steps.train.engine import METRICS, Engine, Fit, OnEpoch, standardisation
+from steps.train.settings import FitSettings, class_weights
+from steps.train.splits import Fold
+
+
+@dataclass(frozen=True)
+class TrainedFold:
+    """A fold's model and how it came about.
+
+    Attributes:
+        fold: who trained, validated and is tested.
+        model: from trials in the user's units, ``(trials, timesteps, features)``, to ``(trials, 1)``.
+        history: a row per epoch (from 1), a column per metric.
+        timestamps_ms: end of each epoch, Unix milliseconds.
+        seconds: wall time of the fit.
+        class_weight: weights of the negative and the positive class.
+        class_counts: trials of each class, per part (``training``, ``validation``, ``test``).
+    """
+
+    fold: Fold
+    model: keras.Model
+    history: pd.DataFrame
+    timestamps_ms: list[int]
+    seconds: float
+    class_weight: tuple[float, float]
+    class_counts: dict[str, tuple[int, int]]
+
+    def metrics(self) -> dict[str, float]:
+        """The fold's training metrics under the contract's names; ``*_epoch`` counts from 1."""
+        accuracy, loss = self.history["val_accuracy"].to_numpy(), self.history["val_loss"].to_numpy()
+        return {
+            "best_val_accuracy": float(accuracy.max()),
+            "best_val_accuracy_epoch": int(accuracy.argmax()) + 1,
+            "best_val_loss": float(loss.min()),
+            "best_val_loss_epoch": int(loss.argmin()) + 1,
+            "epochs_trained": len(self.history),
+            "training_time_s": self.seconds,
+        }
+
+
+def train_fold(
+    engine: Engine,
+    dataset: Dataset,
+    fold: Fold,
+    settings: FitSettings,
+    class_weight: str = "balanced",
+    on_epoch: OnEpoch | None = None,
+) -> TrainedFold:
+    """Train one fold; the held-out subjects' trials are counted but never read.
+
+    Raises:
+        UserError: ``class_weight`` is malformed.
+    """
+    training = dataset.of_subjects(fold.training_subjects)
+    validation = dataset.of_subjects(fold.validation_subjects)
+    mean, scale = standardisation(training.values)
+    weights = class_weights(class_weight, training.labels)
+
+    def scaled(part: Dataset) -> tuple[np.ndarray, Ints]:
+        return ((part.values - mean) / scale).astype(np.float32), part.labels
+
+    fit: Fit = engine.fit(scaled(training), scaled(validation), weights, settings, fold.seed, on_epoch)
+    counts = {
+        name: (part.label_counts["0"], part.label_counts["1"])
+        for name, part in (
+            ("training", training),
+            ("validation", validation),
+            ("test", dataset.of_subjects(fold.test_subjects)),
+        )
+    }
+    history = pd.DataFrame(fit.history, columns=list(METRICS))
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    return TrainedFold(
+        fold=fold,
+        model=networks.with_scaler(fit.network, mean, scale),
+        history=history,
+        timestamps_ms=fit.timestamps_ms,
+        seconds=fit.seconds,
+        class_weight=weights,
+        class_counts=counts,
+    )

@@ -1,0 +1,81 @@
+"""The networks: `(timesteps, features)` in, the probability of the positive class out.
+
+They are built without a scaler (the engine feeds standardised trials); `with_scaler` puts the fold's
+standardisation in front, so that the saved model takes trials in the units the user gave.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+
+def build(name: str, timesteps: int, features: int) -> keras.Model:
+    """A freshly initialised network for standardised trials.
+
+    Args:
+        name: ``cnn`` or ``cnn_wide``.
+        timesteps: time points per trial.
+        features: features per time point.
+
+    Returns:
+        Model from ``(trials, timesteps, features)`` to ``(trials, 1)``, a probability.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    inputs = keras.Input((timesteps, features), name="trial")
+    if name == "cnn":
+        x = _cnn(inputs)
+    elif name == "cnn_wide":
+        x = _cnn_wide(inputs)
+    else:
+        raise ValueError(f"unknown network {name!r}")
+    outputs = keras.layers.Dense(1, activation="sigmoid", name="probability")(x)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _cnn(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Two convolution blocks of 64, global average pooling, dense 64, dropout."""
+    for _ in range(2):
+        x = keras.layers.Conv1D(64, 5, padding="same", activation="relu")(x)
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    x = keras.layers.Dense(64, activation="relu")(x)
+    return keras.layers.Dropout(0.3)(x)
+
+
+def _cnn_wide(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Convolutions of 400, 100 and 300 with batch normalisation and dropout, then dense 450."""
+    for filters, kernel, dropout, pool in ((400, 3, 0.2, False), (100, 7, 0.4, True), (300, 3, 0.2, False)):
+        x = keras.layers.Conv1D(
+            filters, kernel, padding="same", use_bias=False, kernel_regularizer=keras.regularizers.L2(0.01)
+        )(x)
+        x = keras.layers.BatchNormalization()(x)
+        x = keras.layers.ReLU()(x)
+        if pool:
+            x = keras.layers.MaxPooling1D(2, padding="same")(x)
+        x = keras.layers.Dropout(dropout)(x)
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    x = keras.layers.Dense(450, activation="relu", kernel_regularizer=keras.regularizers.L2(0.01))(x)
+    return keras.layers.Dropout(0.3)(x)
+
+
+def with_scaler(
+    network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
+) -> keras.Model:
+    """Put a fold's standardisation in front of a trained network.
+
+    Args:
+        network: model for standardised trials.
+        mean: mean per feature, shape ``(features,)``.
+        scale: standard deviation per feature, shape ``(features,)``, nowhere zero.
+
+    Returns:
+        Model for trials in the user's units; its layers share their weights with ``network``.
+    """
+    inputs = keras.Input(network.input_shape[1:], name="trial")
+    x = keras.layers.Normalization(axis=-1, mean=mean, variance=scale**2, name="standardise")(inputs)
+    for layer in network.layers[1:]:
+        x = layer(x)
+    return keras.Model(inputs, x, name=network.name)

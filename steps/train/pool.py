@@ -1,0 +1,108 @@
+"""A warm pool of training processes, and what it says while it works."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.queues import Queue
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from steps.errors import UserError
+from steps.train import worker
+from steps.train.splits import Fold
+from steps.train.worker import Progress, TrainingJob
+
+
+def train_folds(job: TrainingJob, folds: Sequence[Fold], workers: int) -> list[dict[str, float]]:
+    """Train and log every fold in ``workers`` processes; returns the folds' metrics in their order.
+
+    Raises:
+        UserError: a process was killed, most likely for memory.
+        Exception: whatever a fold raised; the folds not yet begun are not begun.
+    """
+    # Forking a process that holds database connections and threads is not safe; spawning is.
+    context = mp.get_context("spawn")
+    queue: Queue[Progress | None] = context.Queue()
+    with (
+        _display(queue, folds, job.settings.epochs),
+        ProcessPoolExecutor(workers, context, initializer=_start, initargs=(job, queue)) as pool,
+    ):
+        futures = [pool.submit(worker.run, fold) for fold in folds]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            for future in futures:
+                if future.done() and not future.cancelled():
+                    future.result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"a training process was killed; with workers={workers} the machine may have run out of memory: "
+                "try fewer workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        return [future.result() for future in futures]
+
+
+def _start(job: TrainingJob, queue: Queue[Progress | None]) -> None:
+    worker.start(job, queue.put)
+
+
+@contextmanager
+def _display(queue: Queue[Progress | None], folds: Sequence[Fold], epochs: int) -> Iterator[None]:
+    """Show progress until the block ends: a bar on a terminal, a line per finished fold elsewhere."""
+    target = _on_terminal if sys.stderr.isatty() else _as_lines
+    thread = threading.Thread(target=target, args=(queue, len(folds), epochs), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        queue.put(None)
+        thread.join()
+
+
+def _on_terminal(queue: Queue[Progress | None], folds: int, epochs: int) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("epochs"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    epochs_done: dict[tuple[str, int], int] = {}
+    finished = 0
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"fold 0/{folds}", total=folds * epochs)
+        while (event := queue.get()) is not None:
+            key = (event.fold, event.test_number)
+            # Early stopping: a finished fold counts as all its epochs.
+            epochs_done[key] = epochs if event.seconds is not None else event.epoch
+            finished += event.seconds is not None
+            description = f"fold {finished}/{folds}  {event.fold} (test {event.test_number})  epoch {event.epoch}/{epochs}"
+            bar.update(task, completed=sum(epochs_done.values()), description=description)
+
+
+def _as_lines(queue: Queue[Progress | None], folds: int, _epochs: int) -> None:
+    started, finished = time.monotonic(), 0
+    while (event := queue.get()) is not None:
+        if event.seconds is None:
+            continue
+        finished += 1
+        left = (time.monotonic() - started) / finished * (folds - finished)
+        print(
+            f"fold {finished}/{folds}  {event.fold} (test {event.test_number}): {event.epoch} epochs, "
+            f"best val_loss {event.metrics['best_val_loss']:.3f}, "
+            f"best val_accuracy {event.metrics['best_val_accuracy']:.3f}, "
+            f"{event.seconds:.1f} s; about {left:.0f} s left",
+            flush=True,
+        )

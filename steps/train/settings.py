@@ -1,0 +1,70 @@
+"""From command line values to what a training needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from sklearn.utils.class_weight import compute_class_weight
+
+from steps.dataset import Ints
+from steps.errors import UserError
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Hyperparameters of a fit; a patience of 0 switches that schedule off."""
+
+    model: str = "cnn"
+    epochs: int = 60
+    batch_size: int = 32
+    learning_rate: float = 0.001
+    early_stopping_patience: int = 15
+    reduce_lr_patience: int = 6
+    reduce_lr_factor: float = 0.5
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> FitSettings:
+        """The hyperparameters among a command line's parameters."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls)})
+
+
+def worker_count(workers: str, jobs: int) -> int:
+    """Processes to train in: a number, or ``auto`` for one per usable core, and never more than there are jobs.
+
+    Raises:
+        UserError: neither ``auto`` nor a positive number.
+    """
+    if workers == "auto":
+        wanted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    elif workers.isdecimal() and int(workers) > 0:
+        wanted = int(workers)
+    else:
+        raise UserError(f"workers={workers!r}, expected 'auto' or a number of at least 1")
+    return min(wanted, jobs)
+
+
+def class_weights(rule: str, labels: Ints) -> tuple[float, float]:
+    """Weights of the two classes by ``balanced`` (n / (2 n_class)), ``none`` or ``w0,w1``.
+
+    Raises:
+        UserError: anything else, or a weight that is negative or not finite.
+    """
+    if rule == "none":
+        return 1.0, 1.0
+    if rule == "balanced":
+        negative, positive = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
+        return float(negative), float(positive)
+    try:
+        negative, positive = (float(part) for part in rule.split(","))
+        valid = np.isfinite([negative, positive]).all() and min(negative, positive) >= 0 < max(
+            negative, positive
+        )
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UserError(f"class_weight={rule!r}, expected 'balanced', 'none' or two weights such as '1,2.5'")
+    return negative, positive

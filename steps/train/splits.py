@@ -1,0 +1,173 @@
+"""Who trains, who validates, who is tested: subject-wise splits, apart from any fitting.
+
+The outer split is leave-one-subject-out or grouped K-fold; the inner split takes the early-stopping
+subjects out of the training subjects. Control subjects are never tested and never validate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold and test number.
+
+    Attributes:
+        name: the test subject (leave-one-subject-out) or ``fold-01`` ... (grouped K-fold).
+        test_number: which repeat of the fold, from 1.
+        test_subjects: subjects whose trials are predicted by this fold's model.
+        validation_subjects: subjects that decide early stopping and the learning rate.
+        training_subjects: subjects the model and its scaler are fitted on, controls included if they join.
+        label: class name of the test subjects, or ``mixed``.
+        seed: seed of this fold and test number; depends on nothing but the study's seed, the name and the number.
+    """
+
+    name: str
+    test_number: int
+    test_subjects: tuple[str, ...]
+    validation_subjects: tuple[str, ...]
+    training_subjects: tuple[str, ...]
+    label: str
+    seed: int
+
+
+def plan_folds(
+    dataset: Dataset,
+    *,
+    cv: str = "loso",
+    repeats: int = 1,
+    subjects: str = "all",
+    controls: str = "exclude",
+    validation_fraction: float = 0.2,
+    seed: int = 0,
+) -> list[Fold]:
+    """All folds of a study, in the order of their names and test numbers.
+
+    Args:
+        dataset: the study.
+        cv: ``loso`` or ``group-kfold:K``.
+        repeats: test numbers per fold.
+        subjects: comma-separated test subjects, or ``all``; the others still train. With grouped K-fold,
+            the folds that test one of them.
+        controls: ``exclude``, or ``negatives`` to let the control group train as negatives.
+        validation_fraction: share of the training subjects that validate.
+        seed: the study's seed.
+
+    Raises:
+        UserError: unknown ``cv`` or subject, no control group to join, or too few subjects for a split.
+    """
+    if controls == "negatives" and not dataset.is_control.any():
+        raise UserError("controls=negatives, but the dataset has no control group; use controls=exclude")
+    joining = (
+        tuple(np.unique(dataset.subjects[dataset.is_control]).tolist()) if controls == "negatives" else ()
+    )
+    study = dataset.select(~dataset.is_control)
+    wanted = _wanted_subjects(subjects, study)
+    folds = []
+    for name, test in _outer(study, cv, seed):
+        if wanted is not None and wanted.isdisjoint(test):
+            continue
+        pool = study.select(~np.isin(study.subjects, test))
+        tested = np.unique(study.labels[np.isin(study.subjects, test)])
+        for test_number in range(1, repeats + 1):
+            fold_seed = derive_seed(seed, name, test_number)
+            validation = _validation_subjects(pool, validation_fraction, fold_seed, name)
+            training = sorted(set(pool.subjects.tolist()) - set(validation)) + list(joining)
+            folds.append(
+                Fold(
+                    name=name,
+                    test_number=test_number,
+                    test_subjects=test,
+                    validation_subjects=validation,
+                    training_subjects=tuple(training),
+                    label=study.label_names[tested[0]] if len(tested) == 1 else "mixed",
+                    seed=fold_seed,
+                )
+            )
+    return folds
+
+
+def derive_seed(seed: int, *parts: object) -> int:
+    """A 31-bit seed from the study's seed and what it is for, stable over versions and machines."""
+    text = "\x1f".join(str(part) for part in (seed, *parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF
+
+
+def _outer(study: Dataset, cv: str, seed: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    names = np.unique(study.subjects)
+    if cv == "loso":
+        for _, test in LeaveOneGroupOut().split(study.labels, groups=study.subjects):
+            subject = str(study.subjects[test[0]])
+            yield subject, (subject,)
+        return
+    scheme, _, count = cv.partition(":")
+    if scheme != "group-kfold" or not count.isdecimal() or int(count) < 2:
+        raise UserError(f"cv={cv!r}, expected 'loso' or 'group-kfold:K' with K of at least 2")
+    if int(count) > len(names):
+        raise UserError(f"cv={cv!r} asks for {count} folds, but only {len(names)} subjects can be tested")
+    splitter = StratifiedGroupKFold(int(count), shuffle=True, random_state=seed)
+    for number, test in enumerate(_test_groups(splitter, study.labels, study.subjects), start=1):
+        yield f"fold-{number:0{len(count)}d}", test
+
+
+def _validation_subjects(pool: Dataset, fraction: float, seed: int, fold: str) -> tuple[str, ...]:
+    """Grouped and, where labels allow, stratified: what is left to train on always has both classes."""
+    groups = len(np.unique(pool.subjects))
+    candidates: list[tuple[str, ...]] = []
+    if groups >= 3:
+        for count in sorted({max(2, min(round(1 / fraction), groups)), groups}):
+            splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+            candidates += _test_groups(splitter, pool.labels, pool.subjects)
+    usable = [c for c in candidates if _has_both(pool.labels[~np.isin(pool.subjects, c)])]
+    if not usable:
+        raise UserError(
+            f"fold {fold} leaves {groups} training subjects, too few to set some aside for early stopping and still "
+            "train on both classes; add subjects or use cv=loso"
+        )
+    # Prefer a validation set that sees both classes; in a tiny study there may be none.
+    return next((c for c in usable if _has_both(pool.labels[np.isin(pool.subjects, c)])), usable[0])
+
+
+def _test_groups(
+    splitter: StratifiedGroupKFold, labels: npt.NDArray[np.int8], subjects: npt.NDArray[np.str_]
+) -> list[tuple[str, ...]]:
+    with warnings.catch_warnings():
+        # scikit-learn warns when a class has fewer trials than folds; such folds are kept out by the caller.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        try:
+            splits: Iterable[tuple[object, npt.NDArray[np.int64]]] = list(
+                splitter.split(labels, labels, subjects)
+            )
+        except ValueError:  # more folds than trials in every class
+            return []
+    return [tuple(np.unique(subjects[test]).tolist()) for _, test in splits if len(test)]
+
+
+def _has_both(labels: npt.NDArray[np.int8]) -> bool:
+    return len(np.unique(labels)) == 2
+
+
+def _wanted_subjects(subjects: str, study: Dataset) -> set[str] | None:
+    if subjects == "all":
+        return None
+    wanted = {name.strip() for name in subjects.split(",") if name.strip()}
+    known = set(study.subjects.tolist())
+    unknown = sorted(wanted - known)
+    if unknown or not wanted:
+        found = repr(unknown[0]) if unknown else "nothing"
+        raise UserError(
+            f"subjects names {found}, expected 'all' or some of: {', '.join(sorted(known)[:10])}"
+            f"{', …' if len(known) > 10 else ''} (control subjects are never tested)"
+        )
+    return wanted

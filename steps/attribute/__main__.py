@@ -93,7 +93,7 @@ def _say(features: Sequence[str], trials: pd.DataFrame, metrics: dict[str, float
     click.echo(f"most important of {len(features)} features: {', '.join(features[:5])}")
     if "planted_truth_auc" in metrics:
         click.echo(f"agreement with the planted features: AUC {metrics['planted_truth_auc']:.3f}")
-    worst = trials.loc[trials["relative_error"].idxmax()]
+    worst = trials.iloc[int(trials["relative_error"].to_numpy().argmax())]
     click.echo(f"completeness error at most {worst['relative_error']:.2e} of the output change")
     if above := metrics["trials_above_tolerance"]:
         click.echo(

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
-from steps.dataset import PlantedTruth
+from steps.dataset import Dataset, PlantedTruth
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
 HEATMAP_FEATURES = 80  # with more the names would run into each other
@@ -50,7 +50,7 @@ def heatmap(
     axes.invert_yaxis()
     bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=max(8, len(names)))
     bar.set_label("mean |attribution|\n(probability per time point)")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     windows = truth.windows if truth else {}
     for row, name in enumerate(names):
         if name in windows:
@@ -112,7 +112,7 @@ def bars(importance: pd.DataFrame, *, truth: PlantedTruth | None = None) -> Figu
         handles.insert(0, Patch(facecolor=BLUE, label="not changed"))
         handles.insert(0, Patch(facecolor=VERMILION, hatch="///", edgecolor="white", label="changed in the simulation"))
     if handles:
-        axes.legend(handles=handles, loc="lower right", frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
     axes.set_ylim(len(top) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.set_yticks(rows, [_short(name) for name in top["feature"]], fontsize=8)
@@ -130,27 +130,19 @@ def bars(importance: pd.DataFrame, *, truth: PlantedTruth | None = None) -> Figu
     return figure
 
 
-def all_figures(
-    importance: pd.DataFrame,
-    attribution_map: pd.DataFrame,
-    time: Sequence[float],
-    *,
-    time_unit: str,
-    truth: PlantedTruth | None,
-) -> dict[str, Figure]:
+def all_figures(attribution_map: pd.DataFrame, importance: pd.DataFrame, dataset: Dataset) -> dict[str, Figure]:
     """Every figure of an attribution, by file name.
 
     Args:
-        importance: from `steps.attribute.importance.feature_importance`.
         attribution_map: from `steps.attribute.importance.attribution_map`, unsigned.
-        time: the time axis.
-        time_unit: its unit.
-        truth: what a simulated study changed.
+        importance: from `steps.attribute.importance.feature_importance`.
+        dataset: gives the time axis and, if simulated, the planted truth.
     """
     values = attribution_map.drop(columns="feature").to_numpy(np.float64)
     features = [str(name) for name in attribution_map["feature"]]
+    truth = dataset.planted_truth
     return {
-        "attribution_map.png": heatmap(values, features, time, time_unit=time_unit, truth=truth),
+        "attribution_map.png": heatmap(values, features, dataset.time, time_unit=dataset.time_unit, truth=truth),
         "feature_importance.png": bars(importance, truth=truth),
     }
 
@@ -164,7 +156,7 @@ def _edges(time: Sequence[float]) -> npt.NDArray[np.float64]:
     """Borders between time points: halfway, and as far beyond the ends."""
     points = np.asarray(time, dtype=np.float64)
     if len(points) == 1:
-        return points[0] + np.array([-0.5, 0.5])
+        return np.array([points[0] - 0.5, points[0] + 0.5])
     middle = (points[1:] + points[:-1]) / 2
     return np.concatenate([[2 * points[0] - middle[0]], middle, [2 * points[-1] - middle[-1]]])
 

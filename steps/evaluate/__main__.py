@@ -13,7 +13,7 @@ from steps.evaluate.metrics import fold_metrics
 from steps.evaluate.predict import inference_ms_per_trial, predict
 from steps.evaluate.summary import flat_metrics, summary
 from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
-from steps.evaluate.thresholds import parse_thresholds
+from steps.evaluate.thresholds import parse_thresholds, threshold_key
 from steps.tracking import lineage, record, reuse
 from steps.tracking.session import step_run
 
@@ -61,7 +61,7 @@ def main(parameters: dict[str, Any]) -> None:
 
 def _in_words(level: str, outcome: dict[str, Any]) -> str:
     """One line of the results; `summary.json` has the rest."""
-    names = {"auc": "AUC", f"threshold_{outcome['thresholds'][0]:g}/balanced_accuracy": "balanced accuracy"}
+    names = {"auc": "AUC", f"{threshold_key(outcome['thresholds'][0])}/balanced_accuracy": "balanced accuracy"}
     parts = [
         f"{text} {found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
         for name, text in names.items()

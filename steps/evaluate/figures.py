@@ -7,7 +7,8 @@ that the figures survive a grey printer. Names come from the user and are never 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import cycle
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,9 @@ def precision_recall(
             linewidth=1.2,
             label=f"prevalence among {name}, {prevalence:.2f}",
         )
-    axes.legend(loc="lower left", frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
+    rare = (trials.labels == 1).mean() < 0.35  # then the curves fall into the lower corner
+    corner: Literal["upper right", "lower left"] = "upper right" if rare else "lower left"
+    axes.legend(loc=corner, frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02), aspect="equal", xlabel="recall", ylabel="precision")
     axes.set_title("Precision and recall of the held-out trials and subjects", fontsize=11)
     return figure
@@ -236,7 +239,7 @@ def subject_probabilities(
     }
     size = 3 if len(trials.labels) > 200 else 6
     positions = np.array([position[key] for key in zip(trials.subjects, trials.labels, strict=True)], dtype=np.float64)
-    for threshold, line in zip(thresholds, _cycle(THRESHOLD_LINES, len(thresholds)), strict=True):
+    for threshold, line in zip(thresholds, cycle(THRESHOLD_LINES), strict=False):
         axes.axhline(threshold, color=BLACK, linestyle=line, linewidth=0.9, label=f"threshold {threshold}", zorder=1)
     for label, colour, marker, face in ((1, VERMILION, "o", VERMILION), (0, BLUE, "s", "white")):
         of_class = trials.labels == label
@@ -330,10 +333,6 @@ def _interval(estimate: Estimate) -> str:
 
 def _short(name: str) -> str:
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-
-
-def _cycle(items: Sequence[str], count: int) -> list[str]:
-    return [items[i % len(items)] for i in range(count)]
 
 
 def _plain_ticks(axes: Axes) -> None:

@@ -1,5 +1,79 @@
+"""Arithmetic along time: gaps, holes and linear time normalisation. Plain arrays in, plain arrays out.
+
+Interpolation is written out rather than left to ``np.interp``, whose compiled loop may fuse a multiply and an add
+on some processors and so change the last bit, and with it the digest.
+"""
+
 from __future__ import annotations
+
+from typing import Final
+
 import numpy as np
-DEFAULT_TIMESTEPS = 101
+import numpy.typing as npt
+
+Doubles = npt.NDArray[np.float64]
+
+DEFAULT_TIMESTEPS: Final = 101
+RAGGED: Final = 1.5  # a step longer than this many median steps is a gap
+
+
 def percent_axis(timesteps: int) -> tuple[float, ...]:
+    """The time axis after normalisation: 0 to 100 % in ``timesteps`` points."""
     return tuple((100.0 * np.arange(timesteps) / (timesteps - 1)).tolist())
+
+
+def interpolate(at: Doubles, time: Doubles, values: Doubles) -> Doubles:
+    """Linear interpolation of ``values (n, ...)``, sampled at increasing ``time (n,)``, at the times ``at (m,)``.
+
+    ``n`` is at least 2 and ``at`` lies within ``time``; a time that was sampled gives its sample exactly.
+    """
+    left = np.clip(np.searchsorted(time, at, side="right") - 1, 0, len(time) - 2)
+    share = (at - time[left]) / (time[left + 1] - time[left])
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    low, high = values[left], values[left + 1]
+    # Written so that neither end is off by a rounding error: share 0 gives low, share 1 gives high.
+    return np.where(share < 0.5, low + share * (high - low), high - (1.0 - share) * (high - low))
+
+
+def normalise(time: Doubles, values: Doubles, timesteps: int) -> Doubles:
+    """``values (n, features)`` at ``timesteps`` evenly spaced times from the first sample to the last."""
+    shares = np.arange(timesteps) / (timesteps - 1)
+    grid = time[0] + (time[-1] - time[0]) * shares
+    grid[-1] = time[-1]
+    return interpolate(grid, time, values)
+
+
+def missing_samples(time: Doubles) -> npt.NDArray[np.int64]:
+    """How many samples each step of ``time (n,)`` lacks, shape ``(n - 1,)``: 0 for all but ragged steps."""
+    steps = np.diff(time)
+    usual = np.median(steps)
+    ragged = steps > RAGGED * usual
+    if not ragged.any():
+        return np.zeros(len(steps), dtype=np.int64)
+    return np.where(ragged, np.maximum(np.rint(np.minimum(steps / usual, 2.0**31)) - 1, 1), 0).astype(np.int64)
+
+
+def insert_missing(time: Doubles, values: Doubles, missing: npt.NDArray[np.int64]) -> tuple[Doubles, Doubles]:
+    """Put ``missing`` evenly spaced times into each step; their values are NaN until interpolated."""
+    before = np.repeat(np.arange(1, len(time)), missing)
+    nth = np.concatenate([np.arange(1, count + 1) for count in missing])
+    share = nth / (np.repeat(missing, missing) + 1)
+    added = time[before - 1] + share * (time[before] - time[before - 1])
+    return np.insert(time, before, added), np.insert(values, before, np.nan, axis=0)
+
+
+def longest_hole(present: npt.NDArray[np.bool_]) -> int:
+    """Length of the longest run of missing samples, or -1 if the first or last sample is missing."""
+    if not (present[0] and present[-1]):
+        return -1
+    return int(np.diff(np.flatnonzero(present)).max()) - 1
+
+
+def fill_holes(time: Doubles, values: Doubles) -> Doubles:
+    """``values (n, features)`` with its non-finite samples, none of them first or last, interpolated over time."""
+    filled = values.copy()
+    for feature in range(values.shape[1]):
+        present = np.isfinite(values[:, feature])
+        if not present.all():
+            filled[~present, feature] = interpolate(time[~present], time[present], values[present, feature])
+    return filled

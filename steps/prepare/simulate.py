@@ -33,6 +33,7 @@ _NOISE_SD = 0.2
 _POPULATION_SD = 1.0  # of the heights of the population's bumps
 _LOBES = 4
 _FACTORS = 4
+_A = 0.6
 _FACTOR_TRIAL = 0.3
 _OWN = 0.15
 _WARP = 0.06  # timing jitter: at most a quarter of it, as a share of the landing
@@ -60,12 +61,19 @@ class SimulationSize:
         Raises:
             UserError: a size is out of its range.
         """
-        bounds = {"subjects": (4, 9999), "controls": (0, 9999), "trials_min": (1, 9999), "features": (1, MAX_FEATURES)}
+        bounds = {
+            "subjects": (4, 9999),
+            "controls": (0, 9999),
+            "trials_min": (1, 9999),
+            "features": (1, MAX_FEATURES),
+        }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise UserError(f"simulated {name} is {getattr(self, name)}, expected {low} to {high}")
         if not self.trials_min <= self.trials_max <= 9999:
-            raise UserError(f"simulated trials_max is {self.trials_max}, expected {self.trials_min} (trials_min) to 9999")
+            raise UserError(
+                f"simulated trials_max is {self.trials_max}, expected {self.trials_min} (trials_min) to 9999"
+            )
         if not 0 <= self.effect <= 1e3:
             raise UserError(f"simulated effect is {self.effect}, expected 0 to 1000")
 
@@ -88,10 +96,16 @@ class _Shape:
         """The shape at times ``landing`` (shares of the landing, any shape): a lobe down, a lobe up, peak 1."""
         u = (landing - self.centre) / self.half_width
         inside = np.maximum(1.0 - u * u, 0.0)
-        if _LOBES == 2: return self.sign * u * inside * inside / _LOBES_PEAK
-        if _LOBES == 3: return self.sign * (1 - 6*u*u) * inside * inside
-        if _LOBES == 4: return self.sign * u*(3-12*u*u) * inside * inside/0.45
-        if _LOBES == 6: return self.sign * u*(5-20*u*u+16*u*u*u*u) * inside * inside
+        if _LOBES == 1:
+            return self.sign * (_A + u) * inside * inside / (0.745 if _A == 0.6 else 1.1 if _A == 1 else 0.423)
+        if _LOBES == 2:
+            return self.sign * u * inside * inside / _LOBES_PEAK
+        if _LOBES == 3:
+            return self.sign * (1 - 6 * u * u) * inside * inside
+        if _LOBES == 4:
+            return self.sign * u * (3 - 12 * u * u) * inside * inside / 0.45
+        if _LOBES == 6:
+            return self.sign * u * (5 - 20 * u * u + 16 * u * u * u * u) * inside * inside
 
 
 def feature_names(count: int) -> tuple[str, ...]:
@@ -136,7 +150,8 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0) -> Dataset
         own = _smooth(landing, [_OWN * x for x in _SUBJECT_SD], _normal(rng, (1, len(_SUBJECT_SD), size.features)))
         z = _normal(rng, (1, _FACTORS)) + _FACTOR_TRIAL * _normal(rng, (count, _FACTORS))
         co = np.zeros((count, len(_SUBJECT_SD), size.features))
-        for k in range(_FACTORS): co += z[:, k][:, None, None] * loadings[k]
+        for k in range(_FACTORS):
+            co += z[:, k][:, None, None] * loadings[k]
         own = own + _smooth(landing, _SUBJECT_SD, co)
         drift = _smooth(landing, [_OWN * x for x in _TRIAL_SD], _normal(rng, (count, len(_TRIAL_SD), size.features)))
         shown = size.effect * _FEAR_PEAK * strength[index] * (1.0 + _EXPRESSION_TRIAL_SD * _normal(rng, (count, 1)))

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.models import ModelSignature
+from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.types.schema import Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
@@ -87,7 +89,14 @@ def describe(run_id: str, markdown: str) -> None:
 
 def log_dataset_input(manifest: Manifest, uri: str, context: str) -> None:
     """Log a dataset as an input of the active run."""
-    source = mlflow.data.dataset_source_registry.resolve_dataset_source(uri)
+    if RunsArtifactRepository.is_runs_uri(uri):
+        uri = RunsArtifactRepository.get_underlying_uri(uri)
+    with warnings.catch_warnings():
+        # MLflow registers its local source twice and then warns that it cannot tell the two apart.
+        warnings.filterwarnings(
+            "ignore", message="The specified dataset source can be interpreted", category=UserWarning
+        )
+        source = mlflow.data.dataset_source_registry.resolve_dataset_source(uri)
     # MLflow's column holds 36 characters; the whole digest is in dataset.json and in the run's tag.
     dataset = MetaDataset(source, name=f"fear-{Path(manifest.source).stem}", digest=manifest.digest[:32])
     mlflow.log_input(dataset, context=context)
@@ -99,7 +108,7 @@ def child_run(parent_run_id: str, experiment_id: str, name: str, tags: Mapping[s
     nested = {MLFLOW_PARENT_RUN_ID: parent_run_id, MLFLOW_RUN_NAME: name}
     texts = {k: str(v) for k, v in {**tags, **nested}.items()}
     run_id = MlflowClient().create_run(experiment_id, tags=texts, run_name=name).info.run_id
-    with mlflow.start_run(run_id=run_id) as run:
+    with mlflow.start_run(run_id=run_id, nested=True) as run:
         yield run
 
 

@@ -61,9 +61,7 @@ def _cnn_wide(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Dropout(0.3)(x)
 
 
-def with_scaler(
-    network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
-) -> keras.Model:
+def with_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> keras.Model:
     """Put a fold's standardisation in front of a trained network.
 
     Args:

@@ -88,7 +88,9 @@ def _on_terminal(queue: Queue[Progress | None], folds: int, epochs: int) -> None
             # Early stopping: a finished fold counts as all its epochs.
             epochs_done[key] = epochs if event.seconds is not None else event.epoch
             finished += event.seconds is not None
-            description = f"fold {finished}/{folds}  {event.fold} (test {event.test_number})  epoch {event.epoch}/{epochs}"
+            description = (
+                f"fold {finished}/{folds}  {event.fold} (test {event.test_number})  epoch {event.epoch}/{epochs}"
+            )
             bar.update(task, completed=sum(epochs_done.values()), description=description)
 
 

@@ -60,9 +60,7 @@ def class_weights(rule: str, labels: Ints) -> tuple[float, float]:
         return float(negative), float(positive)
     try:
         negative, positive = (float(part) for part in rule.split(","))
-        valid = np.isfinite([negative, positive]).all() and min(negative, positive) >= 0 < max(
-            negative, positive
-        )
+        valid = np.isfinite([negative, positive]).all() and min(negative, positive) >= 0 < max(negative, positive)
     except ValueError:
         valid = False
     if not valid:

@@ -69,9 +69,7 @@ def plan_folds(
     """
     if controls == "negatives" and not dataset.is_control.any():
         raise UserError("controls=negatives, but the dataset has no control group; use controls=exclude")
-    joining = (
-        tuple(np.unique(dataset.subjects[dataset.is_control]).tolist()) if controls == "negatives" else ()
-    )
+    joining = tuple(np.unique(dataset.subjects[dataset.is_control]).tolist()) if controls == "negatives" else ()
     study = dataset.select(~dataset.is_control)
     wanted = _wanted_subjects(subjects, study)
     folds = []
@@ -123,17 +121,17 @@ def _outer(study: Dataset, cv: str, seed: int) -> Iterator[tuple[str, tuple[str,
 
 def _validation_subjects(pool: Dataset, fraction: float, seed: int, fold: str) -> tuple[str, ...]:
     """Grouped and, where labels allow, stratified: what is left to train on always has both classes."""
-    groups = len(np.unique(pool.subjects))
-    candidates: list[tuple[str, ...]] = []
-    if groups >= 3:
-        for count in sorted({max(2, min(round(1 / fraction), groups)), groups}):
-            splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-            candidates += _test_groups(splitter, pool.labels, pool.subjects)
+    names = np.unique(pool.subjects)
+    count = max(2, min(round(1 / fraction), len(names)))
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    candidates = _test_groups(splitter, pool.labels, pool.subjects)
+    # In a tiny study only a single subject can be spared, and not any one.
+    candidates += [(str(name),) for name in np.random.default_rng(seed).permutation(names)]
     usable = [c for c in candidates if _has_both(pool.labels[~np.isin(pool.subjects, c)])]
     if not usable:
         raise UserError(
-            f"fold {fold} leaves {groups} training subjects, too few to set some aside for early stopping and still "
-            "train on both classes; add subjects or use cv=loso"
+            f"fold {fold} leaves {len(names)} training subjects, too few to set some aside for early stopping "
+            "and still train on both classes; add subjects or use cv=loso"
         )
     # Prefer a validation set that sees both classes; in a tiny study there may be none.
     return next((c for c in usable if _has_both(pool.labels[np.isin(pool.subjects, c)])), usable[0])
@@ -146,9 +144,7 @@ def _test_groups(
         # scikit-learn warns when a class has fewer trials than folds; such folds are kept out by the caller.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         try:
-            splits: Iterable[tuple[object, npt.NDArray[np.int64]]] = list(
-                splitter.split(labels, labels, subjects)
-            )
+            splits: Iterable[tuple[object, npt.NDArray[np.int64]]] = list(splitter.split(labels, labels, subjects))
         except ValueError:  # more folds than trials in every class
             return []
     return [tuple(np.unique(subjects[test]).tolist()) for _, test in splits if len(test)]

@@ -104,17 +104,11 @@ def run(fold: Fold) -> dict[str, float]:
         trained = train_fold(_process.engine, dataset, fold, job.settings, job.class_weight, on_epoch)
         metrics = trained.metrics()
         _log(child.info.run_id, job, dataset, trained, metrics)
-    report(
-        Progress(
-            fold.name, fold.test_number, int(metrics["epochs_trained"]), metrics, metrics["training_time_s"]
-        )
-    )
+    report(Progress(fold.name, fold.test_number, int(metrics["epochs_trained"]), metrics, metrics["training_time_s"]))
     return metrics
 
 
-def _log(
-    run_id: str, job: TrainingJob, dataset: Dataset, trained: TrainedFold, metrics: dict[str, float]
-) -> None:
+def _log(run_id: str, job: TrainingJob, dataset: Dataset, trained: TrainedFold, metrics: dict[str, float]) -> None:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 

@@ -1,0 +1,203 @@
+"""From what the user named to a dataset: which reader, which class is positive, which time axis."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.prepare.folder import read_folder, trial_files
+from steps.prepare.long import LongTable
+from steps.prepare.read import read_bytes, shown, shown_path
+from steps.prepare.recordings import Recording, recordings
+from steps.prepare.resample import DEFAULT_TIMESTEPS, normalise, percent_axis
+from steps.prepare.simulate import SimulationSize, simulate
+from steps.prepare.table import SUFFIXES, read_table
+from steps.prepare.validate import check
+
+SIMULATED: Final = "simulated"
+AUTO: Final = "auto"
+REST: Final = "rest"
+_PREFERRED = "fear"
+_SUBJECTS_PER_CLASS = 2
+_DEFAULT_SIZE = SimulationSize()
+
+
+def load_source(
+    source: str,
+    *,
+    positive_label: str = AUTO,
+    timesteps: int = 0,
+    max_gap: int = 0,
+    seed: int = 0,
+    simulation: SimulationSize = _DEFAULT_SIZE,
+) -> Dataset:
+    """The study that ``source`` names, validated, as float32 trials of one length.
+
+    Args:
+        source: ``simulated``, a folder with ``participants/``, or a ``.csv`` or ``.parquet`` table.
+        positive_label: the label that becomes 1; ``auto`` takes ``fear``, else the last of two in sorted order.
+        timesteps: time points per trial after linear resampling; 0 = as recorded, or 101 if lengths differ.
+        max_gap: interpolate gaps of up to this many samples.
+        seed: seed of the simulated study.
+        simulation: size of the simulated study.
+
+    Raises:
+        UserError: anything wrong with the source or the arguments, in one line.
+    """
+    if timesteps == 1 or timesteps < 0:
+        raise UserError(f"timesteps is {timesteps}, expected 0 (as recorded) or at least 2")
+    if max_gap < 0:
+        raise UserError(f"max_gap is {max_gap}, expected 0 or more samples")
+    if source == SIMULATED:
+        dataset = simulate(simulation, timesteps, seed)
+        _choose(dataset.label_names, positive_label)  # the simulated classes have their names already
+        if positive_label not in (AUTO, dataset.label_names[1]):
+            raise UserError(f"positive_label is {shown(positive_label)}, expected 'fear' for the simulated study")
+        return dataset
+    table = read_folder(Path(source)) if _is_folder(source) else read_table(Path(source))
+    check(table)
+    found, notes = recordings(table, max_gap)
+    return replace(_assemble(table, found, positive_label, timesteps, notes), source=source)
+
+
+def source_fingerprint(source: str) -> str:
+    """SHA-256 over the names and bytes of what ``source`` names; a constant text for ``simulated``.
+
+    Raises:
+        UserError: there is no such folder or table, or it holds no trial.
+    """
+    if source == SIMULATED:
+        return SIMULATED
+    path = Path(source)
+    if _is_folder(source):
+        files = [(file.path, file.path.relative_to(path).as_posix()) for file in trial_files(path)]
+    else:
+        files = [(path, path.name)]
+    sha = hashlib.sha256()
+    for file, name in files:
+        for part in (name.encode("utf-8", "surrogateescape"), read_bytes(file, shown_path(name))):
+            sha.update(len(part).to_bytes(8, "little") + part)
+    return sha.hexdigest()
+
+
+def _is_folder(source: str) -> bool:
+    path = Path(source)
+    if path.is_dir():
+        return True
+    if not path.is_file():
+        raise UserError(
+            f"source {shown(source)} does not exist, expected 'simulated', a folder with participants/, or a .csv or "
+            ".parquet table"
+        )
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"source {shown(source)} ends in {shown(path.suffix)}, expected {' or '.join(SUFFIXES)}")
+    return False
+
+
+def _assemble(
+    table: LongTable, found: Sequence[Recording], positive_label: str, timesteps: int, notes: Sequence[str]
+) -> Dataset:
+    patients = [trial for trial in found if not trial.is_control]
+    if not patients:
+        raise UserError(f"{table.origins[0]} holds control trials only, expected trials of two classes")
+    label_names = _choose(sorted({trial.label for trial in patients}), positive_label)
+    labels = [int(trial.label == label_names[1] and not trial.is_control) for trial in found]
+    _check_subjects(patients, label_names)
+    values, time, time_unit, timing = _common_time(found, timesteps, table.has_time)
+    return Dataset(
+        values=values,
+        labels=np.array(labels, dtype=np.int8),
+        subjects=np.array([trial.subject for trial in found], dtype=np.str_),
+        trials=np.array(_trial_names(found, labels), dtype=np.str_),
+        is_control=np.array([trial.is_control for trial in found], dtype=np.bool_),
+        features=table.features,
+        time=time,
+        time_unit=time_unit,
+        label_names=label_names,
+        notes=(*notes, *timing),
+    )
+
+
+def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
+    """Names of the negative and the positive class, from the sorted labels of the patients."""
+    listed = ", ".join(shown(label) for label in labels)
+    if positive_label != AUTO and positive_label not in labels:
+        raise UserError(
+            f"positive_label is {shown(positive_label)}, which is no label of the data; expected one of {listed}"
+        )
+    if len(labels) < 2:
+        raise UserError(f"the data hold one class only, {listed}; expected at least two labels")
+    folded = Counter(label.casefold() for label in labels)
+    if folded.most_common(1)[0][1] > 1:
+        raise UserError(f"the labels {listed} differ only in upper and lower case, expected one spelling of each")
+    if positive_label == AUTO:
+        if len(labels) > 2:
+            raise UserError(f"the data hold {len(labels)} labels, {listed}; expected two, or positive_label set to one")
+        positive_label = next((label for label in labels if label.casefold() == _PREFERRED), labels[-1])
+    others = [label for label in labels if label != positive_label]
+    return others[0] if len(others) == 1 else REST, positive_label
+
+
+def _check_subjects(patients: Sequence[Recording], label_names: tuple[str, str]) -> None:
+    positive = {trial.subject for trial in patients if trial.label == label_names[1]}
+    negative = {trial.subject for trial in patients if trial.label != label_names[1]}
+    for name, subjects in zip(label_names, (negative, positive), strict=True):
+        if len(subjects) < _SUBJECTS_PER_CLASS:
+            raise UserError(
+                f"class {shown(name)} has one subject only, {shown(min(subjects))}; expected at least "
+                f"{_SUBJECTS_PER_CLASS} subjects per class, to train on one and test on another"
+            )
+
+
+def _common_time(
+    found: Sequence[Recording], timesteps: int, has_time: bool
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], tuple[float, ...], str, list[str]]:
+    """Values ``(trials, timesteps, features)`` as float32, their time axis, its unit, and notes."""
+    lengths = [len(trial.time) for trial in found]
+    shortest, longest = min(lengths), max(lengths)
+    wanted = timesteps or (longest if shortest == longest else DEFAULT_TIMESTEPS)
+    if shortest == longest == wanted:
+        values = np.stack([trial.values for trial in found]).astype(np.float32)
+        first = found[0].time
+        if not has_time or any(not np.array_equal(trial.time, first) for trial in found):
+            return values, tuple(map(float, range(wanted))), "sample", []
+        unit = "%" if first[0] == 0.0 and first[-1] == 100.0 else "recorded"
+        return values, tuple(first.tolist()), unit, []
+    values = np.stack([normalise(trial.time, trial.values, wanted).astype(np.float32) for trial in found])
+    span = f"{shortest} to {longest}" if shortest < longest else f"{shortest}"
+    note = f"Time-normalised {len(found)} trials of {span} time points to {wanted} points by linear interpolation."
+    return values, percent_axis(wanted), "%", [note]
+
+
+def _trial_names(found: Sequence[Recording], labels: Sequence[int]) -> list[str]:
+    """A name per trial, unique within subject and class: test number and label are added where needed."""
+    repeats = Counter((trial.subject, trial.label, trial.trial) for trial in found)
+    names = [
+        f"{trial.trial}_t{trial.test_number}"
+        if trial.test_number and repeats[trial.subject, trial.label, trial.trial] > 1
+        else trial.trial
+        for trial in found
+    ]
+    # Several labels may have become one class, so the label has to tell their trials apart.
+    keys = [(trial.subject, label, name) for trial, label, name in zip(found, labels, names, strict=True)]
+    counts = Counter(keys)
+    names = [
+        f"{name}_{trial.label}" if trial.label and counts[key] > 1 else name
+        for trial, name, key in zip(found, names, keys, strict=True)
+    ]
+    final = Counter((trial.subject, label, name) for trial, label, name in zip(found, labels, names, strict=True))
+    (subject, _, name), count = final.most_common(1)[0]
+    if count > 1:
+        raise UserError(
+            f"subject {subject!r} has {count} trials called {name!r} with test number and label added; "
+            "expected different names"
+        )
+    return names

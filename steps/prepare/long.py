@@ -1,0 +1,77 @@
+"""What both readers make of their files: one long table, a row per trial and time point."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class LongTable:
+    """A study as read.
+
+    Attributes:
+        frame: a row per trial and time point. Categorical text columns ``subject``, ``label``, ``trial``, ``group`` and
+            ``test_number`` ("" where there is none), float64 columns ``time`` and the features (NaN where missing).
+        features: names of the features, in the order of the first file.
+        origins: the files the rows came from, in order, as messages name them.
+        starts: row of ``frame`` at which each origin begins, shape ``(origins,)``.
+        first_row: number of the first data row of a file in messages (2 below the header of a CSV).
+        has_time: whether ``time`` was recorded; else it counts samples.
+    """
+
+    frame: pd.DataFrame
+    features: tuple[str, ...]
+    origins: tuple[str, ...]
+    starts: tuple[int, ...]
+    first_row: int = 2
+    has_time: bool = True
+
+    def origin(self, row: int) -> int:
+        """Which origin ``row`` of the frame came from."""
+        return int(np.searchsorted(self.starts, row, side="right")) - 1
+
+    def where(self, row: int) -> str:
+        """File, row, subject and trial of ``row`` of the frame, for a message."""
+        origin = self.origin(row)
+        number = row - self.starts[origin] + self.first_row
+        return f"{self.origins[origin]}, row {number}{self._identity(row)}"
+
+    def trial(self, row: int) -> str:
+        """File, subject and trial of ``row`` of the frame, for a message."""
+        return f"{self.origins[self.origin(row)]}{self._identity(row)}"
+
+    def _identity(self, row: int) -> str:
+        if len(self.origins) > 1:  # the file is the trial
+            return ""
+        keys = ("subject", "label", "trial", "test_number")
+        values = [(key, str(self.frame[key].iat[row])) for key in keys]
+        return f" ({', '.join(f'{key} {value!r}' for key, value in values if value)})"
+
+
+def text_column(column: pa.ChunkedArray) -> pd.Categorical:
+    """Identities as categories in sorted order; null becomes "", whole numbers lose a trailing ``.0``."""
+    encoded = column.combine_chunks().dictionary_encode()
+    names = [*_clean(encoded.dictionary.to_pylist()), ""]
+    return categorical(encoded.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False), names)
+
+
+def categorical(codes: npt.ArrayLike, names: Sequence[str]) -> pd.Categorical:
+    """Categories in sorted order from ``codes`` into ``names``, which may repeat."""
+    unique, position = np.unique(np.asarray(names, dtype=object), return_inverse=True)
+    return pd.Categorical.from_codes(position[np.asarray(codes)], categories=pd.Index(unique, dtype="str"))
+
+
+def _clean(names: Sequence[str]) -> list[str]:
+    # A file system or a spreadsheet may decompose accents: the same name must stay the same subject.
+    composed = [unicodedata.normalize("NFC", name) for name in names]
+    if all(re.fullmatch(r"-?\d+(\.0+)?", name) for name in composed if name):
+        return [name.partition(".")[0] for name in composed]
+    return composed

@@ -1,0 +1,159 @@
+"""One CSV or Parquet file as named columns: identities as text, everything else as float64."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from steps.dataset import RESERVED_COLUMNS
+from steps.errors import UserError
+
+IDENTITIES = tuple(name for name in RESERVED_COLUMNS if name != "time")
+_SHOWN_LENGTH = 80
+
+
+def shown(value: object) -> str:
+    """An untrusted value as a message may print it: text quoted and escaped, one line, not endless."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+
+
+def shown_path(path: str) -> str:
+    """An untrusted path as a message may print it: as it is where that is safe, else escaped."""
+    return path if path.isprintable() else ascii(path)
+
+
+def read_bytes(path: Path, name: str) -> bytes:
+    """The bytes of a file that messages call ``name``.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def read_csv(path: Path, name: str) -> pa.Table:
+    """A CSV file; empty and NaN cells become null. The first data row is row 2, as a spreadsheet numbers it.
+
+    Raises:
+        UserError: not UTF-8, empty, header only, duplicate columns, a row with too few or too many cells, or text
+            among numbers; the message calls the file ``name``.
+    """
+    raw = read_bytes(path, name).lstrip(b"\r\n")
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name} is not UTF-8 text: byte 0x{raw[error.start]:02x} at offset {error.start}") from error
+    if not raw or raw.isspace():
+        raise UserError(f"{name} is empty, expected a header and a row per time point")
+    first_line, _, rest = raw.partition(b"\n")
+    header = [cell.strip() for cell in next(csv.reader([first_line.decode("utf-8-sig").rstrip("\r")]), [])]
+    if len(header) == 1 and ";" in header[0]:
+        raise UserError(f"{name} has the header {shown(header[0])}: it is separated by semicolons, expected commas")
+    check_columns(header, name)
+    if not rest or rest.isspace():
+        raise UserError(f"{name} holds a header only, expected a row per time point")
+    types = {column: pa.string() if column in IDENTITIES else pa.float64() for column in header}
+    try:
+        return pa.csv.read_csv(
+            pa.BufferReader(raw),
+            # One thread: only then does Arrow name the row of an error, and it is fast enough.
+            read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1, use_threads=False),
+            convert_options=pa.csv.ConvertOptions(column_types=types),
+        )
+    except pa.ArrowInvalid as error:
+        raise UserError(_explain(str(error), header, name)) from error
+
+
+def _explain(message: str, header: Sequence[str], name: str) -> str:
+    if found := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
+        row, expected, got = found.groups()
+        return f"{name}, row {row} has {got} cells, expected {expected} as in its header"
+    if found := re.search(r"column #(\d+): Row #(\d+): .* invalid value '(.*)'$", message, re.DOTALL):
+        column, row, value = found.groups()
+        return f"{name}, row {row}: column {shown(header[int(column)])} holds {shown(value)}, expected a number"
+    return f"{name} is not a readable CSV file: {shown(message)}"
+
+
+def read_parquet(path: Path, name: str) -> pa.Table:
+    """A Parquet file; NaN and null stay as they are. Its first row is row 1.
+
+    Raises:
+        UserError: not a Parquet file, empty, duplicate columns, or a column of a wrong type.
+    """
+    raw = read_bytes(path, name)
+    if not raw:
+        raise UserError(f"{name} is empty, expected a Parquet file")
+    try:
+        file = pa.parquet.ParquetFile(pa.BufferReader(raw))
+        check_columns(file.schema_arrow.names, name)
+        table = file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{name} is not a readable Parquet file: {shown(str(error))}") from error
+    if not table.num_rows:
+        raise UserError(f"{name} holds columns but no rows, expected a row per time point")
+    return pa.table({column: _typed(table[column], column, name) for column in table.column_names})
+
+
+def _typed(column: pa.ChunkedArray, label: str, name: str) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    is_number = any(
+        test(kind)
+        for test in (
+            pa.types.is_integer,
+            pa.types.is_floating,
+            pa.types.is_decimal,
+            pa.types.is_boolean,
+            pa.types.is_null,
+        )
+    )
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
+    if label in IDENTITIES:
+        if not (is_number or is_text):
+            raise UserError(f"{name}: column {shown(label)} is of type {kind}, expected text or whole numbers")
+        return column.cast(pa.string())
+    if not is_number:
+        value = next((cell for cell in column.slice(0, 1000).to_pylist() if cell is not None), None)
+        row = 1 + column.index(value).as_py() if is_text and value is not None else 1
+        raise UserError(
+            f"{name}, row {row}: column {shown(label)} holds {shown(value)} (type {kind}), expected a number"
+        )
+    return column.cast(pa.float64(), safe=False)
+
+
+def check_columns(header: Sequence[str], name: str) -> None:
+    """Check the names of the columns of one file.
+
+    Raises:
+        UserError: a name occurs twice or is not allowed as the name of a feature, or no column is a feature.
+    """
+    seen: set[str] = set()
+    for column in header:
+        if column in seen:
+            raise UserError(f"{name} has two columns named {shown(column)}, expected different names")
+        seen.add(column)
+        if column.startswith("__index_level_"):
+            raise UserError(f"{name} has the column {shown(column)}, an index saved by pandas: save with index=False")
+        if not 0 < len(column) <= 128 or not column.isprintable() or set(column) & set("<>\"'`"):
+            raise UserError(
+                f"{name} has a column named {shown(column)}, "
+                "expected 1 to 128 printable characters without < > or quotes"
+            )
+    if not features_of(header):
+        raise UserError(f"{name} has no numeric feature: its columns are {', '.join(header)}")
+
+
+def features_of(header: Iterable[str]) -> tuple[str, ...]:
+    """The columns that are features, in order."""
+    return tuple(column for column in header if column not in RESERVED_COLUMNS)

@@ -1,0 +1,45 @@
+"""A study as one long table: ``.csv`` or ``.parquet`` with a row per trial and time point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from steps.errors import UserError
+from steps.prepare.long import LongTable, categorical, text_column
+from steps.prepare.read import features_of, read_csv, read_parquet, shown
+
+SUFFIXES = (".csv", ".parquet")
+_REQUIRED = ("subject", "label", "trial", "time")
+_OPTIONAL = ("group", "test_number")
+
+
+def read_table(path: Path) -> LongTable:
+    """Read a long table with columns ``subject, label, trial, time``, optionally ``group, test_number``, and features.
+
+    Raises:
+        UserError: the file is malformed or a required column is missing.
+    """
+    is_csv = path.suffix.lower() == ".csv"
+    table = (read_csv if is_csv else read_parquet)(path, path.name)
+    for column in _REQUIRED:
+        if column not in table.column_names:
+            raise UserError(f"{path.name} has no column {shown(column)}, expected {', '.join(_REQUIRED)} and features")
+    features = features_of(table.column_names)
+    columns: dict[str, object] = {
+        name: text_column(table[name])
+        for name in ("subject", "label", "trial", *_OPTIONAL)
+        if name in table.column_names
+    }
+    for name in _OPTIONAL:
+        columns.setdefault(name, categorical(np.zeros(table.num_rows, dtype=np.int64), [""]))
+    columns |= {name: table[name].to_numpy() for name in ("time", *features)}
+    return LongTable(
+        frame=pd.DataFrame(columns, copy=False),
+        features=features,
+        origins=(path.name,),
+        starts=(0,),
+        first_row=2 if is_csv else 1,
+    )

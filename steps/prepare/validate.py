@@ -1,0 +1,93 @@
+"""The schema of the long table, checked with pandera; its failures become one line each."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pandera.errors
+import pandera.pandas as pa
+
+from steps.dataset import CONTROL
+from steps.errors import UserError
+from steps.prepare.long import LongTable
+from steps.prepare.read import shown
+
+NAME_LENGTH: Final = 64
+# A letter or digit of any script first (\w less the underscore), so no name is hidden, an option or a parent folder.
+_NAME = re.compile(r"[^\W_][\w .\-]*")
+_NAME_RULE = f"at most {NAME_LENGTH} letters, digits, spaces, _ - . beginning with a letter or digit, without '..'"
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def is_safe_name(name: str) -> bool:
+    """Whether a subject, label or trial may be called this: it ends up in file names, run names and HTML."""
+    return len(name) <= NAME_LENGTH and ".." not in name and _NAME.fullmatch(name) is not None
+
+
+def check(table: LongTable) -> None:
+    """Check a long table: names, groups, time, and the range of the features (missing values are allowed here).
+
+    Raises:
+        UserError: the first failure, with the file, row, column and value.
+    """
+    try:
+        _schema(table).validate(table.frame)
+    except pandera.errors.SchemaError as error:
+        failure = error.failure_cases.iloc[0]
+        row = int(failure["index"])
+        column = error.schema.name if error.schema.name in table.frame else "label"
+        value = table.frame[column].tolist()[row]
+        expected = getattr(error.check, "error", None) or str(error.check)
+        raise UserError(f"{table.where(row)}: {column} is {shown(value)}, expected {expected}") from error
+    _check_groups(table)
+
+
+def _schema(table: LongTable) -> pa.DataFrameSchema:
+    safe = pa.Check(_names_are_safe, error=_NAME_RULE)
+    optional = pa.Check(lambda column: _names_are_safe(column, allow_empty=True), error=_NAME_RULE)
+    number = pa.Check(np.isfinite, error="a number", ignore_na=False)
+    # Infinite values count as missing, which is not this schema's concern.
+    single = pa.Check(
+        lambda column: ~((column.abs() > _LARGEST) & np.isfinite(column)),
+        error=f"a number up to {_LARGEST:.3g} (float32)",
+    )
+    columns = {
+        "subject": pa.Column(checks=safe),
+        "label": pa.Column(checks=optional),
+        "trial": pa.Column(checks=safe),
+        "group": pa.Column(),
+        "test_number": pa.Column(checks=optional),
+        "time": pa.Column(float, checks=number, nullable=True),
+    }
+    columns |= {name: pa.Column(float, checks=single, nullable=True) for name in table.features}
+    return pa.DataFrameSchema(columns, checks=pa.Check(_labelled, error="a label"), strict=True)
+
+
+def _names_are_safe(column: pd.Series, allow_empty: bool = False) -> pd.Series:
+    safe = [is_safe_name(name) or (allow_empty and not name) for name in column.cat.categories]
+    return pd.Series(np.array(safe, dtype=bool)[column.cat.codes], index=column.index)
+
+
+def _labelled(frame: pd.DataFrame) -> pd.Series:
+    return (frame["label"] != "") | is_control(frame)
+
+
+def is_control(frame: pd.DataFrame) -> pd.Series:
+    """Which rows belong to the control group."""
+    control = [name.strip().lower() == CONTROL for name in frame["group"].cat.categories]
+    return pd.Series(np.array(control, dtype=bool)[frame["group"].cat.codes], index=frame.index)
+
+
+def _check_groups(table: LongTable) -> None:
+    control = is_control(table.frame).to_numpy()
+    subject = table.frame["subject"].cat.codes.to_numpy()
+    both = np.intersect1d(subject[control], subject[~control])
+    if len(both):
+        rows = [int(np.flatnonzero((subject == both[0]) & (control == side))[0]) for side in (False, True)]
+        raise UserError(
+            f"subject {table.frame['subject'].cat.categories[both[0]]!r} is a patient in {table.where(rows[0])} "
+            f"and a control in {table.where(rows[1])}, expected one or the other"
+        )

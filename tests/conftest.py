@@ -1,0 +1,96 @@
+"""Fixtures that several folders share: small studies, stores that cost nothing to make."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from steps.dataset import Dataset
+from steps.prepare.simulate import SimulationSize, simulate
+
+ROOT = Path(__file__).parents[1]
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def small_study() -> Dataset:
+    """Eight subjects, two controls, a short landing: quick to train on, with an easy effect."""
+    size = SimulationSize(subjects=8, controls=2, trials_min=3, trials_max=4, features=6, effect=2.0)
+    return simulate(size, timesteps=21, seed=1)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite store; copying it saves each test the migrations."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    code = "import mlflow; mlflow.search_experiments()"
+    subprocess.run([sys.executable, "-c", code], check=True, env=clean_environment(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh store in a fresh working folder, for code that runs in this process."""
+    import mlflow
+
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    # Set, so that it is undone: the code under test writes these.
+    for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    yield tmp_path
+    while mlflow.active_run():
+        mlflow.end_run()
+
+
+def clean_environment(tracking_uri: str | None = None) -> dict[str, str]:
+    """The environment of a command a user types: nothing of MLflow's, the interpreter of the tests first."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": "default",
+    }
+    if tracking_uri:
+        environment["MLFLOW_TRACKING_URI"] = tracking_uri
+    return environment
+
+
+def run_command(
+    *arguments: str, cwd: Path, tracking_uri: str | None = None, timeout: float = 280, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user would, from ``cwd``, and capture what it prints."""
+    return subprocess.run(
+        arguments,
+        cwd=cwd,
+        env=clean_environment(tracking_uri) | environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def mlflow_run(
+    *arguments: str, cwd: Path, uri: str = str(ROOT), **parameters: object
+) -> subprocess.CompletedProcess[str]:
+    """``mlflow run`` of this project from ``cwd``, with ``-P name=value`` for each keyword."""
+    values = [part for name, value in parameters.items() for part in ("-P", f"{name}={value}")]
+    return run_command("mlflow", "run", uri, "--env-manager", "local", *arguments, *values, cwd=cwd)
+
+
+def step(name: str, cwd: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
+    """``python -m steps.<name>`` from ``cwd``."""
+    options = [part for key, value in parameters.items() for part in (f"--{key}", str(value))]
+    return run_command(sys.executable, "-m", f"steps.{name}", *options, cwd=cwd, PYTHONPATH=str(ROOT))

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steps.dataset import Dataset
+from steps.evaluate.tables import FoldPrediction, results_table
+
+THRESHOLDS = (0.5, 0.35)
+
+
+def make_dataset(subjects: list[str], trials: list[str], labels: list[int]) -> Dataset:
+    """A data set whose values are all zero: evaluation only needs the keys."""
+    return Dataset(
+        values=np.zeros((len(labels), 2, 1), dtype=np.float32),
+        labels=np.array(labels, dtype=np.int8),
+        subjects=np.array(subjects),
+        trials=np.array(trials),
+        is_control=np.zeros(len(labels), dtype=bool),
+        features=("angle",),
+        time=(0.0, 1.0),
+    )
+
+
+StudyMaker = Callable[..., pd.DataFrame]
+
+
+@pytest.fixture
+def study() -> StudyMaker:
+    """Makes results of a study: subjects of alternating class, each with its own offset."""
+
+    def make(subjects: int = 12, test_numbers: int = 1, effect: float = 1.0, seed: int = 0) -> pd.DataFrame:
+        generator = np.random.default_rng(seed)
+        folds = []
+        for index in range(subjects):
+            label, trials = index % 2, int(generator.integers(3, 9))
+            names = [f"t{trial}" for trial in range(trials)]
+            test = make_dataset([f"s{index:03d}"] * trials, names, [label] * trials)
+            logits = generator.normal((2 * label - 1) * effect, 1.0) + generator.normal(0, 0.7, trials)
+            for number in range(1, test_numbers + 1):
+                noisy = logits + generator.normal(0, 0.3, trials)
+                folds.append(FoldPrediction(test, number, 1 / (1 + np.exp(-noisy))))
+        return results_table(folds, THRESHOLDS)
+
+    return make

@@ -1,0 +1,67 @@
+"""The parameter table: what a command line accepts and what it says otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from steps.cli import USER_ERROR, door
+from steps.errors import UserError
+from steps.parameters import ENTRY_POINTS, PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("epochs", "12", 12), ("learning_rate", "1e-4", 1e-4), ("reuse", "false", False), ("cv", "loso", "loso")],
+)
+def test_text_becomes_the_type_of_the_default(name: str, text: str, value: object) -> None:
+    parsed = PARAMETERS[name].parse(text)
+    assert parsed == value
+    assert type(parsed) is type(PARAMETERS[name].default)
+
+
+@pytest.mark.parametrize(("name", "text"), [("epochs", "0"), ("epochs", "2.5"), ("model", "rnn"), ("target", "2")])
+def test_what_is_out_of_bounds_is_refused(name: str, text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        PARAMETERS[name].parse(text)
+
+
+def test_every_entry_point_takes_known_parameters_once() -> None:
+    for names in ENTRY_POINTS.values():
+        assert len(set(names)) == len(names)
+        assert set(names) <= set(PARAMETERS)
+    used = {name for names in ENTRY_POINTS.values() for name in names}
+    assert used == set(PARAMETERS)
+
+
+def test_a_users_mistake_is_one_line_and_exit_status_2() -> None:
+    @door("evaluate")
+    def command(parameters: dict[str, Any]) -> None:
+        """Fail."""
+        raise UserError(f"thresholds is {parameters['thresholds']},\n  expected something else")
+
+    result = CliRunner().invoke(command, ["--thresholds", "7"])
+    assert result.exit_code == USER_ERROR
+    assert result.stderr == "error: thresholds is 7, expected something else\n"
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    @door("evaluate")
+    def command(parameters: dict[str, Any]) -> None:
+        """Fail."""
+        raise ZeroDivisionError
+
+    assert isinstance(CliRunner().invoke(command, []).exception, ZeroDivisionError)
+
+
+def test_a_folder_that_is_not_there_is_named() -> None:
+    @door("evaluate")
+    def command(parameters: dict[str, Any]) -> None:
+        """Do nothing."""
+
+    result = CliRunner().invoke(command, ["--cwd", "no/such/folder"])
+    assert result.exit_code == USER_ERROR
+    assert "no/such/folder" in result.stderr

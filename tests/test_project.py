@@ -1,0 +1,148 @@
+"""The project's files agree with each other: MLproject, parameters, environment, lock."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from steps.parameters import ENTRY_POINTS, PARAMETERS
+from tests.conftest import ROOT
+
+PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
+
+
+def pins(text: str) -> dict[str, str]:
+    found = re.findall(r"^(?:\s*- )?([A-Za-z0-9_.\-]+)==([^\s\\;]+)", text, re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+CONDA = pins((ROOT / "conda.yaml").read_text())
+LOCK = pins((ROOT / "requirements-dev.txt").read_text())
+LOOSE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def closure(requirements: list[str]) -> set[str]:
+    """Names of everything the requirements need, transitively, by the metadata of what is installed."""
+    todo = [(Requirement(text), "") for text in requirements]
+    seen: set[tuple[str, str]] = set()
+    while todo:
+        requirement, _ = todo.pop()
+        for extra in ("", *requirement.extras):
+            name = canonicalize_name(requirement.name)
+            if (name, extra) in seen:
+                continue
+            seen.add((name, extra))
+            for text in importlib.metadata.requires(name) or []:
+                needed = Requirement(text)
+                if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                    todo.append((needed, extra))
+    return {name for name, _ in seen}
+
+
+def test_mlproject_has_the_parameters_of_the_table_with_the_same_types_and_defaults() -> None:
+    assert set(PROJECT["entry_points"]) == set(ENTRY_POINTS)
+    for entry_point, names in ENTRY_POINTS.items():
+        declared = PROJECT["entry_points"][entry_point]["parameters"]
+        assert list(declared) == list(names), entry_point
+        for name in names:
+            parameter = PARAMETERS[name]
+            assert declared[name]["type"] == parameter.mlproject_type, (entry_point, name)
+            default = declared[name]["default"]
+            assert parameter.parse(default) == parameter.default, (entry_point, name)
+
+
+def test_commands_stand_on_one_line_and_pass_every_parameter_on() -> None:
+    for entry_point, names in ENTRY_POINTS.items():
+        command = PROJECT["entry_points"][entry_point]["command"]
+        assert "\n" not in command
+        assert command == f"python -m steps.{entry_point} " + " ".join(f"--{name} {{{name}}}" for name in names)
+
+
+@pytest.mark.parametrize("entry_point", sorted(ENTRY_POINTS))
+def test_command_line_has_the_same_defaults(entry_point: str) -> None:
+    import importlib
+
+    module = "steps.main" if entry_point == "main" else f"steps.{entry_point}.__main__"
+    command = importlib.import_module(module).main
+    defaults = {option.name: option.default for option in command.params}
+    assert defaults == {name: PARAMETERS[name].default for name in ENTRY_POINTS[entry_point]}
+
+
+def test_conda_environment_is_python_3_11_and_exact_pins() -> None:
+    environment = yaml.safe_load((ROOT / "conda.yaml").read_text())
+    assert environment["channels"] == ["conda-forge"]
+    python, pip, listed = environment["dependencies"]
+    assert (python, pip) == ("python=3.11", "pip")
+    assert all(re.fullmatch(r"[a-z0-9.\-]+==[^=<>~]+", pin) for pin in listed["pip"])
+
+
+def test_conda_environment_holds_what_pyproject_needs_transitively_and_nothing_else() -> None:
+    assert set(CONDA) == closure(LOOSE["dependencies"]), "run `make lock`"
+
+
+def test_lock_holds_the_same_versions_and_the_development_tools() -> None:
+    development = LOOSE["dependencies"] + LOOSE["optional-dependencies"]["dev"]
+    assert set(LOCK) == closure(development), "run `make lock`"
+    assert {name: LOCK[name] for name in CONDA} == CONDA
+
+
+def test_pins_satisfy_the_loose_list() -> None:
+    for text in LOOSE["dependencies"] + LOOSE["optional-dependencies"]["dev"]:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(Version(LOCK[canonicalize_name(requirement.name)])), text
+
+
+def test_every_locked_requirement_has_hashes_and_no_index() -> None:
+    text = (ROOT / "requirements-dev.txt").read_text()
+    for entry in re.split(r"\n(?=[a-z])", text)[1:]:
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text + (ROOT / "conda.yaml").read_text())
+
+
+@pytest.mark.parametrize("module", ["steps.prepare.__main__", "steps.main", "steps.evaluate.metrics"])
+def test_tensorflow_is_imported_only_where_it_is_needed(module: str) -> None:
+    code = f"import {module}, sys; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_steps_do_not_import_each_other() -> None:
+    steps = ("prepare", "train", "evaluate", "attribute")
+    for step in steps:
+        others = "|".join(other for other in steps if other != step)
+        for path in (ROOT / "steps" / step).rglob("*.py"):
+            assert not re.search(rf"(from|import) steps\.({others})\b", path.read_text()), path
+
+
+def test_only_tracking_and_the_doors_import_mlflow() -> None:
+    for path in sorted((ROOT / "steps").rglob("*.py")):
+        door = path.name == "__main__.py" or path == ROOT / "steps" / "main.py"
+        if door or "tracking" in path.parts:
+            continue
+        assert not re.search(r"^(from|import) mlflow\b", path.read_text(), re.MULTILINE), path
+
+
+def test_every_step_and_entry_point_is_documented() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for entry_point in ENTRY_POINTS:
+        assert f"`{entry_point}`" in readme
+        assert (ROOT / "docs" / f"{entry_point}.md").is_file()
+
+
+def test_no_path_of_a_machine_is_in_the_repository() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    for name in tracked.stdout.split("\0"):
+        path = Path(ROOT / name)
+        if path.suffix in {".py", ".md", ".toml", ".yaml", ""} and path.is_file():
+            assert not re.search(r"/home/[a-z]|/root/|/Users/", path.read_text()) or path == Path(__file__), path

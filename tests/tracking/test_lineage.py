@@ -1,0 +1,83 @@
+"""Finding what earlier steps left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.tracking import lineage, record
+from steps.tracking.session import step_run
+
+
+def finished(entry_point: str) -> tuple[str, str]:
+    with step_run(entry_point, {}) as run:
+        return run.info.run_id, run.info.experiment_id
+
+
+def test_latest_is_the_newest_finished_run_of_that_step(store: Path) -> None:
+    finished("train")
+    newest, experiment_id = finished("train")
+    finished("evaluate")
+    with pytest.raises(UserError), step_run("train", {}):
+        raise UserError("a failed one does not count")
+    assert lineage.find_run("train", "latest", experiment_id).info.run_id == newest
+
+
+def test_nothing_to_find_says_what_to_run_first(store: Path) -> None:
+    _, experiment_id = finished("evaluate")
+    with pytest.raises(UserError, match=r"no finished train run .* first run: mlflow run \. -e train"):
+        lineage.find_run("train", "latest", experiment_id)
+    with pytest.raises(UserError, match="no finished prepare run"):
+        lineage.resolve_dataset_uri("latest", experiment_id)
+
+
+def test_wrong_runs_are_named(store: Path) -> None:
+    run_id, experiment_id = finished("evaluate")
+    with pytest.raises(UserError, match=f"run {run_id} is a run of evaluate, expected a train run"):
+        lineage.find_run("train", run_id, experiment_id)
+    with pytest.raises(UserError, match="no run 'nonsense'"):
+        lineage.find_run("train", "nonsense", experiment_id)
+    with step_run("train", {}) as run, pytest.raises(UserError, match="is RUNNING, expected FINISHED"):
+        lineage.find_run("train", run.info.run_id, experiment_id)
+
+
+def test_dataset_uris(store: Path, small_study: Dataset, tmp_path: Path) -> None:
+    small_study.save(tmp_path / "ds")
+    with step_run("prepare", {}) as run:
+        MlflowClient().log_artifacts(run.info.run_id, str(tmp_path / "ds"), "dataset")
+    uri = lineage.resolve_dataset_uri("latest", run.info.experiment_id)
+    assert uri == f"runs:/{run.info.run_id}/dataset"
+    assert lineage.load_dataset(uri).digest() == small_study.digest()
+    assert lineage.load_dataset(str(tmp_path / "ds")).digest() == small_study.digest()
+    with pytest.raises(UserError, match="no dataset artifact at runs:/0123/dataset"):
+        lineage.load_dataset("runs:/0123/dataset")
+    with pytest.raises(UserError, match="no dataset artifact at nowhere"):
+        lineage.load_dataset("nowhere")
+
+
+def test_folds_are_the_finished_children_in_order(store: Path) -> None:
+    with step_run("train", {}) as train:
+        for i in range(3):
+            tags = {"subject": f"S{2 - i}", "test_number": 1}
+            with record.child_run(train.info.run_id, train.info.experiment_id, f"fear_S{i}_1", tags) as child:
+                record.log_json(child.info.run_id, {"test": [f"S{2 - i}"]}, "split.json")
+        # A fold that did not finish has no model to evaluate.
+        with (
+            pytest.raises(UserError),
+            record.child_run(train.info.run_id, train.info.experiment_id, "x", {"subject": "S9", "test_number": 1}),
+        ):
+            raise UserError("interrupted")
+    folds = lineage.fold_runs(train.info.run_id)
+    assert [(fold.name, fold.test_number, fold.split) for fold in folds] == [
+        (name, 1, {"test": [name]}) for name in ("S0", "S1", "S2")
+    ]
+
+
+def test_a_training_without_folds_is_an_error(store: Path) -> None:
+    run_id, _ = finished("train")
+    with pytest.raises(UserError, match="has no finished folds"):
+        lineage.fold_runs(run_id)

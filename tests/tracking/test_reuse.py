@@ -1,0 +1,94 @@
+"""Is there a finished run that did exactly this already?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from steps.tracking import record, reuse
+from steps.tracking.reuse import Identity
+from steps.tracking.session import step_run
+
+PARAMETERS = {"train_run_id": "abc", "thresholds": "0.5", "seed": 0, "cwd": "."}
+
+
+def evaluated(parameters: dict[str, object] = PARAMETERS, inputs: str = "in") -> tuple[str, str]:  # type: ignore[assignment]
+    with step_run("evaluate", {}) as run:
+        run_id = run.info.run_id
+        record.log(run_id, tags=Identity.of("evaluate", parameters, inputs).tags())
+        for name in ("results.csv", "subjects.csv", "summary.json"):
+            MlflowClient().log_text(run_id, "x", name)
+    return str(run_id), str(run.info.experiment_id)
+
+
+def test_numbers_count_by_value_and_locations_do_not_count() -> None:
+    spelled = PARAMETERS | {"seed": "0", "cwd": "/elsewhere", "train_run_id": "other"}
+    assert Identity.of("evaluate", spelled, "in").key == Identity.of("evaluate", PARAMETERS, "in").key
+    for change in ({"seed": 1}, {"thresholds": "0.4"}):
+        assert Identity.of("evaluate", PARAMETERS | change, "in").key != Identity.of("evaluate", PARAMETERS, "in").key
+    assert Identity.of("evaluate", PARAMETERS, "other").key != Identity.of("evaluate", PARAMETERS, "in").key
+    assert Identity.of("attribute", PARAMETERS, "in").key != Identity.of("evaluate", PARAMETERS, "in").key
+
+
+def test_a_hit_is_the_newest_equal_run(store: Path) -> None:
+    evaluated()
+    run_id, experiment_id = evaluated()
+    found, reason = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
+    assert found is not None
+    assert found.info.run_id == run_id
+    assert reason == "same parameters, code and inputs"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "inputs", "reason"),
+    [
+        (PARAMETERS | {"thresholds": "0.4"}, "in", "thresholds was '0.5', is '0.4'"),
+        (PARAMETERS | {"seed": 3}, "in", "seed was 0, is 3"),
+        (PARAMETERS, "else", "the inputs have changed"),
+    ],
+)
+def test_a_miss_says_why(store: Path, parameters: dict[str, object], inputs: str, reason: str) -> None:
+    _, experiment_id = evaluated()
+    assert reuse.find(Identity.of("evaluate", parameters, inputs), experiment_id) == (None, reason)
+
+
+def test_never_run_before(store: Path) -> None:
+    _, experiment_id = evaluated()
+    assert reuse.find(Identity.of("attribute", {}, "in"), experiment_id) == (None, "never run before")
+
+
+def test_changed_code_is_a_miss(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, experiment_id = evaluated()
+    monkeypatch.setattr(reuse, "code_hash", lambda: "changed")
+    assert reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id) == (None, "the code has changed")
+
+
+def test_a_run_that_lost_an_artifact_is_a_miss(store: Path) -> None:
+    run_id, experiment_id = evaluated()
+    artifacts = MlflowClient().get_run(run_id).info.artifact_uri
+    Path(artifacts.removeprefix("file://"), "subjects.csv").unlink()
+    found, reason = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
+    assert found is None
+    assert reason == f"run {run_id} matches, but its subjects.csv is gone"
+
+
+def test_a_run_that_failed_is_a_miss(store: Path) -> None:
+    run_id, experiment_id = evaluated()
+    MlflowClient().set_terminated(run_id, "FAILED")
+    assert reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)[0] is None
+
+
+def test_code_hash_sees_an_uncommitted_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "conda.yaml").write_text("a")
+    (tmp_path / "steps" / "x.py").write_text("1")
+    monkeypatch.setattr(reuse, "ROOT", tmp_path)
+    uncached = reuse.code_hash.__wrapped__
+    seen = {uncached()}
+    (tmp_path / "steps" / "x.py").write_text("2")
+    seen.add(uncached())
+    (tmp_path / "conda.yaml").write_text("b")
+    seen.add(uncached())
+    assert len(seen) == 3

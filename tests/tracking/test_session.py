@@ -1,0 +1,94 @@
+"""Where a step's record goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from steps.errors import UserError
+from steps.tracking.session import EXPERIMENT, absolute_uri, show_uri, step_run
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("sqlite:///mlflow.db", "sqlite:////data/mlflow.db"),
+        ("sqlite:///a/b.db?timeout=3", "sqlite:////data/a/b.db?timeout=3"),
+        ("sqlite:////abs/mlflow.db", "sqlite:////abs/mlflow.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("postgresql://host/db", "postgresql://host/db"),
+    ],
+)
+def test_a_relative_sqlite_store_is_made_absolute(uri: str, expected: str) -> None:
+    assert absolute_uri(uri, Path("/data")) == expected
+
+
+def test_credentials_are_not_shown() -> None:
+    assert show_uri("https://me:secret@server/path") == "https://server/path"
+    assert show_uri("postgresql://me:p%40ss@host:5432/db") == "postgresql://host:5432/db"
+    assert show_uri("sqlite:////data/mlflow.db") == "sqlite:////data/mlflow.db"
+
+
+def test_a_bare_step_goes_to_the_studys_experiment(store: Path) -> None:
+    with step_run("train", {"epochs": 3}) as run:
+        assert mlflow.get_experiment(run.info.experiment_id).name == EXPERIMENT
+    finished = MlflowClient().get_run(run.info.run_id)
+    assert finished.info.status == "FINISHED"
+    assert finished.data.tags["entry_point"] == "train"
+    assert finished.data.params == {"epochs": "3"}
+
+
+def test_a_run_of_mlflow_run_is_adopted_and_its_parameters_kept(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = MlflowClient()
+    experiment_id = client.create_experiment("mine")
+    given = client.create_run(experiment_id)
+    client.log_param(given.info.run_id, "thresholds", "'0.5,0.4'")  # as `mlflow run` quotes it
+    monkeypatch.setenv("MLFLOW_RUN_ID", given.info.run_id)
+    with step_run("evaluate", {"thresholds": "0.5,0.4", "seed": 0}) as run:
+        assert run.info.run_id == given.info.run_id
+    params = client.get_run(given.info.run_id).data.params
+    assert params == {"thresholds": "'0.5,0.4'", "seed": "0"}
+
+
+def test_a_run_in_default_becomes_a_pointer(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = MlflowClient()
+    given = client.create_run("0", tags={"mlflow.source.git.commit": "abc", "mlflow.project.entryPoint": "main"})
+    monkeypatch.setenv("MLFLOW_RUN_ID", given.info.run_id)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    with step_run("main", {}, run_name="fear") as run:
+        assert run.info.run_id != given.info.run_id
+    study = client.get_run(run.info.run_id)
+    assert client.get_experiment(study.info.experiment_id).name == EXPERIMENT
+    assert study.data.tags["mlflow.source.git.commit"] == "abc"
+    assert study.info.run_name == "fear"
+    pointer = client.get_run(given.info.run_id)
+    assert pointer.data.tags["study_run_id"] == study.info.run_id
+    assert study.info.run_id in pointer.data.tags["mlflow.note.content"]
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_the_environment_names_the_experiment(store: Path, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    experiment_id = MlflowClient().create_experiment("chosen")
+    if by == "name":
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "chosen")
+    else:
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment_id)
+    with step_run("prepare", {}) as run:
+        assert run.info.experiment_id == experiment_id
+
+
+def test_a_failed_step_is_marked_failed(store: Path) -> None:
+    with pytest.raises(UserError), step_run("train", {}) as run:
+        raise UserError("no")
+    assert MlflowClient().get_run(run.info.run_id).info.status == "FAILED"
+
+
+def test_a_deleted_experiment_is_explained(store: Path) -> None:
+    client = MlflowClient()
+    client.delete_experiment(client.create_experiment(EXPERIMENT))
+    with pytest.raises(UserError, match=r"was deleted; restore it with 'mlflow experiments restore"), step_run("x", {}):
+        pass

@@ -1,0 +1,146 @@
+"""The engine against Keras's own `fit`, and against itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from steps.dataset import Dataset
+from steps.train.settings import FitSettings
+from steps.train.splits import Fold, plan_folds
+
+SETTINGS = FitSettings(epochs=6, batch_size=8, early_stopping_patience=0, reduce_lr_patience=0)
+
+
+@pytest.fixture(scope="module")
+def fold(small_study: Dataset) -> Fold:
+    return plan_folds(small_study)[0]
+
+
+@pytest.fixture(scope="module")
+def arrays(small_study: Dataset, fold: Fold) -> Iterator[dict[str, Any]]:
+    from steps.train.engine import standardisation
+
+    training = small_study.of_subjects(fold.training_subjects)
+    validation = small_study.of_subjects(fold.validation_subjects)
+    mean, scale = standardisation(training.values)
+    yield {
+        "training": (((training.values - mean) / scale).astype(np.float32), training.labels),
+        "validation": (((validation.values - mean) / scale).astype(np.float32), validation.labels),
+        "class_weight": (0.8, 1.3),
+    }
+
+
+@pytest.fixture(scope="module")
+def engine(small_study: Dataset) -> Any:
+    from steps.train.engine import Engine
+
+    return Engine("cnn", small_study.timesteps, len(small_study.features))
+
+
+def test_same_seed_same_fit_whatever_was_fitted_before(engine: Any, arrays: dict[str, Any]) -> None:
+    first = engine.fit(**arrays, settings=SETTINGS, seed=5)
+    engine.fit(**arrays, settings=SETTINGS, seed=6)
+    again = engine.fit(**arrays, settings=SETTINGS, seed=5)
+    assert first.history == again.history
+    for a, b in zip(first.network.get_weights(), again.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_seed_is_another_fit(engine: Any, arrays: dict[str, Any]) -> None:
+    assert (
+        engine.fit(**arrays, settings=SETTINGS, seed=1).history
+        != engine.fit(**arrays, settings=SETTINGS, seed=2).history
+    )
+
+
+@pytest.mark.parametrize("model", ["cnn", "cnn_wide"])
+def test_one_batch_per_epoch_gives_what_keras_fit_gives(arrays: dict[str, Any], model: str) -> None:
+    """With one batch an epoch the order of trials does not matter, so Keras can be asked for the same."""
+    import keras
+
+    from steps.train import networks
+    from steps.train.engine import Engine
+
+    x, y = arrays["training"]
+    settings = replace(SETTINGS, model=model, epochs=4, batch_size=len(y))
+    shape = x.shape[1:]
+    seed = 11
+
+    def without_dropout(network: Any) -> Any:
+        # Two engines draw different dropout masks; the rest of the network must agree.
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0.0
+        return network
+
+    engine = Engine(model, *shape)
+    without_dropout(engine._network)
+    ours = engine.fit(**arrays, settings=settings, seed=seed)
+
+    keras.utils.set_random_seed(seed)
+    network = without_dropout(networks.build(model, *shape))
+    network.compile(keras.optimizers.Adam(settings.learning_rate), "binary_crossentropy", metrics=["accuracy"])
+    negative, positive = arrays["class_weight"]
+    theirs = network.fit(
+        x,
+        y.astype(np.float32)[:, None],
+        validation_data=(arrays["validation"][0], arrays["validation"][1].astype(np.float32)[:, None]),
+        class_weight={0: negative, 1: positive},
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        verbose=0,
+    )
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        np.testing.assert_allclose(ours.history[name], theirs.history[name], rtol=2e-3, atol=2e-4, err_msg=name)
+
+
+def test_early_stopping_restores_the_best_weights_and_the_rate_falls_on_a_plateau(
+    engine: Any, arrays: dict[str, Any]
+) -> None:
+    settings = FitSettings(
+        epochs=60,
+        batch_size=8,
+        learning_rate=0.01,
+        early_stopping_patience=5,
+        reduce_lr_patience=2,
+        reduce_lr_factor=0.5,
+    )
+    # Labels that cannot be learnt: the validation loss gets worse soon.
+    random = np.random.default_rng(0)
+    x, y = arrays["training"]
+    hopeless = arrays | {"training": (x, random.permutation(y))}
+    fit = engine.fit(**hopeless, settings=settings, seed=3)
+    losses = np.array(fit.history["val_loss"])
+    assert fit.epochs_trained < 60
+    assert fit.epochs_trained == losses.argmin() + 1 + 5
+    assert fit.history["learning_rate"][-1] < 0.01
+    restored = fit.network(arrays["validation"][0], training=False).numpy()[:, 0]
+    labels = arrays["validation"][1]
+    loss = -np.log(np.where(labels == 1, restored, 1 - restored)).mean()
+    assert loss == pytest.approx(losses.min(), rel=1e-4)
+
+
+def test_epochs_are_reported_as_they_end(engine: Any, arrays: dict[str, Any]) -> None:
+    seen: list[tuple[int, float]] = []
+    fit = engine.fit(
+        **arrays, settings=SETTINGS, seed=0, on_epoch=lambda epoch, logs: seen.append((epoch, logs["loss"]))
+    )
+    assert seen == list(enumerate(fit.history["loss"], start=1))
+    assert fit.timestamps_ms == sorted(fit.timestamps_ms)
+
+
+def test_a_constant_feature_is_not_divided_by_zero() -> None:
+    from steps.train.engine import standardisation
+
+    values = np.random.default_rng(0).normal(3, 2, (5, 4, 2)).astype(np.float32)
+    values[:, :, 1] = 7
+    mean, scale = standardisation(values)
+    assert scale[1] == 1
+    assert mean[1] == pytest.approx(7)
+    flat = values[:, :, 0].ravel().astype(np.float64)
+    assert (mean[0], scale[0]) == pytest.approx((flat.mean(), flat.std()))

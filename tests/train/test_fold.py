@@ -1,0 +1,100 @@
+"""A fold: nothing crosses from the held-out subject, and the scaler is in the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from steps.dataset import Dataset
+from steps.train.settings import FitSettings
+from steps.train.splits import plan_folds
+
+SETTINGS = FitSettings(epochs=5, batch_size=8)
+
+
+@pytest.fixture(scope="module")
+def engine(small_study: Dataset) -> Any:
+    from steps.train.engine import Engine
+
+    return Engine("cnn", small_study.timesteps, len(small_study.features))
+
+
+def test_the_held_out_subject_cannot_influence_its_model(small_study: Dataset, engine: Any) -> None:
+    from steps.train.fold import train_fold
+
+    fold = plan_folds(small_study)[0]
+    held_out = np.isin(small_study.subjects, fold.test_subjects)
+    values = small_study.values.copy()
+    values[held_out] = 1e6
+    labels = np.where(held_out, 1 - small_study.labels, small_study.labels).astype(np.int8)
+    changed = replace(small_study, values=values, labels=labels)
+
+    before = train_fold(engine, small_study, fold, SETTINGS)
+    after = train_fold(engine, changed, fold, SETTINGS)
+    assert before.history.equals(after.history)
+    probe = small_study.values
+    np.testing.assert_array_equal(before.model(probe), after.model(probe))
+
+
+def test_the_saved_model_takes_the_users_units(small_study: Dataset, engine: Any, tmp_path: Path) -> None:
+    import keras
+
+    from steps.train.engine import standardisation
+    from steps.train.fold import train_fold
+
+    fold = plan_folds(small_study)[1]
+    trained = train_fold(engine, small_study, fold, SETTINGS)
+    trained.model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    values = small_study.values
+    np.testing.assert_allclose(loaded(values), trained.model(values), rtol=1e-6)
+
+    # The same trials in millidegrees, trained the same way, get the same probabilities.
+    scaled = replace(small_study, values=values * np.float32(1000))
+    other = train_fold(engine, scaled, fold, SETTINGS)
+    np.testing.assert_allclose(other.model(scaled.values), trained.model(values), atol=2e-3)
+
+    mean, scale = standardisation(small_study.of_subjects(fold.training_subjects).values)
+    scaler = trained.model.get_layer("standardise")
+    np.testing.assert_allclose(np.ravel(scaler.mean), mean, rtol=1e-5)
+    np.testing.assert_allclose(np.ravel(scaler.variance), scale**2, rtol=1e-5)
+
+
+def test_metrics_and_counts_follow_the_contract(small_study: Dataset, engine: Any) -> None:
+    from steps.train.fold import train_fold
+
+    fold = plan_folds(small_study)[2]
+    trained = train_fold(engine, small_study, fold, SETTINGS)
+    metrics = trained.metrics()
+    history = trained.history
+    assert list(history.columns) == ["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+    assert metrics["epochs_trained"] == len(history) == len(trained.timestamps_ms)
+    assert metrics["best_val_loss"] == history["val_loss"].min()
+    assert history["val_loss"][metrics["best_val_loss_epoch"]] == metrics["best_val_loss"]
+    assert history["val_accuracy"][metrics["best_val_accuracy_epoch"]] == metrics["best_val_accuracy"]
+    for part, names in (("training", fold.training_subjects), ("test", fold.test_subjects)):
+        counted = Counter(small_study.of_subjects(names).labels.tolist())
+        assert trained.class_counts[part] == (counted[0], counted[1])
+
+
+@pytest.mark.parametrize(("name", "layers"), [("cnn", (64, 64)), ("cnn_wide", (400, 100, 300))])
+def test_networks_have_the_layers_they_promise(name: str, layers: tuple[int, ...]) -> None:
+    import keras
+
+    from steps.train import networks
+
+    network = networks.build(name, 101, 24)
+    filters = [layer.filters for layer in network.layers if isinstance(layer, keras.layers.Conv1D)]
+    assert tuple(filters) == layers
+    assert network.output_shape == (None, 1)
+    if name == "cnn_wide":
+        kernels = [layer.kernel_size[0] for layer in network.layers if isinstance(layer, keras.layers.Conv1D)]
+        rates = [layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)]
+        assert (kernels, rates) == ([3, 7, 3], [0.2, 0.4, 0.2, 0.3])
+    with pytest.raises(ValueError, match="unknown network 'transformer'"):
+        networks.build("transformer", 101, 24)

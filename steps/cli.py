@@ -31,9 +31,10 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
                 os.chdir(parameters["cwd"])
             except OSError as error:
                 raise click.BadParameter(f"cwd={parameters['cwd']!r}: {error.strerror}") from error
-            # Alembic and MLflow announce every table of a new store.
-            logging.getLogger("alembic").setLevel(logging.WARNING)
-            logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+            # Libraries announce every migration, temporary folder and missing GPU driver.
+            for name in ("alembic", "mlflow.store.db.utils", "mlflow.projects.utils"):
+                logging.getLogger(name).setLevel(logging.WARNING)
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             try:
                 function(parameters)
             except UserError as error:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from steps.cli import door
+from steps.evaluate.thresholds import threshold_key
 from steps.parameters import ENTRY_POINTS
 from steps.prepare.load import source_fingerprint
 from steps.tracking import lineage, record, reuse
@@ -88,7 +89,7 @@ def result_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     names = {"auc": "AUC", "average_precision": "average precision"}
     for threshold in summary["thresholds"]:
         for metric in ("accuracy", "balanced_accuracy", "precision", "recall", "f1"):
-            names[f"threshold_{threshold:g}/{metric}"] = f"{metric.replace('_', ' ')} at {threshold:g}"
+            names[f"{threshold_key(threshold)}/{metric}"] = f"{metric.replace('_', ' ')} at {threshold:g}"
 
     def text(level: str, name: str) -> str:
         found = summary[level].get(name)

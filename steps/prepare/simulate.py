@@ -202,7 +202,7 @@ def _spread(rng: np.random.Generator, count: int, low: float, high: float) -> Do
 
 
 def _draw_shape(rng: np.random.Generator) -> _Shape:
-    half_width = 0.085 + 0.035 * rng.random()
+    half_width = 0.1 + 0.03 * rng.random()
     reach = half_width + _WARP / 4
     centre = reach + (1.0 - 2.0 * reach) * rng.random()
     return _Shape(float(centre), float(half_width), 1.0 if rng.random() < 0.5 else -1.0)

@@ -6,7 +6,6 @@ CPU folds side by side beat threads inside a fold.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,7 +64,6 @@ _process: _Process | None = None
 def start(job: TrainingJob, report: Report) -> None:
     """Prepare this process: one TensorFlow thread, the dataset, the network."""
     global _process  # noqa: PLW0603
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
     from steps.train.engine import Engine

@@ -1,0 +1,303 @@
+"""The whole project as its users run it: real `mlflow run`, real store, real processes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tests.conftest import ROOT, mlflow_run, run_command, step
+
+SMALL = {
+    "simulated_subjects": 5,
+    "simulated_controls": 2,
+    "simulated_trials_min": 3,
+    "simulated_trials_max": 4,
+    "simulated_features": 6,
+    "timesteps": 21,
+    "epochs": 3,
+    "batch_size": 8,
+}
+CHAIN = ("prepare", "train", "evaluate", "attribute")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A folder in which the small study was run, and its store."""
+
+    folder: Path
+    output: str
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
+
+    def runs(self, filter_string: str = "", experiment: str = "Fear_Classification_Experiments") -> list[Run]:
+        found = self.client.get_experiment_by_name(experiment)
+        return list(
+            self.client.search_runs([found.experiment_id], filter_string, order_by=["attributes.start_time ASC"])
+        )
+
+    def of(self, entry_point: str) -> list[Run]:
+        return self.runs(f"tags.entry_point = '{entry_point}'")
+
+    def artifacts(self, run: Run) -> set[str]:
+        return {item.path for item in self.client.list_artifacts(run.info.run_id)}
+
+    def text(self, run: Run, name: str) -> str:
+        return Path(self.client.download_artifacts(run.info.run_id, name)).read_text()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A bare `mlflow run` of the default entry point, small, with MLflow's default store."""
+    folder = tmp_path_factory.mktemp("study")
+    done = mlflow_run(cwd=folder, **SMALL)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return Study(folder, done.stdout)
+
+
+def test_steps_are_nested_under_the_driver_and_folds_under_train(study: Study) -> None:
+    (main,) = study.of("main")
+    assert main.info.status == "FINISHED"
+    assert "mlflow.parentRunId" not in main.data.tags
+    for entry_point in CHAIN:
+        (run,) = study.of(entry_point)
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == main.info.run_id
+        assert main.data.tags[f"{entry_point}_run_id"] == run.info.run_id
+    folds = study.of("fold")
+    assert [fold.data.tags["mlflow.parentRunId"] for fold in folds] == [study.of("train")[0].info.run_id] * 5
+    assert {fold.info.run_name for fold in folds} == {f"fear_{fold.data.tags['subject']}_1" for fold in folds}
+
+
+def test_a_bare_run_leaves_one_pointer_in_default(study: Study) -> None:
+    (pointer,) = study.runs(experiment="Default")
+    assert pointer.data.tags["study_run_id"] == study.of("main")[0].info.run_id
+
+
+def test_the_record_of_prepare(study: Study) -> None:
+    (run,) = study.of("prepare")
+    manifest = json.loads(study.text(run, "dataset/dataset.json"))
+    assert run.data.tags["dataset_digest"] == manifest["digest"]
+    assert run.data.metrics["trials"] == manifest["trials"] == sum(s["trials"] for s in manifest["subjects"])
+    assert (run.data.metrics["subjects"], run.data.metrics["control_subjects"]) == (5, 2)
+    assert manifest["planted_truth"]["windows"]
+    assert run.inputs.dataset_inputs[0].dataset.digest == manifest["digest"][:32]
+
+
+def test_the_record_of_a_fold_is_complete(study: Study) -> None:
+    prepare, train = study.of("prepare")[0], study.of("train")[0]
+    for fold in study.of("fold"):
+        tags, params, metrics = fold.data.tags, fold.data.params, fold.data.metrics
+        assert tags["test_number"] == "1"
+        assert tags["label"] in {"fear", "no_fear"}
+        assert tags["dataset_digest"] == train.data.tags["dataset_digest"] == prepare.data.tags["dataset_digest"]
+        assert params["epochs"] == "3"
+        assert {"batch_size", "learning_rate", "seed", "timesteps", "features", "training_trials_positive"} <= set(
+            params
+        )
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+            points = study.client.get_metric_history(fold.info.run_id, name)
+            assert [point.step for point in points] == [1, 2, 3], name
+        assert metrics["epochs_trained"] == 3
+        assert metrics["best_val_loss"] == min(
+            point.value for point in study.client.get_metric_history(fold.info.run_id, "val_loss")
+        )
+        assert metrics["training_time_s"] > 0
+        assert {"test_loss", "inference_ms_per_trial"} <= set(metrics)
+        assert "test_auc" not in metrics  # one subject, one class
+        for threshold in ("0.5", "0.43", "0.35"):
+            counts = [metrics[f"threshold_{threshold}/{cell}"] for cell in ("tn", "fp", "fn", "tp")]
+            assert sum(counts) == int(params["test_trials_positive"]) + int(params["test_trials_negative"])
+            assert metrics[f"threshold_{threshold}/accuracy"] == pytest.approx((counts[0] + counts[3]) / sum(counts))
+        assert {"history.csv", "model_summary.txt", "split.json"} <= study.artifacts(fold)
+        split = json.loads(study.text(fold, "split.json"))
+        assert split["test"] == [tags["subject"]]
+        assert not set(split["training"]) & set(split["validation"])
+
+
+def test_results_hold_every_trial_once_and_only_patients(study: Study) -> None:
+    (run,) = study.of("evaluate")
+    rows = list(csv.DictReader(io.StringIO(study.text(run, "results.csv"))))
+    manifest = json.loads(study.text(study.of("prepare")[0], "dataset/dataset.json"))
+    patients = {entry["name"]: entry["trials"] for entry in manifest["subjects"] if entry["group"] == "patient"}
+    assert len(rows) == sum(patients.values())
+    assert len({(row["subject"], row["trial"]) for row in rows}) == len(rows)
+    assert {row["subject"] for row in rows} == set(patients)
+    for row in rows:
+        for threshold in (0.5, 0.43, 0.35):
+            assert int(row[f"prediction_{threshold}"]) == (float(row["probability"]) >= threshold)
+    assert {"subjects.csv", "summary.json"} <= study.artifacts(run)
+    assert len([name for name in study.artifacts(run) if name.endswith(".png")]) >= 4
+
+
+def test_attribution_is_complete_and_covers_every_feature(study: Study) -> None:
+    (run,) = study.of("attribute")
+    importance = list(csv.DictReader(io.StringIO(study.text(run, "feature_importance.csv"))))
+    assert len(importance) == 6
+    assert [int(row["rank"]) for row in importance] == list(range(1, 7))
+    assert {"attribution_map.csv", "completeness.csv"} <= study.artifacts(run)
+    trials = list(csv.DictReader(io.StringIO(study.text(run, "completeness.csv"))))
+    assert len(trials) == len(study.text(study.of("evaluate")[0], "results.csv").splitlines()) - 1
+    assert run.data.metrics["completeness_error_max"] == max(float(row["relative_error"]) for row in trials)
+    assert run.data.metrics["completeness_error_max"] < 0.01
+
+
+def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
+    (main,) = study.of("main")
+    (evaluate,) = study.of("evaluate")
+    assert main.data.metrics["pooled/auc"] == evaluate.data.metrics["pooled/auc"]
+    assert "| AUC |" in main.data.tags["mlflow.note.content"]
+    assert f"cd {study.folder} && mlflow ui" in study.output
+    for entry_point in CHAIN:
+        assert study.of(entry_point)[0].info.run_id in study.output
+
+
+def test_a_second_study_reuses_every_step_and_says_so(study: Study) -> None:
+    before = len(study.runs())
+    again = mlflow_run(cwd=study.folder, **SMALL)
+    assert again.returncode == 0, again.stderr[-3000:]
+    for entry_point in CHAIN:
+        run_id = study.of(entry_point)[0].info.run_id
+        assert f"{entry_point}: reused run {run_id} (same parameters, code and inputs)" in again.stdout
+    assert len(study.runs()) == before + 1
+    newest = study.of("main")[-1]
+    assert newest.data.metrics["pooled/auc"] == study.of("main")[0].data.metrics["pooled/auc"]
+
+
+def test_evaluate_alone_finds_the_training_and_doubles_nothing(study: Study) -> None:
+    fold = study.of("fold")[0]
+    name = "threshold_0.5/accuracy"
+    before = study.client.get_metric_history(fold.info.run_id, name)
+    alone = mlflow_run("-e", "evaluate", cwd=study.folder)
+    assert alone.returncode == 0, alone.stderr[-3000:]
+    first, second = study.of("evaluate")[0], study.of("evaluate")[-1]
+    assert second.info.run_id != first.info.run_id
+    assert second.data.tags["train_run_id"] == study.of("train")[-1].info.run_id
+    assert study.text(second, "results.csv") == study.text(first, "results.csv")
+    assert study.text(second, "summary.json") == study.text(first, "summary.json")
+    assert [p.value for p in study.client.get_metric_history(fold.info.run_id, name)] == [p.value for p in before]
+
+
+def test_attribute_alone_finds_the_training(study: Study) -> None:
+    alone = mlflow_run("-e", "attribute", cwd=study.folder, baseline="control", target=0)
+    assert alone.returncode == 0, alone.stderr[-3000:]
+    assert study.of("attribute")[-1].data.tags["train_run_id"] == study.of("train")[-1].info.run_id
+
+
+def test_results_do_not_depend_on_the_number_of_workers(study: Study) -> None:
+    folds = {fold.info.run_name: fold for fold in study.of("fold")}
+    uri = study.of("prepare")[0].data.tags["dataset_uri"]
+    done = step("train", study.folder, dataset_uri=uri, epochs=3, batch_size=8, workers=1, run_name="one")
+    assert done.returncode == 0, done.stderr[-3000:]
+    ones = study.runs("tags.entry_point = 'fold' and attributes.run_name LIKE 'one_%'")
+    assert len(ones) == 5
+    for one in ones:
+        other = folds[one.info.run_name.replace("one_", "fear_")]
+        for name in ("loss", "val_loss", "best_val_loss", "best_val_accuracy"):
+            assert one.data.metrics[name] == other.data.metrics[name], (one.info.run_name, name)
+
+
+def test_a_failing_step_stops_the_chain_and_shows_its_last_lines(study: Study) -> None:
+    runs = len(study.of("evaluate"))
+    failed = mlflow_run(cwd=study.folder, **SMALL, cv="group-kfold:99")
+    assert failed.returncode != 0
+    assert "step train failed; its last lines:" in failed.stderr
+    line = "error: cv='group-kfold:99' asks for 99 folds, but only 5 subjects can be tested"
+    assert f"  | {line}" in failed.stderr
+    main, train = study.of("main")[-1], study.of("train")[-1]
+    assert (main.info.status, train.info.status) == ("FAILED", "FAILED")
+    assert len(study.of("evaluate")) == runs
+
+
+def test_bad_input_is_one_line_and_registers_nothing(study: Study, tmp_path: Path) -> None:
+    table = tmp_path / "bad.csv"
+    table.write_text("subject,label,trial,time,x\nA,fear,1,0,1\nA,fear,1,1,oops\n")
+    failed = step("prepare", study.folder, source=table)
+    assert failed.returncode == 2
+    errors = [line for line in failed.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "bad.csv" in errors[0]
+    assert "'oops'" in errors[0]
+    assert "Traceback" not in failed.stderr
+    run = study.of("prepare")[-1] if study.of("prepare")[-1].info.status == "FAILED" else None
+    assert run is None or not study.artifacts(run)
+
+
+def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path) -> None:
+    failed = step("evaluate", tmp_path)
+    assert failed.returncode == 2
+    assert "no finished train run" in failed.stderr
+    assert "mlflow run . -e train" in failed.stderr
+
+
+def test_from_a_git_url_with_a_relative_source(tmp_path: Path, small_study_table: str) -> None:
+    """The store, its artifacts and the user's relative path all mean the folder the command was typed in."""
+    clone, folder = tmp_path / "clone", tmp_path / "home"
+    folder.mkdir()
+    (folder / "mine.csv").write_text(small_study_table)
+    copy_of_the_working_tree(clone)
+    commit = git("rev-parse", "HEAD", cwd=clone)
+    done = mlflow_run("-v", commit, "-e", "prepare", cwd=folder, uri=clone.as_uri(), source="mine.csv")
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = Study(folder, done.stdout)
+    (run,) = found.of("prepare")
+    assert run.data.tags["mlflow.source.git.commit"] == commit
+    artifacts = Path(run.info.artifact_uri.removeprefix("file://"))
+    assert artifacts.is_relative_to(folder)
+    assert (artifacts / "dataset" / "trials.parquet").is_file()
+
+
+def test_a_relative_sqlite_uri_means_the_callers_folder(tmp_path: Path) -> None:
+    values = [
+        part for name, value in SMALL.items() if name.startswith("simulated") for part in ("-P", f"{name}={value}")
+    ]
+    done = run_command(
+        *("mlflow", "run", str(ROOT), "-e", "prepare", "--env-manager", "local", *values),
+        cwd=tmp_path,
+        tracking_uri="sqlite:///mine.db",
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mine.db'}")
+    experiment = client.get_experiment_by_name("Fear_Classification_Experiments")
+    assert len(client.search_runs([experiment.experiment_id])) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.db", "mlruns"]
+
+
+def git(*arguments: str, cwd: Path) -> str:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", *identity, *arguments], cwd=cwd, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def copy_of_the_working_tree(target: Path) -> None:
+    """A git repository of what stands here now, committed or not."""
+    (target / "steps").mkdir(parents=True)
+    for path in [ROOT / "MLproject", ROOT / "conda.yaml", *(ROOT / "steps").rglob("*.py")]:
+        copy = target / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    git("init", "-q", "-b", "main", cwd=target)
+    git("add", "-A", cwd=target)
+    git("commit", "-q", "-m", "copy", cwd=target)
+
+
+@pytest.fixture(scope="module")
+def small_study_table() -> str:
+    """A long table of four subjects, as a user would bring it."""
+    rows = ["subject,label,trial,time,x,y"]
+    rows += [
+        f"S{subject},{'fear' if subject % 2 else 'calm'},{trial},{time},{subject + time},{trial * time}"
+        for subject in range(4)
+        for trial in range(2)
+        for time in range(5)
+    ]
+    return "\n".join(rows) + "\n"

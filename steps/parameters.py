@@ -6,6 +6,7 @@ YAML because MLflow reads it there, and a test compares the two.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,15 @@ from typing import Any
 import click
 
 Value = str | int | float | bool
+
+
+class _Whole(click.IntRange):
+    """Whole numbers, also spelled ``3.0``: MLproject has no integers, only floats."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, within its bounds."""
+        whole: Any = re.sub(r"\.0+$", "", value) if isinstance(value, str) else value
+        return super().convert(whole, param, ctx)
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Parameter:
         if isinstance(self.default, bool):
             return click.BOOL
         if isinstance(self.default, int):
-            return click.IntRange(
+            return _Whole(
                 None if self.minimum is None else int(self.minimum),
                 None if self.maximum is None else int(self.maximum),
             )

@@ -94,3 +94,11 @@ def step(name: str, cwd: Path, **parameters: object) -> subprocess.CompletedProc
     """``python -m steps.<name>`` from ``cwd``."""
     options = [part for key, value in parameters.items() for part in (f"--{key}", str(value))]
     return run_command(sys.executable, "-m", f"steps.{name}", *options, cwd=cwd, PYTHONPATH=str(ROOT))
+
+
+@pytest.fixture(scope="session")
+def small_study_folder(small_study: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small study as a dataset artifact."""
+    folder = tmp_path_factory.mktemp("dataset")
+    small_study.save(folder)
+    return folder

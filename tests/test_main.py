@@ -8,6 +8,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -15,7 +16,7 @@ from mlflow.entities import Run
 
 from tests.conftest import ROOT, mlflow_run, run_command, step
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "simulated_subjects": 5,
     "simulated_controls": 2,
     "simulated_trials_min": 3,

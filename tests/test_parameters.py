@@ -15,7 +15,14 @@ from steps.parameters import ENTRY_POINTS, PARAMETERS
 
 @pytest.mark.parametrize(
     ("name", "text", "value"),
-    [("epochs", "12", 12), ("learning_rate", "1e-4", 1e-4), ("reuse", "false", False), ("cv", "loso", "loso")],
+    [
+        ("epochs", "12", 12),
+        ("epochs", "12.0", 12),
+        ("seed", "0.0", 0),
+        ("learning_rate", "1e-4", 1e-4),
+        ("reuse", "false", False),
+        ("cv", "loso", "loso"),
+    ],
 )
 def test_text_becomes_the_type_of_the_default(name: str, text: str, value: object) -> None:
     parsed = PARAMETERS[name].parse(text)

@@ -14,7 +14,7 @@ from steps.tracking.session import step_run
 PARAMETERS = {"train_run_id": "abc", "thresholds": "0.5", "seed": 0, "cwd": "."}
 
 
-def evaluated(parameters: dict[str, object] = PARAMETERS, inputs: str = "in") -> tuple[str, str]:  # type: ignore[assignment]
+def evaluated(parameters: dict[str, object] = PARAMETERS, inputs: str = "in") -> tuple[str, str]:
     with step_run("evaluate", {}) as run:
         run_id = run.info.run_id
         record.log(run_id, tags=Identity.of("evaluate", parameters, inputs).tags())

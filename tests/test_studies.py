@@ -1,0 +1,66 @@
+"""Whole studies of default size, simulated and real. Minutes each: `make test-slow`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tests.conftest import ROOT, mlflow_run, run_command
+
+RUNNING = ROOT.parent / "shared" / "data" / "running" / "running_angles.parquet"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+def runs_of(folder: Path, entry_point: str) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("Fear_Classification_Experiments")
+    return list(client.search_runs([experiment.experiment_id], f"tags.entry_point = '{entry_point}'"))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_default_study_is_hard_but_not_hopeless_and_finds_the_planted_features(tmp_path: Path, seed: int) -> None:
+    started = time.monotonic()
+    done = mlflow_run(cwd=tmp_path, seed=seed)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert time.monotonic() - started < 180
+    (evaluate,), (attribute,) = runs_of(tmp_path, "evaluate"), runs_of(tmp_path, "attribute")
+    assert 0.75 <= evaluate.data.metrics["pooled/auc"] <= 0.97
+    assert attribute.data.metrics["planted_truth_auc"] >= 0.9
+
+
+def test_without_an_effect_there_is_nothing_to_find(tmp_path: Path) -> None:
+    done = mlflow_run(cwd=tmp_path, simulated_effect=0)
+    assert done.returncode == 0, done.stderr[-3000:]
+    metrics = runs_of(tmp_path, "evaluate")[0].data.metrics
+    assert metrics["subject/auc_low"] < 0.5 < metrics["subject/auc_high"]
+    assert metrics["pooled/auc_low"] < 0.5 < metrics["pooled/auc_high"]
+
+
+def test_shoulder_exercises(tmp_path: Path) -> None:
+    made = run_command(sys.executable, str(ROOT / "examples" / "shoulder_exercises.py"), "shoulder.csv", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    done = mlflow_run(cwd=tmp_path, source="shoulder.csv", positive_label="external_rotation")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (prepare,), (evaluate,) = runs_of(tmp_path, "prepare"), runs_of(tmp_path, "evaluate")
+    assert (prepare.data.metrics["trials"], prepare.data.metrics["subjects"]) == (40, 10)
+    assert "Time-normalised 40 trials" in prepare.data.tags["mlflow.note.content"]
+    assert evaluate.data.metrics["pooled/auc"] > 0.6
+    # Everybody did both exercises, so every fold has an AUC of its own.
+    assert all("test_auc" in fold.data.metrics for fold in runs_of(tmp_path, "fold"))
+
+
+@pytest.mark.skipif(not RUNNING.is_file(), reason="the running recordings are not beside this checkout")
+def test_running_recordings(tmp_path: Path) -> None:
+    done = run_command(
+        *("mlflow", "run", str(ROOT), "--env-manager", "local", "-P", f"source={RUNNING}"), cwd=tmp_path, timeout=1400
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (prepare,), (evaluate,) = runs_of(tmp_path, "prepare"), runs_of(tmp_path, "evaluate")
+    assert (prepare.data.metrics["trials"], prepare.data.metrics["subjects"]) == (1614, 46)
+    assert len(runs_of(tmp_path, "fold")) == 46
+    assert evaluate.data.metrics["subject/auc"] > 0.7

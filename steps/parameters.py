@@ -90,7 +90,7 @@ _PARAMETERS = (
     Parameter("subjects", "all", "test subjects, comma-separated, or 'all'"),
     Parameter("controls", "exclude", "control group in training", choices=("exclude", "negatives")),
     Parameter("epochs", 60, "most epochs of a fold", minimum=1),
-    Parameter("batch_size", 32, "trials per optimisation step", minimum=1),
+    Parameter("batch_size", 16, "trials per optimisation step", minimum=1),
     Parameter("learning_rate", 0.001, "initial learning rate of Adam", minimum=0.0),
     Parameter("validation_fraction", 0.2, "share of the training subjects held out for early stopping",
               minimum=0.05, maximum=0.5),

@@ -18,6 +18,7 @@ from steps.tracking import lineage, record, reuse
 from steps.tracking.session import step_run
 
 TOLERANCE = 0.01
+MAX_STEPS = 4096  # where the output hardly changes, the error relative to the change needs many
 
 
 @door("attribute")
@@ -39,6 +40,7 @@ def main(parameters: dict[str, Any]) -> None:
                 target=parameters["target"],
                 steps=parameters["steps"],
                 tolerance=TOLERANCE,
+                max_steps=max(MAX_STEPS, parameters["steps"]),
             )
             maps.append(fold_map(found.attributions))
             completeness.append(_completeness(test, fold.test_number, found))

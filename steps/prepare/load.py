@@ -58,9 +58,10 @@ def load_source(
         raise UserError(f"max_gap is {max_gap}, expected 0 or more samples")
     if source == SIMULATED:
         dataset = simulate(simulation, timesteps, seed)
-        _choose(dataset.label_names, positive_label)  # the simulated classes have their names already
         if positive_label not in (AUTO, dataset.label_names[1]):
-            raise UserError(f"positive_label is {shown(positive_label)}, expected 'fear' for the simulated study")
+            raise UserError(
+                f"positive_label is {shown(positive_label)}, expected 'fear' or 'auto' for the simulated study"
+            )
         return dataset
     table = read_folder(Path(source)) if _is_folder(source) else read_table(Path(source))
     check(table)

@@ -129,8 +129,8 @@ def _without_gaps(
     if missing[worst] > max_gap:
         raise UserError(
             f"{table.trial(int(rows[0]))}: ragged time, {missing[worst]} samples are missing after time "
-            f"{time[worst]:g} (the next is {time[worst + 1]:g}, the usual step {np.median(np.diff(time)):g}); expected even steps or "
-            f"max_gap of at least {missing[worst]} (it is {max_gap})"
+            f"{time[worst]:g} (the next is {time[worst + 1]:g}, the usual step {np.median(np.diff(time)):g}); "
+            f"expected even steps or max_gap of at least {missing[worst]} (it is {max_gap})"
         )
     is_finite = np.isfinite(values)
     cells = int((~is_finite).sum())

@@ -26,22 +26,21 @@ _JOINTS = ("ankle_moment", "knee_moment", "hip_moment", "foot_angle", "knee_angl
            "pelvis_angle", "thorax_angle")  # fmt: skip
 _UNITS = {"moment": ("Nm/kg", 0.5), "angle": ("deg", 8.0)}  # unit, and size of one standardised step
 
-# All in standard steps of a feature. Together they set how hard the study is; see docs/prepare.md.
-_SUBJECT_SD = (0.7, 0.5, 0.4, 0.3)  # of the Legendre coefficients of a subject's own curve, degrees 0 to 3
-_TRIAL_SD = (0.2, 0.15, 0.1, 0.1)
+# All in standard steps of a feature; docs/prepare.md says what they were tuned for. A subject's curves tilt and
+# bend more than they shift: shifts of whole curves would drown fear for any network that averages over time.
+_TRAITS = 4  # what a subject has in all joints
+_TRAIT_SD = (0.02, 1.0, 0.35, 0.7)  # of the Legendre coefficients, degrees 0 to 3, that the traits make together
+_TRAIT_TRIAL_SD = 0.9  # a trial's traits around the subject's, the subject's having 1
+_OWN_SD = (0.002, 0.075, 0.03, 0.05)  # a subject's own curve in one joint
+_TRIAL_SD = (0.005, 0.015, 0.01, 0.01)  # a trial's own curve in one joint
 _NOISE_SD = 0.2
-_POPULATION_SD = 1.0  # of the heights of the population's bumps
-_LOBES = 4
-_FACTORS = 4
-_A = 0.6
-_FACTOR_TRIAL = 0.3
-_OWN = 0.15
+_POPULATION_SD = 0.3
 _WARP = 0.06  # timing jitter: at most a quarter of it, as a share of the landing
-_FEAR_PEAK = 0.6
-_EXPRESSION_FEAR = (0.2, 1.4)  # a fear subject shows the shape with a strength between these
-_EXPRESSION_NO_FEAR = (0.0, 0.6)
-_EXPRESSION_TRIAL_SD = 0.15
-_LOBES_PEAK = 0.28621670111997307  # maximum of u (1 - u^2)^2
+_FEAR_PEAK = 2.4
+_EXPRESSION_FEAR = (0.7, 1.3)  # a fear subject shows the bump with a strength between these
+_EXPRESSION_NO_FEAR = (0.0, 0.4)
+_EXPRESSION_TRIAL_SD = 0.24  # and a trial differs from its subject by this
+_BUMP_PEAK = 1.10592  # maximum of (1 + u) (1 - u^2)^2
 
 
 @dataclass(frozen=True)
@@ -79,33 +78,24 @@ class SimulationSize:
 
 
 @dataclass(frozen=True)
-class _Shape:
-    """The fear shape of one feature: centre and half width as shares of the landing, and its sign."""
+class _Bump:
+    """The fear bump of one feature: centre and half width as shares of the landing, and its sign."""
 
     centre: float
     half_width: float
     sign: float
 
     def window(self, timesteps: int) -> tuple[int, int]:
-        """First and last time point, inclusive, that the shape can reach under any timing jitter."""
+        """First and last time point, inclusive, that the bump can reach under any timing jitter."""
         reach = self.half_width + _WARP / 4
         first = int(np.ceil((self.centre - reach) * (timesteps - 1)))
         return first, max(first, int(np.floor((self.centre + reach) * (timesteps - 1))))
 
     def curve(self, landing: Doubles) -> Doubles:
-        """The shape at times ``landing`` (shares of the landing, any shape): a lobe down, a lobe up, peak 1."""
+        """The bump at times ``landing`` (shares of the landing, any shape): skewed, 0 outside, peak 1."""
         u = (landing - self.centre) / self.half_width
         inside = np.maximum(1.0 - u * u, 0.0)
-        if _LOBES == 1:
-            return self.sign * (_A + u) * inside * inside / (0.745 if _A == 0.6 else 1.1 if _A == 1 else 0.423)
-        if _LOBES == 2:
-            return self.sign * u * inside * inside / _LOBES_PEAK
-        if _LOBES == 3:
-            return self.sign * (1 - 6 * u * u) * inside * inside
-        if _LOBES == 4:
-            return self.sign * u * (3 - 12 * u * u) * inside * inside / 0.45
-        if _LOBES == 6:
-            return self.sign * u * (5 - 20 * u * u + 16 * u * u * u * u) * inside * inside
+        return self.sign * (1.0 + u) * inside * inside / _BUMP_PEAK
 
 
 def feature_names(count: int) -> tuple[str, ...]:
@@ -130,9 +120,9 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0) -> Dataset
     names = feature_names(size.features)
     scale = np.array([_unit_and_scale(name)[1] for name in names])
     planted = sorted(rng.permutation(size.features)[: max(1, round(size.features / 5))].tolist())
-    shapes = {feature: _draw_shape(rng) for feature in planted}
+    shapes = {feature: _draw_bump(rng) for feature in planted}
     offset, population = _draw_population(rng, size.features)
-    loadings = _normal(rng, (_FACTORS, len(_SUBJECT_SD), size.features)) / np.sqrt(_FACTORS)
+    loadings = _draw_loadings(rng, size.features)
 
     fears = round(size.subjects / 2)
     fear = np.zeros(size.subjects + size.controls, dtype=np.int8)
@@ -147,15 +137,14 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0) -> Dataset
         jitter = _WARP * (2.0 * rng.random((count, 1)) - 1.0)
         shares = np.arange(timesteps) / (timesteps - 1)
         landing = shares + jitter * shares * (1.0 - shares)  # (count, timesteps)
-        own = _smooth(landing, [_OWN * x for x in _SUBJECT_SD], _normal(rng, (1, len(_SUBJECT_SD), size.features)))
-        z = _normal(rng, (1, _FACTORS)) + _FACTOR_TRIAL * _normal(rng, (count, _FACTORS))
-        co = np.zeros((count, len(_SUBJECT_SD), size.features))
-        for k in range(_FACTORS):
-            co += z[:, k][:, None, None] * loadings[k]
-        own = own + _smooth(landing, _SUBJECT_SD, co)
-        drift = _smooth(landing, [_OWN * x for x in _TRIAL_SD], _normal(rng, (count, len(_TRIAL_SD), size.features)))
-        shown = size.effect * _FEAR_PEAK * strength[index] * (1.0 + _EXPRESSION_TRIAL_SD * _normal(rng, (count, 1)))
-        block = offset + _bumps(landing, population) + own + drift
+        own = _smooth(landing, _OWN_SD, _normal(rng, (1, len(_OWN_SD), size.features)))
+        drift = _smooth(landing, _TRIAL_SD, _normal(rng, (count, len(_TRIAL_SD), size.features)))
+        scores = _normal(rng, (1, _TRAITS)) + _TRAIT_TRIAL_SD * _normal(rng, (count, _TRAITS))
+        common = np.zeros((count, len(_TRAIT_SD), size.features))
+        for trait in range(_TRAITS):  # a loop, not a matrix product: see above
+            common += scores[:, trait, None, None] * loadings[trait]
+        shown = size.effect * _FEAR_PEAK * (strength[index] + _EXPRESSION_TRIAL_SD * _normal(rng, (count, 1)))
+        block = offset + _bumps(landing, population) + own + drift + _smooth(landing, _TRAIT_SD, common)
         block += _NOISE_SD * _normal(rng, (count, timesteps, size.features))
         for feature, shape in shapes.items():
             block[:, :, feature] += shown * shape.curve(landing)
@@ -167,7 +156,6 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0) -> Dataset
 
     windows = {names[feature]: shape.window(timesteps) for feature, shape in shapes.items()}
     return Dataset(
-        # Rounded so that no later change of the arithmetic's last bit shows in the digest.
         values=np.round(np.concatenate(values), 4).astype(np.float32),
         labels=np.array(labels, dtype=np.int8),
         subjects=np.array(subjects, dtype=np.str_),
@@ -201,11 +189,11 @@ def _spread(rng: np.random.Generator, count: int, low: float, high: float) -> Do
     return low + (high - low) * shares
 
 
-def _draw_shape(rng: np.random.Generator) -> _Shape:
+def _draw_bump(rng: np.random.Generator) -> _Bump:
     half_width = 0.1 + 0.03 * rng.random()
     reach = half_width + _WARP / 4
     centre = reach + (1.0 - 2.0 * reach) * rng.random()
-    return _Shape(float(centre), float(half_width), 1.0 if rng.random() < 0.5 else -1.0)
+    return _Bump(float(centre), float(half_width), 1.0 if rng.random() < 0.5 else -1.0)
 
 
 def _draw_population(rng: np.random.Generator, features: int) -> tuple[Doubles, Doubles]:
@@ -216,6 +204,15 @@ def _draw_population(rng: np.random.Generator, features: int) -> tuple[Doubles, 
         bump[1] = 0.3 + 0.4 * rng.random(features)
         bump[2] = _POPULATION_SD * _normal(rng, (features,))
     return _normal(rng, (features,)), bumps
+
+
+def _draw_loadings(rng: np.random.Generator, features: int) -> Doubles:
+    """What each trait does to each feature, ``(traits, degrees, features)``; the squares of all traits add up to 1."""
+    loadings = _normal(rng, (_TRAITS, len(_TRAIT_SD), features))
+    squares = np.zeros(loadings.shape[1:])
+    for loading in loadings:
+        squares += loading * loading
+    return loadings / np.sqrt(squares)
 
 
 def _bumps(landing: Doubles, bumps: Doubles) -> Doubles:
@@ -229,7 +226,7 @@ def _bumps(landing: Doubles, bumps: Doubles) -> Doubles:
 
 
 def _smooth(landing: Doubles, deviations: Sequence[float], draws: Doubles) -> Doubles:
-    """Random cubics ``(trials, timesteps, features)``: Legendre polynomials weighted by ``draws (trials, 4, features)``."""
+    """Cubics ``(trials, timesteps, features)``: Legendre polynomials weighted by ``draws (trials, 4, features)``."""
     x = (2.0 * landing - 1.0)[:, :, None]
     legendre = (np.ones_like(x), x, 1.5 * x * x - 0.5, 2.5 * x * x * x - 1.5 * x)
     total = np.zeros((landing.shape[0], landing.shape[1], draws.shape[2]))

@@ -1,7 +1,7 @@
-"""Resolve the loose lists of pyproject.toml: `python scripts/lock.py` (or `make lock`); `--upgrade` moves to newer versions.
+"""Resolve the loose lists of pyproject.toml: `python scripts/lock.py` (or `make lock`).
 
 Writes requirements-dev.txt (everything, with hashes, for development and tests) and conda.yaml (what the
-project runs on, exact pins, the same versions). Both name no package index.
+project runs on, exact pins, the same versions). Both name no package index. `--upgrade` moves to newer versions.
 """
 
 from __future__ import annotations

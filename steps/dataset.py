@@ -113,7 +113,8 @@ class Dataset:
                 raise ValueError(f"{name} has shape {array.shape}, expected ({trials},)")
         if (timesteps, features) != (len(self.time), len(self.features)):
             raise ValueError(
-                f"values are {timesteps} x {features}, but time and features name {len(self.time)} x {len(self.features)}"
+                f"values are {timesteps} x {features}, but time and features name "
+                f"{len(self.time)} x {len(self.features)}"
             )
         order = np.lexsort((self.labels, self.trials, self.subjects))
         if not np.array_equal(order, np.arange(trials)):

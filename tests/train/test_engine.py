@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +21,13 @@ def fold(small_study: Dataset) -> Fold:
 
 
 @pytest.fixture(scope="module")
-def arrays(small_study: Dataset, fold: Fold) -> Iterator[dict[str, Any]]:
+def arrays(small_study: Dataset, fold: Fold) -> dict[str, Any]:
     from steps.train.engine import standardisation
 
     training = small_study.of_subjects(fold.training_subjects)
     validation = small_study.of_subjects(fold.validation_subjects)
     mean, scale = standardisation(training.values)
-    yield {
+    return {
         "training": (((training.values - mean) / scale).astype(np.float32), training.labels),
         "validation": (((validation.values - mean) / scale).astype(np.float32), validation.labels),
         "class_weight": (0.8, 1.3),

@@ -26,7 +26,7 @@ def test_none_and_given_weights() -> None:
 
 @pytest.mark.parametrize("rule", ["", "even", "1", "1,2,3", "1,-2", "0,0", "1,nan", "inf,1"])
 def test_bad_weights_are_quoted(rule: str) -> None:
-    with pytest.raises(UserError, match="class_weight=.*expected"):
+    with pytest.raises(UserError, match=r"class_weight=.*expected"):
         class_weights(rule, np.array([0, 1], np.int8))
 
 

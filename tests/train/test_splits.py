@@ -42,7 +42,7 @@ studies = st.builds(
 def assert_sound(fold: Fold, dataset: Dataset) -> None:
     parts = [set(fold.test_subjects), set(fold.validation_subjects), set(fold.training_subjects)]
     assert all(parts)
-    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    assert sum(len(part) for part in parts) == len(set.union(*parts))
     controls = set(dataset.subjects[dataset.is_control])
     assert not controls & (parts[0] | parts[1])
     assert set(dataset.of_subjects(fold.training_subjects).labels) == {0, 1}

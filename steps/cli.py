@@ -31,8 +31,8 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
                 os.chdir(parameters["cwd"])
             except OSError as error:
                 raise click.BadParameter(f"cwd={parameters['cwd']!r}: {error.strerror}") from error
-            # Libraries announce every migration, temporary folder and missing GPU driver.
-            for name in ("alembic", "mlflow.store.db.utils", "mlflow.projects.utils"):
+            # Libraries announce every migration and every missing GPU driver.
+            for name in ("alembic", "mlflow.store.db.utils"):
                 logging.getLogger(name).setLevel(logging.WARNING)
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             try:

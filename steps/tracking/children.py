@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import sys
@@ -30,6 +31,8 @@ def run_step(entry_point: str, parameters: Mapping[str, object], parent: Run) ->
         UserError: the step failed; its last lines of output have been printed again.
     """
     values = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in parameters.items()}
+    # It announces a temporary folder per step; importing mlflow.projects has reset the level.
+    logging.getLogger("mlflow.projects.utils").setLevel(logging.WARNING)
     with tail_of_output(_TAIL_LINES) as tail:
         try:
             submitted = mlflow.projects.run(

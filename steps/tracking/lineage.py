@@ -110,7 +110,8 @@ def fold_runs(train_run_id: str) -> list[FoldRun]:
     while True:
         page = client.search_runs(
             [experiment_id],
-            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{train_run_id}' and attributes.status = 'FINISHED'",
+            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{train_run_id}' and tags.{ENTRY_POINT_TAG} = 'fold' "
+            "and attributes.status = 'FINISHED'",
             run_view_type=ViewType.ACTIVE_ONLY,
             max_results=1000,
             page_token=token,

@@ -19,7 +19,7 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.models import ModelSignature
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
-from mlflow.types.schema import Schema, TensorSpec
+from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 if TYPE_CHECKING:
@@ -122,6 +122,39 @@ def log_keras_model(model: keras.Model) -> str:
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *model.output_shape[1:]))]),
     )
     info = mlflow.tensorflow.log_model(model, name=MODEL, signature=signature, pip_requirements=model_requirements())
+    return str(info.model_uri)
+
+
+def log_deployable_model(model: keras.Model, training: Mapping[str, Any]) -> str:
+    """Log the model for new people to the active run and return its URI.
+
+    Args:
+        model: from ``(trials, timesteps, features)`` to ``(trials, 1)``.
+        training: what it was trained on, as `steps.train.deployable.training_summary` says; kept beside the network.
+    """
+    signature = ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *model.input_shape[1:]))]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.double, "probability"),
+                ColSpec(DataType.long, "decision"),
+                ColSpec(DataType.double, "distance"),
+                ColSpec(DataType.long, "unusual"),
+            ]
+        ),
+        params=ParamSchema([ParamSpec("threshold", DataType.double, 0.5)]),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        network, summary = Path(folder) / "network.keras", Path(folder) / "training.json"
+        model.save(network)
+        summary.write_text(json.dumps(training), encoding="utf-8")
+        info = mlflow.pyfunc.log_model(
+            name=MODEL,
+            python_model=str(Path(__file__).with_name("scorer.py")),
+            artifacts={"network": str(network), "training": str(summary)},
+            signature=signature,
+            pip_requirements=[*model_requirements(), f"pandas=={importlib.metadata.version('pandas')}"],
+        )
     return str(info.model_uri)
 
 

@@ -11,6 +11,7 @@ from steps.cli import door
 from steps.dataset import Dataset
 from steps.tracking import lineage, record, reuse
 from steps.tracking.session import step_run
+from steps.train.deployable import everybody
 from steps.train.pool import train_folds
 from steps.train.settings import FitSettings, class_weights, worker_count
 from steps.train.splits import plan_folds
@@ -60,7 +61,8 @@ def main(parameters: dict[str, Any]) -> None:
             parameters=parameters,
         )
         before = time.perf_counter()
-        metrics = train_folds(job, folds, workers)
+        everyone = everybody(dataset, parameters["controls"], parameters["seed"])
+        metrics, deployable = train_folds(job, folds, everyone, workers)
         training = [fold["training_time_s"] for fold in metrics]
         runtime = {
             "folds": len(folds),
@@ -71,7 +73,7 @@ def main(parameters: dict[str, Any]) -> None:
             "total_wall_s": time.perf_counter() - started,
         }
         record.log_json(run.info.run_id, runtime, "runtime.json")
-        record.log(run.info.run_id, metrics=runtime)
+        record.log(run.info.run_id, tags=deployable, metrics=runtime)
         click.echo(
             f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
         )

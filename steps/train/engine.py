@@ -20,7 +20,6 @@ from steps.dataset import Floats, Ints
 from steps.train import networks
 from steps.train.settings import FitSettings
 
-METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 _VALIDATION_BATCH = 256
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -31,7 +30,8 @@ class Fit:
 
     Attributes:
         network: the trained network, for standardised trials; early stopping has restored its best weights.
-        history: one list per name in ``METRICS``, one value per epoch.
+        history: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` (with validation) and ``learning_rate``, one
+            value per epoch.
         timestamps_ms: end of each epoch, Unix milliseconds.
         seconds: wall time of all epochs.
     """
@@ -70,7 +70,7 @@ class Engine:
     def fit(
         self,
         training: tuple[Floats, Ints],
-        validation: tuple[Floats, Ints],
+        validation: tuple[Floats, Ints] | None,
         class_weight: tuple[float, float],
         settings: FitSettings,
         seed: int,
@@ -80,7 +80,7 @@ class Engine:
 
         Args:
             training: standardised trials ``(trials, timesteps, features)`` and labels ``(trials,)``.
-            validation: the same, for early stopping and the learning rate.
+            validation: the same, for early stopping and the learning rate; None trains all epochs.
             class_weight: weight of the negative and of the positive class in the loss.
             settings: hyperparameters.
             seed: fixes initial weights, dropout and the order of trials.
@@ -90,24 +90,21 @@ class Engine:
         order = np.random.default_rng(seed)
         x, y = tf.constant(training[0]), tf.constant(training[1], tf.float32)
         weights = tf.constant(np.asarray(class_weight, np.float32)[training[1]])
-        held = (tf.constant(validation[0]), tf.constant(validation[1], tf.float32))
-        callbacks = self._callbacks(settings)
-        history: dict[str, list[float]] = {name: [] for name in METRICS}
+        held = (tf.constant(validation[0]), tf.constant(validation[1], tf.float32)) if validation else None
+        callbacks = self._callbacks(settings) if held else []
+        history: dict[str, list[float]] = {}
         timestamps = []
         started = time.perf_counter()
         for epoch in range(settings.epochs):
             permutation = tf.constant(order.permutation(len(training[1])), tf.int32)
             loss, accuracy = self._train(x, y, weights, permutation, settings.batch_size)
-            val_loss, val_accuracy = self._validate(*held)
-            logs = {
-                "loss": float(loss),
-                "accuracy": float(accuracy),
-                "val_loss": float(val_loss),
-                "val_accuracy": float(val_accuracy),
-                "learning_rate": float(self._optimizer.learning_rate),
-            }
-            for name in METRICS:
-                history[name].append(logs[name])
+            logs = {"loss": float(loss), "accuracy": float(accuracy)}
+            if held:
+                val_loss, val_accuracy = self._validate(*held)
+                logs |= {"val_loss": float(val_loss), "val_accuracy": float(val_accuracy)}
+            logs["learning_rate"] = float(self._optimizer.learning_rate)
+            for name, value in logs.items():
+                history.setdefault(name, []).append(value)
             timestamps.append(time.time_ns() // 1_000_000)
             if on_epoch:
                 on_epoch(epoch + 1, logs)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from steps.dataset import Dataset, Ints
 from steps.train import networks
-from steps.train.engine import METRICS, Engine, Fit, OnEpoch, standardisation
+from steps.train.engine import Engine, Fit, OnEpoch, standardisation
 from steps.train.settings import FitSettings, class_weights
 from steps.train.splits import Fold
 
@@ -39,15 +39,16 @@ class TrainedFold:
 
     def metrics(self) -> dict[str, float]:
         """The fold's training metrics under the contract's names; ``*_epoch`` counts from 1."""
-        accuracy, loss = self.history["val_accuracy"].to_numpy(), self.history["val_loss"].to_numpy()
-        return {
-            "best_val_accuracy": float(accuracy.max()),
-            "best_val_accuracy_epoch": int(accuracy.argmax()) + 1,
-            "best_val_loss": float(loss.min()),
-            "best_val_loss_epoch": int(loss.argmin()) + 1,
-            "epochs_trained": len(self.history),
-            "training_time_s": self.seconds,
-        }
+        metrics: dict[str, float] = {"epochs_trained": len(self.history), "training_time_s": self.seconds}
+        if self.fold.validation_subjects:
+            accuracy, loss = self.history["val_accuracy"].to_numpy(), self.history["val_loss"].to_numpy()
+            metrics |= {
+                "best_val_accuracy": float(accuracy.max()),
+                "best_val_accuracy_epoch": int(accuracy.argmax()) + 1,
+                "best_val_loss": float(loss.min()),
+                "best_val_loss_epoch": int(loss.argmin()) + 1,
+            }
+        return metrics
 
 
 def train_fold(
@@ -60,6 +61,8 @@ def train_fold(
 ) -> TrainedFold:
     """Train one fold; the held-out subjects' trials are counted but never read.
 
+    A fold without validation subjects trains all of the settings' epochs.
+
     Raises:
         UserError: ``class_weight`` is malformed.
     """
@@ -71,7 +74,8 @@ def train_fold(
     def scaled(part: Dataset) -> tuple[np.ndarray, Ints]:
         return ((part.values - mean) / scale).astype(np.float32), part.labels
 
-    fit: Fit = engine.fit(scaled(training), scaled(validation), weights, settings, fold.seed, on_epoch)
+    held = scaled(validation) if fold.validation_subjects else None
+    fit: Fit = engine.fit(scaled(training), held, weights, settings, fold.seed, on_epoch)
     counts = {
         name: (part.label_counts["0"], part.label_counts["1"])
         for name, part in (
@@ -80,7 +84,7 @@ def train_fold(
             ("test", dataset.of_subjects(fold.test_subjects)),
         )
     }
-    history = pd.DataFrame(fit.history, columns=list(METRICS))
+    history = pd.DataFrame(fit.history)
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     return TrainedFold(
         fold=fold,

@@ -18,12 +18,18 @@ from rich.progress import Progress as Bar
 
 from steps.errors import UserError
 from steps.train import worker
+from steps.train.deployable import epochs_to_train
 from steps.train.splits import Fold
 from steps.train.worker import Progress, TrainingJob
 
 
-def train_folds(job: TrainingJob, folds: Sequence[Fold], workers: int) -> list[dict[str, float]]:
-    """Train and log every fold in ``workers`` processes; returns the folds' metrics in their order.
+def train_folds(
+    job: TrainingJob, folds: Sequence[Fold], everybody: Fold, workers: int
+) -> tuple[list[dict[str, float]], dict[str, str]]:
+    """Train and log every fold in ``workers`` processes, then the deployable model.
+
+    Returns:
+        The folds' metrics in their order, and tags that lead to the deployable model.
 
     Raises:
         UserError: a process was killed, most likely for memory.
@@ -36,12 +42,15 @@ def train_folds(job: TrainingJob, folds: Sequence[Fold], workers: int) -> list[d
         _display(queue, folds, job.settings.epochs),
         ProcessPoolExecutor(workers, context, initializer=_start, initargs=(job, queue)) as pool,
     ):
-        futures = [pool.submit(worker.run, fold) for fold in folds]
+        futures = [pool.submit(worker.run_fold, fold) for fold in folds]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
             for future in futures:
                 if future.done() and not future.cancelled():
                     future.result()
+            metrics = [future.result() for future in futures]
+            epochs = epochs_to_train(metrics, job.settings)
+            return metrics, pool.submit(worker.run_deployable, everybody, epochs).result()
         except BrokenProcessPool as error:
             raise UserError(
                 f"a training process was killed; with workers={workers} the machine may have run out of memory: "
@@ -49,7 +58,6 @@ def train_folds(job: TrainingJob, folds: Sequence[Fold], workers: int) -> list[d
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        return [future.result() for future in futures]
 
 
 def _start(job: TrainingJob, queue: Queue[Progress | None]) -> None:

@@ -7,7 +7,7 @@ CPU folds side by side beat threads inside a fold.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,14 @@ class TrainingJob:
     train_run_id: str
     experiment_id: str
     parameters: dict[str, Any]
+
+    def tags(self) -> dict[str, str]:
+        """Tags of every run of this training."""
+        return {
+            "model": self.settings.model,
+            "dataset_uri": self.dataset_uri,
+            "dataset_digest": self.dataset_digest,
+        }
 
 
 @dataclass(frozen=True)
@@ -76,37 +84,54 @@ def start(job: TrainingJob, report: Report) -> None:
     _process = _Process(job, dataset, engine, report)
 
 
-def run(fold: Fold) -> dict[str, float]:
+def run_fold(fold: Fold) -> dict[str, float]:
     """Train one fold and log it; returns its metrics."""
     from steps.tracking import record
     from steps.train.fold import train_fold
 
-    if _process is None:
-        raise RuntimeError("start() has not been called in this process")
-    job, dataset, report = _process.job, _process.dataset, _process.report
-    tags = {
-        "subject": fold.name,
-        "test_number": fold.test_number,
-        "label": fold.label,
-        "model": job.settings.model,
-        "dataset_uri": job.dataset_uri,
-        "dataset_digest": job.dataset_digest,
-        "entry_point": "fold",
-    }
+    process = _this_process()
+    job, report = process.job, process.report
+    tags = {"subject": fold.name, "test_number": fold.test_number, "label": fold.label, "entry_point": "fold"}
     name = f"{job.run_name}_{fold.name}_{fold.test_number}"
-    with record.child_run(job.train_run_id, job.experiment_id, name, tags) as child:
+    with record.child_run(job.train_run_id, job.experiment_id, name, tags | job.tags()) as child:
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             report(Progress(fold.name, fold.test_number, epoch, metrics))
 
-        trained = train_fold(_process.engine, dataset, fold, job.settings, job.class_weight, on_epoch)
+        trained = train_fold(process.engine, process.dataset, fold, job.settings, job.class_weight, on_epoch)
         metrics = trained.metrics()
-        _log(child.info.run_id, job, dataset, trained, metrics)
+        _log(child.info.run_id, job, process.dataset, trained)
+        record.log_keras_model(trained.model)
     report(Progress(fold.name, fold.test_number, int(metrics["epochs_trained"]), metrics, metrics["training_time_s"]))
     return metrics
 
 
-def _log(run_id: str, job: TrainingJob, dataset: Dataset, trained: TrainedFold, metrics: dict[str, float]) -> None:
+def run_deployable(fold: Fold, epochs: int) -> dict[str, str]:
+    """Train the model for new people on all of ``fold``'s subjects and log it; returns tags that lead to it."""
+    from steps.tracking import record
+    from steps.train.deployable import training_summary
+    from steps.train.fold import train_fold
+
+    process = _this_process()
+    job, dataset = process.job, process.dataset
+    settings = replace(job.settings, epochs=epochs)
+    name = f"{job.run_name}_{fold.name}"
+    with record.child_run(
+        job.train_run_id, job.experiment_id, name, {"entry_point": "deployable"} | job.tags()
+    ) as child:
+        trained = train_fold(process.engine, dataset, fold, settings, job.class_weight)
+        _log(child.info.run_id, job, dataset, trained)
+        model_uri = record.log_deployable_model(trained.model, training_summary(dataset, fold))
+    return {"deployable_run_id": str(child.info.run_id), "deployable_model_uri": model_uri}
+
+
+def _this_process() -> _Process:
+    if _process is None:
+        raise RuntimeError("start() has not been called in this process")
+    return _process
+
+
+def _log(run_id: str, job: TrainingJob, dataset: Dataset, trained: TrainedFold) -> None:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
@@ -119,7 +144,6 @@ def _log(run_id: str, job: TrainingJob, dataset: Dataset, trained: TrainedFold, 
         run_id,
         params={
             **job.parameters,
-            **asdict(job.settings),
             "study_seed": job.parameters["seed"],
             "seed": fold.seed,
             "timesteps": dataset.timesteps,
@@ -136,7 +160,7 @@ def _log(run_id: str, job: TrainingJob, dataset: Dataset, trained: TrainedFold, 
             "validation_subjects": len(fold.validation_subjects),
             "test_subjects": len(fold.test_subjects),
         },
-        metrics=metrics,
+        metrics=trained.metrics(),
     )
     points = zip(trained.history.iterrows(), trained.timestamps_ms, strict=True)
     record.log_points(
@@ -158,4 +182,3 @@ def _log(run_id: str, job: TrainingJob, dataset: Dataset, trained: TrainedFold, 
     )
     record.log_table(run_id, trained.history, "history.csv", index=True)
     MlflowClient().log_text(run_id, "\n".join(summary) + "\n", "model_summary.txt")
-    record.log_keras_model(trained.model)

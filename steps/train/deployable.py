@@ -1,0 +1,63 @@
+"""The model for new people: fitted on everybody, after cross-validation has said how long to train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from steps.dataset import Dataset
+from steps.train.settings import FitSettings
+from steps.train.splits import Fold, derive_seed
+
+NAME = "all"
+_USUAL_SHARE = 0.99
+
+
+def everybody(dataset: Dataset, controls: str, seed: int) -> Fold:
+    """A fold that trains on every subject (controls if they join) and tests nobody."""
+    chosen = dataset if controls == "negatives" else dataset.select(~dataset.is_control)
+    return Fold(
+        name=NAME,
+        test_number=1,
+        test_subjects=(),
+        validation_subjects=(),
+        training_subjects=tuple(np.unique(chosen.subjects).tolist()),
+        label="mixed",
+        seed=derive_seed(seed, NAME),
+    )
+
+
+def epochs_to_train(folds: Sequence[dict[str, float]], settings: FitSettings) -> int:
+    """Median over folds of the epoch whose weights early stopping kept; all epochs when it was off.
+
+    Only validation subjects have decided those epochs, never test subjects.
+    """
+    if not settings.early_stopping_patience:
+        return settings.epochs
+    return max(1, round(median(fold["best_val_loss_epoch"] for fold in folds)))
+
+
+def training_summary(dataset: Dataset, fold: Fold) -> dict[str, Any]:
+    """What the model saw, for whoever scores new trials: names, units, time axis, and how far trials lie apart.
+
+    ``mean`` and ``sd`` have shape ``(timesteps, features)``; ``usual_distance`` is the distance (root mean square of
+    the standardised differences from ``mean``) within which 99% of the training trials lie.
+    """
+    values = dataset.of_subjects(fold.training_subjects).values.astype(np.float64)
+    mean, sd = values.mean(axis=0), values.std(axis=0)
+    # A constant point would make every other value infinitely far.
+    sd = np.where(sd > 0, sd, 1.0)
+    distance = np.sqrt((((values - mean) / sd) ** 2).mean(axis=(1, 2)))
+    return {
+        "features": list(dataset.features),
+        "units": dataset.units,
+        "time": list(dataset.time),
+        "time_unit": dataset.time_unit,
+        "labels": {"0": dataset.label_names[0], "1": dataset.label_names[1]},
+        "mean": mean.tolist(),
+        "sd": sd.tolist(),
+        "usual_distance": float(np.quantile(distance, _USUAL_SHARE)),
+    }

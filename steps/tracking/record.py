@@ -153,6 +153,8 @@ def log_deployable_model(model: keras.Model, training: Mapping[str, Any]) -> str
             python_model=str(Path(__file__).with_name("scorer.py")),
             artifacts={"network": str(network), "training": str(summary)},
             signature=signature,
+            # The average trial: it also becomes the example request of `mlflow models serve`.
+            input_example=np.asarray(training["mean"], dtype=np.float32)[np.newaxis],
             pip_requirements=[*model_requirements(), f"pandas=={importlib.metadata.version('pandas')}"],
         )
     return str(info.model_uri)

@@ -62,13 +62,18 @@ def test_dataset_uris(store: Path, small_study: Dataset, tmp_path: Path) -> None
 def test_folds_are_the_finished_children_in_order(store: Path) -> None:
     with step_run("train", {}) as train:
         for i in range(3):
-            tags = {"subject": f"S{2 - i}", "test_number": 1}
+            tags = {"subject": f"S{2 - i}", "test_number": 1, "entry_point": "fold"}
             with record.child_run(train.info.run_id, train.info.experiment_id, f"fear_S{i}_1", tags) as child:
                 record.log_json(child.info.run_id, {"test": [f"S{2 - i}"]}, "split.json")
         # A fold that did not finish has no model to evaluate.
         with (
             pytest.raises(UserError),
-            record.child_run(train.info.run_id, train.info.experiment_id, "x", {"subject": "S9", "test_number": 1}),
+            record.child_run(
+                train.info.run_id,
+                train.info.experiment_id,
+                "x",
+                {"subject": "S9", "test_number": 1, "entry_point": "fold"},
+            ),
         ):
             raise UserError("interrupted")
     folds = lineage.fold_runs(train.info.run_id)

@@ -59,7 +59,7 @@ def test_a_logged_model_comes_back_the_same_by_every_door(store: Path) -> None:
     model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs)))
     values = np.random.default_rng(0).normal(size=(3, 5, 2)).astype(np.float32)
     with step_run("train", {}) as train:
-        tags = {"subject": "S1", "test_number": 1}
+        tags = {"subject": "S1", "test_number": 1, "entry_point": "fold"}
         with record.child_run(train.info.run_id, train.info.experiment_id, "fear_S1_1", tags) as child:
             uri = record.log_keras_model(model)
             record.log_json(child.info.run_id, {"test": ["S1"]}, "split.json")
@@ -85,7 +85,7 @@ def test_a_model_that_holds_code_is_refused(store: Path, tmp_path: Path) -> None
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
     with step_run("train", {}) as train:
-        tags = {"subject": "S1", "test_number": 1}
+        tags = {"subject": "S1", "test_number": 1, "entry_point": "fold"}
         with record.child_run(train.info.run_id, train.info.experiment_id, "fear_S1_1", tags) as child:
             MlflowClient().log_artifacts(child.info.run_id, str(tmp_path / "model"), "model")
             record.log_json(child.info.run_id, {"test": ["S1"]}, "split.json")

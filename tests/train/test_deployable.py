@@ -1,0 +1,50 @@
+"""The model for new people: who trains it, for how long, and what it knows of its training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from steps.dataset import Dataset
+from steps.train.deployable import epochs_to_train, everybody, training_summary
+from steps.train.settings import FitSettings
+
+
+def test_everybody_trains_and_controls_only_when_they_join(small_study: Dataset) -> None:
+    patients = set(small_study.subjects[~small_study.is_control])
+    fold = everybody(small_study, "exclude", seed=0)
+    assert set(fold.training_subjects) == patients
+    assert fold.test_subjects == fold.validation_subjects == ()
+    assert set(everybody(small_study, "negatives", seed=0).training_subjects) == set(small_study.subjects)
+
+
+def test_epochs_are_the_median_of_what_early_stopping_kept() -> None:
+    folds = [{"best_val_loss_epoch": epoch} for epoch in (3, 50, 10, 12)]
+    assert epochs_to_train(folds, FitSettings(epochs=60)) == 11
+    assert epochs_to_train(folds, FitSettings(epochs=60, early_stopping_patience=0)) == 60
+
+
+def test_a_fold_without_validation_trains_all_epochs(small_study: Dataset) -> None:
+    from steps.train.engine import Engine
+    from steps.train.fold import train_fold
+
+    fold = everybody(small_study, "exclude", seed=0)
+    engine = Engine("cnn", small_study.timesteps, len(small_study.features))
+    trained = train_fold(engine, small_study, fold, FitSettings(epochs=4, early_stopping_patience=1))
+    assert list(trained.history.columns) == ["loss", "accuracy", "learning_rate"]
+    assert trained.metrics() == {"epochs_trained": 4, "training_time_s": trained.seconds}
+
+
+def test_training_trials_are_mostly_usual_and_a_strange_one_is_not(small_study: Dataset) -> None:
+    fold = everybody(small_study, "exclude", seed=0)
+    summary = training_summary(small_study, fold)
+    values = small_study.of_subjects(fold.training_subjects).values
+    mean, sd = np.array(summary["mean"]), np.array(summary["sd"])
+    np.testing.assert_allclose(mean, values.mean(axis=0, dtype=np.float64), rtol=1e-6)
+
+    def distance(trials: np.ndarray) -> np.ndarray:
+        return np.asarray(np.sqrt((((trials - mean) / sd) ** 2).mean(axis=(1, 2))))
+
+    assert (distance(values) <= summary["usual_distance"]).mean() == pytest.approx(0.99, abs=0.05)
+    assert distance(values[:1] + 10 * sd)[0] > summary["usual_distance"]
+    assert summary["features"] == list(small_study.features)

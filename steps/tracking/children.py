@@ -19,7 +19,7 @@ from mlflow.exceptions import ExecutionException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_PROJECT_ENTRY_POINT
 
 from steps.errors import UserError
-from steps.tracking.reuse import ROOT
+from steps.tracking.environment import ROOT
 
 _TAIL_LINES = 15
 

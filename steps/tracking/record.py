@@ -22,6 +22,8 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
+from steps.tracking.environment import environment_tags
+
 if TYPE_CHECKING:
     import keras
     import pandas as pd
@@ -106,7 +108,7 @@ def log_dataset_input(manifest: Manifest, uri: str, context: str) -> None:
 def child_run(parent_run_id: str, experiment_id: str, name: str, tags: Mapping[str, object]) -> Iterator[Run]:
     """A run nested under ``parent_run_id``, active inside the block, also in another process than the parent's."""
     nested = {MLFLOW_PARENT_RUN_ID: parent_run_id, MLFLOW_RUN_NAME: name}
-    texts = {k: str(v) for k, v in {**tags, **nested}.items()}
+    texts = {k: str(v) for k, v in {**environment_tags(), **tags, **nested}.items()}
     run_id = MlflowClient().create_run(experiment_id, tags=texts, run_name=name).info.run_id
     with mlflow.start_run(run_id=run_id, nested=True) as run:
         yield run

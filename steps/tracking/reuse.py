@@ -10,8 +10,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
@@ -20,10 +18,11 @@ from mlflow.exceptions import MlflowException
 
 from steps.parameters import PARAMETERS, Value
 from steps.tracking import lineage, record
+from steps.tracking.environment import code_hash
 from steps.tracking.session import ENTRY_POINT_TAG
 
-ROOT = Path(__file__).parents[2]
-_KEY_TAG, _IDENTITY_TAG = "reuse_key", "reuse_identity"
+IDENTITY_TAG = "reuse_identity"
+_KEY_TAG = "reuse_key"
 # Where things lie, not what is computed; what they point to counts as an input.
 _LOCATIONS = {"cwd", "source", "dataset_uri", "train_run_id"}
 _ARTIFACTS = {
@@ -62,17 +61,7 @@ class Identity:
 
     def tags(self) -> dict[str, str]:
         """The tags a run carries so that it can be found again."""
-        return {_KEY_TAG: self.key, _IDENTITY_TAG: self.as_json()}
-
-
-@cache
-def code_hash() -> str:
-    """SHA-256 over ``steps/`` and ``conda.yaml``: sees uncommitted changes, and needs no git."""
-    sha = hashlib.sha256()
-    for path in [*sorted((ROOT / "steps").rglob("*.py")), ROOT / "conda.yaml"]:
-        content = path.read_bytes()
-        sha.update(f"{path.relative_to(ROOT).as_posix()}\x1f{len(content)}\x1f".encode() + content)
-    return sha.hexdigest()
+        return {_KEY_TAG: self.key, IDENTITY_TAG: self.as_json()}
 
 
 def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
@@ -91,7 +80,7 @@ def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
     last = client.search_runs([experiment_id], finished, order_by=newest_first, max_results=1)
     if not last:
         return None, "never run before"
-    return None, _difference(identity, last[0].data.tags.get(_IDENTITY_TAG))
+    return None, _difference(identity, last[0].data.tags.get(IDENTITY_TAG))
 
 
 def _difference(identity: Identity, recorded: str | None) -> str:

@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from steps.errors import UserError
+from steps.tracking.environment import environment_tags, installed_packages
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
@@ -43,7 +44,7 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
     pin_tracking_uri()
     client = MlflowClient()
     given = client.get_run(run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
-    tags = {ENTRY_POINT_TAG: entry_point}
+    tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
     else:
@@ -57,6 +58,7 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
         logged = client.get_run(run.info.run_id).data.params
         missing = [Param(k, str(v)) for k, v in parameters.items() if k not in logged]
         client.log_batch(run.info.run_id, params=missing, tags=[RunTag(k, v) for k, v in tags.items()])
+        client.log_dict(run.info.run_id, installed_packages(), "packages.json")
         if run_id is None and given:
             _leave_pointer(client, given, run)
         yield run

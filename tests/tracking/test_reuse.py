@@ -78,17 +78,3 @@ def test_a_run_that_failed_is_a_miss(store: Path) -> None:
     run_id, experiment_id = evaluated()
     MlflowClient().set_terminated(run_id, "FAILED")
     assert reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)[0] is None
-
-
-def test_code_hash_sees_an_uncommitted_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "steps").mkdir()
-    (tmp_path / "conda.yaml").write_text("a")
-    (tmp_path / "steps" / "x.py").write_text("1")
-    monkeypatch.setattr(reuse, "ROOT", tmp_path)
-    uncached = reuse.code_hash.__wrapped__
-    seen = {uncached()}
-    (tmp_path / "steps" / "x.py").write_text("2")
-    seen.add(uncached())
-    (tmp_path / "conda.yaml").write_text("b")
-    seen.add(uncached())
-    assert len(seen) == 3

@@ -1,0 +1,67 @@
+"""What a result was computed with: code, interpreter, packages, machine. Nothing secret, nothing personal."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_PACKAGES = ("mlflow", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+
+
+@cache
+def code_hash() -> str:
+    """SHA-256 over ``steps/`` and ``conda.yaml``: sees uncommitted changes, and needs no git."""
+    sha = hashlib.sha256()
+    files = (path for path in (ROOT / "steps").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    for path in [*sorted(files), ROOT / "conda.yaml"]:
+        content = path.read_bytes()
+        sha.update(f"{path.relative_to(ROOT).as_posix()}\x1f{len(content)}\x1f".encode() + content)
+    return sha.hexdigest()
+
+
+@cache
+def environment_tags() -> dict[str, str]:
+    """Tags to filter runs by: ``git_commit``, ``git_dirty``, ``code_sha256``, ``python``, ``os``, ``cpu``, versions.
+
+    Outside a git checkout the two git tags are absent; ``code_sha256`` identifies the code all the same.
+    """
+    tags = {
+        "code_sha256": code_hash(),
+        "python": platform.python_version(),
+        "os": f"{platform.system()} {platform.release()}",
+        "cpu": f"{_processor()}, {os.cpu_count()} cores",
+        **{f"version.{name}": importlib.metadata.version(name) for name in _PACKAGES},
+    }
+    if commit := _git("rev-parse", "HEAD"):
+        changed = _git("status", "--porcelain", "--", "steps", "MLproject", "conda.yaml")
+        tags |= {"git_commit": commit, "git_dirty": str(bool(changed)).lower()}
+    return tags
+
+
+def installed_packages() -> dict[str, str]:
+    """Name and version of every installed distribution, sorted by name."""
+    found = {dist.name: dist.version for dist in importlib.metadata.distributions() if dist.name}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], check=False, cwd=ROOT, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

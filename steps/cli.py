@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,13 @@ from steps.errors import UserError
 from steps.parameters import options
 
 USER_ERROR = 2
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    """Unwind, once: Ctrl-C reaches parent and child, and then the parent ends the child, which is unwinding already."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
@@ -35,6 +43,9 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
             for name in ("alembic", "mlflow.store.db.utils"):
                 logging.getLogger(name).setLevel(logging.WARNING)
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            # Python ends on SIGTERM without unwinding, which would leave runs that seem to be running for ever.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _stop)
             try:
                 function(parameters)
             except UserError as error:

@@ -6,6 +6,7 @@ YAML because MLflow reads it there, and a test compares the two.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,17 @@ from typing import Any
 import click
 
 Value = str | int | float | bool
+
+
+class _Finite(click.FloatRange):
+    """Numbers within their bounds; not-a-number is within none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
 
 
 class _Whole(click.IntRange):
@@ -60,7 +72,7 @@ class Parameter:
                 None if self.maximum is None else int(self.maximum),
             )
         if isinstance(self.default, float):
-            return click.FloatRange(self.minimum, self.maximum)
+            return _Finite(self.minimum, self.maximum)
         if self.choices:
             return click.Choice(self.choices)
         return click.STRING
@@ -92,7 +104,7 @@ _PARAMETERS = (
     Parameter("epochs", 60, "most epochs of a fold", minimum=1),
     Parameter("batch_size", 16, "trials per optimisation step", minimum=1),
     Parameter("learning_rate", 0.001, "initial learning rate of Adam", minimum=0.0),
-    Parameter("validation_fraction", 0.2, "share of the training subjects held out for early stopping",
+    Parameter("validation_fraction", 0.2, "share of the training subjects kept for early stopping, 1/2, 1/3, ...",
               minimum=0.05, maximum=0.5),
     Parameter("early_stopping_patience", 15, "epochs without a lower val_loss before stopping; 0 = never stop",
               minimum=0),

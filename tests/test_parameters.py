@@ -30,7 +30,18 @@ def test_text_becomes_the_type_of_the_default(name: str, text: str, value: objec
     assert type(parsed) is type(PARAMETERS[name].default)
 
 
-@pytest.mark.parametrize(("name", "text"), [("epochs", "0"), ("epochs", "2.5"), ("model", "rnn"), ("target", "2")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("epochs", "0"),
+        ("epochs", "2.5"),
+        ("model", "rnn"),
+        ("target", "2"),
+        ("learning_rate", "nan"),
+        ("validation_fraction", "nan"),
+        ("learning_rate", "inf"),
+    ],
+)
 def test_what_is_out_of_bounds_is_refused(name: str, text: str) -> None:
     with pytest.raises(click.BadParameter):
         PARAMETERS[name].parse(text)

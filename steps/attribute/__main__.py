@@ -27,7 +27,7 @@ def main(parameters: dict[str, Any]) -> None:
     with step_run("attribute", parameters) as run:
         run_id = run.info.run_id
         train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
-        dataset = lineage.load_dataset(train.data.tags["dataset_uri"])
+        dataset = lineage.dataset_of(train)
         controls = dataset.select(dataset.is_control)
         maps, completeness = [], []
         for fold in lineage.fold_runs(train.info.run_id):
@@ -49,7 +49,7 @@ def main(parameters: dict[str, Any]) -> None:
         metrics = {
             "completeness_error_max": trials["relative_error"].max(),
             "completeness_error_median": trials["relative_error"].median(),
-            "trials_above_tolerance": int((trials["relative_error"] > TOLERANCE).sum()),
+            "trials_above_tolerance": int((~(trials["relative_error"] <= TOLERANCE)).sum()),
         }
         truth = dataset.planted_truth
         if truth and (auc := planted_truth_auc(importance, truth)) is not None:

@@ -35,6 +35,8 @@ def fold_map(attributions: Floats) -> FoldMap:
     """
     if not len(attributions):
         raise ValueError("the fold has no attributed trials")
+    if not np.isfinite(attributions).all():
+        raise ValueError("attributions are not finite; the model's output is not a number")
     return FoldMap(
         absolute=np.abs(attributions).mean(axis=0, dtype=np.float64),
         signed=attributions.mean(axis=0, dtype=np.float64),

@@ -137,7 +137,7 @@ def integrate(
         error[open_trials] = np.abs(exact.sum(axis=(1, 2)) - change[open_trials])
         relative[open_trials] = error[open_trials] / np.maximum(np.abs(change[open_trials]), CHANGE_FLOOR)
         used[open_trials] = steps
-        open_trials = open_trials[relative[open_trials] > tolerance] if steps < max_steps else open_trials[:0]
+        open_trials = open_trials[~(relative[open_trials] <= tolerance)] if steps < max_steps else open_trials[:0]
         steps = min(2 * steps, max_steps)
     return Attribution(attributions, output, baseline_output, error, relative, used)
 

@@ -25,7 +25,7 @@ def main(parameters: dict[str, Any]) -> None:
     with step_run("evaluate", parameters) as run:
         run_id = run.info.run_id
         train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
-        dataset = lineage.load_dataset(train.data.tags["dataset_uri"])
+        dataset = lineage.dataset_of(train)
         folds = lineage.fold_runs(train.info.run_id)
         predictions, histories, milliseconds = [], [], []
         for fold in folds:

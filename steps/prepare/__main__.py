@@ -10,6 +10,7 @@ import click
 from mlflow import MlflowClient
 
 from steps.cli import door
+from steps.errors import UserError
 from steps.prepare.load import load_source, source_fingerprint
 from steps.prepare.simulate import SimulationSize
 from steps.tracking import lineage, record, reuse
@@ -36,6 +37,8 @@ def main(parameters: dict[str, Any]) -> None:
                 effect=parameters["simulated_effect"],
             ),
         )
+        if source_fingerprint(parameters["source"]) != fingerprint:
+            raise UserError(f"source {parameters['source']!r} changed while it was read; run prepare again")
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory() as folder:
             manifest = dataset.save(Path(folder))

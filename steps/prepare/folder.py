@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +87,17 @@ def read_folder(folder: Path) -> LongTable:
 
 
 def _csv_files(folder: Path) -> Iterator[Path]:
-    """Files ``*.csv`` in sorted order; hidden ones (as macOS leaves on a memory stick) are no trials."""
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() == ".csv" and not path.name.startswith("."))
-    return iter(sorted((path for path in paths if path.is_file()), key=lambda path: path.parts))
+    """Files ``*.csv`` in sorted order; hidden ones (as macOS leaves on a memory stick) are no trials.
+
+    Links are followed; a link to nothing is kept, so that reading it is an error and not a trial less.
+    """
+    found = [
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.lower().endswith(".csv") and not name.startswith(".")
+    ]
+    return iter(sorted(found, key=lambda path: path.parts))
 
 
 def _participant(path: Path, folder: Path) -> TrialFile:
@@ -96,12 +105,21 @@ def _participant(path: Path, folder: Path) -> TrialFile:
     parts = path.relative_to(folder).parts
     if len(parts) != 4:
         raise UserError(f"{name} is out of place, expected {_LAYOUT}")
+    _check_encoding(path, name)
     return TrialFile(path, name, subject=parts[1], label=parts[2], trial=path.stem, group=PATIENT)
 
 
 def _control(path: Path, folder: Path) -> TrialFile:
-    folders = path.relative_to(folder).parts[1:-1]
-    return TrialFile(path, _name(path, folder), "_".join(folders) or CONTROL, label="", trial=path.stem, group=CONTROL)
+    folders, name = path.relative_to(folder).parts[1:-1], _name(path, folder)
+    _check_encoding(path, name)
+    return TrialFile(path, name, "_".join(folders) or CONTROL, label="", trial=path.stem, group=CONTROL)
+
+
+def _check_encoding(path: Path, name: str) -> None:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(f"the name of {name} is not UTF-8, expected folder and file names in UTF-8") from error
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -148,6 +149,14 @@ def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
 
 
 def _check_subjects(patients: Sequence[Recording], label_names: tuple[str, str]) -> None:
+    for subject, other in pairwise(
+        sorted({trial.subject for trial in patients}, key=lambda name: (name.casefold(), name))
+    ):
+        if subject.casefold() == other.casefold():
+            raise UserError(
+                f"subjects {shown(subject)} and {shown(other)} differ only in upper and lower case, expected one "
+                "spelling of each subject"
+            )
     positive = {trial.subject for trial in patients if trial.label == label_names[1]}
     negative = {trial.subject for trial in patients if trial.label != label_names[1]}
     for name, subjects in zip(label_names, (negative, positive), strict=True):

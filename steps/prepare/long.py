@@ -71,7 +71,8 @@ def categorical(codes: npt.ArrayLike, names: Sequence[str]) -> pd.Categorical:
 
 def _clean(names: Sequence[str]) -> list[str]:
     # A file system or a spreadsheet may decompose accents: the same name must stay the same subject.
-    composed = [unicodedata.normalize("NFC", name) for name in names]
+    # And a stray space must not make two people of one, who would then train and be tested.
+    composed = [unicodedata.normalize("NFC", name).strip() for name in names]
     if all(re.fullmatch(r"-?\d+(\.0+)?", name) for name in composed if name):
         return [name.partition(".")[0] for name in composed]
     return composed

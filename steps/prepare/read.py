@@ -49,6 +49,8 @@ def read_csv(path: Path, name: str) -> pa.Table:
             among numbers; the message calls the file ``name``.
     """
     raw = read_bytes(path, name).lstrip(b"\r\n")
+    if b"\n" not in raw:  # line ends of old Macintosh programs
+        raw = raw.replace(b"\r", b"\n")
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -56,7 +58,11 @@ def read_csv(path: Path, name: str) -> pa.Table:
     if not raw or raw.isspace():
         raise UserError(f"{name} is empty, expected a header and a row per time point")
     first_line, _, rest = raw.partition(b"\n")
-    header = [cell.strip() for cell in next(csv.reader([first_line.decode("utf-8-sig").rstrip("\r")]), [])]
+    try:
+        cells = next(csv.reader([first_line.decode("utf-8-sig").rstrip("\r")], strict=True), [])
+    except csv.Error as error:
+        raise UserError(f"{name} has a header that cannot be read as CSV: {error}") from error
+    header = [cell.strip() for cell in cells]
     if len(header) == 1 and ";" in header[0]:
         raise UserError(f"{name} has the header {shown(header[0])}: it is separated by semicolons, expected commas")
     check_columns(header, name)

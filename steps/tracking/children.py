@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pty
+import re
 import sys
 import threading
 import tty
@@ -22,6 +23,8 @@ from steps.errors import UserError
 from steps.tracking.environment import ROOT
 
 _TAIL_LINES = 15
+# What TensorFlow's C++ says about missing GPUs would push the cause out of the last lines.
+_NOISE = re.compile(rb"[IWE]\d{4} |WARNING: All log messages before absl")
 
 
 def run_step(entry_point: str, parameters: Mapping[str, object], parent: Run) -> str:
@@ -124,7 +127,7 @@ def _pump(reader: int, original: int, tail: deque[str]) -> None:
             break
         os.write(original, chunk)
         *complete, rest = (rest + chunk).split(b"\n")
-        tail.extend(_text(line) for line in complete if line.strip())
+        tail.extend(_text(line) for line in complete if line.strip() and not _NOISE.match(line))
     if rest.strip():
         tail.append(_text(rest))
 

@@ -44,6 +44,13 @@ def environment_tags() -> dict[str, str]:
     return tags
 
 
+@cache
+def environment_hash() -> str:
+    """SHA-256 over the interpreter's version and the versions of what computes."""
+    versions = [platform.python_version(), *(f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES)]
+    return hashlib.sha256(" ".join(versions).encode()).hexdigest()
+
+
 def installed_packages() -> dict[str, str]:
     """Name and version of every installed distribution, sorted by name."""
     found = {dist.name: dist.version for dist in importlib.metadata.distributions() if dist.name}

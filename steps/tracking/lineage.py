@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,34 +77,65 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
 
 
 def resolve_dataset_uri(uri: str, experiment_id: str) -> str:
-    """``latest`` as ``runs:/<newest prepare run>/dataset``; any other URI unchanged."""
+    """``latest`` as ``runs:/<newest prepare run>/dataset``, a path as an absolute one; any other URI unchanged."""
     if uri != LATEST:
-        return uri
+        # A path as typed would mean another place to the next step.
+        return uri if "://" in uri or uri.startswith("runs:/") else str(Path(uri).resolve())
     return f"runs:/{find_run('prepare', LATEST, experiment_id).info.run_id}/{DATASET_FOLDER}"
 
 
-def dataset_folder(uri: str) -> Path:
-    """Local folder of a dataset artifact, downloaded if need be.
+@contextmanager
+def dataset_folder(uri: str) -> Iterator[Path]:
+    """Local folder of a dataset artifact inside the block, downloaded if need be.
 
     Raises:
         UserError: nothing is there.
     """
-    try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-    except (MlflowException, OSError) as error:
-        raise UserError(f"no dataset artifact at {uri}: {str(error).splitlines()[0]}") from error
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            path = Path(uri) if Path(uri).is_dir() else _download(uri, scratch)
+        except (MlflowException, OSError) as error:
+            raise UserError(f"no dataset artifact at {uri}: {str(error).splitlines()[0]}") from error
+        yield path
 
 
 def load_dataset(uri: str) -> Dataset:
     """The dataset at ``uri``, its digest checked."""
-    return Dataset.load(dataset_folder(uri))
+    with dataset_folder(uri) as folder:
+        return Dataset.load(folder)
+
+
+def dataset_of(train: Run) -> Dataset:
+    """The dataset of a training: where it was then, or any prepared dataset with the same digest.
+
+    Raises:
+        UserError: neither is there.
+    """
+    uri, digest = train.data.tags["dataset_uri"], train.data.tags["dataset_digest"]
+    try:
+        return load_dataset(uri)
+    except UserError:
+        others = MlflowClient().search_runs(
+            [train.info.experiment_id],
+            f"tags.{ENTRY_POINT_TAG} = 'prepare' and tags.dataset_digest = '{digest}' "
+            "and attributes.status = 'FINISHED'",
+            order_by=["attributes.start_time DESC"],
+        )
+        for other in others:
+            with suppress(UserError):
+                return load_dataset(f"runs:/{other.info.run_id}/{DATASET_FOLDER}")
+        raise
+
+
+def _download(uri: str, scratch: str) -> Path:
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
 
 
 def fold_runs(train_run_id: str) -> list[FoldRun]:
     """The finished folds of a training, by name and test number.
 
     Raises:
-        UserError: there are none.
+        UserError: there are none, or fewer than were trained.
     """
     client = MlflowClient()
     experiment_id = client.get_run(train_run_id).info.experiment_id
@@ -123,8 +157,14 @@ def fold_runs(train_run_id: str) -> list[FoldRun]:
         token = page.token
         if not token:
             break
+    planned = client.get_run(train_run_id).data.metrics.get("folds", 0)
     if not folds:
         raise UserError(f"train run {train_run_id} has no finished folds")
+    if len(folds) < planned:
+        raise UserError(
+            f"train run {train_run_id} has {len(folds)} of its {planned:.0f} folds; the others were deleted or did not "
+            "finish: train again, with reuse=false from main"
+        )
     return sorted(folds, key=lambda fold: (fold.name, fold.test_number))
 
 
@@ -139,8 +179,9 @@ def load_model(fold: FoldRun) -> keras.Model:
     import keras
 
     try:
-        path = mlflow.artifacts.download_artifacts(run_id=fold.run_id, artifact_path=MODEL_FILE)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            path = _download(f"runs:/{fold.run_id}/{MODEL_FILE}", scratch)
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (MlflowException, OSError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"cannot load the model of run {fold.run.info.run_name} ({fold.run_id}): {reason}") from error

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
+from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
@@ -98,7 +100,10 @@ def log_dataset_input(manifest: Manifest, uri: str, context: str) -> None:
         warnings.filterwarnings(
             "ignore", message="The specified dataset source can be interpreted", category=UserWarning
         )
-        source = mlflow.data.dataset_source_registry.resolve_dataset_source(uri)
+        try:
+            source = mlflow.data.dataset_source_registry.resolve_dataset_source(uri)
+        except MlflowException:  # MLflow has no source type for artifacts that its server hands out
+            source = CodeDatasetSource({"dataset_uri": uri})
     # MLflow's column holds 36 characters; the whole digest is in dataset.json and in the run's tag.
     dataset = MetaDataset(source, name=f"fear-{Path(manifest.source).stem}", digest=manifest.digest[:32])
     mlflow.log_input(dataset, context=context)

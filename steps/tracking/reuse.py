@@ -16,15 +16,18 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from steps.errors import UserError
 from steps.parameters import PARAMETERS, Value
 from steps.tracking import lineage, record
-from steps.tracking.environment import code_hash
+from steps.tracking.environment import code_hash, environment_hash
 from steps.tracking.session import ENTRY_POINT_TAG
 
 IDENTITY_TAG = "reuse_identity"
 _KEY_TAG = "reuse_key"
 # Where things lie, not what is computed; what they point to counts as an input.
 _LOCATIONS = {"cwd", "source", "dataset_uri", "train_run_id"}
+# What changes how fast a result comes, not the result.
+_INDIFFERENT = {"workers"}
 _ARTIFACTS = {
     "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
     "train": ("runtime.json",),
@@ -46,9 +49,13 @@ class Identity:
     def of(cls, entry_point: str, parameters: Mapping[str, object], inputs: str) -> Identity:
         """Identity of running ``entry_point`` now; numbers and booleans count by value, not by spelling."""
         resolved = {
-            name: PARAMETERS[name].parse(value) for name, value in sorted(parameters.items()) if name not in _LOCATIONS
+            name: PARAMETERS[name].parse(value)
+            for name, value in sorted(parameters.items())
+            if name not in _LOCATIONS | _INDIFFERENT
         }
-        return cls(entry_point, resolved, code_hash(), inputs)
+        if parameters.get("source", "simulated") != "simulated":
+            resolved = {k: v for k, v in resolved.items() if not k.startswith("simulated_") and k != "seed"}
+        return cls(entry_point, resolved, f"{code_hash()} {environment_hash()}", inputs)
 
     def as_json(self) -> str:
         """Canonical JSON."""
@@ -72,11 +79,14 @@ def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
     same = client.search_runs(
         [experiment_id], f"{finished} and tags.{_KEY_TAG} = '{identity.key}'", order_by=newest_first
     )
+    gone = []
     for run in same:
-        if not (gone := _missing_artifact(run, identity.entry_point)):
+        missing = _missing_artifact(run, identity.entry_point)
+        if not missing:
             return run, "same parameters, code and inputs"
-    if same:
-        return None, f"run {same[0].info.run_id} matches, but its {gone} is gone"
+        gone.append(f"run {run.info.run_id} matches, but its {missing} is gone")
+    if gone:
+        return None, gone[0]
     last = client.search_runs([experiment_id], finished, order_by=newest_first, max_results=1)
     if not last:
         return None, "never run before"
@@ -88,7 +98,7 @@ def _difference(identity: Identity, recorded: str | None) -> str:
         return "the last run did not record what it was made from"
     before, now = json.loads(recorded), vars(identity)
     if before["code"] != now["code"]:
-        return "the code has changed"
+        return "the code or the environment has changed"
     changed = [
         f"{name} was {before['parameters'].get(name)!r}, is {value!r}"
         for name, value in identity.parameters.items()
@@ -104,7 +114,11 @@ def _missing_artifact(run: Run, entry_point: str) -> str | None:
         if not _exists(run.info.run_id, path):
             return path
     if entry_point == "train":
-        for fold in lineage.fold_runs(run.info.run_id):
+        try:
+            folds = lineage.fold_runs(run.info.run_id)
+        except UserError:
+            return "complete set of folds"
+        for fold in folds:
             if not _exists(fold.run_id, f"{record.MODEL}/MLmodel"):
                 return f"model of {fold.run.info.run_name}"
     return None

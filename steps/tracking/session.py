@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError
 from steps.tracking.environment import environment_tags, installed_packages
@@ -42,7 +43,7 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
         UserError: the experiment cannot be used.
     """
     pin_tracking_uri()
-    client = MlflowClient()
+    client = _open_store()
     given = client.get_run(run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
     tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
@@ -62,6 +63,16 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
         if run_id is None and given:
             _leave_pointer(client, given, run)
         yield run
+
+
+def _open_store() -> MlflowClient:
+    try:
+        client = MlflowClient()
+        client.get_experiment(_DEFAULT_EXPERIMENT_ID)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = show_uri(str(error).strip().splitlines()[0])
+        raise UserError(f"cannot open the tracking store {show_uri(mlflow.get_tracking_uri())}: {reason}") from error
+    return client
 
 
 def pin_tracking_uri() -> None:
@@ -127,8 +138,14 @@ def _leave_pointer(client: MlflowClient, given: Run, run: Run) -> None:
     client.set_tag(given.info.run_id, MLFLOW_RUN_NOTE, note)
 
 
-def end_as_failed(run_id: str) -> None:
-    """Mark a run that nobody will finish any more."""
-    client = MlflowClient()
-    if client.get_run(run_id).info.status == RunStatus.to_string(RunStatus.RUNNING):
-        client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
+@contextmanager
+def no_child_left_running(run: Run) -> Iterator[None]:
+    """When the block raises, mark children as FAILED whose processes were killed before they could say so."""
+    try:
+        yield
+    except BaseException:
+        client = MlflowClient()
+        children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}' and attributes.status = 'RUNNING'"
+        for child in client.search_runs([run.info.experiment_id], children):
+            client.set_terminated(child.info.run_id, RunStatus.to_string(RunStatus.FAILED))
+        raise

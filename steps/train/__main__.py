@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ import click
 from steps.cli import door
 from steps.dataset import Dataset
 from steps.tracking import lineage, record, reuse
-from steps.tracking.session import step_run
+from steps.tracking.session import no_child_left_running, step_run
 from steps.train.deployable import everybody
 from steps.train.pool import train_folds
 from steps.train.settings import FitSettings, class_weights, worker_count
@@ -22,9 +23,9 @@ from steps.train.worker import TrainingJob
 def main(parameters: dict[str, Any]) -> None:
     """Train one model per fold and test number; every fold is a run nested under this one."""
     started = time.perf_counter()
-    with step_run("train", parameters) as run:
+    with step_run("train", parameters) as run, ExitStack() as stack:
         uri = lineage.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
-        folder = lineage.dataset_folder(uri)
+        folder = stack.enter_context(lineage.dataset_folder(uri))
         dataset = Dataset.load(folder)
         folds = plan_folds(
             dataset,
@@ -62,7 +63,8 @@ def main(parameters: dict[str, Any]) -> None:
         )
         before = time.perf_counter()
         everyone = everybody(dataset, parameters["controls"], parameters["seed"])
-        metrics, deployable = train_folds(job, folds, everyone, workers)
+        with no_child_left_running(run):
+            metrics, deployable = train_folds(job, folds, everyone, workers)
         training = [fold["training_time_s"] for fold in metrics]
         runtime = {
             "folds": len(folds),

@@ -135,7 +135,10 @@ class Engine:
         if settings.reduce_lr_patience:
             callbacks.append(
                 keras.callbacks.ReduceLROnPlateau(
-                    monitor="val_loss", patience=settings.reduce_lr_patience, factor=settings.reduce_lr_factor
+                    monitor="val_loss",
+                    patience=settings.reduce_lr_patience,
+                    factor=settings.reduce_lr_factor,
+                    min_delta=0.0,
                 )
             )
         if settings.early_stopping_patience:

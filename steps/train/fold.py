@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from steps.dataset import Dataset, Ints
+from steps.errors import UserError
 from steps.train import networks
 from steps.train.engine import Engine, Fit, OnEpoch, standardisation
 from steps.train.settings import FitSettings, class_weights
@@ -64,7 +65,7 @@ def train_fold(
     A fold without validation subjects trains all of the settings' epochs.
 
     Raises:
-        UserError: ``class_weight`` is malformed.
+        UserError: ``class_weight`` is malformed, or the loss became infinite or not a number.
     """
     training = dataset.of_subjects(fold.training_subjects)
     validation = dataset.of_subjects(fold.validation_subjects)
@@ -85,6 +86,12 @@ def train_fold(
         )
     }
     history = pd.DataFrame(fit.history)
+    if not np.isfinite(history.to_numpy()).all():
+        epoch = int(np.flatnonzero(~np.isfinite(history.to_numpy()).all(axis=1))[0]) + 1
+        raise UserError(
+            f"training of fold {fold.name} left the finite numbers in epoch {epoch}; expected a finite loss: "
+            f"learning_rate={settings.learning_rate:g} may be too high"
+        )
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     return TrainedFold(
         fold=fold,

@@ -51,13 +51,17 @@ def train_folds(
             metrics = [future.result() for future in futures]
             epochs = epochs_to_train(metrics, job.settings)
             return metrics, pool.submit(worker.run_deployable, everybody, epochs).result()
-        except BrokenProcessPool as error:
-            raise UserError(
-                f"a training process was killed; with workers={workers} the machine may have run out of memory: "
-                "try fewer workers"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        except BaseException as error:
+            # Nobody wants what is still being trained; the folds in the queue must not begin.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in mp.active_children():
+                process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise UserError(
+                    f"a training process was killed; with workers={workers} the machine may have run out of memory: "
+                    "try fewer workers"
+                ) from error
+            raise
 
 
 def _start(job: TrainingJob, queue: Queue[Progress | None]) -> None:
@@ -73,8 +77,10 @@ def _display(queue: Queue[Progress | None], folds: Sequence[Fold], epochs: int) 
     try:
         yield
     finally:
+        # A process killed while it held the queue's lock must not hold us.
+        queue.cancel_join_thread()
         queue.put(None)
-        thread.join()
+        thread.join(timeout=5)
 
 
 def _on_terminal(queue: Queue[Progress | None], folds: int, epochs: int) -> None:

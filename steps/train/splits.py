@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
+from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
 
 from steps.dataset import Dataset
 from steps.errors import UserError
@@ -114,8 +114,13 @@ def _outer(study: Dataset, cv: str, seed: int) -> Iterator[tuple[str, tuple[str,
         raise UserError(f"cv={cv!r}, expected 'loso' or 'group-kfold:K' with K of at least 2")
     if int(count) > len(names):
         raise UserError(f"cv={cv!r} asks for {count} folds, but only {len(names)} subjects can be tested")
-    splitter = StratifiedGroupKFold(int(count), shuffle=True, random_state=seed)
-    for number, test in enumerate(_test_groups(splitter, study.labels, study.subjects), start=1):
+    # Stratified where every class has enough trials; either way each subject is in one group.
+    stratified = StratifiedGroupKFold(int(count), shuffle=True, random_state=seed)
+    groups = _test_groups(stratified, study.labels, study.subjects)
+    if len(groups) != int(count):
+        plain = KFold(int(count), shuffle=True, random_state=seed)
+        groups = [tuple(names[test].tolist()) for _, test in plain.split(names)]
+    for number, test in enumerate(groups, start=1):
         yield f"fold-{number:0{len(count)}d}", test
 
 
@@ -131,7 +136,7 @@ def _validation_subjects(pool: Dataset, fraction: float, seed: int, fold: str) -
     if not usable:
         raise UserError(
             f"fold {fold} leaves {len(names)} training subjects, too few to set some aside for early stopping "
-            "and still train on both classes; add subjects or use cv=loso"
+            "and still train on both classes; add subjects or test fewer at a time"
         )
     # Prefer a validation set that sees both classes; in a tiny study there may be none.
     return next((c for c in usable if _has_both(pool.labels[np.isin(pool.subjects, c)])), usable[0])

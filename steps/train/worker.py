@@ -6,6 +6,10 @@ CPU folds side by side beat threads inside a fold.
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +76,9 @@ _process: _Process | None = None
 def start(job: TrainingJob, report: Report) -> None:
     """Prepare this process: one TensorFlow thread, the dataset, the network."""
     global _process  # noqa: PLW0603
+    # The parent decides when to stop; an interrupt here would end one fold and begin the next.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     import tensorflow as tf
 
     from steps.train.engine import Engine
@@ -123,6 +130,12 @@ def run_deployable(fold: Fold, epochs: int) -> dict[str, str]:
         _log(child.info.run_id, job, dataset, trained)
         model_uri = record.log_deployable_model(trained.model, training_summary(dataset, fold))
     return {"deployable_run_id": str(child.info.run_id), "deployable_model_uri": model_uri}
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _this_process() -> _Process:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -225,3 +226,54 @@ def test_one_control_trial_in_two_files(tmp_path: Path) -> None:
 
 def test_the_simulated_study_has_its_own_labels() -> None:
     _fails("simulated", "'calm'", "'fear' or 'auto'", positive_label="calm")
+
+
+def _table(*subjects: tuple[str, str]) -> str:
+    """A long table of one trial of two time points per subject and label."""
+    rows = [f"{subject},{label},1,{time},{time}" for subject, label in subjects for time in (0, 1)]
+    return "subject,label,trial,time,x\n" + "\n".join(rows) + "\n"
+
+
+def test_a_stray_space_does_not_make_two_people_of_one(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        _table(("A", "fear"), ("A ", "calm"), ("B", "fear"), ("C ", "calm"), ("D", " calm"))
+    )
+    dataset = load_source(str(tmp_path / "t.csv"))
+    assert sorted(set(dataset.subjects)) == ["A", "B", "C", "D"]
+    assert dataset.label_names == ("calm", "fear")
+
+
+def test_subjects_that_differ_in_case_alone_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(_table(("a", "fear"), ("A", "fear"), ("b", "calm"), ("c", "calm")))
+    with pytest.raises(UserError, match="subjects 'A' and 'a' differ only in upper and lower case"):
+        load_source(str(tmp_path / "t.csv"))
+
+
+def test_old_line_ends_are_read(tmp_path: Path) -> None:
+    text = _table(("a", "fear"), ("b", "fear"), ("c", "calm"), ("d", "calm"))
+    (tmp_path / "new.csv").write_text(text)
+    (tmp_path / "old.csv").write_bytes(text.replace("\n", "\r").encode())
+    assert load_source(str(tmp_path / "old.csv")).digest() == load_source(str(tmp_path / "new.csv")).digest()
+
+
+def test_folder_links_are_followed_and_broken_ones_named(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "fear"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "1.csv").write_text("x\n1\n2\n")
+    study = tmp_path / "study"
+    for subject, label in (("a", "fear"), ("b", "calm"), ("c", "calm")):
+        (study / "participants" / subject / label).mkdir(parents=True)
+        (study / "participants" / subject / label / "1.csv").write_text("x\n1\n2\n")
+    (study / "participants" / "linked").symlink_to(elsewhere.parent)
+    assert "linked" in load_source(str(study)).subjects
+    (study / "participants" / "a" / "fear" / "2.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(UserError, match=r"participants/a/fear/2\.csv cannot be read: No such file"):
+        load_source(str(study))
+
+
+def test_a_name_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "participants" / os.fsdecode(b"S\xff") / "fear"
+    folder.mkdir(parents=True)
+    (folder / "1.csv").write_text("x\n1\n2\n")
+    with pytest.raises(UserError, match="is not UTF-8"):
+        load_source(str(tmp_path))

@@ -86,3 +86,36 @@ def test_a_training_without_folds_is_an_error(store: Path) -> None:
     run_id, _ = finished("train")
     with pytest.raises(UserError, match="has no finished folds"):
         lineage.fold_runs(run_id)
+
+
+def test_a_training_that_lost_a_fold_is_an_error(store: Path) -> None:
+    with step_run("train", {}) as train:
+        record.log(train.info.run_id, metrics={"folds": 2})
+        tags = {"subject": "S0", "test_number": 1, "entry_point": "fold"}
+        with record.child_run(train.info.run_id, train.info.experiment_id, "fear_S0_1", tags) as child:
+            record.log_json(child.info.run_id, {"test": ["S0"]}, "split.json")
+    with pytest.raises(UserError, match="has 1 of its 2 folds"):
+        lineage.fold_runs(train.info.run_id)
+
+
+def test_a_dataset_that_is_gone_is_replaced_by_one_with_the_same_digest(
+    store: Path, small_study: Dataset, tmp_path: Path
+) -> None:
+    digest = small_study.save(tmp_path / "ds").digest
+    for _ in range(2):
+        with step_run("prepare", {}) as run:
+            MlflowClient().log_artifacts(run.info.run_id, str(tmp_path / "ds"), "dataset")
+            record.log(run.info.run_id, tags={"dataset_digest": digest})
+    with step_run("train", {}) as train:
+        record.log(train.info.run_id, tags={"dataset_uri": "runs:/gone/dataset", "dataset_digest": digest})
+    found = lineage.dataset_of(MlflowClient().get_run(train.info.run_id))
+    assert found.digest() == digest
+    record.log(train.info.run_id, tags={"dataset_digest": "another"})
+    with pytest.raises(UserError, match="no dataset artifact at runs:/gone/dataset"):
+        lineage.dataset_of(MlflowClient().get_run(train.info.run_id))
+
+
+def test_a_typed_path_is_recorded_as_an_absolute_one(store: Path) -> None:
+    assert lineage.resolve_dataset_uri("ds", "1") == str(store / "ds")
+    assert lineage.resolve_dataset_uri("runs:/a/dataset", "1") == "runs:/a/dataset"
+    assert lineage.resolve_dataset_uri("s3://bucket/ds", "1") == "s3://bucket/ds"

@@ -62,7 +62,10 @@ def test_never_run_before(store: Path) -> None:
 def test_changed_code_is_a_miss(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, experiment_id = evaluated()
     monkeypatch.setattr(reuse, "code_hash", lambda: "changed")
-    assert reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id) == (None, "the code has changed")
+    assert reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id) == (
+        None,
+        "the code or the environment has changed",
+    )
 
 
 def test_a_run_that_lost_an_artifact_is_a_miss(store: Path) -> None:

@@ -19,7 +19,7 @@ def test_everybody_trains_and_controls_only_when_they_join(small_study: Dataset)
 
 
 def test_epochs_are_the_median_of_what_early_stopping_kept() -> None:
-    folds = [{"best_val_loss_epoch": epoch} for epoch in (3, 50, 10, 12)]
+    folds = [{"best_val_loss_epoch": epoch} for epoch in (3.0, 50.0, 10.0, 12.0)]
     assert epochs_to_train(folds, FitSettings(epochs=60)) == 11
     assert epochs_to_train(folds, FitSettings(epochs=60, early_stopping_patience=0)) == 60
 

@@ -98,3 +98,12 @@ def test_networks_have_the_layers_they_promise(name: str, layers: tuple[int, ...
         assert (kernels, rates) == ([3, 7, 3], [0.2, 0.4, 0.2, 0.3])
     with pytest.raises(ValueError, match="unknown network 'transformer'"):
         networks.build("transformer", 101, 24)
+
+
+def test_a_training_that_diverges_is_an_error(small_study: Dataset, engine: Any) -> None:
+    from steps.errors import UserError
+    from steps.train.fold import train_fold
+
+    fold = plan_folds(small_study)[0]
+    with pytest.raises(UserError, match=r"left the finite numbers in epoch \d+.*learning_rate=1e\+30"):
+        train_fold(engine, small_study, fold, FitSettings(epochs=5, learning_rate=1e30))

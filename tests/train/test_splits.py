@@ -140,3 +140,11 @@ def test_too_few_subjects_for_early_stopping_is_said() -> None:
 def test_seeds_are_stable() -> None:
     assert derive_seed(0, "S01", 1) == derive_seed(0, "S01", 1) == 364754903
     assert len({derive_seed(s, n, t) for s in range(5) for n in ("a", "b") for t in (1, 2)}) == 20
+
+
+def test_group_kfold_with_fewer_trials_than_folds_still_tests_everybody_once() -> None:
+    dataset = study([0, 1] * 4, trials=1)
+    folds = plan_folds(dataset, cv="group-kfold:6")
+    tested = [subject for fold in folds for subject in fold.test_subjects]
+    assert len(folds) == 6
+    assert sorted(tested) == sorted(set(dataset.subjects))

@@ -1,0 +1,70 @@
+"""A training that is interrupted or loses a process: an error, and no run that seems to be running for ever."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.conftest import ROOT, clean_environment
+
+
+def statuses(folder: Path, entry_point: str) -> list[str]:
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("Fear_Classification_Experiments")
+    if experiment is None:
+        return []
+    runs = client.search_runs([experiment.experiment_id], f"tags.entry_point = '{entry_point}'")
+    return [run.info.status for run in runs]
+
+
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(["pgrep", "-P", str(pid), "-f", "spawn_main"], capture_output=True, text=True, check=False)
+    return [int(line) for line in listed.stdout.split()]
+
+
+def kill_a_worker(process: subprocess.Popen[str]) -> None:
+    os.kill(children_of(process.pid)[0], signal.SIGKILL)
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+
+
+@pytest.mark.parametrize(
+    ("harm", "expected"), [(kill_a_worker, "error: a training process was killed"), (interrupt, "Aborted!")]
+)
+def test_no_run_is_left_running(
+    store: Path, small_study_folder: Path, harm: Callable[[subprocess.Popen[str]], None], expected: str
+) -> None:
+    options = ["--dataset_uri", str(small_study_folder), "--epochs", "100000", "--early_stopping_patience", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "steps.train", *options, "--workers", "2"],
+        cwd=store,
+        env=clean_environment() | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while statuses(store, "fold").count("RUNNING") < 2 and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.5)
+        harm(process)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode not in (0, None)
+    assert expected in errors
+    assert statuses(store, "train") == ["FAILED"]
+    assert set(statuses(store, "fold")) == {"FAILED"}

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import click
 import mlflow
+import numpy as np
 from mlflow.entities import Run
 from rich.console import Console
 from rich.table import Table
 
 from steps.cli import door
-from steps.evaluate.thresholds import threshold_key
+from steps.errors import UserError
+from steps.evaluate.thresholds import parse_thresholds
 from steps.parameters import ENTRY_POINTS
 from steps.prepare.load import source_fingerprint
-from steps.tracking import lineage, record, reuse
+from steps.report.render import description, report_html, report_markdown
+from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
+from steps.tracking import lineage, record, registry, reuse
 from steps.tracking.children import run_step
+from steps.tracking.collect import report_data
 from steps.tracking.session import show_uri, step_run
+from steps.train.settings import class_weights, parse_cv, worker_count
+
+# Metrics of the cross-validation that a registered version carries as tags.
+_EVIDENCE = {f"{level}/auc{bound}" for level in ("pooled", "subject") for bound in ("", "_low", "_high")}
 
 
 @dataclass(frozen=True)
@@ -35,9 +46,12 @@ class Done:
 @door("main")
 def main(parameters: dict[str, Any]) -> None:
     """Run a whole study: prepare, train, evaluate, attribute."""
+    check_early(parameters)
     with step_run("main", parameters, run_name=parameters["run_name"]) as run:
         study = _Study(run, parameters)
         prepared = study.step("prepare", {}, source_fingerprint(parameters["source"]))
+        if parameters["baseline"] == "control" and not prepared.data.metrics["control_subjects"]:
+            raise UserError("baseline=control, but the dataset has no control group; use baseline=mean")
         tags = prepared.data.tags
         trained = study.step("train", {"dataset_uri": tags["dataset_uri"]}, tags["dataset_digest"])
         of_training = {"train_run_id": trained.info.run_id}
@@ -45,10 +59,33 @@ def main(parameters: dict[str, Any]) -> None:
         study.step("attribute", of_training, trained.info.run_id)
         metrics = {name: value for name, value in evaluated.data.metrics.items() if "/" in name}
         record.log(run.info.run_id, metrics=metrics)
-        summary = mlflow.artifacts.load_dict(f"runs:/{evaluated.info.run_id}/summary.json")
-        rows = result_rows(summary)
-        record.describe(run.info.run_id, _description(rows, study.done))
-        _print(rows, study.done, run)
+        data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
+        mlflow.log_text(report_html(data), "report.html")
+        mlflow.log_text(report_markdown(data), "report.md")
+        record.describe(run.info.run_id, description(data))
+        if parameters["register"]:
+            evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
+            _register(trained, evidence | {"main_run_id": run.info.run_id}, description(data))
+        _print(result_rows(data.summary, HEADLINES), study.done, run)
+
+
+def _register(trained: Run, evidence: dict[str, str], in_words: str) -> None:
+    tags = trained.data.tags
+    runs = {"train_run_id": trained.info.run_id, "dataset_digest": tags["dataset_digest"]}
+    version = registry.register(tags["deployable_run_id"], tags["deployable_model_uri"], {**runs, **evidence}, in_words)
+    click.echo(f"models:/{version.name}@{registry.CHALLENGER} is version {version.version}: fitted on all subjects")
+
+
+def check_early(parameters: dict[str, Any]) -> None:
+    """Refuse what a later step would refuse after minutes of work.
+
+    Raises:
+        UserError: a parameter of any step is malformed.
+    """
+    parse_thresholds(parameters["thresholds"])
+    parse_cv(parameters["cv"])
+    worker_count(parameters["workers"], 1)
+    class_weights(parameters["class_weight"], np.array([0, 1], np.int8))
 
 
 class _Study:
@@ -84,43 +121,9 @@ class _Study:
         return finished
 
 
-def result_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The results as rows of metric, trials, subjects: value and 95% interval, or a dash where undefined."""
-    names = {"auc": "AUC", "average_precision": "average precision"}
-    for threshold in summary["thresholds"]:
-        for metric in ("accuracy", "balanced_accuracy", "precision", "recall", "f1"):
-            names[f"{threshold_key(threshold)}/{metric}"] = f"{metric.replace('_', ' ')} at {threshold:g}"
-
-    def text(level: str, name: str) -> str:
-        found = summary[level].get(name)
-        if not found:
-            return "–"
-        interval = f" [{found['low']:.3f}, {found['high']:.3f}]" if "low" in found else ""
-        return f"{found['value']:.3f}{interval}"
-
-    return [(title, text("pooled", name), text("subject", name)) for name, title in names.items()]
-
-
-_COLUMNS = ("metric", "trials", "subjects")
-_CAPTION = "Held-out subjects only; in brackets 95% bootstrap intervals over subjects."
-
-
-def _description(rows: list[tuple[str, str, str]], done: list[Done]) -> str:
-    lines = [
-        f"| {' | '.join(_COLUMNS)} |",
-        "|---|---|---|",
-        *(f"| {' | '.join(row)} |" for row in rows),
-        "",
-        _CAPTION,
-        "",
-    ]
-    lines += [f"- {step.entry_point}: `{step.run.info.run_id}`{' (reused)' if step.reused else ''}" for step in done]
-    return "\n".join(lines)
-
-
 def _print(rows: list[tuple[str, str, str]], done: list[Done], run: Run) -> None:
     console = Console(highlight=False)
-    results = Table(*_COLUMNS, title="Results", caption=_CAPTION)
+    results = Table(*RESULT_COLUMNS, title="Results", caption=RESULT_CAPTION)
     for row in rows:
         results.add_row(*row)
     runs = Table("step", "run", "", title="Runs")
@@ -138,8 +141,9 @@ def _ui_hint(run: Run) -> str:
     if uri.startswith("http"):
         return f"see it at {show_uri(uri).rstrip('/')}/{page}"
     folder = Path.cwd()
-    option = "" if uri == f"sqlite:///{folder / 'mlflow.db'}" else f" --backend-store-uri {show_uri(uri)}"
-    return f"see it with: cd {folder} && mlflow ui{option}   then http://127.0.0.1:5000/{page}"
+    is_default = unquote(uri) == f"sqlite:///{folder / 'mlflow.db'}"
+    option = "" if is_default else f" --backend-store-uri {shlex.quote(show_uri(uri))}"
+    return f"see it with: cd {shlex.quote(str(folder))} && mlflow ui{option}   then http://127.0.0.1:5000/{page}"
 
 
 if __name__ == "__main__":

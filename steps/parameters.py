@@ -83,6 +83,7 @@ _PARAMETERS = (
     Parameter("seed", 0, "seed of everything random", minimum=0, maximum=2**31 - 1),
     Parameter("run_name", "fear", "name of the run; folds are named {run_name}_{subject}_{test_number}"),
     Parameter("reuse", True, "skip a step when a finished run with the same inputs, parameters and code exists"),
+    Parameter("register", True, "register the model fitted on all subjects as fear-classifier, alias challenger"),
     # prepare
     Parameter("source", "simulated", "'simulated', a folder with participants/, or a .csv or .parquet table"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
@@ -136,7 +137,7 @@ _EVALUATE = ("thresholds",)
 _ATTRIBUTE = ("steps", "baseline", "target")
 
 ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
-    "main": ("run_name", "seed", "reuse", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, "cwd"),
+    "main": ("run_name", "seed", "reuse", "register", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, "cwd"),
     "prepare": (*_PREPARE, "seed", "cwd"),
     "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
     "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),

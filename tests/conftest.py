@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,14 +84,15 @@ def run_command(
 
 
 def mlflow_run(
-    *arguments: str, cwd: Path, uri: str = str(ROOT), **parameters: object
+    *arguments: str, cwd: Path, uri: str = str(ROOT), tracking_uri: str | None = None, **parameters: Any
 ) -> subprocess.CompletedProcess[str]:
     """``mlflow run`` of this project from ``cwd``, with ``-P name=value`` for each keyword."""
     values = [part for name, value in parameters.items() for part in ("-P", f"{name}={value}")]
-    return run_command("mlflow", "run", uri, "--env-manager", "local", *arguments, *values, cwd=cwd)
+    command = ("mlflow", "run", uri, "--env-manager", "local", *arguments, *values)
+    return run_command(*command, cwd=cwd, tracking_uri=tracking_uri)
 
 
-def step(name: str, cwd: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
+def step(name: str, cwd: Path, **parameters: Any) -> subprocess.CompletedProcess[str]:
     """``python -m steps.<name>`` from ``cwd``."""
     options = [part for key, value in parameters.items() for part in (f"--{key}", str(value))]
     return run_command(sys.executable, "-m", f"steps.{name}", *options, cwd=cwd, PYTHONPATH=str(ROOT))

@@ -156,10 +156,35 @@ def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
     (main,) = study.of("main")
     (evaluate,) = study.of("evaluate")
     assert main.data.metrics["pooled/auc"] == evaluate.data.metrics["pooled/auc"]
-    assert "| AUC |" in main.data.tags["mlflow.note.content"]
+    summary = json.loads(study.text(evaluate, "summary.json"))
+    page, markdown = study.text(main, "report.html"), study.text(main, "report.md")
+    for text in (page, markdown, main.data.tags["mlflow.note.content"]):
+        assert f"{summary['subject']['auc']['value']:.3f} [" in text
+    assert "epochs=3" in markdown
+    assert page.count("<img ") == 7
     assert f"cd {study.folder} && mlflow ui" in study.output
     for entry_point in CHAIN:
         assert study.of(entry_point)[0].info.run_id in study.output
+
+
+def test_the_model_for_new_people_is_registered_with_its_evidence(study: Study) -> None:
+    (deployable,) = study.of("deployable")
+    version = study.client.get_model_version_by_alias("fear-classifier", "challenger")
+    assert version.run_id == deployable.info.run_id
+    assert version.tags["train_run_id"] == study.of("train")[0].info.run_id
+    assert version.tags["dataset_digest"] == study.of("prepare")[0].data.tags["dataset_digest"]
+    assert float(version.tags["pooled/auc"]) == pytest.approx(study.of("main")[0].data.metrics["pooled/auc"], rel=1e-5)
+    split = json.loads(study.text(deployable, "split.json"))
+    assert (len(split["training"]), split["validation"], split["test"]) == (5, [], [])
+    assert "epochs_trained" in deployable.data.metrics
+
+
+def test_every_run_says_what_it_was_computed_with(study: Study) -> None:
+    for entry_point in ("main", *CHAIN, "fold", "deployable"):
+        for run in study.of(entry_point):
+            assert {"code_sha256", "python", "os", "cpu", "version.tensorflow"} <= set(run.data.tags), entry_point
+    packages = json.loads(study.text(study.of("train")[0], "packages.json"))
+    assert packages["mlflow"] == "3.17.2"
 
 
 def test_a_second_study_reuses_every_step_and_says_so(study: Study) -> None:
@@ -170,6 +195,7 @@ def test_a_second_study_reuses_every_step_and_says_so(study: Study) -> None:
         run_id = study.of(entry_point)[0].info.run_id
         assert f"{entry_point}: reused run {run_id} (same parameters, code and inputs)" in again.stdout
     assert len(study.runs()) == before + 1
+    assert len(study.client.search_model_versions("name = 'fear-classifier'")) == 1
     newest = study.of("main")[-1]
     assert newest.data.metrics["pooled/auc"] == study.of("main")[0].data.metrics["pooled/auc"]
 
@@ -229,8 +255,10 @@ def test_bad_input_is_one_line_and_registers_nothing(study: Study, tmp_path: Pat
     assert "bad.csv" in errors[0]
     assert "'oops'" in errors[0]
     assert "Traceback" not in failed.stderr
-    run = study.of("prepare")[-1] if study.of("prepare")[-1].info.status == "FAILED" else None
-    assert run is None or not study.artifacts(run)
+    run = study.of("prepare")[-1]
+    assert run.info.status == "FAILED"
+    assert study.artifacts(run) == {"packages.json"}
+    assert not run.inputs.dataset_inputs
 
 
 def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path) -> None:

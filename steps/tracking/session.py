@@ -26,6 +26,8 @@ from steps.tracking.environment import environment_tags, installed_packages
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
 _DEFAULT_EXPERIMENT_ID = "0"
+# Lets MLflow's pages open with runs, metrics and models instead of with language model traces.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
 _RUN_ID, _EXPERIMENT_ID, _EXPERIMENT_NAME = "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"
 _TRACKING_URI = "MLFLOW_TRACKING_URI"
 
@@ -103,7 +105,7 @@ def experiment() -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name))
+            return str(client.create_experiment(name, tags=_KIND))
         except MlflowException:  # another process was faster
             found = client.get_experiment_by_name(name)
             if found is None:

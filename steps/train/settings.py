@@ -32,6 +32,20 @@ class FitSettings:
         return cls(**{field.name: parameters[field.name] for field in fields(cls)})
 
 
+def parse_cv(cv: str) -> int | None:
+    """The K of ``group-kfold:K``, or None for ``loso``.
+
+    Raises:
+        UserError: neither.
+    """
+    if cv == "loso":
+        return None
+    scheme, _, count = cv.partition(":")
+    if scheme != "group-kfold" or not count.isdecimal() or int(count) < 2:
+        raise UserError(f"cv={cv!r}, expected 'loso' or 'group-kfold:K' with K of at least 2")
+    return int(count)
+
+
 def worker_count(workers: str, jobs: int) -> int:
     """Processes to train in: a number, or ``auto`` for one per usable core, and never more than there are jobs.
 

@@ -17,6 +17,7 @@ from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFol
 
 from steps.dataset import Dataset
 from steps.errors import UserError
+from steps.train.settings import parse_cv
 
 
 @dataclass(frozen=True)
@@ -104,24 +105,22 @@ def derive_seed(seed: int, *parts: object) -> int:
 
 def _outer(study: Dataset, cv: str, seed: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     names = np.unique(study.subjects)
-    if cv == "loso":
+    count = parse_cv(cv)
+    if count is None:
         for _, test in LeaveOneGroupOut().split(study.labels, groups=study.subjects):
             subject = str(study.subjects[test[0]])
             yield subject, (subject,)
         return
-    scheme, _, count = cv.partition(":")
-    if scheme != "group-kfold" or not count.isdecimal() or int(count) < 2:
-        raise UserError(f"cv={cv!r}, expected 'loso' or 'group-kfold:K' with K of at least 2")
-    if int(count) > len(names):
+    if count > len(names):
         raise UserError(f"cv={cv!r} asks for {count} folds, but only {len(names)} subjects can be tested")
     # Stratified where every class has enough trials; either way each subject is in one group.
-    stratified = StratifiedGroupKFold(int(count), shuffle=True, random_state=seed)
+    stratified = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     groups = _test_groups(stratified, study.labels, study.subjects)
-    if len(groups) != int(count):
-        plain = KFold(int(count), shuffle=True, random_state=seed)
+    if len(groups) != count:
+        plain = KFold(count, shuffle=True, random_state=seed)
         groups = [tuple(names[test].tolist()) for _, test in plain.split(names)]
     for number, test in enumerate(groups, start=1):
-        yield f"fold-{number:0{len(count)}d}", test
+        yield f"fold-{number:0{len(str(count))}d}", test
 
 
 def _validation_subjects(pool: Dataset, fraction: float, seed: int, fold: str) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""A finished study as one page: plain functions from typed data to HTML and Markdown, without MLflow."""

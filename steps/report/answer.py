@@ -1,0 +1,91 @@
+"""The answer of a study in two sentences: what was measured, and what that means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from steps.evaluate.thresholds import threshold_key
+
+CHANCE = 0.5  # of AUC and of balanced accuracy, whatever the shares of the classes
+
+
+def answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[str, str]:
+    """The measurement and its meaning, one sentence each.
+
+    Args:
+        summary: from `steps.evaluate.summary.summary`; decided by its ``subject`` level.
+        label_names: names of the negative and the positive class.
+    """
+    threshold = summary["thresholds"][0]
+    auc = summary["subject"].get("auc")
+    balanced = summary["subject"].get(f"{threshold_key(threshold)}/balanced_accuracy")
+    people = _people(summary["counts"])
+    if auc is None:
+        measured = f"The models were tested on {people}, all of one class."
+        return measured, "That says nothing about telling the classes apart: a study needs subjects of both."
+    percent = f"{summary['bootstrap']['confidence']:.0%}"
+    measured = (
+        f"Tested on {people}, the mean probability of {_unit(summary)} separates {label_names[1]} from "
+        f"{label_names[0]} with an AUC of {_spoken(auc, f'{percent} interval ')}"
+    )
+    if balanced:
+        measured += f", and the balanced accuracy at the threshold {threshold:g} is {_spoken(balanced)}"
+    return measured + ".", _meaning(auc, balanced, summary, label_names)
+
+
+def estimate_text(estimate: Mapping[str, float]) -> str:
+    """``0.917 [0.770, 1.000]``, or the value alone where there is no interval."""
+    if "low" not in estimate:
+        return f"{estimate['value']:.3f}"
+    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+
+
+def _spoken(estimate: Mapping[str, float], name: str = "") -> str:
+    if "low" not in estimate:
+        return f"{estimate['value']:.3f}"
+    return f"{estimate['value']:.3f} ({name}{estimate['low']:.3f} to {estimate['high']:.3f})"
+
+
+def _is_mixed(summary: Mapping[str, Any]) -> bool:
+    """Whether there are subjects with trials of both classes; they count once in each."""
+    counts = summary["counts"]
+    return bool(counts["positive_subjects"] + counts["negative_subjects"] > counts["subjects"])
+
+
+def _unit(summary: Mapping[str, Any]) -> str:
+    return "a subject's trials of one class" if _is_mixed(summary) else "a subject's trials"
+
+
+def _people(counts: Mapping[str, int]) -> str:
+    subjects = counts["subjects"]
+    noun = "1 subject" if subjects == 1 else f"{subjects} subjects"
+    return f"{noun} the models had never seen ({counts['trials']} trials)"
+
+
+def _meaning(
+    auc: Mapping[str, float], balanced: Mapping[str, float] | None, summary: Mapping[str, Any], names: tuple[str, str]
+) -> str:
+    subjects = summary["counts"]["subjects"]
+    if "low" not in auc:
+        return "Without an interval, from so few subjects, this cannot be told from guessing."
+    if auc["low"] <= CHANCE <= auc["high"]:
+        return (
+            f"The interval includes {CHANCE}, the AUC of guessing: these {subjects} subjects do not show that "
+            f"{names[1]} can be recognised in a new person."
+        )
+    if auc["high"] < CHANCE:
+        return (
+            f"This is below {CHANCE}, the AUC of guessing, so the models are of no use as they are: "
+            "look for exchanged labels, or for training subjects that mislead."
+        )
+    pair = "two sets of trials" if _is_mixed(summary) else "two subjects"
+    meaning = (
+        f"This is better than guessing (0.5): of {pair}, one with {names[1]} and one with {names[0]}, the one "
+        f"with {names[1]} gets the higher probability about {100 * auc['value']:.0f} times in 100, though "
+        f"{subjects} subjects leave room for anything from {100 * auc['low']:.0f} to {100 * auc['high']:.0f}"
+    )
+    if balanced and "low" in balanced and balanced["low"] <= CHANCE:
+        threshold = summary["thresholds"][0]
+        meaning += f"; yes-or-no decisions at {threshold:g} cannot be told from guessing"
+    return meaning + "."

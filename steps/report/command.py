@@ -1,0 +1,43 @@
+"""The command that runs a study again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+
+HERE = "."
+# The folder the command is typed in; whoever repeats the study has another one.
+_NOT_REPEATED = {"cwd"}
+
+
+def changed_parameters(parameters: Mapping[str, Value]) -> dict[str, Value]:
+    """Those of the driver's parameters that are not at their defaults, in the order of the table."""
+    return {
+        name: parameters[name]
+        for name in ENTRY_POINTS["main"]
+        if name in parameters and name not in _NOT_REPEATED and parameters[name] != PARAMETERS[name].default
+    }
+
+
+def reproduce_command(parameters: Mapping[str, Value], *, commit: str = "", repository: str = "") -> str:
+    """``mlflow run`` with everything that differs from the defaults, fit to be pasted into a POSIX shell.
+
+    Args:
+        parameters: the driver's; names unknown to this version are left out.
+        commit: version of the code; empty where unknown.
+        repository: a git URL; without one, the command is meant for a clone.
+    """
+    words = ["mlflow", "run", repository or HERE]
+    if commit:
+        words += ["-v", commit]
+    words += ["--env-manager", "uv"]
+    for name, value in changed_parameters(parameters).items():
+        words += ["-P", f"{name}={spelled(value)}"]
+    return shlex.join(words)
+
+
+def spelled(value: Value) -> str:
+    """A value as the command line takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,200 @@
+"""What a report says, in words and tables; `steps.report.render` says how it looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+
+from steps.evaluate.thresholds import threshold_key
+from steps.report import tables
+from steps.report.answer import answer, estimate_text
+from steps.report.command import changed_parameters, reproduce_command, spelled
+from steps.report.data import ReportData
+from steps.report.tables import Table
+
+TOLERANCE = 0.01  # that of the attribution step
+_SPLITS = {"loso": "leave-one-subject-out"}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate to draw on a line from 0 to 1."""
+
+    title: str
+    unit: str
+    text: str
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything in a report but its figures, in the order of the page."""
+
+    title: str
+    date: str
+    run_id: str
+    answer: tuple[str, str]
+    intervals: tuple[Interval, ...]
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    parameters: Table
+    results: Table
+    spread: Table | None
+    subjects: Table
+    attribution: tuple[str, ...]
+    importance: Table
+    runtime: Table
+    runtime_sentence: str
+    command: str
+    command_notes: tuple[str, ...]
+    limitations: tuple[str, ...]
+
+
+def content(data: ReportData) -> Content:
+    """The words and tables of a study's report."""
+    return Content(
+        title=data.run_name,
+        date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        run_id=data.run_id,
+        answer=answer(data.summary, data.label_names),
+        intervals=_intervals(data),
+        facts=_facts(data),
+        notes=tuple(data.manifest.notes),
+        parameters=tables.parameter_table(data),
+        results=tables.results_table(data.summary),
+        spread=tables.spread_table(data.summary),
+        subjects=tables.subject_table(data),
+        attribution=_attribution(data),
+        importance=tables.importance_table(data),
+        runtime=tables.runtime_table(data),
+        runtime_sentence=_runtime(data),
+        command=reproduce_command(data.parameters, commit=data.commit, repository=data.repository),
+        command_notes=_command_notes(data),
+        limitations=_limitations(data),
+    )
+
+
+def _intervals(data: ReportData) -> tuple[Interval, ...]:
+    threshold = data.summary["thresholds"][0]
+    wanted = {"auc": "AUC", f"{threshold_key(threshold)}/balanced_accuracy": f"balanced accuracy at {threshold:g}"}
+    found = []
+    for name, title in wanted.items():
+        for level, unit in (("subject", "subjects"), ("pooled", "trials")):
+            if estimate := data.summary[level].get(name):
+                text = estimate_text(estimate)
+                found.append(
+                    Interval(title, unit, text, estimate["value"], estimate.get("low"), estimate.get("high"))
+                )  # fmt: skip
+    return tuple(found)
+
+
+def _facts(data: ReportData) -> tuple[tuple[str, str], ...]:
+    manifest, names = data.manifest, data.label_names
+    controls = sum(entry.group == "control" for entry in manifest.subjects)
+    both = sum(0 < entry.positive_trials < entry.trials for entry in manifest.subjects if entry.group == "patient")
+    people = f"{len(manifest.subjects) - controls} subjects"
+    if both:
+        people += f", {'each' if both == len(manifest.subjects) - controls else both} with trials of both classes"
+    if controls:
+        people += f"; {controls} more in the control group, never tested"
+    counts = manifest.class_counts
+    changed = changed_parameters(data.parameters)
+    facts = [
+        ("Data", manifest.source),
+        ("Subjects", people),
+        ("Trials", f"{manifest.trials}: {counts['1']} {names[1]} (positive), {counts['0']} {names[0]}"),
+        ("Shape", f"{manifest.timesteps} time points × {len(manifest.features)} features"),
+        ("SHA-256 of the data", manifest.digest),
+        ("Network", str(data.parameters["model"])),
+        ("Splits", _SPLITS.get(str(data.parameters["cv"]), str(data.parameters["cv"]))),
+        ("Changed parameters", ", ".join(f"{k} = {spelled(v)}" for k, v in changed.items()) or "none, all at defaults"),
+        ("Commit", (data.commit or "unknown") + (", with uncommitted changes" if data.has_local_changes else "")),
+    ]
+    if data.code_digest:
+        facts.append(("SHA-256 of the code", data.code_digest))
+    software = dict(data.software)
+    machine = [software.pop(name) for name in ("cpu", "os") if name in software]
+    if software:
+        facts.append(("Versions", ", ".join(f"{name} {version}" for name, version in software.items())))
+    if machine:
+        facts.append(("Machine", "; ".join(machine)))
+    facts.append(("MLflow run", data.run_id))
+    return tuple(facts)
+
+
+def _attribution(data: ReportData) -> tuple[str, ...]:
+    metrics = data.attribution_metrics
+    target = data.label_names[int(data.parameters["target"])]
+    sentences = [
+        f"Integrated Gradients split the probability of {target} of each held-out trial among features and time "
+        f"points, under the model that had not seen its subject; the baseline is {data.parameters['baseline']!r}."
+    ]
+    above = int(metrics.get("trials_above_tolerance", 0))
+    total = len(data.results)
+    if "completeness_error_max" in metrics:
+        worst = f"{metrics['completeness_error_max']:.2%}"
+        within = "all" if not above else f"{total - above} of {total}"
+        sentences.append(
+            f"Completeness: the attributions of {within} trials add up to the change in output that they explain to "
+            f"within {TOLERANCE:.0%}; the largest error is {worst} of the change"
+            + (f", so {above} {'is' if above == 1 else 'are'} less exact." if above else ".")
+        )
+    truth = data.manifest.planted_truth
+    if truth:
+        planted = len(truth.windows)
+        top = data.importance["feature"].head(planted).isin(list(truth.windows)).sum()
+        agreement = f"{top} of the {planted} features that the simulation changed are among the top {planted}"
+        if "planted_truth_auc" in metrics:
+            agreement += f" (AUC {metrics['planted_truth_auc']:.3f})"
+        sentences.append(f"Agreement with the planted truth: {agreement}.")
+    return tuple(sentences)
+
+
+def _runtime(data: ReportData) -> str:
+    runtime = data.runtime
+    sentence = (
+        f"Training took {tables.seconds_text(runtime['training_s_mean_per_fold'])} per fold on average: "
+        f"{runtime['folds']:.0f} folds, {tables.seconds_text(runtime['training_s'])} of training in "
+        f"{tables.seconds_text(runtime['folds_wall_s'])} on {runtime['workers']:.0f} "
+        f"process{'es' if runtime['workers'] > 1 else ''}."
+    )
+    if data.inference_ms_per_trial is not None:
+        sentence += f" A new trial is scored in {data.inference_ms_per_trial:.2g} ms (median)."
+    return sentence
+
+
+def _command_notes(data: ReportData) -> tuple[str, ...]:
+    notes = []
+    if not data.repository:
+        notes.append("Type it in a clone of the repository; MLflow checks the commit out there.")
+    if data.parameters.get("source") != "simulated":
+        notes.append("A relative source means the folder in which you type the command.")
+    if data.has_local_changes:
+        notes.append("The commit alone is not what was run: the code had uncommitted changes.")
+    same = f"The data are the same when their digest begins with {data.manifest.digest[:12]}"
+    notes.append(
+        same + (f", the code when its digest begins with {data.code_digest[:12]}." if data.code_digest else ".")
+    )
+    return tuple(notes)
+
+
+def _limitations(data: ReportData) -> tuple[str, ...]:
+    counts, names = data.summary["counts"], data.label_names
+    limits = [
+        "Not a medical device: for research, not for diagnosis or decisions about a person.",
+        f"Small sample: {counts['subjects']} subjects decide, however many trials each of them has. The intervals say "
+        "how different other subjects of the same kind might have come out; they know nothing of other kinds of "
+        "people, laboratories or equipment.",
+        "Decide by the column of subjects. The column of trials, and its AUC above all, pools trials of different "
+        "subjects under different models and counts people with many trials more often.",
+        f"Associations, not causes: a feature that the models used need not be changed by {names[1]}, and a feature "
+        "they ignored may be.",
+        "Thresholds were declared beforehand; the best of several looks better than it is.",
+    ]
+    if counts["test_numbers"] == 1:
+        limits.append("One seed: how much training anew would change the numbers is not in the intervals.")
+    if data.is_simulated:
+        limits.append("Simulated data: the numbers say something about the method, nothing about people.")
+    return tuple(limits)

@@ -1,0 +1,89 @@
+"""What a report is made from. `steps.tracking.collect` reads it from MLflow; tests make it up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from steps.dataset import Manifest
+from steps.parameters import Value
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """One step of the study.
+
+    Attributes:
+        name: its entry point.
+        run_id: the run that holds its result.
+        seconds: wall time of that run.
+        reused: whether an earlier study had run it.
+    """
+
+    name: str
+    run_id: str
+    seconds: float
+    reused: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """A finished study.
+
+    Attributes:
+        run_name: name of the driver's run.
+        run_id: ID of the driver's run.
+        started: when the driver started, with its time zone.
+        parameters: of the driver, typed.
+        manifest: of the dataset.
+        summary: from `steps.evaluate.summary.summary`.
+        results: from `steps.evaluate.tables.results_table`.
+        subjects: from `steps.evaluate.tables.subjects_table`.
+        histories: a row per epoch, one table per fold.
+        importance: from `steps.attribute.importance.feature_importance`.
+        attribution_map: from `steps.attribute.importance.attribution_map`, unsigned.
+        attribution_metrics: ``completeness_error_max`` and so on, and ``planted_truth_auc`` where defined.
+        runtime: ``runtime.json`` of the training.
+        steps: the steps in the order they ran.
+        inference_ms_per_trial: median over the folds, where measured.
+        commit: the version of the code, empty where unknown.
+        repository: where others find it, empty when the code was run from a folder.
+        has_local_changes: whether the code differed from that commit.
+        code_digest: SHA-256 of the code, local changes included; empty where unknown.
+        software: what the models were trained with: ``python``, ``os``, ``cpu``, packages; name -> version.
+    """
+
+    run_name: str
+    run_id: str
+    started: datetime
+    parameters: Mapping[str, Value]
+    manifest: Manifest
+    summary: Mapping[str, Any]
+    results: pd.DataFrame
+    subjects: pd.DataFrame
+    histories: Sequence[pd.DataFrame]
+    importance: pd.DataFrame
+    attribution_map: pd.DataFrame
+    attribution_metrics: Mapping[str, float]
+    runtime: Mapping[str, float]
+    steps: Sequence[StepTime]
+    inference_ms_per_trial: float | None = None
+    commit: str = ""
+    repository: str = ""
+    has_local_changes: bool = False
+    code_digest: str = ""
+    software: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label_names(self) -> tuple[str, str]:
+        """Names of the negative and the positive class."""
+        return self.manifest.labels["0"], self.manifest.labels["1"]
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the study was made up, and what it changed is known."""
+        return self.manifest.planted_truth is not None

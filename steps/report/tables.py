@@ -1,0 +1,205 @@
+"""The tables of a report, as text that HTML, Markdown and the terminal share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from steps.evaluate.thresholds import prediction_column, prediction_columns, threshold_key
+from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.report.answer import estimate_text
+from steps.report.command import changed_parameters, spelled
+from steps.report.data import ReportData
+
+UNDEFINED = "–"
+RESULT_COLUMNS = ("metric", "trials", "subjects")
+RESULT_CAPTION = "Held-out subjects only; in brackets 95% bootstrap intervals over subjects."
+IMPORTANT_FEATURES = 10
+# What the terminal shows; the report shows every metric there is.
+HEADLINES = ("auc", "average_precision", "accuracy", "balanced_accuracy", "precision", "recall", "f1")
+_COUNTS = ("tn", "fp", "fn", "tp")
+_TITLES = {
+    "auc": "AUC",
+    "loss": "cross-entropy (nats)",
+    "brier": "Brier score",
+    "f1": "F1",
+    "mcc": "MCC",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, and where sorting needs it the number behind the text.
+
+    Attributes:
+        text: what is read.
+        value: what sorting compares and a number column aligns by.
+        share: drawn as a bar from 0 to 1 beside the text.
+        wrong: a decision that differs from the truth.
+    """
+
+    text: str
+    value: float | None = None
+    share: float | None = None
+    wrong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a header."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+    sortable: bool = False
+
+    @classmethod
+    def of(cls, columns: tuple[str, ...], rows: Collection[Collection[Cell | str]], caption: str = "") -> Table:
+        """A table whose cells may be plain text."""
+        cells = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
+        return cls(columns, cells, caption)
+
+
+def result_rows(summary: Mapping[str, Any], metrics: Collection[str] | None = None) -> list[tuple[str, str, str]]:
+    """The results as rows of metric, trials, subjects: value and 95% interval, or a dash where undefined.
+
+    Args:
+        summary: from `steps.evaluate.summary.summary`.
+        metrics: only those, e.g. ``auc`` or ``recall`` (at every threshold); all by default.
+    """
+    # What no subject level has, or no trial level, is still a row.
+    names = list(dict.fromkeys([*summary["pooled"], *summary["subject"]]))
+    if "auc" not in names:
+        names.insert(0, "auc")
+    rows = []
+    for name in names:
+        metric = name.rpartition("/")[2]
+        if metric in _COUNTS or (metrics is not None and metric not in metrics):
+            continue
+        rows.append(
+            (_title(name, summary), _estimate(summary["pooled"].get(name)), _estimate(summary["subject"].get(name)))
+        )
+    return rows
+
+
+def results_table(summary: Mapping[str, Any]) -> Table:
+    """Every metric, trials and subjects side by side."""
+    counts = summary["counts"]
+    columns = ("metric", f"trials ({counts['trials']})", f"subjects ({counts['subjects']})")
+    return Table.of(columns, result_rows(summary), RESULT_CAPTION)
+
+
+def spread_table(summary: Mapping[str, Any]) -> Table | None:
+    """How much the test numbers of one study differ; none with a single one."""
+    spread = summary.get("per_test_number")
+    if not spread:
+        return None
+    wanted = ["auc", *(f"{threshold_key(threshold)}/balanced_accuracy" for threshold in summary["thresholds"])]
+    rows = []
+    for name in wanted:
+        cells = [
+            f"{spread['mean'][key]:.3f} ± {spread['sd'][key]:.3f}" if (key := f"{level}/{name}") in spread["mean"]
+            else UNDEFINED
+            for level in ("pooled", "subject")
+        ]  # fmt: skip
+        rows.append((_title(name, summary), *cells))
+    number = summary["counts"]["test_numbers"]
+    return Table.of(RESULT_COLUMNS, rows, f"Mean ± standard deviation over {number} test numbers (seeds), each alone.")
+
+
+def subject_table(data: ReportData) -> Table:
+    """Every tested subject, the most probable first, with the decision at each threshold."""
+    thresholds = prediction_columns(list(data.subjects.columns))
+    names = data.label_names
+    rows = []
+    for record in data.subjects.sort_values("probability", ascending=False, kind="stable").to_dict("records"):
+        label, probability = int(record["label"]), float(record["probability"])
+        cells = [
+            Cell(str(record["subject"])),
+            Cell(names[label]),
+            Cell(str(record["trials"]), float(record["trials"])),
+            Cell(f"{probability:.3f}", probability, share=probability),
+        ]
+        for threshold in thresholds:
+            predicted = int(record[prediction_column(threshold)])
+            wrong = predicted != label
+            cells.append(Cell(names[predicted] + (" ✗" if wrong else ""), wrong=wrong))
+        rows.append(tuple(cells))
+    columns: tuple[str, ...] = ("subject", "true class", "trials", f"mean probability of {names[1]}")
+    columns += tuple(f"at {threshold:g}" for threshold in thresholds)
+    caption = "One row per held-out subject (and class); ✗ marks a wrong decision."
+    return Table(columns, tuple(rows), caption, sortable=True)
+
+
+def parameter_table(data: ReportData) -> Table:
+    """Every parameter; those that differ from the defaults first."""
+    changed = changed_parameters(data.parameters)
+    names = [name for name in ENTRY_POINTS["main"] if name in data.parameters and name != "cwd"]
+    rows = [
+        (name, spelled(data.parameters[name]), spelled(PARAMETERS[name].default), "changed" if name in changed else "")
+        for name in sorted(names, key=lambda name: name not in changed)
+    ]
+    return Table.of(("parameter", "value", "default", ""), rows)
+
+
+def importance_table(data: ReportData) -> Table:
+    """The most important features."""
+    planted = data.manifest.planted_truth.windows if data.manifest.planted_truth else None
+    largest = float(data.importance["importance"].max())
+    exponent = math.floor(math.log10(largest)) if largest > 0 else 0
+    rows = []
+    for record in data.importance.head(IMPORTANT_FEATURES).to_dict("records"):
+        name, spread = str(record["feature"]), float(record["sd"])
+        row = [
+            Cell(str(record["rank"]), float(record["rank"])),
+            Cell(name),
+            Cell(f"{record['importance'] / 10**exponent:.2f}", float(record["importance"])),
+            Cell(f"{spread / 10**exponent:.2f}", spread) if math.isfinite(spread) else Cell(UNDEFINED),
+        ]
+        if planted is not None:
+            row.append(Cell("yes" if name in planted else "no"))
+        rows.append(row)
+    columns: tuple[str, ...] = ("rank", "feature", "importance", "SD over folds")
+    if planted is not None:
+        columns += ("changed",)
+    unit = f"in 10{_raised(exponent)} probability per time point"
+    caption = f"The {len(rows)} most important of {len(data.importance)} features, {unit}."
+    return Table.of(columns, rows, caption)
+
+
+def runtime_table(data: ReportData) -> Table:
+    """Wall time of each step, and of training a fold."""
+    rows: list[tuple[Cell | str, ...]] = [
+        (step.name, Cell(seconds_text(step.seconds), step.seconds), "reused" if step.reused else "", step.run_id)
+        for step in data.steps
+    ]
+    total = sum(step.seconds for step in data.steps if not step.reused)
+    rows.append(("this study", Cell(seconds_text(total), total), "", data.run_id))
+    return Table.of(("step", "wall time", "", "run"), rows, "A reused step shows the time it took when it was run.")
+
+
+def seconds_text(seconds: float) -> str:
+    """A duration for people."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def _raised(exponent: int) -> str:
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _title(name: str, summary: Mapping[str, Any]) -> str:
+    """``balanced accuracy at 0.5`` for ``threshold_0.5/balanced_accuracy``."""
+    prefix, _, metric = name.rpartition("/")
+    at = {threshold_key(threshold): f" at {threshold:g}" for threshold in summary["thresholds"]}
+    return _TITLES.get(metric, metric.replace("_", " ")) + at.get(prefix, f" ({prefix})" if prefix else "")
+
+
+def _estimate(found: Mapping[str, float] | None) -> str:
+    return estimate_text(found) if found else UNDEFINED

@@ -1,0 +1,92 @@
+"""Reading a finished study back: what a report is made from."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from steps.dataset import MANIFEST_FILE, Manifest
+from steps.parameters import Value
+from steps.report.data import ReportData, StepTime
+from steps.tracking import lineage
+from steps.tracking.session import show_uri
+
+_REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
+_COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")
+_VERSION = "version."
+# Names such as 01 or NA are names; only a spread may be missing.
+_TEXT = {"subject": str, "trial": str, "feature": str}
+_MISSING = {"sd": [""]}
+
+
+def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str, tuple[Run, bool]]) -> ReportData:
+    """Everything a report needs.
+
+    Args:
+        study: the driver's run.
+        parameters: the driver's, typed.
+        steps: the finished run of each step, by entry point in the order they ran, and whether it was reused.
+    """
+    prepare, train, evaluate, attribute = (steps[name][0] for name in ("prepare", "train", "evaluate", "attribute"))
+    folds = lineage.fold_runs(train.info.run_id)
+    tags = MlflowClient().get_run(study.info.run_id).data.tags
+    return ReportData(
+        run_name=study.info.run_name,
+        run_id=study.info.run_id,
+        started=datetime.fromtimestamp(study.info.start_time / 1000, UTC),
+        parameters=parameters,
+        manifest=Manifest.model_validate_json(_text(prepare, f"{lineage.DATASET_FOLDER}/{MANIFEST_FILE}")),
+        summary=json.loads(_text(evaluate, "summary.json")),
+        results=_table(evaluate, "results.csv"),
+        subjects=_table(evaluate, "subjects.csv"),
+        histories=[lineage.load_history(fold) for fold in folds],
+        importance=_table(attribute, "feature_importance.csv"),
+        attribution_map=_table(attribute, "attribution_map.csv"),
+        attribution_metrics=attribute.data.metrics,
+        runtime=json.loads(_text(train, "runtime.json")),
+        steps=[StepTime(name, run.info.run_id, _wall_time(run), reused) for name, (run, reused) in steps.items()],
+        inference_ms_per_trial=evaluate.data.metrics.get("inference_ms_per_trial"),
+        commit=next((tags[name] for name in _COMMIT_TAGS if name in tags), ""),
+        repository=_repository(tags),
+        code_digest=tags.get("code_sha256", ""),
+        has_local_changes=tags.get("git_dirty") == "true",
+        software=_software(train),
+    )
+
+
+def _text(run: Run, path: str) -> str:
+    return str(mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/{path}"))
+
+
+def _table(run: Run, path: str) -> pd.DataFrame:
+    return pd.read_csv(
+        io.StringIO(_text(run, path)),
+        dtype=_TEXT,
+        keep_default_na=False,
+        na_values=_MISSING,
+        float_precision="round_trip",
+    )
+
+
+def _wall_time(run: Run) -> float:
+    return (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else 0.0
+
+
+def _repository(tags: Mapping[str, str]) -> str:
+    """Where the code was fetched from; empty for a folder, whose path means nothing to others."""
+    found = next((tags[name] for name in _REPOSITORY_TAGS if tags.get(name)), "")
+    return "" if found.startswith(("file:", "/", ".")) else show_uri(found)
+
+
+def _software(train: Run) -> dict[str, str]:
+    """What the models were trained with; empty for a run that did not record it."""
+    tags = train.data.tags
+    versions = {name.removeprefix(_VERSION): value for name, value in tags.items() if name.startswith(_VERSION)}
+    return {name: tags[name] for name in ("python", "os", "cpu") if name in tags} | dict(sorted(versions.items()))

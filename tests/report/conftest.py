@@ -1,0 +1,86 @@
+"""A small finished study, made up: no training, no MLflow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steps.attribute.importance import attribution_map, feature_importance, fold_map
+from steps.dataset import Dataset
+from steps.evaluate.summary import summary
+from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
+from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.report.data import ReportData, StepTime
+
+NASTY = '<script>alert("x")</script>'
+MakeReport = Callable[..., ReportData]
+
+
+@pytest.fixture(scope="session")
+def make_report(small_study: Dataset) -> MakeReport:
+    """Report data of a study: the small one unless ``dataset`` is given; other keywords replace fields."""
+
+    def make(dataset: Dataset = small_study, repeats: int = 1, noise: float = 0.25, **fields: Any) -> ReportData:
+        generator = np.random.default_rng(0)
+        tested = dataset.select(~dataset.is_control)
+        folds = []
+        for number in range(1, repeats + 1):
+            for name in np.unique(tested.subjects):
+                test = tested.of_subjects([str(name)])
+                scores = 0.25 + 0.5 * test.labels + generator.normal(0, noise, len(test.labels))
+                folds.append(FoldPrediction(test, number, np.clip(scores, 0, 1)))
+        results = results_table(folds, (0.5, 0.43))
+        shape = (2, dataset.timesteps, len(dataset.features))
+        maps = [fold_map(generator.normal(size=shape).astype(np.float32)) for _ in range(3)]
+        history = pd.DataFrame({name: [0.6, 0.5] for name in ("loss", "val_loss", "accuracy", "val_accuracy")})
+        data = ReportData(
+            run_name="fear",
+            run_id="0" * 32,
+            started=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+            parameters={name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]},
+            manifest=dataset.manifest(),
+            summary=summary(results, resamples=100),
+            results=results,
+            subjects=subjects_table(results),
+            histories=[history, history],
+            importance=feature_importance(maps, dataset.features),
+            attribution_map=attribution_map(maps, dataset.features, dataset.time),
+            attribution_metrics={
+                "completeness_error_max": 0.004,
+                "trials_above_tolerance": 0,
+                "planted_truth_auc": 0.8,
+            },
+            runtime={"folds": 8, "workers": 2, "training_s": 8.0, "training_s_mean_per_fold": 1.0, "folds_wall_s": 5.0},
+            steps=[
+                StepTime(name, f"{name}-run", 1.5, name == "prepare")
+                for name in ("prepare", "train", "evaluate", "attribute")
+            ],
+            commit="abc123",
+            software={"python": "3.11.9", "tensorflow": "2.21.0", "cpu": "Some CPU, 2 cores"},
+        )
+        return dataclasses.replace(data, **fields)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def nasty_study(small_study: Dataset) -> Dataset:
+    """The small study with names that want to be HTML, Markdown or formulas."""
+    subjects = np.array([f"{NASTY}|{name}" for name in small_study.subjects])
+    features = tuple(f"{NASTY} $x_{i}$ `*|" for i in range(len(small_study.features)))
+    return dataclasses.replace(
+        small_study,
+        subjects=subjects,
+        features=features,
+        units={},
+        label_names=("calm & <b>quiet</b>", f"fear {NASTY}"),
+        source=f"{NASTY}.csv",
+        notes=(f"note {NASTY}",),
+        planted_truth=None,
+    )

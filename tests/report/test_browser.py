@@ -1,0 +1,194 @@
+"""The report in a real browser: from disk, and inside the real MLflow UI."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from steps.dataset import Dataset
+from steps.report.render import report_html
+from tests.conftest import clean_environment
+from tests.report.conftest import NASTY, MakeReport
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # The driver reads the console of one process; MLflow's sandboxed frame would be in another.
+    "--disable-features=IsolateSandboxedIframes",
+    "--window-size=1400,1000",
+)
+pytestmark = [
+    pytest.mark.skipif(
+        not (CHROMIUM.exists() and DRIVER.exists()), reason="needs Debian's chromium and chromium-driver"
+    ),
+    # selenium's own sockets, closed by the garbage collector when it ends the browser
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    os.environ["SE_OFFLINE"] = "true"  # selenium's manager would look for drivers to download
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(executable_path=str(DRIVER)))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture(scope="module")
+def report_file(make_report: MakeReport, nasty_study: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report whose names are as bad as names can be."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(report_html(make_report(nasty_study, run_name=f"nasty {NASTY}", noise=0.5)), encoding="utf-8")
+    return path
+
+
+def errors(browser: webdriver.Chrome) -> list[dict[str, Any]]:
+    return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
+
+
+def check_content(browser: webdriver.Chrome) -> None:
+    """Title, pictures and sorting of the report in the current frame."""
+    assert browser.find_element(By.TAG_NAME, "h1").text == f"nasty {NASTY}"
+    widths = browser.execute_script(
+        "return Array.from(document.images, image => image.complete ? image.naturalWidth : 0)"
+    )
+    assert len(widths) == 7
+    assert all(width > 0 for width in widths)
+    table = browser.find_element(By.CSS_SELECTOR, "table.sortable")
+    before = column(table, 4)
+    assert before == sorted(before, reverse=True)
+    button = table.find_elements(By.CSS_SELECTOR, "thead button")[3]
+    for expected in (sorted(before), sorted(before, reverse=True)):
+        browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", button)
+        button.click()
+        assert column(table, 4) == expected
+    headers = table.find_elements(By.CSS_SELECTOR, "thead th")
+    assert [header.get_attribute("aria-sort") for header in headers] == [None] * 3 + ["descending"] + [None] * 2
+    table.find_elements(By.CSS_SELECTOR, "thead button")[0].click()
+    names = column(table, 1)
+    assert names == sorted(names)
+    link = browser.find_element(By.CSS_SELECTOR, 'nav a[href="#limitations"]')
+    browser.execute_script("window.scrollTo({top: 0, behavior: 'instant'}); arguments[0].click()", link)
+    WebDriverWait(browser, 5).until(lambda driver: driver.execute_script("return scrollY") > 1000)
+
+
+def column(table: WebElement, number: int) -> list[str]:
+    return [cell.text for cell in table.find_elements(By.CSS_SELECTOR, f"tbody tr > :nth-child({number})")]
+
+
+def test_from_disk(browser: webdriver.Chrome, report_file: Path) -> None:
+    browser.get(report_file.as_uri())
+    check_content(browser)
+    assert errors(browser) == []
+
+
+def test_on_a_phone_nothing_sticks_out(browser: webdriver.Chrome, report_file: Path) -> None:
+    phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        browser.get(report_file.as_uri())
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width <= 360
+
+
+def test_without_javascript_it_is_a_plain_table(browser: webdriver.Chrome, report_file: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(report_file.as_uri())
+        headers = browser.find_elements(By.CSS_SELECTOR, "table.sortable thead th")
+        assert [header.text for header in headers][:3] == ["subject", "true class", "trials"]
+        assert browser.find_elements(By.TAG_NAME, "button") == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+@pytest.fixture
+def server(store: Path, report_file: Path) -> Iterator[str]:
+    """A real MLflow server over a store that holds one run with the report; gives the run's page."""
+    import mlflow
+
+    # Recorded through the server's own artifact root, so that it may be served from there.
+    experiment_id = mlflow.create_experiment("report", artifact_location=(store / "artifacts").as_uri())
+    with mlflow.start_run(experiment_id=experiment_id) as run:
+        mlflow.log_artifact(str(report_file))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{store / 'mlflow.db'}", "--artifacts-destination", str(store)]
+    environment = clean_environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # starts in half the time
+    with (store / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=store, env=environment, stdout=log, stderr=log)
+        try:
+            wait_for(f"{address}/health", process)
+            yield f"{address}/#/experiments/{experiment_id}/runs/{run.info.run_id}/artifacts/report.html"
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"no MLflow server at {url}")
+
+
+def test_inside_the_mlflow_ui(browser: webdriver.Chrome, server: str) -> None:
+    errors(browser)  # those of earlier pages
+    browser.get(server)
+
+    def report_frame(driver: webdriver.Chrome) -> bool:
+        for frame in driver.find_elements(By.TAG_NAME, "iframe"):
+            try:
+                driver.switch_to.frame(frame)
+                if driver.find_elements(By.TAG_NAME, "h1"):
+                    return True
+            except WebDriverException:  # the page has replaced the frame meanwhile
+                pass
+            driver.switch_to.default_content()
+        return False
+
+    WebDriverWait(browser, 40).until(report_frame)
+    check_content(browser)
+    address = browser.execute_script("return location.href")
+    browser.switch_to.default_content()
+    # What the UI itself complains of (a server without network, say) is not ours.
+    ours = [entry for entry in errors(browser) if address in entry["message"] or "Content Security" in entry["message"]]
+    assert ours == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,6 +199,22 @@ def test_a_second_study_reuses_every_step_and_says_so(study: Study) -> None:
     assert len(study.client.search_model_versions("name = 'fear-classifier'")) == 1
     newest = study.of("main")[-1]
     assert newest.data.metrics["pooled/auc"] == study.of("main")[0].data.metrics["pooled/auc"]
+
+
+def test_the_filters_of_the_readme_find_what_they_say(study: Study) -> None:
+    filters = re.findall(r'^find\("(.*)"\)', (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(filters) == 5
+    found = [study.runs(filter_string) for filter_string in filters]
+    folds = study.of("fold")
+    assert [run.info.run_name for run in found[0]] == ["fear_S01_1"]
+    wrong = [fold.info.run_id for fold in folds if fold.data.metrics["threshold_0.5/accuracy"] < 0.5]
+    assert [run.info.run_id for run in found[1]] == wrong
+    afraid = [fold.info.run_id for fold in folds if fold.data.tags["label"] == "fear"]
+    assert [run.info.run_id for run in found[2]] == afraid
+    better = [run.info.run_id for run in study.of("main") if run.data.metrics.get("subject/auc_low", 0) > 0.5]
+    assert [run.info.run_id for run in found[3]] == better
+    clean = [run.info.run_id for run in study.of("train") if run.data.tags.get("git_dirty") == "false"]
+    assert [run.info.run_id for run in found[4]] == clean
 
 
 def test_evaluate_alone_finds_the_training_and_doubles_nothing(study: Study) -> None:

@@ -84,6 +84,7 @@ _PARAMETERS = (
     Parameter("run_name", "fear", "name of the run; folds are named {run_name}_{subject}_{test_number}"),
     Parameter("reuse", True, "skip a step when a finished run with the same inputs, parameters and code exists"),
     Parameter("register", True, "register the model fitted on all subjects as fear-classifier, alias challenger"),
+    Parameter("resume", True, "take over the finished folds of an interrupted training with the same identity"),
     # prepare
     Parameter("source", "simulated", "'simulated', a folder with participants/, or a .csv or .parquet table"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
@@ -131,7 +132,7 @@ _PREPARE = (
 _TRAIN = (
     "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "learning_rate",
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
-    "workers",
+    "workers", "resume",
 )  # fmt: skip
 _EVALUATE = ("thresholds",)
 _ATTRIBUTE = ("steps", "baseline", "target")

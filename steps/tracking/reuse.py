@@ -23,11 +23,11 @@ from steps.tracking.environment import code_hash, environment_hash
 from steps.tracking.session import ENTRY_POINT_TAG
 
 IDENTITY_TAG = "reuse_identity"
-_KEY_TAG = "reuse_key"
+KEY_TAG = "reuse_key"
 # Where things lie, not what is computed; what they point to counts as an input.
 _LOCATIONS = {"cwd", "source", "dataset_uri", "train_run_id"}
 # What changes how fast a result comes, not the result.
-_INDIFFERENT = {"workers"}
+_INDIFFERENT = {"workers", "resume"}
 _ARTIFACTS = {
     "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
     "train": ("runtime.json",),
@@ -68,7 +68,7 @@ class Identity:
 
     def tags(self) -> dict[str, str]:
         """The tags a run carries so that it can be found again."""
-        return {_KEY_TAG: self.key, IDENTITY_TAG: self.as_json()}
+        return {KEY_TAG: self.key, IDENTITY_TAG: self.as_json()}
 
 
 def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
@@ -77,7 +77,7 @@ def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
     finished = f"tags.{ENTRY_POINT_TAG} = '{identity.entry_point}' and attributes.status = 'FINISHED'"
     newest_first = ["attributes.start_time DESC"]
     same = client.search_runs(
-        [experiment_id], f"{finished} and tags.{_KEY_TAG} = '{identity.key}'", order_by=newest_first
+        [experiment_id], f"{finished} and tags.{KEY_TAG} = '{identity.key}'", order_by=newest_first
     )
     gone = []
     for run in same:
@@ -111,7 +111,7 @@ def _difference(identity: Identity, recorded: str | None) -> str:
 
 def _missing_artifact(run: Run, entry_point: str) -> str | None:
     for path in _ARTIFACTS[entry_point]:
-        if not _exists(run.info.run_id, path):
+        if not artifact_exists(run.info.run_id, path):
             return path
     if entry_point == "train":
         try:
@@ -119,12 +119,13 @@ def _missing_artifact(run: Run, entry_point: str) -> str | None:
         except UserError:
             return "complete set of folds"
         for fold in folds:
-            if not _exists(fold.run_id, f"{record.MODEL}/MLmodel"):
+            if not artifact_exists(fold.run_id, f"{record.MODEL}/MLmodel"):
                 return f"model of {fold.run.info.run_name}"
     return None
 
 
-def _exists(run_id: str, path: str) -> bool:
+def artifact_exists(run_id: str, path: str) -> bool:
+    """Whether a run still holds the artifact, or the file of its model, at ``path``."""
     folder = path.rpartition("/")[0]
     try:
         listed = mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=folder or None)

@@ -10,7 +10,7 @@ import click
 
 from steps.cli import door
 from steps.dataset import Dataset
-from steps.tracking import lineage, record, reuse
+from steps.tracking import lineage, record, resume, reuse
 from steps.tracking.session import no_child_left_running, step_run
 from steps.train.deployable import everybody
 from steps.train.pool import train_folds
@@ -37,7 +37,10 @@ def main(parameters: dict[str, Any]) -> None:
             seed=parameters["seed"],
         )
         class_weights(parameters["class_weight"], dataset.labels)  # a typo should not wait for the first fold
-        workers = worker_count(parameters["workers"], len(folds))
+        identity = reuse.Identity.of("train", parameters, dataset.digest())
+        finished = resume.take_over_folds(run, identity.key) if parameters["resume"] else {}
+        left = [fold for fold in folds if (fold.name, fold.test_number) not in finished]
+        workers = worker_count(parameters["workers"], max(1, len(left)))
         manifest = dataset.manifest()
         record.log(
             run.info.run_id,
@@ -45,11 +48,14 @@ def main(parameters: dict[str, Any]) -> None:
                 "dataset_uri": uri,
                 "dataset_digest": manifest.digest,
                 "model": parameters["model"],
-                **reuse.Identity.of("train", parameters, manifest.digest).tags(),
+                **identity.tags(),
+                **resume.process_tags(),
             },
         )
         record.log_dataset_input(manifest, uri, context="train")
-        click.echo(f"{len(folds)} folds of {parameters['model']} ({parameters['cv']}) in {workers} processes")
+        if finished:
+            click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
+        click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {workers} processes")
         job = TrainingJob(
             dataset_folder=folder,
             dataset_uri=uri,
@@ -64,7 +70,7 @@ def main(parameters: dict[str, Any]) -> None:
         before = time.perf_counter()
         everyone = everybody(dataset, parameters["controls"], parameters["seed"])
         with no_child_left_running(run):
-            metrics, deployable = train_folds(job, folds, everyone, workers)
+            metrics, deployable = train_folds(job, left, list(finished.values()), everyone, workers)
         training = [fold["training_time_s"] for fold in metrics]
         runtime = {
             "folds": len(folds),

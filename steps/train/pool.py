@@ -24,12 +24,19 @@ from steps.train.worker import Progress, TrainingJob
 
 
 def train_folds(
-    job: TrainingJob, folds: Sequence[Fold], everybody: Fold, workers: int
+    job: TrainingJob, folds: Sequence[Fold], finished: Sequence[dict[str, float]], everybody: Fold, workers: int
 ) -> tuple[list[dict[str, float]], dict[str, str]]:
     """Train and log every fold in ``workers`` processes, then the deployable model.
 
+    Args:
+        job: what all folds have in common.
+        folds: the folds to train.
+        finished: metrics of folds that were trained before.
+        everybody: the fold of the deployable model.
+        workers: processes.
+
     Returns:
-        The folds' metrics in their order, and tags that lead to the deployable model.
+        The metrics of all folds, finished ones first, and tags that lead to the deployable model.
 
     Raises:
         UserError: a process was killed, most likely for memory.
@@ -48,7 +55,7 @@ def train_folds(
             for future in futures:
                 if future.done() and not future.cancelled():
                     future.result()
-            metrics = [future.result() for future in futures]
+            metrics = [*finished, *(future.result() for future in futures)]
             epochs = epochs_to_train(metrics, job.settings)
             return metrics, pool.submit(worker.run_deployable, everybody, epochs).result()
         except BaseException as error:

@@ -68,3 +68,53 @@ def test_no_run_is_left_running(
     assert expected in errors
     assert statuses(store, "train") == ["FAILED"]
     assert set(statuses(store, "fold")) == {"FAILED"}
+
+
+def train(store: Path, dataset: Path, **options: object) -> subprocess.Popen[str]:
+    named = {"dataset_uri": dataset, "workers": 2, "epochs": 40, "early_stopping_patience": 0, **options}
+    return subprocess.Popen(
+        [sys.executable, "-m", "steps.train", *(part for k, v in named.items() for part in (f"--{k}", str(v)))],
+        cwd=store,
+        env=clean_environment() | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_a_killed_training_goes_on_and_ends_as_an_uninterrupted_one(store: Path, small_study_folder: Path) -> None:
+    killed = train(store, small_study_folder)
+    deadline = time.monotonic() + 90
+    while statuses(store, "fold").count("FINISHED") < 2 and time.monotonic() < deadline:
+        assert killed.poll() is None, killed.communicate()[1]
+        time.sleep(0.1)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    before = statuses(store, "fold").count("FINISHED")
+    assert 2 <= before < 8
+
+    again = train(store, small_study_folder)
+    output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors[-3000:]
+    assert f"going on after an interruption: {before} of 8 folds were trained before" in output
+    assert f"{8 - before} folds of cnn" in output
+    assert "RUNNING" not in statuses(store, "fold") + statuses(store, "train")
+
+    whole = train(store, small_study_folder, resume="false")
+    assert whole.communicate(timeout=120)[0]
+    assert whole.returncode == 0
+    client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("Fear_Classification_Experiments")
+    finished = client.search_runs(
+        [experiment.experiment_id],
+        "tags.entry_point = 'train' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time ASC"],
+    )
+    losses = []
+    for run in finished:
+        children = f"tags.mlflow.parentRunId = '{run.info.run_id}' and attributes.status = 'FINISHED'"
+        folds = client.search_runs([experiment.experiment_id], children)
+        losses.append({fold.info.run_name: fold.data.metrics["loss"] for fold in folds})
+    assert len(losses[0]) == 9  # eight folds and the model for new people
+    assert losses[0] == losses[1]

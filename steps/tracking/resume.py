@@ -1,0 +1,97 @@
+"""Going on where a training was interrupted: its finished folds are taken over, the rest is trained.
+
+A fold's seed depends on nothing but the study's seed, the fold and the test number, so the result is the one an
+uninterrupted training would have had.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunStatus
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from steps.tracking import record
+from steps.tracking.reuse import KEY_TAG, artifact_exists
+from steps.tracking.session import ENTRY_POINT_TAG
+
+_HOST, _PID = "host", "pid"
+_RUNNING, _FAILED = RunStatus.to_string(RunStatus.RUNNING), RunStatus.to_string(RunStatus.FAILED)
+
+
+def process_tags() -> dict[str, str]:
+    """Tags that tell a training that is still running from one whose process was killed."""
+    return {_HOST: platform.node(), _PID: str(os.getpid())}
+
+
+def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float]]:
+    """Make the finished folds of interrupted trainings with the same identity children of ``run``.
+
+    Trainings that were killed are marked as FAILED, as are the folds they were at. Trainings that still run, here or
+    on another machine, are left alone.
+
+    Args:
+        run: the training that goes on.
+        key: its identity (`steps.tracking.reuse.Identity.key`).
+
+    Returns:
+        Metrics of each fold taken over, by its name and test number.
+    """
+    client = MlflowClient()
+    experiments = [run.info.experiment_id]
+    earlier = client.search_runs(
+        experiments,
+        f"tags.{ENTRY_POINT_TAG} = 'train' and tags.{KEY_TAG} = '{key}' and attributes.status != 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    taken: dict[tuple[str, int], dict[str, float]] = {}
+    for train in earlier:
+        if train.info.run_id == run.info.run_id or (train.info.status == _RUNNING and _may_be_alive(train)):
+            continue
+        _end(client, train)
+        for fold in _folds(client, train):
+            if fold.info.status == _RUNNING:
+                _end(client, fold)
+            name = (fold.data.tags["subject"], int(fold.data.tags["test_number"]))
+            is_whole = fold.info.status == "FINISHED" and artifact_exists(fold.info.run_id, f"{record.MODEL}/MLmodel")
+            if is_whole and name not in taken:
+                client.set_tag(fold.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)
+                taken[name] = fold.data.metrics
+        client.set_tag(train.info.run_id, "resumed_by", run.info.run_id)
+    return taken
+
+
+def _folds(client: MlflowClient, train: Run) -> list[Run]:
+    found: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [train.info.experiment_id],
+            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{train.info.run_id}' and tags.{ENTRY_POINT_TAG} = 'fold'",
+            page_token=token,
+        )
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
+
+
+def _end(client: MlflowClient, run: Run) -> None:
+    if run.info.status == _RUNNING:
+        client.set_terminated(run.info.run_id, _FAILED)
+
+
+def _may_be_alive(train: Run) -> bool:
+    """False only where this machine can tell that the process is gone."""
+    tags = train.data.tags
+    if tags.get(_HOST) != platform.node() or _PID not in tags:
+        return True
+    try:
+        os.kill(int(tags[_PID]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

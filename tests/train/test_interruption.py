@@ -38,15 +38,10 @@ def interrupt(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
 
 
-@pytest.mark.parametrize(
-    ("harm", "expected"), [(kill_a_worker, "error: a training process was killed"), (interrupt, "Aborted!")]
-)
-def test_no_run_is_left_running(
-    store: Path, small_study_folder: Path, harm: Callable[[subprocess.Popen[str]], None], expected: str
-) -> None:
-    options = ["--dataset_uri", str(small_study_folder), "--epochs", "100000", "--early_stopping_patience", "0"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "steps.train", *options, "--workers", "2"],
+def train(store: Path, dataset: Path, **options: object) -> subprocess.Popen[str]:
+    named = {"dataset_uri": dataset, "workers": 2, "epochs": 40, "early_stopping_patience": 0, **options}
+    return subprocess.Popen(
+        [sys.executable, "-m", "steps.train", *(part for k, v in named.items() for part in (f"--{k}", str(v)))],
         cwd=store,
         env=clean_environment() | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -54,6 +49,15 @@ def test_no_run_is_left_running(
         text=True,
         start_new_session=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("harm", "expected"), [(kill_a_worker, "error: a training process was killed"), (interrupt, "Aborted!")]
+)
+def test_no_run_is_left_running(
+    store: Path, small_study_folder: Path, harm: Callable[[subprocess.Popen[str]], None], expected: str
+) -> None:
+    process = train(store, small_study_folder, epochs=100_000)
     try:
         deadline = time.monotonic() + 90
         while statuses(store, "fold").count("RUNNING") < 2 and time.monotonic() < deadline:
@@ -68,19 +72,6 @@ def test_no_run_is_left_running(
     assert expected in errors
     assert statuses(store, "train") == ["FAILED"]
     assert set(statuses(store, "fold")) == {"FAILED"}
-
-
-def train(store: Path, dataset: Path, **options: object) -> subprocess.Popen[str]:
-    named = {"dataset_uri": dataset, "workers": 2, "epochs": 40, "early_stopping_patience": 0, **options}
-    return subprocess.Popen(
-        [sys.executable, "-m", "steps.train", *(part for k, v in named.items() for part in (f"--{k}", str(v)))],
-        cwd=store,
-        env=clean_environment() | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def test_a_killed_training_goes_on_and_ends_as_an_uninterrupted_one(store: Path, small_study_folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,8 +67,11 @@ def test_a_training_shows_a_progress_bar_on_a_terminal(tmp_path: Path, small_stu
     os.close(writer)
     output = read_all(reader)
     assert process.wait(timeout=120) == 0, output[-2000:]
-    for part in ("fold 2/2", "S01 (test 1)", "S02 (test 1)", "epoch 2/2", "4/4", "left"):
-        assert part in output, part
+    output = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output)  # colours and cursor movements
+    # The bar is drawn ten times a second, so of short folds only the last state is sure to be seen.
+    assert re.search(r"fold 2/2  S0[12] \(test 1\)  epoch 2/2", output)
+    assert "4/4 epochs" in output
+    assert "left" in output
 
 
 def read_all(reader: int) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -131,33 +131,34 @@ def _download(uri: str, scratch: str) -> Path:
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
 
 
+def fold_children(train: Run) -> list[Run]:
+    """The runs of a training's folds, in whatever state they are."""
+    client = MlflowClient()
+    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{train.info.run_id}' and tags.{ENTRY_POINT_TAG} = 'fold'"
+    found: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs([train.info.experiment_id], children, max_results=1000, page_token=token)
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
+
+
 def fold_runs(train_run_id: str) -> list[FoldRun]:
     """The finished folds of a training, by name and test number.
 
     Raises:
         UserError: there are none, or fewer than were trained.
     """
-    client = MlflowClient()
-    experiment_id = client.get_run(train_run_id).info.experiment_id
+    train = MlflowClient().get_run(train_run_id)
     folds: list[FoldRun] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            [experiment_id],
-            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{train_run_id}' and tags.{ENTRY_POINT_TAG} = 'fold' "
-            "and attributes.status = 'FINISHED'",
-            run_view_type=ViewType.ACTIVE_ONLY,
-            max_results=1000,
-            page_token=token,
-        )
-        for run in page:
+    for run in fold_children(train):
+        if run.info.status == "FINISHED":
             split = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/split.json")
             tags = run.data.tags
             folds.append(FoldRun(run, tags["subject"], int(tags["test_number"]), split))
-        token = page.token
-        if not token:
-            break
-    planned = client.get_run(train_run_id).data.metrics.get("folds", 0)
+    planned = train.data.metrics.get("folds", 0)
     if not folds:
         raise UserError(f"train run {train_run_id} has no finished folds")
     if len(folds) < planned:

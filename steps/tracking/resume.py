@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from steps.tracking import record
+from steps.tracking import lineage, record
 from steps.tracking.reuse import KEY_TAG, artifact_exists
 from steps.tracking.session import ENTRY_POINT_TAG
 
@@ -51,7 +51,7 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
         if train.info.run_id == run.info.run_id or (train.info.status == _RUNNING and _may_be_alive(train)):
             continue
         _end(client, train)
-        for fold in _folds(client, train):
+        for fold in lineage.fold_children(train):
             if fold.info.status == _RUNNING:
                 _end(client, fold)
             name = (fold.data.tags["subject"], int(fold.data.tags["test_number"]))
@@ -61,21 +61,6 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
                 taken[name] = fold.data.metrics
         client.set_tag(train.info.run_id, "resumed_by", run.info.run_id)
     return taken
-
-
-def _folds(client: MlflowClient, train: Run) -> list[Run]:
-    found: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs(
-            [train.info.experiment_id],
-            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{train.info.run_id}' and tags.{ENTRY_POINT_TAG} = 'fold'",
-            page_token=token,
-        )
-        found.extend(page)
-        token = page.token
-        if not token:
-            return found
 
 
 def _end(client: MlflowClient, run: Run) -> None:

@@ -41,7 +41,7 @@ def read_bytes(path: Path, name: str) -> bytes:
         raise UserError(f"{name} cannot be read: {error.strerror}") from error
 
 
-def read_csv(path: Path, name: str) -> pa.Table:
+def read_csv(path: Path, name: str, required: Sequence[str] = ()) -> pa.Table:
     """A CSV file; empty and NaN cells become null. The first data row is row 2, as a spreadsheet numbers it.
 
     Raises:
@@ -65,7 +65,7 @@ def read_csv(path: Path, name: str) -> pa.Table:
     header = [cell.strip() for cell in cells]
     if len(header) == 1 and ";" in header[0]:
         raise UserError(f"{name} has the header {shown(header[0])}: it is separated by semicolons, expected commas")
-    check_columns(header, name)
+    check_columns(header, name, required)
     if not rest or rest.isspace():
         raise UserError(f"{name} holds a header only, expected a row per time point")
     types = {column: pa.string() if column in IDENTITIES else pa.float64() for column in header}
@@ -90,7 +90,7 @@ def _explain(message: str, header: Sequence[str], name: str) -> str:
     return f"{name} is not a readable CSV file: {shown(message)}"
 
 
-def read_parquet(path: Path, name: str) -> pa.Table:
+def read_parquet(path: Path, name: str, required: Sequence[str] = ()) -> pa.Table:
     """A Parquet file; NaN and null stay as they are. Its first row is row 1.
 
     Raises:
@@ -101,7 +101,7 @@ def read_parquet(path: Path, name: str) -> pa.Table:
         raise UserError(f"{name} is empty, expected a Parquet file")
     try:
         file = pa.parquet.ParquetFile(pa.BufferReader(raw))
-        check_columns(file.schema_arrow.names, name)
+        check_columns(file.schema_arrow.names, name, required)
         table = file.read()
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{name} is not a readable Parquet file: {shown(str(error))}") from error
@@ -138,12 +138,15 @@ def _typed(column: pa.ChunkedArray, label: str, name: str) -> pa.ChunkedArray:
     return column.cast(pa.float64(), safe=False)
 
 
-def check_columns(header: Sequence[str], name: str) -> None:
-    """Check the names of the columns of one file.
+def check_columns(header: Sequence[str], name: str, required: Sequence[str] = ()) -> None:
+    """Check the names of the columns of one file, before its cells: a misspelt column would be taken for a feature.
 
     Raises:
-        UserError: a name occurs twice or is not allowed as the name of a feature, or no column is a feature.
+        UserError: a name is missing, occurs twice or is not allowed for a feature, or no column is a feature.
     """
+    for column in required:
+        if column not in header:
+            raise UserError(f"{name} has no column {shown(column)}, expected {', '.join(required)} and features")
     seen: set[str] = set()
     for column in header:
         if column in seen:

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from steps.errors import UserError
 from steps.prepare.long import LongTable, categorical, text_column
-from steps.prepare.read import features_of, read_csv, read_parquet, shown
+from steps.prepare.read import features_of, read_csv, read_parquet
 
 SUFFIXES = (".csv", ".parquet")
 _REQUIRED = ("subject", "label", "trial", "time")
@@ -23,10 +22,7 @@ def read_table(path: Path) -> LongTable:
         UserError: the file is malformed or a required column is missing.
     """
     is_csv = path.suffix.lower() == ".csv"
-    table = (read_csv if is_csv else read_parquet)(path, path.name)
-    for column in _REQUIRED:
-        if column not in table.column_names:
-            raise UserError(f"{path.name} has no column {shown(column)}, expected {', '.join(_REQUIRED)} and features")
+    table = (read_csv if is_csv else read_parquet)(path, path.name, _REQUIRED)
     features = features_of(table.column_names)
     columns: dict[str, object] = {
         name: text_column(table[name])

@@ -277,3 +277,9 @@ def test_a_name_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
     (folder / "1.csv").write_text("x\n1\n2\n")
     with pytest.raises(UserError, match="is not UTF-8"):
         load_source(str(tmp_path))
+
+
+def test_a_misspelt_column_is_missed_before_it_is_taken_for_a_feature(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("person,label,trial,time,x\nA,fear,1,0,1\n")
+    with pytest.raises(UserError, match=r"t\.csv has no column 'subject', expected subject, label, trial, time"):
+        load_source(str(tmp_path / "t.csv"))

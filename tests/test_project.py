@@ -29,6 +29,7 @@ def pins(text: str) -> dict[str, str]:
 CONDA = pins((ROOT / "conda.yaml").read_text())
 LOCK = pins((ROOT / "requirements-dev.txt").read_text())
 LOOSE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DEVELOPMENT = [*LOOSE["dependencies"], *(text for group in LOOSE["optional-dependencies"].values() for text in group)]
 
 
 def closure(requirements: list[str]) -> set[str]:
@@ -91,13 +92,12 @@ def test_conda_environment_holds_what_pyproject_needs_transitively_and_nothing_e
 
 
 def test_lock_holds_the_same_versions_and_the_development_tools() -> None:
-    development = LOOSE["dependencies"] + LOOSE["optional-dependencies"]["dev"]
-    assert set(LOCK) == closure(development), "run `make lock`"
+    assert set(LOCK) == closure(DEVELOPMENT), "run `make lock`"
     assert {name: LOCK[name] for name in CONDA} == CONDA
 
 
 def test_pins_satisfy_the_loose_list() -> None:
-    for text in LOOSE["dependencies"] + LOOSE["optional-dependencies"]["dev"]:
+    for text in DEVELOPMENT:
         requirement = Requirement(text)
         assert requirement.specifier.contains(Version(LOCK[canonicalize_name(requirement.name)])), text
 

@@ -95,7 +95,8 @@ class _Bump:
         """The bump at times ``landing`` (shares of the landing, any shape): skewed, 0 outside, peak 1."""
         u = (landing - self.centre) / self.half_width
         inside = np.maximum(1.0 - u * u, 0.0)
-        return self.sign * (1.0 + u) * inside * inside / _BUMP_PEAK
+        curve: Doubles = self.sign * (1.0 + u) * inside * inside / _BUMP_PEAK
+        return curve
 
 
 def feature_names(count: int) -> tuple[str, ...]:
@@ -212,7 +213,8 @@ def _draw_loadings(rng: np.random.Generator, features: int) -> Doubles:
     squares = np.zeros(loadings.shape[1:])
     for loading in loadings:
         squares += loading * loading
-    return loadings / np.sqrt(squares)
+    unit: Doubles = loadings / np.sqrt(squares)
+    return unit
 
 
 def _bumps(landing: Doubles, bumps: Doubles) -> Doubles:

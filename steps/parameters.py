@@ -85,6 +85,8 @@ _PARAMETERS = (
     Parameter("reuse", True, "skip a step when a finished run with the same inputs, parameters and code exists"),
     Parameter("register", True, "register the model fitted on all subjects as fear-classifier, alias challenger"),
     Parameter("resume", True, "take over the finished folds of an interrupted training with the same identity"),
+    # sync
+    Parameter("prune", False, "remove a spool once its server has everything"),
     # prepare
     Parameter("source", "simulated", "'simulated', a folder with participants/, or a .csv or .parquet table"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
@@ -143,6 +145,7 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
     "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
     "attribute": ("train_run_id", *_ATTRIBUTE, "cwd"),
+    "sync": ("prune", "cwd"),
 }
 
 

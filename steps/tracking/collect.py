@@ -16,7 +16,7 @@ from steps.dataset import MANIFEST_FILE, Manifest
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
 from steps.tracking import lineage
-from steps.tracking.session import show_uri
+from steps.tracking.spool import show_uri
 
 _REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 _COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")

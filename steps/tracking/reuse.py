@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
 from steps.parameters import PARAMETERS, Value
-from steps.tracking import lineage, record
+from steps.tracking import lineage, pull, record
 from steps.tracking.environment import code_hash, environment_hash
 from steps.tracking.session import ENTRY_POINT_TAG
 
@@ -76,9 +76,11 @@ def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
     client = MlflowClient()
     finished = f"tags.{ENTRY_POINT_TAG} = '{identity.entry_point}' and attributes.status = 'FINISHED'"
     newest_first = ["attributes.start_time DESC"]
-    same = client.search_runs(
-        [experiment_id], f"{finished} and tags.{KEY_TAG} = '{identity.key}'", order_by=newest_first
-    )
+    alike = f"{finished} and tags.{KEY_TAG} = '{identity.key}'"
+    same = client.search_runs([experiment_id], alike, order_by=newest_first)
+    if not same:
+        pull.fetch(experiment_id, alike)
+        same = client.search_runs([experiment_id], alike, order_by=newest_first)
     gone = []
     for run in same:
         missing = _missing_artifact(run, identity.entry_point)

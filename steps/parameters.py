@@ -116,6 +116,8 @@ _PARAMETERS = (
               minimum=0),
     Parameter("reduce_lr_factor", 0.5, "factor of a learning rate reduction", minimum=0.01, maximum=0.99),
     Parameter("class_weight", "balanced", "'balanced', 'none' or 'w0,w1'"),
+    Parameter("log_level", "epoch", "how fine to log: curves too, results of each fold, or what later steps need",
+              choices=("epoch", "run", "experiment")),
     Parameter("workers", "auto", "training processes, or 'auto' for one per core"),
     # evaluate and attribute
     Parameter("train_run_id", "latest", "run ID of a training, or 'latest'"),
@@ -134,7 +136,7 @@ _PREPARE = (
 _TRAIN = (
     "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "learning_rate",
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
-    "workers", "resume",
+    "workers", "resume", "log_level",
 )  # fmt: skip
 _EVALUATE = ("thresholds",)
 _ATTRIBUTE = ("steps", "baseline", "target")

@@ -71,9 +71,8 @@ class Push:
     def pending(self) -> int:
         """Runs and registered versions that the server does not have as they are here."""
         versions = self._here.search_model_versions()
-        return sum(state_of(run) != run.data.tags.get(STATE) for run in self._runs()) + sum(
-            _VERSION not in version.tags for version in versions
-        )
+        runs = [run for run in self._runs() if state_of(run) != run.data.tags.get(STATE)]
+        return len(runs) + len([version for version in versions if _VERSION not in version.tags])
 
     def names(self) -> Names:
         """How the server calls what has been copied."""

@@ -18,8 +18,9 @@ from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
 from steps.parameters import PARAMETERS, Value
-from steps.tracking import lineage, pull, record
+from steps.tracking import lineage, pull
 from steps.tracking.environment import code_hash, environment_hash
+from steps.tracking.keras_model import MODEL
 from steps.tracking.session import ENTRY_POINT_TAG
 
 IDENTITY_TAG = "reuse_identity"
@@ -27,7 +28,7 @@ KEY_TAG = "reuse_key"
 # Where things lie, not what is computed; what they point to counts as an input.
 _LOCATIONS = {"cwd", "source", "dataset_uri", "train_run_id"}
 # What changes how fast a result comes, not the result.
-_INDIFFERENT = {"workers", "resume"}
+_INDIFFERENT = {"workers", "resume", "log_level"}
 _ARTIFACTS = {
     "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
     "train": ("runtime.json",),
@@ -121,7 +122,7 @@ def _missing_artifact(run: Run, entry_point: str) -> str | None:
         except UserError:
             return "complete set of folds"
         for fold in folds:
-            if not artifact_exists(fold.run_id, f"{record.MODEL}/MLmodel"):
+            if not artifact_exists(fold.run_id, f"{MODEL}/MLmodel"):
                 return f"model of {fold.run.info.run_name}"
     return None
 

@@ -112,7 +112,15 @@ def experiment() -> str:
     chosen = os.environ.get(_EXPERIMENT_ID)
     if chosen and chosen != _DEFAULT_EXPERIMENT_ID:
         return chosen
-    name = os.environ.get(_EXPERIMENT_NAME) or EXPERIMENT
+    return experiment_named(os.environ.get(_EXPERIMENT_NAME) or EXPERIMENT)
+
+
+def experiment_named(name: str) -> str:
+    """ID of the experiment, made when missing.
+
+    Raises:
+        UserError: it was deleted.
+    """
     client = MlflowClient()
     found = client.get_experiment_by_name(name)
     if found is None and (spool := current()):

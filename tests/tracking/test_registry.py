@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from steps.tracking import record, registry
 from steps.tracking.session import step_run
+from tests.tracking.helpers import as_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Add type hints to the `predict` method:UserWarning")
 TIMESTEPS, FEATURES = 5, 2
@@ -23,13 +24,13 @@ TRAINING = {
 
 
 @pytest.fixture
-def logged(store: Path) -> tuple[str, str, Any]:
+def logged(store: Path, tmp_path: Path) -> tuple[str, str, Any]:
     import keras
 
     inputs = keras.Input((TIMESTEPS, FEATURES))
     network = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs)))
     with step_run("train", {}) as run:
-        uri = record.log_deployable_model(network, TRAINING)
+        uri = record.log_deployable_model(as_bytes(network, tmp_path), (TIMESTEPS, FEATURES), TRAINING)
     return str(run.info.run_id), uri, network
 
 

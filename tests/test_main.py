@@ -175,6 +175,7 @@ def test_the_model_for_new_people_is_registered_with_its_evidence(study: Study) 
     assert version.tags["train_run_id"] == study.of("train")[0].info.run_id
     assert version.tags["dataset_digest"] == study.of("prepare")[0].data.tags["dataset_digest"]
     assert float(version.tags["pooled/auc"]) == pytest.approx(study.of("main")[0].data.metrics["pooled/auc"], rel=1e-5)
+    assert 1000 < len(version.description) <= 5000  # what PostgreSQL holds
     split = json.loads(study.text(deployable, "split.json"))
     assert (len(split["training"]), split["validation"], split["test"]) == (5, [], [])
     assert "epochs_trained" in deployable.data.metrics

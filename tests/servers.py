@@ -169,6 +169,11 @@ def postgres_program(name: str) -> str | None:
     return shutil.which(name) or (str(newest[-1]) if newest else None)
 
 
+def has_postgres() -> bool:
+    """Whether `postgres` works here."""
+    return all(postgres_program(name) for name in ("initdb", "pg_ctl"))
+
+
 class Postgres:
     """A PostgreSQL cluster of its own, in a folder of its own, with a password.
 
@@ -225,10 +230,7 @@ class Postgres:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """A running PostgreSQL cluster; skips where there is none."""
-    missing = [name for name in ("initdb", "pg_ctl") if postgres_program(name) is None]
-    if missing:
-        pytest.skip(f"PostgreSQL is not installed: no {missing[0]} in PATH or /usr/lib/postgresql/*/bin")
+    """A running PostgreSQL cluster, gone after the block; see `has_postgres`."""
     cluster = Postgres()
     try:
         cluster.start()

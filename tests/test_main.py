@@ -328,7 +328,8 @@ def git(*arguments: str, cwd: Path) -> str:
 def copy_of_the_working_tree(target: Path) -> None:
     """A git repository of what stands here now, committed or not."""
     (target / "steps").mkdir(parents=True)
-    for path in [ROOT / "MLproject", ROOT / "conda.yaml", *(ROOT / "steps").rglob("*.py")]:
+    code = [path for path in (ROOT / "steps").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    for path in [ROOT / "MLproject", ROOT / "conda.yaml", *code]:
         copy = target / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())

@@ -1,87 +1,58 @@
-"""A study on a real tracking server with proxied artifacts: everything gets there and can be loaded from there.
-
-The server's backend is PostgreSQL where that is installed, and SQLite elsewhere.
-"""
+"""A study on a real tracking server with proxied artifacts: everything gets there and can be loaded from there."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import psycopg2
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
-from tests.conftest import mlflow_run
-from tests.inventory import Inventory, inventory
-from tests.servers import Server, has_postgres, mlflow_server, postgres
+from tests.inventory import Inventory
+from tests.server_study import EPOCHS, EXPERIMENT, RUN_NAME, SUBJECTS, ServerStudy
 from tests.test_main import CHAIN, SMALL
 
-EXPERIMENT = "Fear_Classification_Experiments"
-SUBJECTS, EPOCHS = 6, 3
-SIZE = {**SMALL, "simulated_subjects": SUBJECTS, "epochs": EPOCHS}
+# The study is run by whichever test comes first.
+pytestmark = pytest.mark.timeout(900)
 TIMESTEPS, FEATURES = SMALL["timesteps"], SMALL["simulated_features"]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An MLflow server that hands out artifacts, with a store of its own."""
-    folder = tmp_path_factory.mktemp("server")
-    with ExitStack() as stack:
-        backend = stack.enter_context(postgres()).uri if has_postgres() else None
-        yield stack.enter_context(mlflow_server(folder, backend))
-
-
-@dataclass(frozen=True)
-class Study:
-    """What a user has typed where, and what came of it."""
-
-    folder: Path
-    output: str
-    stock: Inventory
-
-
-@pytest.fixture(scope="module")
-def study(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """A study on the server, and what the server holds after it."""
-    folder = tmp_path_factory.mktemp("user")
-    done = mlflow_run(cwd=folder, tracking_uri=server.uri, **SIZE)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    return Study(folder, done.stdout, inventory(MlflowClient(server.uri), EXPERIMENT))
-
-
 @pytest.fixture
-def stock(study: Study) -> Inventory:
+def stock(server_study: ServerStudy) -> Inventory:
     """What the server holds."""
-    return study.stock
+    return server_study.stock
 
 
 @pytest.fixture
-def client(server: Server, study: Study, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+def client(server_study: ServerStudy, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     """A client of the server with the study, which is also what `mlflow` talks to."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server_study.server.uri)
     monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     return MlflowClient()
 
 
-def test_the_driver_says_where_to_look(server: Server, study: Study) -> None:
-    assert f"see it at {server.uri}/#/experiments/" in study.output
-    assert not list(study.folder.iterdir()), "everything went to the server"
+def runs_of(client: MlflowClient, entry_point: str) -> list[Run]:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    return list(client.search_runs([experiment.experiment_id], f"tags.entry_point = '{entry_point}'"))
+
+
+def test_the_driver_says_where_to_look(server_study: ServerStudy) -> None:
+    assert f"see it at {server_study.server.uri}/#/experiments/" in server_study.first.stdout
+    assert not list(server_study.folder.iterdir()), "everything went to the server"
 
 
 def test_every_run_is_there_with_its_place_in_the_study(stock: Inventory) -> None:
-    study, train = {"fear"}, "fear/train"
-    steps = {f"fear/{step}" for step in ("prepare", "train", "evaluate", "attribute")}
-    folds = {f"{train}/fear_S0{number}_1" for number in range(1, SUBJECTS + 1)}
-    others = set(stock.runs) - study - steps - folds
+    steps = {f"{RUN_NAME}/{step}" for step in CHAIN}
+    folds = {f"{RUN_NAME}/train/{RUN_NAME}_S0{number}_1" for number in range(1, SUBJECTS + 1)}
+    others = set(stock.runs) - {RUN_NAME, f"{RUN_NAME} #2"} - steps - folds
     assert len(others) == 1, "the model for new people"
-    assert others.pop().startswith(f"{train}/")
+    assert others.pop().startswith(f"{RUN_NAME}/train/")
     assert {run.status for run in stock.runs.values()} == {"FINISHED"}
     assert all(run.params and run.tags and run.files for run in stock.runs.values())
 
@@ -96,7 +67,8 @@ def test_histories_are_there_point_by_point(stock: Inventory) -> None:
         assert run.metrics["best_val_loss"][0][1] == best
 
 
-def test_the_database_holds_it_and_not_some_local_file(server: Server, stock: Inventory) -> None:
+def test_the_database_holds_it_and_not_some_local_file(server_study: ServerStudy, stock: Inventory) -> None:
+    server = server_study.server
     if not server.backend_store_uri.startswith("postgresql"):
         pytest.skip("PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql/*/bin")
     connection = psycopg2.connect(server.backend_store_uri.replace("+psycopg2", ""))
@@ -111,10 +83,8 @@ def test_the_database_holds_it_and_not_some_local_file(server: Server, stock: In
 
 
 def test_artifacts_are_handed_out_by_the_server(client: MlflowClient) -> None:
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment.artifact_location.startswith("mlflow-artifacts:")
-    (prepare,) = client.search_runs([experiment.experiment_id], "tags.entry_point = 'prepare'")
-    (evaluate,) = client.search_runs([experiment.experiment_id], "tags.entry_point = 'evaluate'")
+    assert client.get_experiment_by_name(EXPERIMENT).artifact_location.startswith("mlflow-artifacts:")
+    (prepare,), (evaluate,) = runs_of(client, "prepare"), runs_of(client, "evaluate")
     manifest = json.loads(Path(client.download_artifacts(prepare.info.run_id, "dataset/dataset.json")).read_text())
     results = Path(client.download_artifacts(evaluate.info.run_id, "results.csv")).read_text()
     patients = sum(entry["trials"] for entry in manifest["subjects"] if entry["group"] == "patient")
@@ -122,29 +92,23 @@ def test_artifacts_are_handed_out_by_the_server(client: MlflowClient) -> None:
 
 
 def test_every_folds_model_loads_through_the_server(client: MlflowClient) -> None:
-    import mlflow
-
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    folds = client.search_runs([experiment.experiment_id], "tags.entry_point = 'fold'")
+    folds = runs_of(client, "fold")
     assert len(folds) == SUBJECTS
     trials = np.random.default_rng(0).normal(size=(4, TIMESTEPS, FEATURES)).astype(np.float32)
     for fold in folds:
         probabilities = np.asarray(mlflow.tensorflow.load_model(f"runs:/{fold.info.run_id}/model")(trials))
         assert probabilities.shape == (4, 1)
         assert ((probabilities > 0) & (probabilities < 1)).all()
-    (model_id,) = [output.model_id for output in folds[0].outputs.model_outputs]
+    (model_id,) = [output.model_id for output in fold.outputs.model_outputs]
     scored = mlflow.pyfunc.load_model(f"models:/{model_id}").predict(trials)
-    kept = np.asarray(mlflow.tensorflow.load_model(f"runs:/{folds[0].info.run_id}/model")(trials))
-    np.testing.assert_allclose(np.asarray(scored), kept, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(scored), probabilities, rtol=1e-5)
 
 
 def test_the_registered_model_scores_through_the_server(client: MlflowClient, stock: Inventory) -> None:
-    import mlflow
-
     (version,) = stock.registered["fear-classifier"]
     assert version.aliases == ["challenger"]
     assert stock.runs[version.run].tags["entry_point"] == "deployable"
-    assert version.tags["train_run_id"] == "<run fear/train>"
+    assert version.tags["train_run_id"] == f"<run {RUN_NAME}/train>"
     model = mlflow.pyfunc.load_model("models:/fear-classifier@challenger")
     trials = np.random.default_rng(0).normal(size=(3, TIMESTEPS, FEATURES)).astype(np.float32)
     scores = model.predict(trials)
@@ -152,8 +116,6 @@ def test_the_registered_model_scores_through_the_server(client: MlflowClient, st
     assert len(scores) == 3
 
 
-def test_a_second_study_reuses_what_is_on_the_server(server: Server, study: Study) -> None:
-    again = mlflow_run(cwd=study.folder, tracking_uri=server.uri, **SIZE)
-    assert again.returncode == 0, again.stderr[-3000:]
+def test_a_second_study_reuses_what_is_on_the_server(server_study: ServerStudy) -> None:
     for entry_point in CHAIN:
-        assert f"{entry_point}: reused run" in again.stdout
+        assert f"{entry_point}: reused run" in server_study.again.stdout

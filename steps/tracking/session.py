@@ -46,7 +46,7 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
     """
     pin_tracking_uri()
     client = _open_store()
-    given = client.get_run(run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
+    given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
     tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
@@ -85,6 +85,8 @@ def pin_tracking_uri() -> None:
     """
     uri = os.environ.get(_TRACKING_URI) or mlflow.get_tracking_uri()
     os.environ[_TRACKING_URI] = absolute_uri(uri, Path.cwd())
+    # MLflow prints the address of every run that ends, with the password that the tracking URI may hold.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 def absolute_uri(uri: str, folder: Path) -> str:
@@ -119,8 +121,16 @@ def experiment() -> str:
 
 
 def show_uri(uri: str) -> str:
-    """A URI fit for printing: without user name and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", uri)
+    """A URI, or a text with URIs, fit for printing: without user name and password."""
+    return re.sub(r"""(?<=://)[^/?#\s"'<>]*@""", "", uri)
+
+
+def _without_credentials(client: MlflowClient, run_id: str) -> Run:
+    """The run that ``mlflow run`` made; a token in the URL of the project's repository is taken out of its tags."""
+    for name, value in client.get_run(run_id).data.tags.items():
+        if show_uri(value) != value:
+            client.set_tag(run_id, name, show_uri(value))
+    return client.get_run(run_id)
 
 
 def _project_tags(given: Run | None) -> dict[str, str]:

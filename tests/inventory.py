@@ -7,9 +7,11 @@ every ID found in a tag, a parameter or a text file is replaced by that name.
 from __future__ import annotations
 
 import hashlib
+import io
 import posixpath
 import re
 import tempfile
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import h5py
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -116,30 +119,31 @@ def inventory(client: MlflowClient, experiment: str, ignored_tags: str = "$^") -
     return Inventory(records, _registered(client, known), known.mapping(found.tags, ignored_tags))
 
 
+# What depends on when, where and how fast something was computed.
+_TIMED = re.compile(r"_s$|_s_mean|wall|inference_ms|^system/")
+_VOLATILE_FILES = re.compile(r"(^|/)(report\.(html|md)|runtime\.json|MLmodel)$")
+_VOLATILE_NAMES = re.compile(r"^(cwd|pid|reuse_key|mlflow\.note\.content|mlflow\.log-model\.history)$")
+
+
 def settled(stock: Inventory) -> Inventory:
-    """What two runs of the same study have in common: without times, speeds, and texts that hold them."""
-    timed = re.compile(r"_s$|_s_mean|wall|inference_ms|^system/")
-    reports = re.compile(r"(^|/)(report\.(html|md)|runtime\.json|summary\.json|\w+\.png|MLmodel|.*\.keras)$")
-    volatile = re.compile(r"mlflow\.(note\.content|log-model\.history|runName)|^pid$|.*_time.*|.*timing.*")
-
-    def files(found: dict[str, File]) -> dict[str, File]:
-        return {k: File(0, "", "") if reports.search(k) else replace(f, sha256="") for k, f in found.items()}
-
+    """What two runs of the same study on one machine have in common: all but times, folders and texts with such."""
     runs = {
         name: replace(
             run,
             times=(0, 0),
-            tags={k: v for k, v in run.tags.items() if not volatile.match(k)},
+            params=_steady(run.params),
+            tags=_steady(run.tags),
             metrics={
-                k: [(step, 0.0 if timed.search(k) else value, 0) for step, value, _ in points]
-                for k, points in run.metrics.items()
+                key: [(step, 0.0 if _TIMED.search(key) else value, 0) for step, value, _ in points]
+                for key, points in run.metrics.items()
             },
-            files=files(run.files),
+            files=_steady_files(run.files),
             models=[
                 replace(
                     model,
-                    files=files(model.files),
-                    metrics={k: 0.0 if timed.search(k) else value for k, value in model.metrics.items()},
+                    params=_steady(model.params),
+                    metrics={key: 0.0 if _TIMED.search(key) else value for key, value in model.metrics.items()},
+                    files=_steady_files(model.files),
                 )
                 for model in run.models
             ],
@@ -147,10 +151,22 @@ def settled(stock: Inventory) -> Inventory:
         for name, run in stock.runs.items()
     }
     registered = {
-        name: [replace(version, description="", files=files(version.files)) for version in versions]
+        name: [replace(version, description="", files=_steady_files(version.files)) for version in versions]
         for name, versions in stock.registered.items()
     }
     return Inventory(runs, registered, stock.experiment_tags)
+
+
+def _steady(values: dict[str, str]) -> dict[str, str]:
+    return {name: "" if _VOLATILE_NAMES.match(name) else value for name, value in values.items()}
+
+
+def _steady_files(files: dict[str, File]) -> dict[str, File]:
+    """By their canonical digest, which is that of the content where it holds no ID."""
+    return {
+        name: File(0, "", "") if _VOLATILE_FILES.search(name) else replace(file, sha256="")
+        for name, file in files.items()
+    }
 
 
 def differences(expected: Inventory, found: Inventory) -> list[str]:
@@ -185,7 +201,9 @@ class _Known:
         """Size and digests of a file; only texts hold IDs to replace."""
         content = path.read_bytes()
         digest = canonical = hashlib.sha256(content).hexdigest()
-        if b"\0" not in content:
+        if path.suffix == ".keras":
+            canonical = _of_network(path)
+        elif b"\0" not in content:
             text = self.text(content.decode("utf-8", "surrogateescape"))
             canonical = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
         return File(len(content), digest, canonical)
@@ -202,6 +220,19 @@ class _Known:
                 for path in sorted(Path(folder).rglob("*"))
                 if path.is_file()
             }
+
+
+def _of_network(path: Path) -> str:
+    """Digest of a Keras file's weights; the rest has a date and numbers of the process that saved it."""
+    digest = hashlib.sha256()
+
+    def add(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            digest.update(f"{name} {item.shape} {item.dtype}".encode() + item[()].tobytes())
+
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+        weights.visititems(add)
+    return digest.hexdigest()
 
 
 def _pages(page_after: Callable[[str | None], Any]) -> Iterator[Any]:
@@ -312,5 +343,8 @@ def _differences(where: str, expected: Any, found: Any) -> Iterator[str]:
                 yield f"{place} is too much"
             else:
                 yield from _differences(place, expected[name], found[name])
+    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        for number, (one, other) in enumerate(zip(expected, found, strict=True), 1):
+            yield from _differences(f"{where} > {number}", one, other)
     elif expected != found:
         yield f"{where} is {str(found)[:200]!r}, expected {str(expected)[:200]!r}"

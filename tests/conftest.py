@@ -50,7 +50,7 @@ def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
     # Set, so that it is undone: the code under test writes these.
-    for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI"):
+    for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -121,3 +121,16 @@ def server_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerStu
 
     with server_study(tmp_path_factory.mktemp("server_study")) as study:
         yield study
+
+
+@pytest.fixture(scope="session")
+def small_study_table() -> str:
+    """A long table of four subjects, as a user would bring it."""
+    rows = ["subject,label,trial,time,x,y"]
+    rows += [
+        f"S{subject},{'fear' if subject % 2 else 'calm'},{trial},{time},{subject + time},{trial * time}"
+        for subject in range(4)
+        for trial in range(2)
+        for time in range(5)
+    ]
+    return "\n".join(rows) + "\n"

@@ -29,7 +29,8 @@ Point = tuple[int, float, int]
 
 @dataclass(frozen=True)
 class File:
-    """An artifact: its size and its SHA-256, both as stored, and the SHA-256 with all IDs replaced."""
+    """An artifact: its size and its SHA-256 as stored, and the SHA-256 of what counts: IDs in texts replaced, of a
+    network the weights."""
 
     size: int
     sha256: str
@@ -162,16 +163,18 @@ def _steady(values: dict[str, str]) -> dict[str, str]:
 
 
 def _steady_files(files: dict[str, File]) -> dict[str, File]:
-    """By their canonical digest, which is that of the content where it holds no ID."""
-    return {
-        name: File(0, "", "") if _VOLATILE_FILES.search(name) else replace(file, sha256="")
-        for name, file in files.items()
-    }
+    return {name: File(0, "", "") if _VOLATILE_FILES.search(name) else file for name, file in files.items()}
 
 
-def differences(expected: Inventory, found: Inventory) -> list[str]:
-    """One line for everything that is missing, doubled or different; none when the two are the same."""
-    return list(_differences("", _plain(expected), _plain(found)))
+def differences(expected: Inventory, found: Inventory, verbatim: str = "$^") -> list[str]:
+    """One line for everything that is missing, doubled or different; none when the two are the same.
+
+    Args:
+        expected: what there should be.
+        found: what there is.
+        verbatim: regular expression of files that must agree byte by byte, IDs in them included.
+    """
+    return list(_differences("", _plain(expected, "", verbatim), _plain(found, "", verbatim)))
 
 
 class _Known:
@@ -325,12 +328,14 @@ def _versions(client: MlflowClient, name: str, token: str | None) -> Any:
     return client.search_model_versions(f"name = '{name}'", page_token=token)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, name: str, verbatim: str) -> Any:
+    if isinstance(value, File):
+        return {"size": value.size, "sha256": value.sha256 if re.search(verbatim, name) else value.canonical}
     if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+        return {field: _plain(getattr(value, field), field, verbatim) for field in value.__dataclass_fields__}
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {key: _plain(item, key, verbatim) for key, item in value.items()}
+    return [_plain(item, name, verbatim) for item in value] if isinstance(value, list) else value
 
 
 def _differences(where: str, expected: Any, found: Any) -> Iterator[str]:

@@ -336,16 +336,3 @@ def copy_of_the_working_tree(target: Path) -> None:
     git("init", "-q", "-b", "main", cwd=target)
     git("add", "-A", cwd=target)
     git("commit", "-q", "-m", "copy", cwd=target)
-
-
-@pytest.fixture(scope="module")
-def small_study_table() -> str:
-    """A long table of four subjects, as a user would bring it."""
-    rows = ["subject,label,trial,time,x,y"]
-    rows += [
-        f"S{subject},{'fear' if subject % 2 else 'calm'},{trial},{time},{subject + time},{trial * time}"
-        for subject in range(4)
-        for trial in range(2)
-        for time in range(5)
-    ]
-    return "\n".join(rows) + "\n"

@@ -74,7 +74,8 @@ def _run(study: _Study, run: Run, parameters: dict[str, Any]) -> Mapping[str, An
     record.describe(run.info.run_id, description(data))
     if parameters["register"]:
         evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
-        _register(trained, evidence | {"main_run_id": run.info.run_id}, description(data))
+        in_words = description(data, registry.DESCRIPTION_LENGTH)
+        _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
     return data.summary
 
 

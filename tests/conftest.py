@@ -6,14 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from steps.dataset import Dataset
 from steps.prepare.simulate import SimulationSize, simulate
+
+if TYPE_CHECKING:
+    from tests.server_study import ServerStudy
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -47,7 +50,7 @@ def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
     # Set, so that it is undone: the code under test writes these.
-    for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI"):
+    for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -84,12 +87,17 @@ def run_command(
 
 
 def mlflow_run(
-    *arguments: str, cwd: Path, uri: str = str(ROOT), tracking_uri: str | None = None, **parameters: Any
+    *arguments: str,
+    cwd: Path,
+    uri: str = str(ROOT),
+    tracking_uri: str | None = None,
+    environment: Mapping[str, Any] | None = None,
+    **parameters: Any,
 ) -> subprocess.CompletedProcess[str]:
     """``mlflow run`` of this project from ``cwd``, with ``-P name=value`` for each keyword."""
     values = [part for name, value in parameters.items() for part in ("-P", f"{name}={value}")]
     command = ("mlflow", "run", uri, "--env-manager", "local", *arguments, *values)
-    return run_command(*command, cwd=cwd, tracking_uri=tracking_uri)
+    return run_command(*command, cwd=cwd, tracking_uri=tracking_uri, **(environment or {}))
 
 
 def step(name: str, cwd: Path, **parameters: Any) -> subprocess.CompletedProcess[str]:
@@ -104,3 +112,25 @@ def small_study_folder(small_study: Dataset, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("dataset")
     small_study.save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def server_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerStudy]:
+    """A whole study on a real tracking server, which goes on running."""
+    from tests.server_study import server_study
+
+    with server_study(tmp_path_factory.mktemp("server_study")) as study:
+        yield study
+
+
+@pytest.fixture(scope="session")
+def small_study_table() -> str:
+    """A long table of four subjects, as a user would bring it."""
+    rows = ["subject,label,trial,time,x,y"]
+    rows += [
+        f"S{subject},{'fear' if subject % 2 else 'calm'},{trial},{time},{subject + time},{trial * time}"
+        for subject in range(4)
+        for trial in range(2)
+        for time in range(5)
+    ]
+    return "\n".join(rows) + "\n"

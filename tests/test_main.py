@@ -175,6 +175,7 @@ def test_the_model_for_new_people_is_registered_with_its_evidence(study: Study) 
     assert version.tags["train_run_id"] == study.of("train")[0].info.run_id
     assert version.tags["dataset_digest"] == study.of("prepare")[0].data.tags["dataset_digest"]
     assert float(version.tags["pooled/auc"]) == pytest.approx(study.of("main")[0].data.metrics["pooled/auc"], rel=1e-5)
+    assert 1000 < len(version.description) <= 5000  # what PostgreSQL holds
     split = json.loads(study.text(deployable, "split.json"))
     assert (len(split["training"]), split["validation"], split["test"]) == (5, [], [])
     assert "epochs_trained" in deployable.data.metrics
@@ -327,23 +328,11 @@ def git(*arguments: str, cwd: Path) -> str:
 def copy_of_the_working_tree(target: Path) -> None:
     """A git repository of what stands here now, committed or not."""
     (target / "steps").mkdir(parents=True)
-    for path in [ROOT / "MLproject", ROOT / "conda.yaml", *(ROOT / "steps").rglob("*.py")]:
+    code = [path for path in (ROOT / "steps").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    for path in [ROOT / "MLproject", ROOT / "conda.yaml", *code]:
         copy = target / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
     git("init", "-q", "-b", "main", cwd=target)
     git("add", "-A", cwd=target)
     git("commit", "-q", "-m", "copy", cwd=target)
-
-
-@pytest.fixture(scope="module")
-def small_study_table() -> str:
-    """A long table of four subjects, as a user would bring it."""
-    rows = ["subject,label,trial,time,x,y"]
-    rows += [
-        f"S{subject},{'fear' if subject % 2 else 'calm'},{trial},{time},{subject + time},{trial * time}"
-        for subject in range(4)
-        for trial in range(2)
-        for time in range(5)
-    ]
-    return "\n".join(rows) + "\n"

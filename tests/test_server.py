@@ -1,72 +1,121 @@
-"""A study on a real tracking server with proxied artifacts."""
+"""A study on a real tracking server with proxied artifacts: everything gets there and can be loaded from there."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+import csv
+import io
+import json
 from pathlib import Path
 
+import mlflow
+import numpy as np
+import psycopg2
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
-from tests.conftest import clean_environment, mlflow_run
+from tests.inventory import Inventory
+from tests.server_study import EPOCHS, EXPERIMENT, RUN_NAME, SUBJECTS, ServerStudy
 from tests.test_main import CHAIN, SMALL
+
+# The study is run by whichever test comes first.
+pytestmark = pytest.mark.timeout(900)
+TIMESTEPS, FEATURES = SMALL["timesteps"], SMALL["simulated_features"]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """An MLflow server on a free port of the loopback address, with a store of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path / "server"
-    folder.mkdir()
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "files")),
-    ]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, env=clean_environment(), stdout=log, stderr=log)
-        uri = f"http://127.0.0.1:{port}"
-        try:
-            deadline = time.monotonic() + 60
-            while not _healthy(uri):
-                assert process.poll() is None, (folder / "log").read_text()[-2000:]
-                assert time.monotonic() < deadline, "the server did not start"
-                time.sleep(0.3)
-            yield uri
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+def stock(server_study: ServerStudy) -> Inventory:
+    """What the server holds."""
+    return server_study.stock
 
 
-def _healthy(uri: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{uri}/health", timeout=2) as answer:  # noqa: S310 - our own server
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+@pytest.fixture
+def client(server_study: ServerStudy, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """A client of the server with the study, which is also what `mlflow` talks to."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server_study.server.uri)
+    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    return MlflowClient()
 
 
-def test_a_study_on_a_server_with_proxied_artifacts(server: str, tmp_path: Path) -> None:
-    folder = tmp_path / "user"
-    folder.mkdir()
-    done = mlflow_run(cwd=folder, tracking_uri=server, **SMALL)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    assert f"see it at {server}/#/experiments/" in done.stdout
-    client = MlflowClient(server)
-    experiment = client.get_experiment_by_name("Fear_Classification_Experiments")
-    assert experiment.artifact_location.startswith("mlflow-artifacts:")
+def runs_of(client: MlflowClient, entry_point: str) -> list[Run]:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    return list(client.search_runs([experiment.experiment_id], f"tags.entry_point = '{entry_point}'"))
+
+
+def test_the_driver_says_where_to_look(server_study: ServerStudy) -> None:
+    assert f"see it at {server_study.server.uri}/#/experiments/" in server_study.first.stdout
+    assert [path.name for path in server_study.folder.iterdir()] == [".fear-spool"]
+
+
+def test_every_run_is_there_with_its_place_in_the_study(stock: Inventory) -> None:
+    steps = {f"{RUN_NAME}/{step}" for step in CHAIN}
+    folds = {f"{RUN_NAME}/train/{RUN_NAME}_S0{number}_1" for number in range(1, SUBJECTS + 1)}
+    others = set(stock.runs) - {RUN_NAME, f"{RUN_NAME} #2"} - steps - folds
+    assert len(others) == 1, "the model for new people"
+    assert others.pop().startswith(f"{RUN_NAME}/train/")
+    assert {run.status for run in stock.runs.values()} == {"FINISHED"}
+    assert all(run.params and run.tags and run.files for run in stock.runs.values())
+
+
+def test_histories_are_there_point_by_point(stock: Inventory) -> None:
+    for name, run in stock.runs.items():
+        if run.tags["entry_point"] != "fold":
+            continue
+        for key in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+            assert [step for step, _, _ in run.metrics[key]] == list(range(1, EPOCHS + 1)), (name, key)
+        best = min(value for _, value, _ in run.metrics["val_loss"])
+        assert run.metrics["best_val_loss"][0][1] == best
+
+
+def test_the_database_holds_it_and_not_some_local_file(server_study: ServerStudy, stock: Inventory) -> None:
+    server = server_study.server
+    if not server.backend_store_uri.startswith("postgresql"):
+        pytest.skip("PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql/*/bin")
+    connection = psycopg2.connect(server.backend_store_uri.replace("+psycopg2", ""))
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM metrics m JOIN runs r USING (run_uuid) JOIN experiments e USING (experiment_id) "
+            "WHERE e.name = %s",
+            (EXPERIMENT,),
+        )
+        assert cursor.fetchone() == (stock.summary()["metric points"],)
+    connection.close()
+
+
+def test_artifacts_are_handed_out_by_the_server(client: MlflowClient) -> None:
+    assert client.get_experiment_by_name(EXPERIMENT).artifact_location.startswith("mlflow-artifacts:")
+    (prepare,), (evaluate,) = runs_of(client, "prepare"), runs_of(client, "evaluate")
+    manifest = json.loads(Path(client.download_artifacts(prepare.info.run_id, "dataset/dataset.json")).read_text())
+    results = Path(client.download_artifacts(evaluate.info.run_id, "results.csv")).read_text()
+    patients = sum(entry["trials"] for entry in manifest["subjects"] if entry["group"] == "patient")
+    assert len(list(csv.DictReader(io.StringIO(results)))) == patients
+
+
+def test_every_folds_model_loads_through_the_server(client: MlflowClient) -> None:
+    folds = runs_of(client, "fold")
+    assert len(folds) == SUBJECTS
+    trials = np.random.default_rng(0).normal(size=(4, TIMESTEPS, FEATURES)).astype(np.float32)
+    for fold in folds:
+        probabilities = np.asarray(mlflow.tensorflow.load_model(f"runs:/{fold.info.run_id}/model")(trials))
+        assert probabilities.shape == (4, 1)
+        assert ((probabilities > 0) & (probabilities < 1)).all()
+    (model_id,) = [output.model_id for output in fold.outputs.model_outputs]
+    scored = mlflow.pyfunc.load_model(f"models:/{model_id}").predict(trials)
+    np.testing.assert_allclose(np.asarray(scored), probabilities, rtol=1e-5)
+
+
+def test_the_registered_model_scores_through_the_server(client: MlflowClient, stock: Inventory) -> None:
+    (version,) = stock.registered["fear-classifier"]
+    assert version.aliases == ["challenger"]
+    assert stock.runs[version.run].tags["entry_point"] == "deployable"
+    assert version.tags["train_run_id"] == f"<run {RUN_NAME}/train>"
+    model = mlflow.pyfunc.load_model("models:/fear-classifier@challenger")
+    trials = np.random.default_rng(0).normal(size=(3, TIMESTEPS, FEATURES)).astype(np.float32)
+    scores = model.predict(trials)
+    assert list(scores.columns) == ["probability", "decision", "distance", "unusual"]
+    assert len(scores) == 3
+
+
+def test_a_second_study_reuses_what_is_on_the_server(server_study: ServerStudy) -> None:
     for entry_point in CHAIN:
-        (run,) = client.search_runs([experiment.experiment_id], f"tags.entry_point = '{entry_point}'")
-        assert run.info.status == "FINISHED"
-    assert [path.name for path in folder.iterdir()] == [".fear-spool"]
-    again = mlflow_run(cwd=folder, tracking_uri=server, **SMALL)
-    assert again.returncode == 0, again.stderr[-3000:]
-    for entry_point in CHAIN:
-        assert f"{entry_point}: reused run" in again.stdout
+        assert f"{entry_point}: reused run" in server_study.again.stdout

@@ -117,7 +117,7 @@ def dataset_of(train: Run) -> Dataset:
     """
     uri, digest = train.data.tags["dataset_uri"], train.data.tags["dataset_digest"]
     try:
-        return load_dataset(uri)
+        return _load_dataset_with(digest, uri, train)
     except UserError:
         others = MlflowClient().search_runs(
             [train.info.experiment_id],
@@ -127,8 +127,19 @@ def dataset_of(train: Run) -> Dataset:
         )
         for other in others:
             with suppress(UserError):
-                return load_dataset(f"runs:/{other.info.run_id}/{DATASET_FOLDER}")
+                return _load_dataset_with(digest, f"runs:/{other.info.run_id}/{DATASET_FOLDER}", train)
         raise
+
+
+def _load_dataset_with(digest: str, uri: str, train: Run) -> Dataset:
+    dataset = load_dataset(uri)
+    found = dataset.digest()
+    if found != digest:
+        raise UserError(
+            f"the dataset at {uri} has digest {found[:12]}…, but train run {train.info.run_id} was trained on "
+            f"{digest[:12]}…"
+        )
+    return dataset
 
 
 def _download(uri: str, scratch: str) -> Path:

@@ -10,6 +10,8 @@ from mlflow.entities.model_registry import ModelVersion
 
 MODEL_NAME = "fear-classifier"
 CHALLENGER = "challenger"
+# Of a version, in characters. SQLite takes more, PostgreSQL refuses it.
+DESCRIPTION_LENGTH = 5000
 _PURPOSE = (
     "Probability of fear for trials of new people, (trials, timesteps, features) in the units of the training data. "
     "Every version was fitted on all subjects of a study whose cross-validated results are in its description. "
@@ -24,7 +26,7 @@ def register(run_id: str, model_uri: str, tags: Mapping[str, str], description: 
         run_id: run that made the deployable model.
         model_uri: the model, ``models:/m-...``.
         tags: evidence: cross-validated metrics, dataset digest, runs.
-        description: the same in words, Markdown.
+        description: the same in words, Markdown, of at most `DESCRIPTION_LENGTH` characters.
     """
     client = MlflowClient()
     if not client.search_registered_models(f"name = '{MODEL_NAME}'"):

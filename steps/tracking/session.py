@@ -58,7 +58,7 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
 def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str | None) -> Iterator[Run]:
     adopt_from_server()
     client = _open_store()
-    given = client.get_run(run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
+    given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
     tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
@@ -97,6 +97,8 @@ def pin_tracking_uri() -> None:
     """
     uri = os.environ.get(TRACKING_URI) or mlflow.get_tracking_uri()
     os.environ[TRACKING_URI] = absolute_uri(uri, Path.cwd())
+    # MLflow prints the address of every run that ends, with the password that the tracking URI may hold.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 def absolute_uri(uri: str, folder: Path) -> str:
@@ -167,6 +169,14 @@ def adopt_from_server() -> None:
         tags = {push.RUN_ID: run_id, push.ADOPTED: "true", **_project_tags(given)}
         made = spool.client().create_run(here_id, tags=tags, run_name=given.info.run_name if given else None)
         os.environ[_RUN_ID] = made.info.run_id
+
+
+def _without_credentials(client: MlflowClient, run_id: str) -> Run:
+    """The run that ``mlflow run`` made; a token in the URL of the project's repository is taken out of its tags."""
+    for name, value in client.get_run(run_id).data.tags.items():
+        if show_uri(value) != value:
+            client.set_tag(run_id, name, show_uri(value))
+    return client.get_run(run_id)
 
 
 def _project_tags(given: Run | None) -> dict[str, str]:

@@ -88,8 +88,8 @@ def is_remote(uri: str) -> bool:
 
 
 def show_uri(uri: str) -> str:
-    """A URI fit for printing: without user name and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", uri)
+    """A URI, or a text with URIs, fit for printing: without user name and password."""
+    return re.sub(r"""(?<=://)[^/?#\s"'<>]*@""", "", uri)
 
 
 def reachable(uri: str, timeout_s: float = _PROBE_S) -> bool:

@@ -32,6 +32,23 @@ def test_credentials_are_not_shown() -> None:
     assert show_uri("https://me:secret@server/path") == "https://server/path"
     assert show_uri("postgresql://me:p%40ss@host:5432/db") == "postgresql://host:5432/db"
     assert show_uri("sqlite:////data/mlflow.db") == "sqlite:////data/mlflow.db"
+    assert show_uri("http://me:p@ss@server/path?mail=a@b") == "http://server/path?mail=a@b"
+    assert show_uri("no http://me:p@a/x, nor git://t@b/y#z@c") == "no http://a/x, nor git://b/y#z@c"
+    assert show_uri("git@host:repo.git") == "git@host:repo.git"
+
+
+@pytest.mark.parametrize("experiment_id", ["0", "1"])
+def test_a_token_in_the_projects_url_is_taken_out_of_the_record(
+    store: Path, monkeypatch: pytest.MonkeyPatch, experiment_id: str
+) -> None:
+    client = MlflowClient()
+    client.create_experiment("mine")
+    given = client.create_run(experiment_id, tags={"mlflow.source.name": "https://me:token@host/repo.git#sub"})
+    monkeypatch.setenv("MLFLOW_RUN_ID", given.info.run_id)
+    with step_run("prepare", {}) as run:
+        pass
+    for run_id in (run.info.run_id, given.info.run_id):
+        assert client.get_run(run_id).data.tags["mlflow.source.name"] == "https://host/repo.git#sub"
 
 
 def test_a_bare_step_goes_to_the_studys_experiment(store: Path) -> None:

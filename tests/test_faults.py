@@ -1,0 +1,241 @@
+"""What networks, disks and servers do to a study, and the tools that make them do it."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from tests.inventory import differences, inventory
+from tests.proxy import Fault, Kind, Met, Proxy, proxy_to
+from tests.servers import small_disk
+
+BODY = b"0123456789" * 100
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with what it was sent, and remembers what arrived whole."""
+
+    received: list[bytes]
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return
+        self.received.append(body)
+        self.send_response(200)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+        """Say nothing."""
+
+
+@pytest.fixture
+def received() -> Iterator[tuple[Proxy, list[bytes]]]:
+    """A proxy to a small server, and what that server has received."""
+    handler = type("Handler", (Echo,), {"received": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with proxy_to(f"http://127.0.0.1:{server.server_address[1]}") as proxy:
+        yield proxy, handler.received  # type: ignore[attr-defined]
+    server.shutdown()
+    server.server_close()
+
+
+def post(proxy: Proxy, path: str = "/x") -> tuple[int, bytes]:
+    request = urllib.request.Request(f"{proxy.uri}{path}", data=BODY)  # noqa: S310 - our own server
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, b""
+
+
+def test_without_a_fault_everything_passes(received: tuple[Proxy, list[bytes]]) -> None:
+    proxy, bodies = received
+    assert post(proxy) == (200, BODY)
+    assert bodies == [BODY]
+    assert (proxy.passed, proxy.met) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "arrives"),
+    [(Kind.RESET, False), (Kind.CUT_REQUEST, False), (Kind.CUT_RESPONSE, True), (Kind.SWALLOW, True)],
+)
+def test_a_broken_connection_says_nothing_about_what_the_server_did(
+    received: tuple[Proxy, list[bytes]], kind: Kind, arrives: bool
+) -> None:
+    proxy, bodies = received
+    proxy.inject(Fault(kind))
+    with pytest.raises((OSError, http.client.HTTPException), match=r"reset|Remote end closed|IncompleteRead"):
+        post(proxy)
+    assert bodies == [BODY] * arrives
+    assert post(proxy) == (200, BODY)
+    assert bodies == [BODY] * (1 + arrives)
+    assert proxy.met == [Met("POST /x", kind)]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_error_is_answered_without_asking_the_server(received: tuple[Proxy, list[bytes]], status: int) -> None:
+    proxy, bodies = received
+    proxy.inject(Fault(Kind.STATUS, requests=2, status=status))
+    assert [post(proxy)[0] for _ in range(3)] == [status, status, 200]
+    assert bodies == [BODY]
+
+
+def test_a_delay_delays(received: tuple[Proxy, list[bytes]]) -> None:
+    proxy, _ = received
+    proxy.inject(Fault(Kind.DELAY, delay=0.5))
+    before = time.monotonic()
+    assert post(proxy) == (200, BODY)
+    assert time.monotonic() - before >= 0.5
+
+
+def test_a_fault_lasts_as_long_as_it_should_and_meets_only_whom_it_should(
+    received: tuple[Proxy, list[bytes]],
+) -> None:
+    proxy, _ = received
+    proxy.inject(Fault(Kind.STATUS, seconds=1.0, only="POST /a"))
+    assert post(proxy, "/b")[0] == 200
+    assert post(proxy, "/a")[0] == 500
+    deadline = time.monotonic() + 60
+    while post(proxy, "/a")[0] == 500:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert proxy.is_quiet
+
+
+def test_a_plan_is_carried_out_at_its_requests(received: tuple[Proxy, list[bytes]]) -> None:
+    proxy, _ = received
+    proxy.at(2, lambda: proxy.inject(Fault(Kind.STATUS, status=503)))
+    proxy.at(4, lambda: proxy.inject(Fault(Kind.STATUS, status=429)))
+    assert not proxy.is_quiet
+    assert [post(proxy)[0] for _ in range(5)] == [200, 503, 200, 429, 200]
+    assert proxy.is_quiet
+
+
+def test_a_proxy_that_is_down_refuses_and_comes_back_at_the_same_address(
+    received: tuple[Proxy, list[bytes]],
+) -> None:
+    proxy, _ = received
+    uri = proxy.uri
+    proxy.down()
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        post(proxy)
+    proxy.up()
+    assert proxy.uri == uri
+    assert post(proxy) == (200, BODY)
+
+
+def test_a_full_disk_is_full_until_it_is_freed(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", megabytes=4) as disk:
+        disk.fill()
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            (disk.folder / "file").write_bytes(bytes(100_000))
+        disk.free()
+        (disk.folder / "file").write_bytes(bytes(100_000))
+        disk.fill(leave=300_000)
+        (disk.folder / "other").write_bytes(bytes(200_000))
+    assert not list((tmp_path / "disk").iterdir())
+
+
+EXPERIMENT = "study"
+
+
+def record_study(client: MlflowClient, scratch: Path) -> dict[str, str]:
+    """Record two nested runs with everything that a run may hold, on a clock that stands still; returns their IDs."""
+    experiment_id = client.create_experiment(EXPERIMENT)
+    main = client.create_run(experiment_id, start_time=1000, run_name="main").info.run_id
+    fold = client.create_run(
+        experiment_id, start_time=2000, run_name="fold", tags={"mlflow.parentRunId": main, "subject": "S1"}
+    ).info.run_id
+    client.set_tag(main, "fold_run_id", fold)
+    client.log_batch(fold, metrics=[Metric("loss", 1.0 / step, 3000 + step, step) for step in range(1, 6)])
+    client.log_param(fold, "epochs", 5)
+    (scratch / "data.bin").write_bytes(bytes(range(256)))
+    client.log_artifact(fold, str(scratch / "data.bin"), "folder")
+    client.log_text(main, f"see run {fold}", "report.md")
+    for run_id in (fold, main):
+        client.set_terminated(run_id, end_time=9000)
+    return {"main": main, "fold": fold}
+
+
+@pytest.fixture
+def two_stores(empty_store: Path, tmp_path: Path) -> list[tuple[MlflowClient, dict[str, str]]]:
+    """The same study, recorded in two stores."""
+    stores = []
+    for name in ("one", "other"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "mlflow.db").write_bytes(empty_store.read_bytes())
+        os.chdir(folder)  # where a store keeps its artifacts
+        client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+        stores.append((client, record_study(client, tmp_path)))
+    return stores
+
+
+@pytest.mark.usefixtures("store")
+def test_an_inventory_is_the_same_for_two_stores_that_hold_the_same(
+    two_stores: list[tuple[MlflowClient, dict[str, str]]],
+) -> None:
+    one, other = (inventory(client, EXPERIMENT) for client, _ in two_stores)
+    assert differences(one, other) == []
+    assert [line.split(" is ")[0] for line in differences(one, other, verbatim="")] == [
+        "runs > main > files > report.md > sha256"  # it names a run
+    ]
+    assert set(one.runs) == {"main", "main/fold"}
+    assert one.runs["main"].tags["fold_run_id"] == "<run main/fold>"
+    assert one.summary() == {
+        "runs": 2,
+        "params": 1,
+        "tags": 5,
+        "metric points": 5,
+        "artifacts": 2,
+        "models": 0,
+        "model files": 0,
+        "registered versions": 0,
+    }
+
+
+Change = Callable[[MlflowClient, dict[str, str], Path], Any]
+CHANGES: dict[str, Change] = {
+    "main/fold > metrics > loss": lambda c, ids, _: c.log_metric(ids["fold"], "loss", 0.2, 3006, 6),
+    "main/fold > params > more is too much": lambda c, ids, _: c.log_param(ids["fold"], "more", 1),
+    "main/fold > tags > subject is missing": lambda c, ids, _: c.delete_tag(ids["fold"], "subject"),
+    "main > tags > note is too much": lambda c, ids, _: c.set_tag(ids["main"], "note", "x"),
+    "main/fold > status": lambda c, ids, _: c.set_terminated(ids["fold"], "FAILED", end_time=9000),
+    "main/fold > files > folder/data.bin": lambda c, ids, path: c.log_artifact(ids["fold"], str(path), "folder"),
+    "main/fold #2 is too much": lambda c, ids, _: c.create_run(
+        c.get_run(ids["fold"]).info.experiment_id, 2500, {"mlflow.parentRunId": ids["main"]}, "fold"
+    ),
+}
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("expected", CHANGES)
+def test_an_inventory_shows_what_is_missing_doubled_or_different(
+    two_stores: list[tuple[MlflowClient, dict[str, str]]], tmp_path: Path, expected: str
+) -> None:
+    (one, _), (other, ids) = two_stores
+    (tmp_path / "data.bin").write_bytes(b"cut short")
+    CHANGES[expected](other, ids, tmp_path / "data.bin")
+    found = differences(inventory(one, EXPERIMENT), inventory(other, EXPERIMENT))
+    assert found[0].startswith(f"runs > {expected}")
+    place = " > ".join(expected.split(" is ")[0].split(" > ")[:4])
+    assert [line for line in found if not line.startswith(f"runs > {place}")] == []

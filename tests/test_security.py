@@ -1,0 +1,259 @@
+"""What is untrusted stays data, what is secret stays out of the record, what was tampered with is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+from psycopg2 import sql
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.tracking import lineage, record
+from steps.tracking.children import run_step
+from steps.tracking.session import step_run
+from tests.conftest import mlflow_run, step
+from tests.server_study import EXPERIMENT, RUN_NAME, SECRETS, ServerStudy
+from tests.servers import Server
+from tests.tracking.helpers import fold_run
+
+# The study is run by whichever test comes first.
+pytestmark = pytest.mark.timeout(900)
+# What `mlflow run` itself prints, before any code of ours has started and after it has ended: the URL it fetches, as it
+# was typed, and the address of the run it made in `Default`.
+_OF_MLFLOW_ITSELF = re.compile(
+    r"^.* mlflow\.projects\.utils: === Fetching project from \S+ into |^\W+ View (run|experiment) .*/experiments/0\b"
+)
+
+
+def with_secret(text: str) -> list[str]:
+    """Where in a text a secret stands."""
+    found = [text.find(secret) for secret in SECRETS]
+    return [text[max(0, place - 100) : place + 60] for place in found if place >= 0]
+
+
+def rows_of_the_database(server: Server) -> Iterator[str]:
+    """Every row of every table of the server's database, as text."""
+    if not server.backend_store_uri.startswith("postgresql"):
+        yield (server.folder / "server.db").read_bytes().decode(errors="replace")
+        return
+    connection = psycopg2.connect(server.backend_store_uri.replace("+psycopg2", ""))
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (table,) in cursor.fetchall():
+            cursor.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table)))
+            yield from (f"{table} {row}" for (row,) in cursor.fetchall())
+    connection.close()
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """What a file holds, also what a zip archive (such as a ``.keras`` file) holds compressed."""
+    yield path.read_bytes().decode(errors="replace")
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                yield archive.read(name).decode(errors="replace")
+
+
+def test_no_secret_is_in_the_database(server_study: ServerStudy) -> None:
+    rows = list(rows_of_the_database(server_study.server))
+    assert any("fear_classifier" in row or "fear-classifier" in row for row in rows)
+    assert [place for row in rows for place in with_secret(row)] == []
+
+
+def test_no_secret_is_in_an_artifact(server_study: ServerStudy) -> None:
+    files = [path for path in server_study.server.artifacts.rglob("*") if path.is_file()]
+    assert len(files) > 50
+    assert [(path, place) for path in files for text in texts_of(path) for place in with_secret(text)] == []
+
+
+def test_no_secret_is_left_in_the_users_folder(server_study: ServerStudy) -> None:
+    files = [path for path in server_study.folder.rglob("*") if path.is_file()]
+    assert [(path, place) for path in files for text in texts_of(path) for place in with_secret(text)] == []
+
+
+def test_no_secret_is_printed(server_study: ServerStudy) -> None:
+    for done in (server_study.first, server_study.again):
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if not _OF_MLFLOW_ITSELF.match(line)]
+        assert len(lines) > 20 or done is server_study.again
+        assert [place for line in lines for place in with_secret(line)] == []
+
+
+def test_no_name_was_run_as_a_command(server_study: ServerStudy) -> None:
+    assert not server_study.pwned.exists()
+
+
+def test_names_arrive_as_they_were_typed(server_study: ServerStudy) -> None:
+    stock = server_study.stock
+    assert RUN_NAME in stock.runs
+    # `mlflow run` has logged what it quoted for the shell; what a step logs itself is as typed.
+    folds = [run for run in stock.runs.values() if run.tags["entry_point"] == "fold"]
+    assert {run.params["run_name"] for run in folds} == {RUN_NAME}
+    assert all(run.tags["mlflow.runName"].startswith(RUN_NAME) for run in folds)
+
+
+def test_the_report_shows_a_name_and_does_not_interpret_it(server_study: ServerStudy) -> None:
+    client = server_study.client
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    study = client.search_runs([experiment.experiment_id], "tags.entry_point = 'main'")[0]
+    page = Path(client.download_artifacts(study.info.run_id, "report.html")).read_text()
+    assert "<b>é</b>" not in page
+    assert "&lt;b&gt;é&lt;/b&gt;" in page
+
+
+NASTY = """--help it's "$(touch $PWNED)" `touch $PWNED`; touch $PWNED & {seed} %s\nsecond line -é"""
+
+
+@pytest.fixture
+def pwned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Exists when some part of `NASTY` was taken for a command."""
+    path = tmp_path / "pwned"
+    monkeypatch.setenv("PWNED", str(path))
+    return path
+
+
+@pytest.fixture
+def nasty_source(tmp_path: Path, small_study_table: str) -> Path:
+    """A table in a folder whose name a shell would make something of; labels in another script."""
+    folder = tmp_path / NASTY
+    folder.mkdir()
+    table = folder / "-my $data; é.csv"
+    table.write_text(small_study_table.replace("fear", "Ängst liche-2.0"))
+    return table
+
+
+def test_parameters_pass_mlflow_run_unharmed(tmp_path: Path, nasty_source: Path, pwned: Path) -> None:
+    user = tmp_path / "user"
+    user.mkdir()
+    source = nasty_source.relative_to(tmp_path)
+    done = mlflow_run("-e", "prepare", cwd=user, source=f"../{source}", positive_label="Ängst liche-2.0")
+    assert done.returncode == 0, done.stderr[-3000:]
+    client = MlflowClient(f"sqlite:///{user / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    (run,) = client.search_runs([experiment.experiment_id], "tags.entry_point = 'prepare'")
+    manifest = json.loads(Path(client.download_artifacts(run.info.run_id, "dataset/dataset.json")).read_text())
+    assert manifest["source"] == run.data.params["source"] == f"../{source}"
+    assert manifest["labels"] == {"0": "calm", "1": "Ängst liche-2.0"}
+    assert not pwned.exists()
+
+
+def test_parameters_pass_from_the_driver_to_a_step_unharmed(
+    store: Path, nasty_source: Path, pwned: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with step_run("main", {}) as run:
+        run_id = run_step("prepare", {"source": str(nasty_source), "positive_label": "auto"}, run)
+        manifest = json.loads(Path(MlflowClient().download_artifacts(run_id, "dataset/dataset.json")).read_text())
+        assert manifest["source"] == str(nasty_source)
+        with pytest.raises(UserError, match="step prepare failed"):
+            run_step("prepare", {"source": str(nasty_source), "positive_label": NASTY}, run)
+    assert f"error: positive_label is {NASTY!r}, which is no label of the data" in capfd.readouterr().err
+    assert not pwned.exists()
+
+
+@pytest.fixture
+def trained(store: Path, small_study: Dataset) -> tuple[Path, str, str]:
+    """The folder of a dataset artifact, its URI, and the ID of a training on it."""
+    with step_run("prepare", {}) as prepare:
+        folder = store / "ds"
+        digest = small_study.save(folder).digest
+        MlflowClient().log_artifacts(prepare.info.run_id, str(folder), "dataset")
+    uri = f"runs:/{prepare.info.run_id}/dataset"
+    with step_run("train", {}) as train:
+        record.log(train.info.run_id, tags={"dataset_uri": uri, "dataset_digest": digest})
+    return Path(url2pathname(urlparse(prepare.info.artifact_uri).path)) / "dataset", uri, train.info.run_id
+
+
+@pytest.mark.parametrize("entry_point", ["train", "evaluate"])
+def test_a_dataset_that_was_tampered_with_is_refused(
+    store: Path, trained: tuple[Path, str, str], entry_point: str
+) -> None:
+    folder, uri, train_run_id = trained
+    table = pq.read_table(folder / "trials.parquet")
+    flipped = pa.array([1 - label for label in table["label"].to_pylist()], table["label"].type)
+    pq.write_table(table.set_column(table.column_names.index("label"), "label", flipped), folder / "trials.parquet")
+    given = {"dataset_uri": uri} if entry_point == "train" else {"train_run_id": train_run_id}
+    done = step(entry_point, store, **given)
+    assert done.returncode == 2
+    assert "was changed after it was written" in done.stderr
+    assert "Traceback" not in done.stderr
+    experiment = MlflowClient().get_experiment_by_name(EXPERIMENT)
+    newest = MlflowClient().search_runs([experiment.experiment_id], max_results=1)[0]
+    assert (newest.data.tags["entry_point"], newest.info.status) == (entry_point, "FAILED")
+
+
+def test_another_dataset_in_the_place_of_the_one_trained_on_is_refused(
+    store: Path, trained: tuple[Path, str, str], small_study: Dataset
+) -> None:
+    folder, _, train_run_id = trained
+    train = MlflowClient().get_run(train_run_id)
+    assert lineage.dataset_of(train).digest() == small_study.digest()
+    other = replace(small_study, values=small_study.values + 1)
+    other.save(folder)  # consistent in itself
+    with pytest.raises(UserError, match=f"has digest {other.digest()[:12]}…, but .* was trained on"):
+        lineage.dataset_of(train)
+
+
+def network_with(layer: dict[str, Any], folder: Path) -> Path:
+    """A ``.keras`` file whose architecture holds ``layer``, as an attacker would write it."""
+    import keras
+
+    path = folder / "model.keras"
+    keras.Sequential([keras.Input((21, 6)), keras.layers.Flatten(name="mine")]).save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    layers = config["config"]["layers"]
+    layers[-1] = layer
+    members["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def as_lambda() -> dict[str, Any]:
+    """A layer that brings its own bytecode."""
+    import keras
+
+    layer = keras.layers.Lambda(lambda x: __import__("os").system("touch $PWNED") or x, name="evil")
+    return dict(keras.saving.serialize_keras_object(layer))
+
+
+def as_import(module: str, name: str, **config: object) -> dict[str, Any]:
+    """Something importable in the place of a layer."""
+    return {"module": module, "class_name": name, "config": config, "registered_name": name}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        as_lambda,
+        partial(as_import, "subprocess", "Popen", args=["sh", "-c", "touch $PWNED"]),
+        partial(as_import, "os", "system", command="touch $PWNED"),
+        partial(as_import, "builtins", "exec", source="import os; os.system('touch $PWNED')"),
+        partial(as_import, "tests.test_security", "Custom"),
+    ],
+    ids=["lambda", "popen", "system", "exec", "custom layer"],
+)
+def test_a_network_with_code_of_its_own_is_refused(
+    store: Path, pwned: Path, make: Callable[[], dict[str, Any]]
+) -> None:
+    with step_run("train", {}) as train:
+        run_id = fold_run(train, "S1")
+        MlflowClient().log_artifact(run_id, str(network_with(make(), store)), "model/data")
+    with pytest.raises(UserError, match=r"cannot load the model of run fear_S1_1 \(\w+\): "):
+        lineage.load_model(lineage.FoldRun(MlflowClient().get_run(run_id), "S1", 1, {}))
+    assert not pwned.exists()

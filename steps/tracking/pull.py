@@ -95,14 +95,16 @@ class _Pull:
         experiment_id = self._here.get_run(here_id).info.experiment_id
         copy = Copy(self._there, self._here, names)
         filter_string = f"source_run_id = '{run.info.run_id}'"
+        owners: dict[str, str] = {}
         for model in self._there.search_logged_models([run.info.experiment_id], filter_string):
             files = mlflow.artifacts.download_artifacts(
                 artifact_uri=model.artifact_location, tracking_uri=self._spool.target
             )
             copied = copy.model(model, experiment_id, here_id, files)
             self._here.set_logged_model_tags(copied, {push.MODEL_ID: model.model_id})
+            owners |= {metric.key: copied for metric in model.metrics or [] if metric.run_id == run.info.run_id}
         copy.values(run, here_id, lambda name: name.startswith(SYNC) or name == COPY_OF)
-        copy.metrics(run, here_id, {}, set())
+        copy.metrics(run, here_id, owners, set())
         copy.links(run, here_id)
         copy.artifacts(run, here_id, None)
         if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):

@@ -30,6 +30,9 @@ from steps.tracking.spool import TRACKING_URI, current, reachable, show_uri
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
 _DEFAULT_EXPERIMENT_ID = "0"
+# Steps that run long enough for MLflow's system metrics to say something.
+_LONG = ("main", "train")
+_SAMPLING_S = "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"
 # Lets MLflow's pages open with runs, metrics and models instead of with language model traces.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 _RUN_ID, _EXPERIMENT_ID, _EXPERIMENT_NAME = "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"
@@ -69,7 +72,8 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     # Worker processes and child projects inherit these, not the pointer run's.
     os.environ[_EXPERIMENT_ID] = experiment_id
     os.environ.pop(_EXPERIMENT_NAME, None)
-    with mlflow.start_run(run_id=run_id, experiment_id=experiment_id) as run:
+    is_long = entry_point in _LONG
+    with mlflow.start_run(run_id=run_id, experiment_id=experiment_id, log_system_metrics=is_long) as run:
         logged = client.get_run(run.info.run_id).data.params
         missing = [Param(k, str(v)) for k, v in parameters.items() if k not in logged]
         client.log_batch(run.info.run_id, params=missing, tags=[RunTag(k, v) for k, v in tags.items()])
@@ -98,6 +102,7 @@ def pin_tracking_uri() -> None:
     uri = os.environ.get(TRACKING_URI) or mlflow.get_tracking_uri()
     os.environ[TRACKING_URI] = absolute_uri(uri, Path.cwd())
     # MLflow prints the address of every run that ends, with the password that the tracking URI may hold.
+    os.environ.setdefault(_SAMPLING_S, "5")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 

@@ -200,8 +200,8 @@ class MLflowTracker:
         self._writes: list[Future[Any]] = []
         self._run: TrackedRun | None = None
         if autolog:
-            mlflow.tensorflow.autolog(log_models=False, log_datasets=False, silent=True)
-            self._stack.callback(mlflow.tensorflow.autolog, disable=True)
+            mlflow.keras.autolog(log_models=False, log_datasets=False, silent=True)
+            self._stack.callback(mlflow.keras.autolog, disable=True)
 
     def start_run(
         self,

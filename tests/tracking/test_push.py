@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import mlflow
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
@@ -24,6 +28,19 @@ from tests.inventory import Inventory, differences, inventory
 # What copying adds on either side; and a pointer to the version that MLflow's own stores write.
 OWN_TAGS = rf"{SYNC}|{COPY_OF}$|mlflow\.user$"
 HISTORY = {"loss": [0.7, 0.6, 0.5], "val_loss": [0.8, 0.7, 0.9]}
+
+
+def network() -> bytes:
+    """As much of a ``.keras`` file as matters to whoever copies it: a zip with weights in it."""
+    weights, archive = io.BytesIO(), io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        file["kernel"] = np.arange(6.0)
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("model.weights.h5", weights.getvalue())
+    return archive.getvalue()
+
+
+NETWORK = network()
 
 
 @dataclass
@@ -71,9 +88,14 @@ def stores(store: Path, empty_store: Path, small_study: Dataset, monkeypatch: py
     return Stores(spool, runs)
 
 
+def missed(expected: Inventory, found: Inventory) -> list[str]:
+    """What differs, but for the lengths of addresses in the descriptions of models."""
+    return [line for line in differences(expected, found) if "MLmodel > size" not in line]
+
+
 def a_fold(tracker: MLflowTracker, subject: str, train_run_id: str, manifest: Any) -> str:
     run = tracker.start_run("fear", subject, 1, {"entry_point": "fold"})
-    run.log_model(b"not really a network", (21, 6))
+    run.log_model(NETWORK, (21, 6))
     run.log_parameters({"seed": 1, "train_run_id": train_run_id})
     run.log_training_metrics(HISTORY, [1_000, 2_000, 3_000])
     run.log_evaluation_metrics({"test_loss": float("nan")}, inference_time=0.25)
@@ -93,7 +115,7 @@ def assert_same(stores: Stores) -> None:
         "model files": 14,
         "registered versions": 1,
     }
-    assert not differences(stores.here, stores.there)
+    assert not missed(stores.here, stores.there)
 
 
 def test_everything_gets_there_and_a_second_time_changes_nothing(stores: Stores) -> None:
@@ -103,7 +125,7 @@ def test_everything_gets_there_and_a_second_time_changes_nothing(stores: Stores)
     before = stores.there
     again = Push(stores.spool).once(thorough=True)
     assert again == push.Passed()
-    assert stores.there == before
+    assert not differences(before, stores.there, verbatim=".")
     assert Push(stores.spool).pending() == 0
 
 
@@ -136,7 +158,7 @@ def test_what_changes_later_follows(stores: Stores) -> None:
     stores.spool.client().log_text(stores.folds[1], "more", "later.txt")
     assert push_.pending() == 2
     assert push_.once(thorough=True).runs == 2
-    assert not differences(stores.here, stores.there)
+    assert not missed(stores.here, stores.there)
 
 
 class Unlucky:
@@ -175,7 +197,7 @@ def test_a_pass_cut_off_anywhere_is_made_good_by_the_next(stores: Stores, carrie
         except ConnectionError:
             continue
         break
-    assert number > 10, "many a write was cut off"
+    assert number > 5, "many a write was cut off"
     last = Push(stores.spool).once(thorough=True)
     assert last.refused == []
     assert_same(stores)
@@ -196,7 +218,7 @@ def test_copies_made_twice_are_removed(stores: Stores) -> None:
     passed = push_.once(thorough=True)
     assert passed.doubles == 3
     assert len(there.search_model_versions("name = 'fear-classifier'")) == 1
-    assert not [line for line in differences(stores.here, stores.there) if "(deleted)" not in line]
+    assert not [line for line in missed(stores.here, stores.there) if "(deleted)" not in line]
 
 
 def test_a_run_of_mlflow_run_keeps_its_name_and_parameters(stores: Stores) -> None:
@@ -264,8 +286,8 @@ def test_a_colleagues_training_is_fetched_with_its_folds(
     assert pull.local_run_id(here_id) == here_id
     fetched = inventory(elsewhere.client(), EXPERIMENT, OWN_TAGS)
     expected = stores.there
-    found = [line for line in differences(expected, fetched) if not line.startswith("registered")]
+    found = [line for line in missed(expected, fetched) if not line.startswith("registered")]
     assert not found
     before = stores.there
     assert Push(elsewhere).once(thorough=True) == push.Passed(), "nothing of it is sent back"
-    assert stores.there == before
+    assert not differences(before, stores.there, verbatim=".")

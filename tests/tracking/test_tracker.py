@@ -58,8 +58,11 @@ def test_a_run_holds_what_it_was_given(store: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("level", "metrics", "params"),
-    [("epoch", {"loss", "accuracy", "test_auc", "kept"}, True), ("run", {"test_auc", "kept"}, True)]
-    + [("experiment", {"kept"}, False)],
+    [
+        ("epoch", {"loss", "accuracy", "test_auc", "kept"}, True),
+        ("run", {"test_auc", "kept"}, True),
+        ("experiment", {"kept"}, False),
+    ],
 )
 def test_the_log_level_chooses_how_fine(store: Path, level: LogLevel, metrics: set[str], params: bool) -> None:
     with MLflowTracker(log_level=level) as tracker:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from steps.attribute.figures import bars, heatmap
+from steps.drawing import as_svg
 from steps.evaluate.figures import all_figures
 from steps.report.data import ReportData
 
@@ -67,26 +64,6 @@ def pictures(data: ReportData) -> list[Picture]:
         for part, figures in ((EVALUATION, evaluation), (ATTRIBUTION, attribution))
         for name, figure in figures.items()
     ]
-
-
-def as_svg(figure: Figure) -> bytes:
-    """A figure as SVG without date, random names or references to anything outside.
-
-    Letters are drawn as shapes, so that they look the same without our fonts; a heatmap's cells, thousands of
-    them, become one bitmap inside the drawing.
-    """
-    for axes in figure.axes:
-        for mesh in axes.collections:
-            if isinstance(mesh, QuadMesh):
-                mesh.set_rasterized(True)
-    target = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "report", "svg.fonttype": "path"}):
-        figure.savefig(target, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
-    text = target.getvalue().decode()
-    text = re.sub(r"<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
-    # A thousandth of a point is as fine as anybody can see; it saves half of the file.
-    text = re.sub(r"(\d\.\d{3})\d+", r"\1", text)
-    return re.sub(r"\n\s*", "\n", text).encode()
 
 
 def _picture(name: str, part: str, figure: Figure, texts: Mapping[str, tuple[str, str]]) -> Picture:

@@ -87,9 +87,7 @@ def _own_threshold(model: Model, dataset: Dataset, split: Mapping[str, list[str]
     return choose_threshold(validation, predict(model, validation.values), fallback)
 
 
-def _in_fold_metrics(
-    test: Dataset, probabilities: npt.NDArray[np.float64], own: FoldThreshold
-) -> dict[str, float]:
+def _in_fold_metrics(test: Dataset, probabilities: npt.NDArray[np.float64], own: FoldThreshold) -> dict[str, float]:
     metrics = {"in_fold_threshold": own.threshold}
     if own.youden_j is not None:
         metrics["in_fold_youden_j"] = own.youden_j

@@ -99,7 +99,7 @@ def decision_statistics(scores: Scores, weights: Array, rules: Mapping[str, Bool
     total = weights @ _per_subject(scores, np.ones(len(positive)))
     positives = weights @ _per_subject(scores, positive)
     negatives = total - positives
-    result = {}
+    result: dict[str, Array] = {}
     for rule, predicted in rules.items():
         tp = weights @ _per_subject(scores, predicted & positive)
         fp = weights @ _per_subject(scores, predicted & ~positive)

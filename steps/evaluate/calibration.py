@@ -29,7 +29,7 @@ class ReliabilityBin(TypedDict):
 
 def bin_of(probabilities: npt.NDArray[np.floating], bins: int = BINS) -> npt.NDArray[np.intp]:
     """The bin of each probability: ``[0, 0.1)``, ... ``[0.9, 1]`` with ten."""
-    return np.minimum(np.floor(probabilities * bins), bins - 1).astype(np.intp)
+    return np.asarray(np.minimum(np.floor(probabilities * bins), bins - 1), dtype=np.intp)
 
 
 def bin_gaps(scores: Scores, codes: npt.NDArray[np.intp], bins: int = BINS) -> Array:
@@ -46,7 +46,9 @@ def bin_gaps(scores: Scores, codes: npt.NDArray[np.intp], bins: int = BINS) -> A
     """
     cell = codes * bins + bin_of(scores.probabilities, bins)
     size = (int(codes.max()) + 1) * bins
-    gaps = np.bincount(cell, weights=(scores.labels == 1) - scores.probabilities, minlength=size)
+    gaps: Array = np.bincount(cell, weights=(scores.labels == 1) - scores.probabilities, minlength=size).astype(
+        np.float64
+    )
     return gaps.reshape(-1, bins)
 
 

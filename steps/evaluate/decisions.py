@@ -51,7 +51,9 @@ def votes(trials: Scores, subjects: Scores, thresholds: Sequence[float]) -> dict
     }
 
 
-def majority(positive: npt.NDArray[np.floating], count: npt.NDArray[np.integer], otherwise: Bools) -> Bools:
+def majority(
+    positive: npt.NDArray[np.floating | np.integer], count: npt.NDArray[np.integer], otherwise: Bools
+) -> Bools:
     """Whether more than half of ``count`` is ``positive``; ``otherwise`` where exactly half is."""
     return np.where(2 * positive == count, otherwise, 2 * positive > count)
 

@@ -69,9 +69,7 @@ def codebook(label_names: Sequence[str]) -> list[Variable]:
     ]  # fmt: skip
 
 
-def export_table(
-    results: pd.DataFrame, in_fold: pd.DataFrame, label_names: Sequence[str]
-) -> pd.DataFrame:
+def export_table(results: pd.DataFrame, in_fold: pd.DataFrame, label_names: Sequence[str]) -> pd.DataFrame:
     """A row per subject, trial, test number and threshold; columns as in `codebook`.
 
     Rows that belong to one subject, or to one trial, are not independent: a model needs random effects for them.

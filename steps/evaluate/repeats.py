@@ -46,7 +46,8 @@ def per_test_number(
         - ``changed_decisions``: e.g. ``subject/threshold_0.5`` -> share of trials, or subjects, that are not decided
           alike by all test numbers.
     """
-    parts = {int(number): rows for number, rows in results.groupby("test_number", sort=True)}
+    numbers = sorted(int(number) for number in results["test_number"].unique())
+    parts = {number: results[results["test_number"] == number] for number in numbers}
     values = {str(number): level_values(rows, thresholds, in_fold) for number, rows in parts.items()}
     shared = [name for name in next(iter(values.values())) if all(name in one for one in values.values())]
     columns = {name: [one[name] for one in values.values()] for name in shared}

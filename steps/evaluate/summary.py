@@ -108,7 +108,8 @@ def summary(
         document["permutation"] = _permutation(document, trials, thresholds, permutations, seed)
         document["chance"] = _chance(trials, subjects)
     document["calibration"] = {
-        level: reliability(scores, confidence=confidence) for level, scores in (("pooled", trials), ("subject", subjects))
+        level: reliability(scores, confidence=confidence)
+        for level, scores in (("pooled", trials), ("subject", subjects))
     }
     if test_numbers > 1:
         document["per_test_number"] = per_test_number(results, thresholds, in_fold)

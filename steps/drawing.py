@@ -12,6 +12,13 @@ from matplotlib.figure import Figure
 DPI = 150
 
 
+def as_png_and_svg(figure: Figure) -> tuple[bytes, bytes]:
+    """A figure in both formats; its layout is worked out once, which is most of the time."""
+    png = as_png(figure)
+    figure.set_layout_engine("none")
+    return png, as_svg(figure)
+
+
 def as_png(figure: Figure) -> bytes:
     """A figure as PNG."""
     target = io.BytesIO()

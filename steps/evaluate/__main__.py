@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from steps.cli import door
 from steps.dataset import Dataset
-from steps.drawing import as_png, as_svg
+from steps.drawing import as_png_and_svg
 from steps.evaluate import export, figures
 from steps.evaluate.benefit import decision_curve
 from steps.evaluate.decisions import with_votes
@@ -75,7 +75,7 @@ def main(parameters: dict[str, Any]) -> None:
         record.log_table(run_id, export.codebook_table(dataset.label_names), "codebook.csv")
         files = {"export.parquet": export.as_parquet(tidy)}
         for name, figure in figures.all_figures(results, outcome, histories, dataset.label_names, in_fold).items():
-            files |= {name: as_png(figure), f"{name.removesuffix('.png')}.svg": as_svg(figure)}
+            files[name], files[f"{name.removesuffix('.png')}.svg"] = as_png_and_svg(figure)
         record.log_files(run_id, files)
         for level in ("pooled", "subject"):
             click.echo(_in_words(level, outcome))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from steps.evaluate.tables import Scores
 
 NAMED_SUBJECTS = 60  # with more the names would run into each other
 ROWS, BLOCKS = 60, 4  # of the subject table
+_HEADER = 6.6  # rows
 
 
 def subject_probabilities(
@@ -110,8 +112,8 @@ def subject_table(
         order = np.concatenate([order[: room // 2], order[-(room // 2) :]])
     parts = np.array_split(order, -(-len(order) // ROWS))
     columns = {f"{rule_title(rule)}\n{how}": made for how, rules in decided.items() for rule, made in rules.items()}
-    height = max(2.6, 1.7 + 0.2 * len(parts[0]))
-    figure = Figure(figsize=((5.2 + 0.34 * len(columns)) * len(parts), height), layout="constrained")
+    size = ((4.6 + 0.3 * len(columns)) * len(parts), 0.9 + 0.19 * (len(parts[0]) + _HEADER))
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(parts), squeeze=False)[0]
     rows = rows_of(trials, subjects)
     lowest, highest = np.ones(len(subjects.labels)), np.zeros(len(subjects.labels))
@@ -120,9 +122,9 @@ def subject_table(
     sizes = np.bincount(rows)
     for axes, part in zip(panels, parts, strict=True):
         _table(axes, part, subjects, (lowest, highest, sizes), columns, label_names)
-    title = "Held-out subjects by probability: mean (mark), lowest to highest trial (line)"
+    title = "Held-out subjects by probability\nmark: mean, line: lowest to highest trial, ×: wrong decision"
     if left_out:
-        title += f"; {left_out} in the middle are left out, see subjects.csv"
+        title += f"\n{left_out} in the middle are left out, see subjects.csv"
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -135,61 +137,41 @@ def _table(
     columns: Mapping[str, Bools],
     label_names: Sequence[str],
 ) -> None:
-    """One block of rows; the probabilities are its panel, the other columns stand beside it."""
+    """One block of rows. Across, the probabilities are the panel from 0 to 1; the other columns stand beside it."""
     lowest, highest, sizes = of_trials
-    place = axes.get_yaxis_transform()  # across in shares of the panel, down in rows
-    across = {"subject": -0.95, "true class": -0.52, "trials": -0.06}
-    across |= {name: 1.10 + 0.13 * index for index, name in enumerate(columns)}
+    across = {"subject": -1.25, "true class": -0.68, "trials": -0.07}
+    right_of_panel = {name: 1.12 + 0.13 * index for index, name in enumerate(columns)}
     for name, x in across.items():
-        upright = name in columns
-        axes.text(
-            x,
-            -0.8,
-            name,
-            transform=place,
-            fontsize=8 if upright else 9,
-            ha="center" if upright else "right" if name == "trials" else "left",
-            va="bottom",
-            rotation=90 if upright else 0,
-            fontweight="bold",
-        )
+        side: Literal["left", "right"] = "right" if name == "trials" else "left"
+        axes.text(x, -0.8, name, fontsize=9, ha=side, va="bottom", fontweight="bold")
+    for name, x in right_of_panel.items():
+        axes.text(x, -0.8, name, fontsize=8, ha="center", va="bottom", rotation=90, fontweight="bold", linespacing=1.0)
+    axes.vlines([0, 0.25, 0.5, 0.75, 1], -0.6, len(part) - 0.4, color="#E5E5E5", linewidth=0.7, zorder=0)
+    labels, height = subjects.labels[part], np.arange(len(part))
+    axes.hlines(height, lowest[part], highest[part], color=GREY, linewidth=1.2, zorder=2)
+    for label, colour, marker, face in ((1, VERMILION, "o", VERMILION), (0, BLUE, "s", "white")):
+        mine = labels == label
+        axes.plot(subjects.probabilities[part][mine], height[mine], marker, color=colour, markerfacecolor=face,
+                  markersize=5.5, markeredgewidth=1.3, zorder=3)  # fmt: skip
+    for name, made in columns.items():
+        wrong = made[part] != (labels == 1)
+        x = right_of_panel[name]
+        axes.plot(np.full(wrong.sum(), x), height[wrong], "x", color=VERMILION, markersize=5.5, markeredgewidth=1.8)
+        axes.plot(np.full((~wrong).sum(), x), height[~wrong], ".", color=GREY, markersize=3)
     for row, index in enumerate(part):
-        label = int(subjects.labels[index])
-        texts = (
-            ("subject", short(str(subjects.subjects[index])), "left"),
-            ("true class", short(str(label_names[label])), "left"),
-            ("trials", str(sizes[index]), "right"),
-        )
-        for name, text, side in texts:
-            axes.text(across[name], row, text, transform=place, fontsize=8, ha=side, va="center", parse_math=False)
-        for name, made in columns.items():
-            right = bool(made[index]) == bool(label)
-            axes.text(
-                across[name],
-                row,
-                "✓" if right else "✗",
-                transform=place,
-                fontsize=9,
-                ha="center",
-                va="center",
-                color=GREY if right else VERMILION,
-                fontweight="normal" if right else "bold",
-            )
-        colour, marker, face = (VERMILION, "o", VERMILION) if label else (BLUE, "s", "white")
-        axes.plot([lowest[index], highest[index]], [row, row], color=GREY, linewidth=1.2, zorder=2)
-        axes.plot(
-            subjects.probabilities[index],
-            row,
-            marker,
-            color=colour,
-            markerfacecolor=face,
-            markersize=5.5,
-            markeredgewidth=1.3,
-            zorder=3,
-        )
-    axes.set(xlim=(-0.02, 1.02), ylim=(len(part) - 0.4, -0.6), xlabel=f"probability of {short(label_names[1])}")
-    axes.xaxis.label.set_parse_math(False)
+        texts = {
+            "subject": short(str(subjects.subjects[index])),
+            "true class": short(str(label_names[int(subjects.labels[index])])),
+            "trials": str(sizes[index]),
+        }
+        for name, text in texts.items():
+            side = "right" if name == "trials" else "left"
+            axes.text(across[name], row, text, fontsize=8, ha=side, va="center", parse_math=False)
+    edge = max([1.02, *(x + 0.08 for x in right_of_panel.values())])
+    axes.set(xlim=(-1.27, edge), ylim=(len(part) - 0.4, -_HEADER))
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"], fontsize=8)
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.grid(axis="x", color="#E5E5E5", linewidth=0.7)
-    axes.axvline(0.5, color=BLACK, linewidth=0.7, linestyle=":")
+    axes.spines["bottom"].set_bounds(0, 1)
+    axes.text(0.5, -0.8, f"probability of\n{short(label_names[1])}", fontsize=9, ha="center", va="bottom",
+              fontweight="bold", parse_math=False)  # fmt: skip

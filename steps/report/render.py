@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from steps.report.content import Content, content
 from steps.report.data import ReportData
+from steps.report.evaluation import Evaluation
 from steps.report.figures import ATTRIBUTION, EVALUATION, pictures
 from steps.report.tables import Table
 
@@ -62,6 +63,8 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
     """
     found = content(data)
     sections = [("", "\n\n".join(map(_plain, found.answer))), *_sections(found)[1:]]
+    short = f"## Results\n\n{_table(found.headlines)}"  # the other statistics are in the files
+    sections = [(name, short if name == "Results" else part) for name, part in sections]
     for dropped in ("Parameters", "Subjects", "How to reproduce", "Runtime", "Attribution", "What was run", "Results"):
         text = "\n\n".join(part for _, part in sections)
         if len(text) <= limit:
@@ -78,7 +81,7 @@ def _sections(found: Content) -> list[tuple[str, str]]:
         ("", (f"# {_plain(found.title)}", found.date, *map(_plain, found.answer))),
         ("What was run", (_list([*facts, *found.notes]),)),
         ("Parameters", (_table(found.parameters),)),
-        ("Results", (_table(found.results), _table(found.spread) if found.spread else "")),
+        ("Results", (_table(found.results), *_evaluation(found.evaluation))),
         ("Subjects", (_table(found.subjects),)),
         ("Attribution", (*map(_plain, found.attribution), _table(found.importance))),
         ("Runtime", (_plain(found.runtime_sentence), _table(found.runtime))),
@@ -89,6 +92,17 @@ def _sections(found: Content) -> list[tuple[str, str]]:
         (name, "\n\n".join(part for part in ([f"## {name}"] if name else []) + list(texts) if part))
         for name, texts in parts
     ]
+
+
+def _evaluation(found: Evaluation) -> Sequence[str]:
+    parts = []
+    if found.chance:
+        parts += ["### Against chance", _table(found.chance), _list(found.chance_notes)]
+    if found.in_fold:
+        parts += ["### Threshold chosen in the fold", _list(found.in_fold)]
+    if found.spread:
+        parts += ["### Between test numbers", _table(found.spread), _list(found.spread_notes)]
+    return parts
 
 
 def _table(table: Table) -> str:

@@ -194,8 +194,8 @@ def _limitations(data: ReportData) -> tuple[str, ...]:
         "subjects under different models and counts people with many trials more often.",
         f"Associations, not causes: a feature that the models used need not be changed by {names[1]}, and a feature "
         "they ignored may be.",
-        "Thresholds were declared beforehand, or chosen in the fold; the best of several looks better than it is, and a "
-        "threshold picked from the figures below would need new subjects to be judged.",
+        "Thresholds were declared beforehand, or chosen in the fold; the best of several looks better than it is, "
+        "and a threshold picked from the figures below would need new subjects to be judged.",
     ]
     if counts["test_numbers"] == 1:
         limits.append("One seed: how much training anew would change the numbers is not in the intervals.")

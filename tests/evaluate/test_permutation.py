@@ -22,8 +22,6 @@ def test_the_exact_test_of_mann_and_whitney() -> None:
         probabilities = 1 / (1 + np.exp(-generator.normal(shift * labels, 1.0)))
         positive, negative = probabilities[labels == 1], probabilities[labels == 0]
         expected = mannwhitneyu(positive, negative, alternative="greater", method="exact")
-            probabilities[labels == 1], probabilities[labels == 0], alternative="greater", method="exact"
-        )
         entries = scores(labels.tolist(), probabilities.tolist())
         found = permutation_test(entries, (0.5,), permutations=20_000, seed=0)
         for level in ("pooled", "subject"):

@@ -162,7 +162,7 @@ def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
     for text in (page, markdown, main.data.tags["mlflow.note.content"]):
         assert f"{summary['subject']['auc']['value']:.3f} [" in text
     assert "epochs=3" in markdown
-    assert page.count("<img ") == 7
+    assert page.count("<img ") == 10
     assert f"cd {study.folder} && mlflow ui" in study.output
     for entry_point in CHAIN:
         assert study.of(entry_point)[0].info.run_id in study.output

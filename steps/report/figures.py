@@ -94,8 +94,8 @@ def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
             f"and {_value(data, 'subject', 'average_precision')}.",
         ),
         "reliability": (
-            "Are the probabilities as right as they say? Points on the dotted line are; intervals count the subjects in "
-            "a bin, not the trials. Below, how many there are.",
+            "Are the probabilities as right as they say? Points on the dotted line are; intervals count the subjects "
+            "in a bin, not the trials. Below, how many there are.",
             f"Observed share of {names[1]} against predicted probability of {who}, in ten bins; expected calibration "
             f"error {_value(data, 'pooled', 'ece')} and {_value(data, 'subject', 'ece')}.",
         ),

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 # MLflow keeps no longer tag than 8,000 characters, and a description is a tag.
 DESCRIPTION_LENGTH = 8000
 # What Markdown might take for its own; an underscore inside a word is one, and a bracket before a number an interval.
-_MARKDOWN = re.compile(r"[\\`*\]~]|\[(?!\d)|(?<![^\W_])_|_(?![^\W_])")
+_MARKDOWN = re.compile(r"[\\`*\]~]|\[(?!-?\d)|(?<![^\W_])_|_(?![^\W_])")
 
 
 def report_html(data: ReportData) -> str:
@@ -129,7 +129,7 @@ def _plain(text: str) -> str:
     """Text that Markdown shows as it is: names come from the user and are neither HTML nor Markdown."""
     one_line = " ".join(text.split())
     escaped = _MARKDOWN.sub(r"\\\g<0>", html.escape(one_line, quote=False)).replace("|", "&#124;")
-    escaped = re.sub(r"(\[\d[^\[\]]*)\\\]", r"\1]", escaped)  # an interval stays readable as text
+    escaped = re.sub(r"(\[-?\d[^\[\]]*)\\\]", r"\1]", escaped)  # an interval stays readable as text
     # At the start of a line these would begin a heading or a list.
     return re.sub(r"^([#+-]+|\d+(?=[.)]))(?=[.)]?(?:\s|$))", _escape_start, escaped)
 

@@ -151,7 +151,7 @@ def test_evaluate_leaves_what_printers_and_statisticians_need(study: Study) -> N
     rows = list(csv.DictReader(io.StringIO(study.text(run, "export.csv"))))
     assert len(rows) == 4 * (
         len(study.text(run, "results.csv").splitlines()) - 1
-    )  # three thresholds and the fold's own
+    )  # three thresholds, one of the fold
     book = list(csv.DictReader(io.StringIO(study.text(run, "codebook.csv"))))
     assert [row["variable"] for row in book] == list(rows[0])
     metrics = run.data.metrics

@@ -149,9 +149,7 @@ def test_evaluate_leaves_what_printers_and_statisticians_need(study: Study) -> N
     assert {"roc", "precision_recall", "reliability", "threshold_sweep", "decision_curve", "subject_table"} <= pictures
     assert {f"{name}.svg" for name in pictures} <= found
     rows = list(csv.DictReader(io.StringIO(study.text(run, "export.csv"))))
-    assert len(rows) == 4 * (
-        len(study.text(run, "results.csv").splitlines()) - 1
-    )  # three thresholds, one of the fold
+    assert len(rows) == 4 * (len(study.text(run, "results.csv").splitlines()) - 1)  # three thresholds, one of the fold
     book = list(csv.DictReader(io.StringIO(study.text(run, "codebook.csv"))))
     assert [row["variable"] for row in book] == list(rows[0])
     metrics = run.data.metrics

@@ -141,6 +141,27 @@ def test_results_hold_every_trial_once_and_only_patients(study: Study) -> None:
     assert len([name for name in study.artifacts(run) if name.endswith(".png")]) >= 4
 
 
+def test_evaluate_leaves_what_printers_and_statisticians_need(study: Study) -> None:
+    (run,) = study.of("evaluate")
+    found = study.artifacts(run)
+    assert {"export.csv", "export.parquet", "codebook.csv", "in_fold_thresholds.csv", "decision_curve.csv"} <= found
+    pictures = {name.removesuffix(".png") for name in found if name.endswith(".png")}
+    assert {"roc", "precision_recall", "reliability", "threshold_sweep", "decision_curve", "subject_table"} <= pictures
+    assert {f"{name}.svg" for name in pictures} <= found
+    rows = list(csv.DictReader(io.StringIO(study.text(run, "export.csv"))))
+    assert len(rows) == 4 * (len(study.text(run, "results.csv").splitlines()) - 1)  # three thresholds, one of the fold
+    book = list(csv.DictReader(io.StringIO(study.text(run, "codebook.csv"))))
+    assert [row["variable"] for row in book] == list(rows[0])
+    metrics = run.data.metrics
+    assert 0 < metrics["subject/auc_p_value"] <= 1
+    assert metrics["pooled/threshold_0.5/mcc_low"] <= metrics["pooled/threshold_0.5/mcc"]
+    assert {"pooled/ece", "chance/subject/accuracy", "subject_vote/threshold_0.43/recall"} <= set(metrics)
+    own = {row["subject"]: float(row["threshold"]) for row in rows if row["threshold_name"] == "threshold_in_fold"}
+    for fold in study.of("fold"):
+        assert fold.data.metrics["in_fold_threshold"] == own[fold.data.tags["subject"]]
+        assert "threshold_in_fold/accuracy" in fold.data.metrics
+
+
 def test_attribution_is_complete_and_covers_every_feature(study: Study) -> None:
     (run,) = study.of("attribute")
     importance = list(csv.DictReader(io.StringIO(study.text(run, "feature_importance.csv"))))
@@ -162,7 +183,7 @@ def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
     for text in (page, markdown, main.data.tags["mlflow.note.content"]):
         assert f"{summary['subject']['auc']['value']:.3f} [" in text
     assert "epochs=3" in markdown
-    assert page.count("<img ") == 7
+    assert page.count("<img ") == 10
     assert f"cd {study.folder} && mlflow ui" in study.output
     for entry_point in CHAIN:
         assert study.of(entry_point)[0].info.run_id in study.output

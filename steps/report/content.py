@@ -10,6 +10,7 @@ from steps.report import tables
 from steps.report.answer import answer, estimate_text
 from steps.report.command import changed_parameters, reproduce_command, spelled
 from steps.report.data import ReportData
+from steps.report.evaluation import Evaluation, evaluation
 from steps.report.tables import Table
 
 TOLERANCE = 0.01  # that of the attribution step
@@ -41,7 +42,8 @@ class Content:
     notes: tuple[str, ...]
     parameters: Table
     results: Table
-    spread: Table | None
+    headlines: Table
+    evaluation: Evaluation
     subjects: Table
     attribution: tuple[str, ...]
     importance: Table
@@ -64,7 +66,8 @@ def content(data: ReportData) -> Content:
         notes=tuple(data.manifest.notes),
         parameters=tables.parameter_table(data),
         results=tables.results_table(data.summary),
-        spread=tables.spread_table(data.summary),
+        headlines=tables.headlines_table(data.summary),
+        evaluation=evaluation(data.summary),
         subjects=tables.subject_table(data),
         attribution=_attribution(data),
         importance=tables.importance_table(data),
@@ -191,7 +194,8 @@ def _limitations(data: ReportData) -> tuple[str, ...]:
         "subjects under different models and counts people with many trials more often.",
         f"Associations, not causes: a feature that the models used need not be changed by {names[1]}, and a feature "
         "they ignored may be.",
-        "Thresholds were declared beforehand; the best of several looks better than it is.",
+        "Thresholds were declared beforehand, or chosen in the fold; the best of several looks better than it is, "
+        "and a threshold picked from the figures below would need new subjects to be judged.",
     ]
     if counts["test_numbers"] == 1:
         limits.append("One seed: how much training anew would change the numbers is not in the intervals.")

@@ -49,6 +49,7 @@ class ReportData:
         attribution_metrics: ``completeness_error_max`` and so on, and ``planted_truth_auc`` where defined.
         runtime: ``runtime.json`` of the training.
         steps: the steps in the order they ran.
+        in_fold: from `steps.evaluate.in_fold.in_fold_table`, where the evaluation has it.
         inference_ms_per_trial: median over the folds, where measured.
         commit: the version of the code, empty where unknown.
         repository: where others find it, empty when the code was run from a folder.
@@ -71,6 +72,7 @@ class ReportData:
     attribution_metrics: Mapping[str, float]
     runtime: Mapping[str, float]
     steps: Sequence[StepTime]
+    in_fold: pd.DataFrame | None = None
     inference_ms_per_trial: float | None = None
     commit: str = ""
     repository: str = ""

@@ -21,9 +21,9 @@ from steps.tracking.spool import show_uri
 _REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 _COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")
 _VERSION = "version."
-# Names such as 01 or NA are names; only a spread may be missing.
-_TEXT = {"subject": str, "trial": str, "feature": str}
-_MISSING = {"sd": [""]}
+# Names such as 01 or NA are names; only a spread or what was not chosen may be missing.
+_TEXT = {"subject": str, "trial": str, "feature": str, "fold": str, "source": str}
+_MISSING = {"sd": [""], "youden_j": [""]}
 
 
 def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str, tuple[Run, bool]]) -> ReportData:
@@ -52,6 +52,7 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         attribution_metrics=attribute.data.metrics,
         runtime=json.loads(_text(train, "runtime.json")),
         steps=[StepTime(name, run.info.run_id, _wall_time(run), reused) for name, (run, reused) in steps.items()],
+        in_fold=_table(evaluate, "in_fold_thresholds.csv"),
         inference_ms_per_trial=evaluate.data.metrics.get("inference_ms_per_trial"),
         commit=next((tags[name] for name in _COMMIT_TAGS if name in tags), ""),
         repository=_repository(tags),

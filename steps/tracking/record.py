@@ -93,6 +93,14 @@ def log_figure(run_id: str, figure: Figure, name: str) -> None:
         MlflowClient().log_artifact(run_id, str(path), str(Path(name).parent) if "/" in name else None)
 
 
+def log_files(run_id: str, files: Mapping[str, bytes]) -> None:
+    """Log files by name in one go."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        MlflowClient().log_artifacts(run_id, folder)
+
+
 def describe(run_id: str, markdown: str) -> None:
     """Set the run's description, which MLflow renders as Markdown."""
     MlflowClient().set_tag(run_id, MLFLOW_RUN_NOTE, markdown)

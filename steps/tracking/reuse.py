@@ -32,7 +32,7 @@ _INDIFFERENT = {"workers", "resume", "log_level"}
 _ARTIFACTS = {
     "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
     "train": ("runtime.json",),
-    "evaluate": ("results.csv", "subjects.csv", "summary.json"),
+    "evaluate": ("results.csv", "subjects.csv", "summary.json", "in_fold_thresholds.csv"),
     "attribute": ("feature_importance.csv", "attribution_map.csv"),
 }
 

@@ -13,10 +13,12 @@ import pytest
 
 from steps.attribute.importance import attribution_map, feature_importance, fold_map
 from steps.dataset import Dataset
+from steps.evaluate.in_fold import FoldThreshold, in_fold_table
 from steps.evaluate.summary import summary
 from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.report.data import ReportData, StepTime
+from steps.report.render import report_html
 
 NASTY = '<script>alert("x")</script>'
 MakeReport = Callable[..., ReportData]
@@ -36,6 +38,13 @@ def make_report(small_study: Dataset) -> MakeReport:
                 scores = 0.25 + 0.5 * test.labels + generator.normal(0, noise, len(test.labels))
                 folds.append(FoldPrediction(test, number, np.clip(scores, 0, 1)))
         results = results_table(folds, (0.5, 0.43))
+        in_fold = in_fold_table(
+            [
+                (name, number, [name], FoldThreshold(0.3 + 0.05 * row, 0.6, "validation", 2, 7))
+                for row, name in enumerate(np.unique(tested.subjects).tolist())
+                for number in range(1, repeats + 1)
+            ]
+        )
         shape = (2, dataset.timesteps, len(dataset.features))
         maps = [fold_map(generator.normal(size=shape).astype(np.float32)) for _ in range(3)]
         history = pd.DataFrame({name: [0.6, 0.5] for name in ("loss", "val_loss", "accuracy", "val_accuracy")})
@@ -45,9 +54,10 @@ def make_report(small_study: Dataset) -> MakeReport:
             started=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
             parameters={name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]},
             manifest=dataset.manifest(),
-            summary=summary(results, resamples=100),
+            summary=summary(results, resamples=100, permutations=100, in_fold=in_fold),
             results=results,
             subjects=subjects_table(results),
+            in_fold=in_fold,
             histories=[history, history],
             importance=feature_importance(maps, dataset.features),
             attribution_map=attribution_map(maps, dataset.features, dataset.time),
@@ -67,6 +77,12 @@ def make_report(small_study: Dataset) -> MakeReport:
         return dataclasses.replace(data, **fields)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def default_page(make_report: MakeReport) -> str:
+    """The page of `make_report`'s small study; drawing its figures takes longest."""
+    return report_html(make_report())
 
 
 @pytest.fixture(scope="session")

@@ -121,9 +121,10 @@ def integrate_expected(
         means = np.empty((len(trials), *values.shape[1:]))
         for start in range(0, len(trials), block):
             some = trials[start : start + block]
-            paths = path_attributions(
-                gradient, np.repeat(values[some], count, axis=0), np.tile(source[drawn], (len(some), 1, 1)), points, chunk
-            ).reshape(len(some), count, *values.shape[1:])  # fmt: skip
+            trial_values = np.repeat(values[some], count, axis=0)
+            baselines = np.tile(source[drawn], (len(some), 1, 1))
+            paths = path_attributions(gradient, trial_values, baselines, points, chunk)
+            paths = paths.reshape(len(some), count, *values.shape[1:])
             means[start : start + block] = paths.mean(axis=1)
             if left_to_chance <= 0:
                 continue

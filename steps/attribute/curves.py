@@ -35,9 +35,10 @@ def timeline(table: pd.DataFrame, *, time_unit: str = "sample", truth: PlantedTr
     axes.set_ylim(bottom=0)
     border = edges(time.tolist())
     low, high = axes.get_ylim()
+    step = min(0.035, 0.28 / max(1, len(windows)))
     for place, (first, last) in enumerate(windows):
         axes.plot(
-            border[[first, last + 1]], np.full(2, low + (0.03 + 0.035 * place) * (high - low)),
+            border[[first, last + 1]], np.full(2, low + (0.03 + step * place) * (high - low)),
             color=BLACK, linewidth=2, solid_capstyle="butt",
             label=None if place else "changed in the simulation",
         )  # fmt: skip

@@ -55,9 +55,13 @@ class FoldCurves:
         """Area between attribution order and random order of each trial, in probability; positive = better."""
         found, fractions = self.curves[unit], self.fractions[unit]
         return {
-            "deletion": np.trapezoid(found["deletion_random"] - found["deletion"], fractions, axis=1),
-            "insertion": np.trapezoid(found["insertion"] - found["insertion_random"], fractions, axis=1),
+            "deletion": _area(found["deletion_random"] - found["deletion"], fractions),
+            "insertion": _area(found["insertion"] - found["insertion_random"], fractions),
         }
+
+
+def _area(curves: Array, fractions: Array) -> Array:
+    return np.asarray(np.trapezoid(curves, fractions, axis=1))
 
 
 def levels(count: int) -> npt.NDArray[np.intp]:

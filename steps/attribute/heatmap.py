@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from steps.dataset import PlantedTruth
 HEATMAP_FEATURES = 80  # with more the names would run into each other
 TRAJECTORIES = 3
 _PANEL, _ROW = 1.35, 0.21  # inches of a panel of trajectories, and of a row of the map
-_CLASSES = ((0, BLUE, "--", "\\\\\\"), (1, VERMILION, "-", ""))
+_CLASSES: tuple[tuple[int, str, Literal["-", "--"], str], ...] = ((0, BLUE, "--", "\\\\\\"), (1, VERMILION, "-", ""))
 
 
 def heatmap(
@@ -57,7 +58,7 @@ def heatmap(
     _map(axes, values[order], names, time, time_unit, truth)
     bar = figure.colorbar(axes.collections[0], cax=figure.add_subplot(grid[-1, 1]))
     bar.set_label("mean |attribution|\n(probability per time point)")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     windows = truth.windows if truth else {}
     for row, name in enumerate(above):
         panel = figure.add_subplot(grid[row, 0], sharex=axes)

@@ -61,7 +61,7 @@ class Rows:
         share = np.divide(trials, inside[:, fold], out=np.zeros_like(trials), where=inside[:, fold] > 0)
         of_fold = (times @ member) / member.sum(axis=0)
         weights: Array = share * of_fold[:, fold]
-        return weights / weights.sum(axis=1, keepdims=True)
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from steps.attribute.checks import COMPLETENESS_TOLERANCE, check_metrics
-from steps.attribute.faithfulness import area_metrics, curve_table
+from steps.attribute.faithfulness import CURVES, area_metrics, curve_table
 from steps.attribute.fold import FoldResult, Settings, completeness_metrics
 from steps.attribute.importance import attribution_map, cell_importance, feature_importance, time_importance
 from steps.attribute.outcomes import importance_by_outcome, outcome_metrics
@@ -18,6 +18,13 @@ from steps.attribute.randomisation import randomisation_metrics, randomisation_t
 from steps.attribute.stability import rank_stability, stability_metrics
 from steps.attribute.trajectories import class_trajectories
 from steps.dataset import Dataset
+
+REPORTED_TABLES = ("class_trajectories", "time_importance", "importance_by_outcome", "deletion_insertion")
+# Empty in a CSV where there is a single subject.
+INTERVAL_COLUMNS = (
+    "low", "high", "signed_low", "signed_high", "rank_low", "rank_high",
+    *(f"{curve}_{bound}" for curve in CURVES for bound in ("low", "high")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,30 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
-from steps.attribute.importance import FoldMap, map_rows
-from steps.attribute.resampling import bounds
 from steps.dataset import PlantedTruth
 
 Array = npt.NDArray[np.float64]
-_RESAMPLES = 500  # of the AUC over cells, which is sorted anew in each
-
-
-def planted_truth_auc(importance: pd.DataFrame, truth: PlantedTruth) -> float | None:
-    """How well importance finds the features a simulated study changed: ROC AUC, 1 = all of them on top.
-
-    None where it is undefined, because all or none of the features were changed.
-
-    Args:
-        importance: columns ``feature`` and ``importance``.
-        truth: what was changed.
-    """
-    planted = importance["feature"].isin(list(truth.windows))
-    if planted.nunique() != 2:
-        return None
-    return float(roc_auc_score(planted, importance["importance"]))
 
 
 def planted_cells(truth: PlantedTruth, features: Sequence[str], timesteps: int) -> npt.NDArray[np.bool_]:
@@ -81,39 +62,33 @@ def planted_table(
 
 
 def planted_metrics(
-    fold_maps: Sequence[FoldMap],
-    importance: pd.DataFrame,
-    table: pd.DataFrame,
-    truth: PlantedTruth,
-    features: Sequence[str],
-    *,
-    seed: int = 0,
+    absolute: Array, table: pd.DataFrame, truth: PlantedTruth, features: Sequence[str]
 ) -> dict[str, float]:
     """Agreement with the truth, as metrics; what is undefined is absent.
 
-    ``planted_truth_auc`` over features and ``planted_cells_auc`` over features x time points, each with ``_low`` and
-    ``_high`` over resampled subjects; ``planted_features_recall`` and ``planted_cells_recall``, the share of what was
-    changed that is among the top k, where k is how many were changed (by chance: k of all, logged as
-    ``planted_features_share`` and ``planted_cells_share``); ``planted_window_auc``, the mean over changed features.
+    ``planted_truth_auc`` over features and ``planted_cells_auc`` over features x time points;
+    ``planted_features_recall`` and ``planted_cells_recall``, the share of what was changed that is among the top k, where k is how many were
+    changed (by chance k of all, given as ``planted_features_share`` and ``planted_cells_share``);
+    ``planted_window_auc``, the mean over changed features. Without intervals: resampled means are noisier than the
+    mean itself, so that their AUC is lower and a percentile interval need not hold the estimate.
+
+    Args:
+        absolute: mean absolute attribution, shape ``(timesteps, features)``.
+        table: from `planted_table`.
+        truth: what was changed.
+        features: names in the order of ``absolute``.
     """
-    cells = planted_cells(truth, features, fold_maps[0].subject_absolute.shape[1])
+    cells = planted_cells(truth, features, len(absolute))
     of_features = np.array([name in truth.windows for name in features])
-    rows = map_rows(fold_maps)
-    maps = np.concatenate([one.subject_absolute for one in fold_maps])
     metrics: dict[str, float] = {}
     for name, auc_name, mask, values in (
-        ("features", "planted_truth_auc", of_features, maps.mean(axis=1)),
-        ("cells", "planted_cells_auc", cells.ravel(), maps.reshape(len(maps), -1)),
+        ("features", "planted_truth_auc", of_features, absolute.mean(axis=0)),
+        ("cells", "planted_cells_auc", cells.ravel(), absolute.ravel()),
     ):
         if mask.all() or not mask.any():
             continue
-        point = rows.point() @ values
-        metrics[auc_name] = float(roc_auc_score(mask, point[0]))
-        resampled = rows.resamples(seed, _RESAMPLES) @ values
-        if len(resampled):
-            low, high = bounds(_aucs(resampled, mask))
-            metrics |= {f"{auc_name}_low": float(low), f"{auc_name}_high": float(high)}
-        metrics[f"planted_{name}_recall"] = top_recall(point[0], mask)
+        metrics[auc_name] = float(roc_auc_score(mask, values))
+        metrics[f"planted_{name}_recall"] = top_recall(values, mask)
         metrics[f"planted_{name}_share"] = float(mask.mean())
     if table["window_auc"].notna().any():
         metrics["planted_window_auc"] = float(table["window_auc"].mean())
@@ -124,11 +99,3 @@ def top_recall(values: Array, mask: npt.NDArray[np.bool_]) -> float:
     """Share of the ``k`` marked entries that are among the ``k`` largest values; ties in their order."""
     top = np.argsort(-values, kind="stable")[: mask.sum()]
     return float(mask[top].mean())
-
-
-def _aucs(values: Array, mask: npt.NDArray[np.bool_]) -> Array:
-    """ROC AUC of every row, by the rank sum (Mann & Whitney 1947), ties counting a half."""
-    ranks = rankdata(values, axis=1)
-    marked, others = mask.sum(), (~mask).sum()
-    aucs: Array = (ranks[:, mask].sum(axis=1) - marked * (marked + 1) / 2) / (marked * others)
-    return aucs

@@ -84,7 +84,7 @@ def results(
     if truth and truth.windows:
         absolute = np.mean([one.absolute for one in maps], axis=0)
         tables["planted_truth"] = planted_table(absolute, importance, truth, features, time)
-        metrics |= planted_metrics(maps, importance, tables["planted_truth"], truth, features, seed=seed)
+        metrics |= planted_metrics(absolute, tables["planted_truth"], truth, features)
     return Results(tables, {**metrics, **check_metrics(metrics)})
 
 

@@ -79,10 +79,8 @@ def test_points_are_doubled_where_the_sum_is_off(values: Floats) -> None:
 
 def test_the_sampling_error_is_how_much_other_draws_differ(values: Floats) -> None:
     """Over 200 draws of a linear function, whose attribution varies with the mean of the baselines alone."""
-    found = [
-        integrate_expected(linear, values[:1], SOURCE, np.random.default_rng(seed).choice(20, 6, replace=False), steps=1)
-        for seed in range(200)
-    ]  # fmt: skip
+    draws = [np.random.default_rng(seed).choice(20, 6, replace=False) for seed in range(200)]
+    found = [integrate_expected(linear, values[:1], SOURCE, drawn, steps=1) for drawn in draws]
     attributions = np.stack([one.attributions[0] for one in found]).astype(np.float64)
     actual = np.sqrt(attributions.var(axis=0).sum()) / np.sqrt((attributions.mean(axis=0) ** 2).sum())
     said = np.sqrt(np.mean([one.sampling_error[0] ** 2 for one in found]))

@@ -122,7 +122,7 @@ _PARAMETERS = (
               choices=("integrated_gradients", "expected_gradients")),
     Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2),
     Parameter("baseline", "mean", "what trials are compared with", choices=("zero", "mean", "control")),
-    Parameter("baseline_trials", 16, "trials that expected_gradients draws as baselines", minimum=1),
+    Parameter("baseline_trials", 32, "trials that expected_gradients draws as baselines", minimum=1),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
 )  # fmt: skip
 

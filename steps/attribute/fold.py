@@ -21,7 +21,7 @@ from steps.dataset import Dataset, Floats
 
 Method = Literal["integrated_gradients", "expected_gradients"]
 # Where the output hardly changes, the error relative to the change needs many points.
-MAX_STEPS: dict[Method, int] = {"integrated_gradients": 4096, "expected_gradients": 512}
+MAX_STEPS: dict[Method, int] = {"integrated_gradients": 4096, "expected_gradients": 1024}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Settings:
     method: Method = "integrated_gradients"
     steps: int = 32
     baseline: BaselineKind = "mean"
-    baseline_trials: int = 16
+    baseline_trials: int = 32
     target: Literal[0, 1] = 1
     seed: int = 0
 

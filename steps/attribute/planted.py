@@ -67,10 +67,10 @@ def planted_metrics(
     """Agreement with the truth, as metrics; what is undefined is absent.
 
     ``planted_truth_auc`` over features and ``planted_cells_auc`` over features x time points;
-    ``planted_features_recall`` and ``planted_cells_recall``, the share of what was changed that is among the top k, where k is how many were
-    changed (by chance k of all, given as ``planted_features_share`` and ``planted_cells_share``);
-    ``planted_window_auc``, the mean over changed features. Without intervals: resampled means are noisier than the
-    mean itself, so that their AUC is lower and a percentile interval need not hold the estimate.
+    ``planted_features_recall`` and ``planted_cells_recall``, the share of what was changed that is among the top k,
+    where k is how many were changed (by chance k of all, given as ``planted_features_share`` and
+    ``planted_cells_share``); ``planted_window_auc``, the mean over changed features. Without intervals: resampled
+    means are noisier than the mean itself, so that their AUC is lower and a percentile interval need not hold it.
 
     Args:
         absolute: mean absolute attribution, shape ``(timesteps, features)``.

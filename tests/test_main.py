@@ -15,6 +15,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from steps.errors import UserError
+from steps.main import check_early
+from steps.parameters import ENTRY_POINTS, PARAMETERS
 from tests.conftest import ROOT, mlflow_run, run_command, step
 
 SMALL: dict[str, Any] = {
@@ -299,6 +302,13 @@ def test_bad_input_is_one_line_and_registers_nothing(study: Study, tmp_path: Pat
     assert run.info.status == "FAILED"
     assert study.artifacts(run) == {"packages.json"}
     assert not run.inputs.dataset_inputs
+
+
+def test_a_baseline_that_the_method_cannot_use_is_refused_before_anything_runs() -> None:
+    defaults = {name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]}
+    check_early(defaults)
+    with pytest.raises(UserError, match="cannot use baseline=zero"):
+        check_early(defaults | {"method": "expected_gradients", "baseline": "zero"})
 
 
 def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path) -> None:

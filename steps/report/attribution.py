@@ -44,7 +44,7 @@ def verdict(metrics: Mapping[str, float]) -> str:
     failed = [_CHECKS[name][1] for name, passed in made.items() if not passed]
     if failed:
         sentence = (
-            f"The attribution did not pass {len(failed)} of {len(made)} checks, so do not rely on it: "
+            f"As a description of the models the attribution did not pass {len(failed)} of {len(made)} checks, so do not rely on it: "
             f"{'; '.join(failed)}."
         )
     else:
@@ -52,7 +52,9 @@ def verdict(metrics: Mapping[str, float]) -> str:
         passed = [_CHECKS[name][0] for name in made if name != "insertion" or "deletion" in made]
         listed = passed[0] if len(passed) == 1 else f"{', '.join(passed[:-1])}, and {passed[-1]}"
         number = f"{len(made)} checks" if len(made) > 1 else "one check"
-        sentence = f"The attribution passed its {number}: {listed}."
+        sentence = (
+            f"As a description of the models, be they good or bad, the attribution passed its {number}: {listed}."
+        )
     missing = [_CHECKS[name][2] for name in _CHECKS if name not in made]
     if missing:
         sentence += f" Not checked, because it needs more subjects or is undefined: {', '.join(missing)}."

@@ -28,8 +28,8 @@ def verdict_of(**changed: float) -> str:
 
 def test_all_checks_passed_is_one_sentence() -> None:
     assert verdict_of() == (
-        "The attribution passed its 4 checks: it adds up for every trial, removing what it calls important moves the "
-        "probability more than removing anything else, so does putting it back, and models with random weights give a "
+        "As a description of the models, be they good or bad, the attribution passed its 4 checks: it adds up for every "
+        "trial, removing what it calls important moves the probability more than removing anything else, so does putting it back, and models with random weights give a "
         "different one."
     )
 
@@ -45,7 +45,9 @@ def test_all_checks_passed_is_one_sentence() -> None:
 )
 def test_a_failed_check_is_named(changed: dict[str, float], reason: str) -> None:
     found = verdict_of(**changed)
-    assert found.startswith("The attribution did not pass 1 of 4 checks, so do not rely on it: ")
+    assert found.startswith(
+        "As a description of the models the attribution did not pass 1 of 4 checks, so do not rely on it: "
+    )
     assert reason in found
 
 
@@ -53,7 +55,8 @@ def test_what_was_not_checked_is_admitted() -> None:
     metrics = {"trials_above_tolerance": 0}
     found = verdict(check_metrics(metrics))
     assert found == (
-        "The attribution passed its one check: it adds up for every trial. Not checked, because it needs more subjects "
+        "As a description of the models, be they good or bad, the attribution passed its one check: it adds up for "
+        "every trial. Not checked, because it needs more subjects "
         "or is undefined: deletion, insertion, random weights."
     )
     assert verdict({}) == ""
@@ -63,7 +66,7 @@ def test_the_section_is_in_both_reports(make_report: MakeReport) -> None:
     metrics = {**GOOD, **check_metrics(GOOD), "trials_hit": 20, "trials_error": 0}
     data = make_report(attribution_metrics=metrics)
     for text in (report_html(data), report_markdown(data)):
-        assert "The attribution passed its 4 checks" in text
+        assert "the attribution passed its 4 checks" in text
         assert "All 20 trials were decided rightly at 0.5, so there is nothing to say about errors." in text
         assert "0.30 [0.10, 0.50]" in text
 

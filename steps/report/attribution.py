@@ -44,8 +44,8 @@ def verdict(metrics: Mapping[str, float]) -> str:
     failed = [_CHECKS[name][1] for name, passed in made.items() if not passed]
     if failed:
         sentence = (
-            f"As a description of the models the attribution did not pass {len(failed)} of {len(made)} checks, so do not rely on it: "
-            f"{'; '.join(failed)}."
+            f"As a description of the models the attribution did not pass {len(failed)} of {len(made)} checks, "
+            f"so do not rely on it: {'; '.join(failed)}."
         )
     else:
         # "so does" needs something before it.

@@ -28,9 +28,9 @@ def verdict_of(**changed: float) -> str:
 
 def test_all_checks_passed_is_one_sentence() -> None:
     assert verdict_of() == (
-        "As a description of the models, be they good or bad, the attribution passed its 4 checks: it adds up for every "
-        "trial, removing what it calls important moves the probability more than removing anything else, so does putting it back, and models with random weights give a "
-        "different one."
+        "As a description of the models, be they good or bad, the attribution passed its 4 checks: it adds up for "
+        "every trial, removing what it calls important moves the probability more than removing anything else, so "
+        "does putting it back, and models with random weights give a different one."
     )
 
 

@@ -17,6 +17,7 @@ from mlflow.entities import Run
 from rich.console import Console
 from rich.table import Table
 
+from steps.attribute.baselines import check_method
 from steps.cli import door
 from steps.errors import UserError
 from steps.evaluate.thresholds import parse_thresholds
@@ -95,6 +96,7 @@ def check_early(parameters: dict[str, Any]) -> None:
     parse_thresholds(parameters["thresholds"])
     parse_cv(parameters["cv"])
     worker_count(parameters["workers"], 1)
+    check_method(parameters["method"], parameters["baseline"])
     class_weights(parameters["class_weight"], np.array([0, 1], np.int8))
 
 

@@ -122,8 +122,11 @@ _PARAMETERS = (
     # evaluate and attribute
     Parameter("train_run_id", "latest", "run ID of a training, or 'latest'"),
     Parameter("thresholds", "0.5,0.43,0.35", "decision thresholds, comma-separated"),
+    Parameter("method", "integrated_gradients", "from one baseline, or expected_gradients: from many drawn trials",
+              choices=("integrated_gradients", "expected_gradients")),
     Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2),
-    Parameter("baseline", "mean", "baseline of Integrated Gradients", choices=("zero", "mean", "control")),
+    Parameter("baseline", "mean", "what trials are compared with", choices=("zero", "mean", "control")),
+    Parameter("baseline_trials", 32, "trials that expected_gradients draws as baselines", minimum=1),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
 )  # fmt: skip
 
@@ -139,14 +142,14 @@ _TRAIN = (
     "workers", "resume", "log_level",
 )  # fmt: skip
 _EVALUATE = ("thresholds",)
-_ATTRIBUTE = ("steps", "baseline", "target")
+_ATTRIBUTE = ("method", "steps", "baseline", "baseline_trials", "target")
 
 ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "main": ("run_name", "seed", "reuse", "register", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, "cwd"),
     "prepare": (*_PREPARE, "seed", "cwd"),
     "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
     "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
-    "attribute": ("train_run_id", *_ATTRIBUTE, "cwd"),
+    "attribute": ("train_run_id", *_ATTRIBUTE, "seed", "cwd"),
     "sync": ("prune", "cwd"),
 }
 

@@ -15,6 +15,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from steps.errors import UserError
+from steps.main import check_early
+from steps.parameters import ENTRY_POINTS, PARAMETERS
 from tests.conftest import ROOT, mlflow_run, run_command, step
 
 SMALL: dict[str, Any] = {
@@ -28,6 +31,11 @@ SMALL: dict[str, Any] = {
     "batch_size": 8,
 }
 CHAIN = ("prepare", "train", "evaluate", "attribute")
+ATTRIBUTION_TABLES = (
+    "feature_importance", "attribution_map", "attribution_map_signed", "cell_importance", "time_importance",
+    "importance_by_outcome", "rank_stability", "class_trajectories", "deletion_insertion", "randomisation",
+    "planted_truth", "completeness",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,12 @@ def test_attribution_is_complete_and_covers_every_feature(study: Study) -> None:
     importance = list(csv.DictReader(io.StringIO(study.text(run, "feature_importance.csv"))))
     assert len(importance) == 6
     assert [int(row["rank"]) for row in importance] == list(range(1, 7))
-    assert {"attribution_map.csv", "completeness.csv"} <= study.artifacts(run)
+    assert {f"{name}.csv" for name in ATTRIBUTION_TABLES} <= study.artifacts(run)
+    for name in ("attribution_map", "feature_importance", "time_importance", "deletion_insertion"):
+        assert {f"{name}.png", f"{name}.svg"} <= study.artifacts(run)
+    for name in ("deletion_area_cells", "insertion_area_cells", "randomised_correlation", "rank_tau_pairwise"):
+        assert -1 <= run.data.metrics[name] <= 1
+    assert run.data.metrics["check_completeness"] == 1
     trials = list(csv.DictReader(io.StringIO(study.text(run, "completeness.csv"))))
     assert len(trials) == len(study.text(study.of("evaluate")[0], "results.csv").splitlines()) - 1
     assert run.data.metrics["completeness_error_max"] == max(float(row["relative_error"]) for row in trials)
@@ -183,7 +196,8 @@ def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
     for text in (page, markdown, main.data.tags["mlflow.note.content"]):
         assert f"{summary['subject']['auc']['value']:.3f} [" in text
     assert "epochs=3" in markdown
-    assert page.count("<img ") == 10
+    drawn = [name for step in (evaluate, study.of("attribute")[0]) for name in study.artifacts(step)]
+    assert page.count("<img ") == sum(name.endswith(".png") for name in drawn) - 1, "the subjects are a table there"
     assert f"cd {study.folder} && mlflow ui" in study.output
     for entry_point in CHAIN:
         assert study.of(entry_point)[0].info.run_id in study.output
@@ -254,9 +268,21 @@ def test_evaluate_alone_finds_the_training_and_doubles_nothing(study: Study) -> 
 
 
 def test_attribute_alone_finds_the_training(study: Study) -> None:
-    alone = mlflow_run("-e", "attribute", cwd=study.folder, baseline="control", target=0)
+    alone = mlflow_run(
+        "-e",
+        "attribute",
+        cwd=study.folder,
+        baseline="control",
+        target=0,
+        method="expected_gradients",
+        baseline_trials=3,
+    )
     assert alone.returncode == 0, alone.stderr[-3000:]
-    assert study.of("attribute")[-1].data.tags["train_run_id"] == study.of("train")[-1].info.run_id
+    run = study.of("attribute")[-1]
+    assert run.data.tags["train_run_id"] == study.of("train")[-1].info.run_id
+    trials = list(csv.DictReader(io.StringIO(study.text(run, "completeness.csv"))))
+    assert {row["baselines"] for row in trials} == {"3"}
+    assert all(float(row["sampling_error"]) > 0 for row in trials)
 
 
 def test_results_do_not_depend_on_the_number_of_workers(study: Study) -> None:
@@ -298,6 +324,13 @@ def test_bad_input_is_one_line_and_registers_nothing(study: Study, tmp_path: Pat
     assert run.info.status == "FAILED"
     assert study.artifacts(run) == {"packages.json"}
     assert not run.inputs.dataset_inputs
+
+
+def test_a_baseline_that_the_method_cannot_use_is_refused_before_anything_runs() -> None:
+    defaults = {name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]}
+    check_early(defaults)
+    with pytest.raises(UserError, match="cannot use baseline=zero"):
+        check_early(defaults | {"method": "expected_gradients", "baseline": "zero"})
 
 
 def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path) -> None:

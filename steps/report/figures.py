@@ -6,12 +6,11 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from steps.attribute.figures import bars, heatmap
 from steps.drawing import as_svg
 from steps.evaluate.figures import all_figures
+from steps.report import attribution
 from steps.report.data import ReportData
 
 EVALUATION, ATTRIBUTION = "evaluation", "attribution"
@@ -52,19 +51,10 @@ def pictures(data: ReportData) -> list[Picture]:
     evaluation = {
         stem: figure for name, figure in drawn.items() if (stem := name.rpartition(".")[0]) not in _TABLES_OF_THE_PAGE
     }
-    truth = data.manifest.planted_truth
-    features = [str(name) for name in data.attribution_map["feature"]]
-    values = data.attribution_map.drop(columns="feature").to_numpy(np.float64)
-    attribution = {
-        "feature_importance": bars(data.importance, truth=truth),
-        "attribution_map": heatmap(
-            values, features, data.manifest.time, time_unit=data.manifest.time_unit, truth=truth
-        ),
-    }  # fmt: skip
-    texts = _texts(data)
+    texts = _texts(data) | attribution.texts(data)
     return [
         _picture(name, part, figure, texts)
-        for part, figures in ((EVALUATION, evaluation), (ATTRIBUTION, attribution))
+        for part, figures in ((EVALUATION, evaluation), (ATTRIBUTION, attribution.figures(data)))
         for name, figure in figures.items()
     ]
 
@@ -81,8 +71,6 @@ def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
     counts, names = data.summary["counts"], data.label_names
     who = f"{counts['trials']} trials and {counts['subjects']} subjects"
     thresholds = ", ".join(f"{threshold:g}" for threshold in data.summary["thresholds"])
-    planted = " Features that the simulation changed are marked." if data.is_simulated else ""
-    top = ", ".join(str(name) for name in data.importance["feature"].head(3))
     return {
         "roc": (
             "ROC. The further a curve is from the diagonal the better; the band is what other subjects might give.",
@@ -128,15 +116,6 @@ def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
         "training_curves": (
             "Loss and accuracy of every fold. Where curves part, models learn their training subjects by heart.",
             f"Training and validation loss and accuracy per epoch of {len(data.histories)} folds.",
-        ),
-        "feature_importance": (
-            "What the models looked at: mean size of each feature's attribution; whiskers are one standard deviation "
-            f"over folds.{planted}",
-            f"Bars of feature importance; the most important features are {top}.",
-        ),
-        "attribution_map": (
-            f"Where in time they looked.{' Boxes are what the simulation changed.' if planted else ''}",
-            f"Heatmap of mean absolute attribution, features by time; the most important features are {top}.",
         ),
     }
 

@@ -156,16 +156,21 @@ def importance_table(data: ReportData) -> Table:
             Cell(name),
             Cell(f"{record['importance'] / 10**exponent:.2f}", float(record["importance"])),
             Cell(f"{spread / 10**exponent:.2f}", spread) if math.isfinite(spread) else Cell(UNDEFINED),
+            Cell(_scaled_interval(float(record["low"]), float(record["high"]), exponent)),
         ]
         if planted is not None:
             row.append(Cell("yes" if name in planted else "no"))
         rows.append(row)
-    columns: tuple[str, ...] = ("rank", "feature", "importance", "SD over folds")
+    columns: tuple[str, ...] = ("rank", "feature", "importance", "SD over folds", "95% interval over subjects")
     if planted is not None:
         columns += ("changed",)
     unit = f"in 10{_raised(exponent)} probability per time point"
     caption = f"The {len(rows)} most important of {len(data.importance)} features, {unit}."
     return Table.of(columns, rows, caption)
+
+
+def _scaled_interval(low: float, high: float, exponent: int) -> str:
+    return f"[{low / 10**exponent:.2f}, {high / 10**exponent:.2f}]" if math.isfinite(low) else UNDEFINED
 
 
 def runtime_table(data: ReportData) -> Table:

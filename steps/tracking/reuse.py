@@ -33,7 +33,7 @@ _ARTIFACTS = {
     "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
     "train": ("runtime.json",),
     "evaluate": ("results.csv", "subjects.csv", "summary.json", "in_fold_thresholds.csv"),
-    "attribute": ("feature_importance.csv", "attribution_map.csv"),
+    "attribute": ("feature_importance.csv", "attribution_map.csv", "time_importance.csv", "deletion_insertion.csv"),
 }
 
 

@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.attribute.importance import attribution_map, feature_importance, fold_map
+from steps.attribute.faithfulness import fold_curves
+from steps.attribute.fold import FoldResult, Settings
+from steps.attribute.importance import fold_map
+from steps.attribute.outcomes import fold_outcomes
+from steps.attribute.results import REPORTED_TABLES, Results, results
 from steps.dataset import Dataset
 from steps.evaluate.in_fold import FoldThreshold, in_fold_table
 from steps.evaluate.summary import summary
@@ -22,6 +26,23 @@ from steps.report.render import report_html
 
 NASTY = '<script>alert("x")</script>'
 MakeReport = Callable[..., ReportData]
+
+
+def made_up_attribution(tested: Dataset, generator: np.random.Generator) -> Results:
+    """The attribution of a mean over everything, one fold per subject, that of the trial's values themselves."""
+    folds, names = [], []
+    for name in np.unique(tested.subjects):
+        test = tested.of_subjects([str(name)])
+        baseline = np.zeros_like(test.values[0])
+        curves = fold_curves(
+            lambda inputs: inputs.mean(axis=(1, 2), dtype=np.float64),
+            test.values, baseline, test.values, test.subjects, generator=generator, orders=2,
+        )  # fmt: skip
+        completeness = pd.DataFrame({"subject": test.subjects, "trial": test.trials, "relative_error": 0.004})
+        outcomes = fold_outcomes(test.values, generator.random(len(test.labels)), test.labels, test.subjects)
+        folds.append(FoldResult(test, fold_map(test.values, test.subjects), completeness, outcomes, curves, None))
+        names.append((str(name), 1))
+    return results(folds, names, tested, Settings())
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +66,7 @@ def make_report(small_study: Dataset) -> MakeReport:
                 for number in range(1, repeats + 1)
             ]
         )
-        shape = (2, dataset.timesteps, len(dataset.features))
-        maps = [fold_map(generator.normal(size=shape).astype(np.float32)) for _ in range(3)]
+        made_up = made_up_attribution(tested, generator)
         history = pd.DataFrame({name: [0.6, 0.5] for name in ("loss", "val_loss", "accuracy", "val_accuracy")})
         data = ReportData(
             run_name="fear",
@@ -59,13 +79,10 @@ def make_report(small_study: Dataset) -> MakeReport:
             subjects=subjects_table(results),
             in_fold=in_fold,
             histories=[history, history],
-            importance=feature_importance(maps, dataset.features),
-            attribution_map=attribution_map(maps, dataset.features, dataset.time),
-            attribution_metrics={
-                "completeness_error_max": 0.004,
-                "trials_above_tolerance": 0,
-                "planted_truth_auc": 0.8,
-            },
+            importance=made_up.tables["feature_importance"],
+            attribution_map=made_up.tables["attribution_map"],
+            attribution_metrics=made_up.metrics,
+            attribution_tables={name: made_up.tables[name] for name in REPORTED_TABLES},
             runtime={"folds": 8, "workers": 2, "training_s": 8.0, "training_s_mean_per_fold": 1.0, "folds_wall_s": 5.0},
             steps=[
                 StepTime(name, f"{name}-run", 1.5, name == "prepare")

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from steps.dataset import Dataset
-from steps.report.figures import pictures
+from steps.report.figures import ATTRIBUTION, pictures
 from steps.report.render import DESCRIPTION_LENGTH, description, report_html, report_markdown
 from steps.report.tables import result_rows
 from tests.report.conftest import NASTY, MakeReport
@@ -184,9 +184,9 @@ def test_one_class_has_no_auc_and_says_so(make_report: MakeReport, small_study: 
 
 def test_a_single_fold_without_training_history(make_report: MakeReport, small_study: Dataset) -> None:
     one = small_study.of_subjects([str(small_study.subjects[~small_study.is_control][0])])
-    importance = make_report().importance.assign(sd=np.nan)
+    importance = make_report().importance.assign(sd=np.nan, low=np.nan, high=np.nan)
     page = Page(report_html(make_report(one, histories=[], importance=importance)))
-    assert page.table("rank")[1][3] == "–"
+    assert page.table("rank")[1][3:5] == ["–", "–"]
 
 
 def test_figures_are_captioned_vector_and_reproducible(make_report: MakeReport) -> None:
@@ -195,7 +195,9 @@ def test_figures_are_captioned_vector_and_reproducible(make_report: MakeReport) 
         "roc", "precision_recall", "reliability", "confusion", "threshold_sweep", "decision_curve",
         "subject_probabilities", "training_curves",
     ]  # fmt: skip
-    assert [picture.name for picture in drawn][-2:] == ["feature_importance", "attribution_map"]
+    assert [picture.name for picture in drawn if picture.part == ATTRIBUTION] == [
+        "feature_importance", "attribution_map", "time_importance", "importance_by_outcome", "deletion_insertion",
+    ]  # fmt: skip
     assert all(picture.caption and picture.alt for picture in drawn)
     # Only figures nobody described get a caption that repeats their name.
     assert not [picture.name for picture in drawn if picture.alt.startswith("Figure: ")]

@@ -121,6 +121,10 @@ _PARAMETERS = (
     Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2),
     Parameter("baseline", "mean", "baseline of Integrated Gradients", choices=("zero", "mean", "control")),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
+    # predict
+    Parameter("model_uri", "models:/fear-classifier@challenger",
+              "models:/<name>@<alias>, models:/<name>/<version>, models:/m-... or runs:/<run id>/model"),
+    Parameter("threshold", "auto", "decision threshold, or 'auto': what the model's version says, else 0.5"),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
@@ -143,6 +147,7 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
     "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
     "attribute": ("train_run_id", *_ATTRIBUTE, "cwd"),
+    "predict": ("model_uri", "source", "threshold", "max_gap", "steps", "baseline", "seed", "cwd"),
 }
 
 

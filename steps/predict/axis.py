@@ -46,7 +46,9 @@ def on_time_axis(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[s
             )
     notes = []
     if trained.time_unit == "sample":
-        notes.append("The model's training recordings had no common time axis, so sampling rates could not be compared.")
+        notes.append(
+            "The model's training recordings had no common time axis, so sampling rates could not be compared."
+        )
     elif not recorded.has_time:
         notes.append("The recordings have no time, so their sampling rate could not be compared with the model's.")
     else:
@@ -61,8 +63,8 @@ def _check_axis(recorded: Recorded, trained: TrainedOn) -> None:
         if np.abs(one.time - expected).max() > tolerance:
             unit = "" if trained.time_unit == "recorded" else f" {trained.time_unit}"
             raise UserError(
-                f"{_which(recorded, trial, one)} has another sampling rate or time axis: its time runs {_span(one.time)}, "
-                f"expected {_span(expected)}{unit} as in the model's training"
+                f"{_which(recorded, trial, one)} has another sampling rate or time axis: its time runs "
+                f"{_span(one.time)}, expected {_span(expected)}{unit} as in the model's training"
             )
 
 

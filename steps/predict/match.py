@@ -110,7 +110,9 @@ def _check_units(recorded: Recorded, trained: TrainedOn, positions: Mapping[str,
             unknown.append(expected)
     if unknown:
         units = ", ".join(sorted(set(unknown)))
-        return [f"The recordings name no unit for {len(unknown)} features; they were taken to be the model's ({units})."]
+        return [
+            f"The recordings name no unit for {len(unknown)} features; they were taken to be the model's ({units})."
+        ]
     if not trained.units and not any(split_unit(name)[1] for name in trained.features):
         return ["The model was trained on recordings without units, so units could not be compared."]
     return []

@@ -17,7 +17,8 @@ from steps.prepare.table import SUFFIXES, read_table
 from steps.prepare.validate import check
 
 _EXPECTED = (
-    f"a folder with {PARTICIPANTS}/, a {' or '.join(SUFFIXES)} table, or a dataset artifact (a folder or runs:/<id>/dataset)"
+    f"a folder with {PARTICIPANTS}/, a {' or '.join(SUFFIXES)} table, or a dataset artifact (a folder or "
+    "runs:/<run id>/dataset)"
 )
 
 

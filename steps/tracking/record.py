@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import mlflow
 import numpy as np
@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from steps.dataset import Manifest
+
+class Described(Protocol):
+    """A dataset as far as its record goes: a manifest, or recordings that were scored."""
+
+    @property
+    def source(self) -> str:
+        """Where the trials came from, as the user named it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+
 
 # MLflow refuses larger batches.
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH, _TAGS_PER_BATCH = 1000, 100, 100
@@ -91,7 +102,7 @@ def describe(run_id: str, markdown: str) -> None:
     MlflowClient().set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
 
 
-def log_dataset_input(manifest: Manifest, uri: str, context: str) -> None:
+def log_dataset_input(manifest: Described, uri: str, context: str) -> None:
     """Log a dataset as an input of the active run."""
     if RunsArtifactRepository.is_runs_uri(uri):
         uri = RunsArtifactRepository.get_underlying_uri(uri)

@@ -30,7 +30,7 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def predict(
         self,
         context: Any,
-        model_input: np.ndarray,  # type: ignore[type-arg]
+        model_input: np.ndarray,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """A row per trial of ``model_input``, ``(trials, timesteps, features)``.
@@ -69,7 +69,7 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             }
         )
 
-    def _check(self, values: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _check(self, values: np.ndarray) -> None:
         wrong = np.argwhere(~np.isfinite(values))
         if len(wrong):
             trial, point, feature = wrong[0].tolist()

@@ -84,7 +84,11 @@ def attribution_map(
     figure = Figure(figsize=(9.0, 1.7 + 0.21 * max(4, len(order))), layout="constrained")
     axes = figure.subplots()
     mesh = axes.pcolormesh(
-        np.asarray(time), np.arange(len(order)), values[order], cmap="cividis", vmin=0, shading="nearest"
+        *(np.asarray(time), np.arange(len(order)), values[order]),
+        cmap="cividis",
+        vmin=0,
+        shading="nearest",
+        rasterized=True,  # else an SVG holds a path per cell
     )
     axes.invert_yaxis()
     bar = figure.colorbar(mesh, ax=axes, pad=0.01, aspect=max(8, len(order)))

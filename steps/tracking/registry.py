@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
@@ -95,7 +97,7 @@ def resolve(uri: str) -> ModelReference:
 def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
     versions = _versions(client, name)
     try:
-        return _reference(client.get_model_version_by_alias(name, alias))
+        return _reference(client, client.get_model_version_by_alias(name, alias))
     except MlflowException as error:
         raise UserError(
             f"model {name} has no alias {alias!r}; there are {_what_is_there(client, name, versions)}; set it with: "
@@ -108,7 +110,7 @@ def _by_version(client: MlflowClient, name: str, wanted: str) -> ModelReference:
     versions = _versions(client, name)
     for version in reversed(versions):
         if wanted in (str(version.version), "latest"):
-            return _reference(client.get_model_version(name, version.version))
+            return _reference(client, client.get_model_version(name, version.version))
     raise UserError(f"model {name} has no version {wanted}; there are {_what_is_there(client, name, versions)}")
 
 
@@ -125,11 +127,10 @@ def _by_run(client: MlflowClient, run_id: str, uri: str) -> ModelReference:
         run = client.get_run(run_id)
     except MlflowException as error:
         raise UserError(f"there is no run {run_id} in this store; expected {_FORMS}") from error
-    outputs = run.outputs.model_outputs if run.outputs else []
     registered = client.search_model_versions(f"run_id = '{run_id}'")
-    if len(registered) == len(outputs) == 1:
-        return _reference(registered[0])
-    return ModelReference(uri=uri, model_id=outputs[0].model_id if len(outputs) == 1 else "")
+    if len(registered) == 1 and _model_of(run):
+        return _reference(client, registered[0])
+    return ModelReference(uri=uri, model_id=_model_of(run))
 
 
 def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
@@ -151,11 +152,21 @@ def _what_is_there(client: MlflowClient, name: str, versions: list[ModelVersion]
     )
 
 
-def _reference(version: ModelVersion) -> ModelReference:
+def _model_of(run: Run) -> str:
+    """ID of the model a run logged, "" unless it is exactly one."""
+    logged = {output.model_id for output in run.outputs.model_outputs} if run.outputs else set()
+    return str(logged.pop()) if len(logged) == 1 else ""
+
+
+def _reference(client: MlflowClient, version: ModelVersion) -> ModelReference:
+    model_id = version.model_id or ""
+    if not model_id and version.run_id:  # a registry in SQL does not keep it
+        with suppress(MlflowException):  # nor does anything keep the run
+            model_id = _model_of(client.get_run(version.run_id))
     return ModelReference(
         uri=f"models:/{version.name}/{version.version}",
         name=version.name,
         version=str(version.version),
-        model_id=version.model_id or "",
+        model_id=model_id,
         tags=dict(version.tags),
     )

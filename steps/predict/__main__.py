@@ -87,7 +87,7 @@ def score_source(parameters: Mapping[str, Any]) -> None:
             for suffix in ("png", "svg"):
                 record.log_figure(run_id, figure, f"{name}.{suffix}")
         points = words.lines(uri, unseen, trained, predictions, importance, threshold)
-        warned, measured = words.warnings(unseen, predictions, subjects), words.results(performance)
+        warned, measured = words.warnings(predictions, subjects), words.results(performance)
         record.describe(run_id, words.markdown(points, warned, measured))
         for line in (*points, *measured):
             click.echo(line)

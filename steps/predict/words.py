@@ -14,7 +14,7 @@ from steps.trained_on import TrainedOn
 _LISTED = 8
 
 
-def warnings(unseen: Unseen, predictions: pd.DataFrame, subjects: pd.DataFrame) -> list[str]:
+def warnings(predictions: pd.DataFrame, subjects: pd.DataFrame) -> list[str]:
     """What a reader must not miss: subjects the model was fitted on, and trials unlike any it has seen."""
     found = []
     names = subjects["subject"].nunique()

@@ -109,7 +109,9 @@ def test_every_locked_requirement_has_hashes_and_no_index() -> None:
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text + (ROOT / "conda.yaml").read_text())
 
 
-@pytest.mark.parametrize("module", ["steps.prepare.__main__", "steps.main", "steps.evaluate.metrics", "steps.predict.__main__"])
+@pytest.mark.parametrize(
+    "module", ["steps.prepare.__main__", "steps.main", "steps.evaluate.metrics", "steps.predict.__main__"]
+)
 def test_tensorflow_is_imported_only_where_it_is_needed(module: str) -> None:
     code = f"import {module}, sys; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

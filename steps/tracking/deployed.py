@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from pydantic import ValidationError
 
 from steps.errors import UserError
@@ -42,12 +42,20 @@ class Deployed:
 
 
 def fetch(reference: ModelReference) -> Deployed:
-    """The two files of a deployable model, checked as far as that goes without TensorFlow.
+    """The two files of a deployable model, checked.
 
     Raises:
         UserError: a file is missing or malformed, or the network holds code.
     """
-    archive, training = (_read(reference.uri, name) for name in (NETWORK_FILE, TRAINING_FILE))
+    return checked(reference, *(_read(reference.uri, name) for name in (NETWORK_FILE, TRAINING_FILE)))
+
+
+def checked(reference: ModelReference, archive: bytes, training: bytes) -> Deployed:
+    """A deployable model from the content of its two files, checked as far as that goes without TensorFlow.
+
+    Raises:
+        UserError: a file is malformed, or the network holds code.
+    """
     try:
         trained = TrainedOn.model_validate_json(training)
     except ValidationError as error:
@@ -90,8 +98,8 @@ def load_network(deployed: Deployed) -> keras.Model:
 def _read(uri: str, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            path = mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/{name}", dst_path=scratch)
-            return Path(path).read_bytes()
+            # Not mlflow.artifacts: it takes the file's path behind models:/m-... for a version.
+            return Path(get_artifact_repository(uri).download_artifacts(name, scratch)).read_bytes()
         except (MlflowException, OSError) as error:
             raise UserError(
                 f"{uri} is not a deployable model of this project: it holds no {name} "

@@ -55,7 +55,7 @@ def test_another_length_is_refused_where_training_resampled_nothing(trained: Tra
 
 def test_a_prepared_dataset_is_not_interpolated_twice(trained: TrainedOn) -> None:
     model = trained.model_copy(update={"time_normalised": True})
-    with pytest.raises(UserError, match="was prepared with 30 time points, expected 21 .*timesteps=21"):
+    with pytest.raises(UserError, match=r"was prepared with 30 time points, expected 21 .*timesteps=21"):
         on_time_axis(of(recording(np.linspace(0, 100, 30)), time_unit="%"), model)
 
 

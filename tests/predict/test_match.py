@@ -20,7 +20,9 @@ def renamed(recorded: Recorded, **names: str) -> Recorded:
 
 def relabelled(recorded: Recorded, label: str) -> Recorded:
     first, *others = (one for one in recorded.recordings if not one.is_control)
-    return replace(recorded, recordings=(replace(first, label=label), *others), trials=recorded.trials[: len(others) + 1])
+    return replace(
+        recorded, recordings=(replace(first, label=label), *others), trials=recorded.trials[: len(others) + 1]
+    )
 
 
 def test_reordered_features_find_their_places(recorded: Recorded, trained: TrainedOn) -> None:

@@ -100,7 +100,7 @@ def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
         return _reference(client, client.get_model_version_by_alias(name, alias))
     except MlflowException as error:
         raise UserError(
-            f"model {name} has no alias {alias!r}; there are {_what_is_there(client, name, versions)}; set it with: "
+            f"model {name} has no alias {alias!r}; it has {_what_is_there(client, name, versions)}; set it with: "
             f"python -c \"import mlflow; mlflow.MlflowClient().set_registered_model_alias('{name}', '{alias}', "
             f"'{versions[-1].version}')\""
         ) from error
@@ -111,7 +111,7 @@ def _by_version(client: MlflowClient, name: str, wanted: str) -> ModelReference:
     for version in reversed(versions):
         if wanted in (str(version.version), "latest"):
             return _reference(client, client.get_model_version(name, version.version))
-    raise UserError(f"model {name} has no version {wanted}; there are {_what_is_there(client, name, versions)}")
+    raise UserError(f"model {name} has no version {wanted}; it has {_what_is_there(client, name, versions)}")
 
 
 def _by_model_id(client: MlflowClient, model_id: str) -> ModelReference:

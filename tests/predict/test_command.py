@@ -134,7 +134,7 @@ def test_a_source_in_the_store_is_found_by_its_uri(registered: Path, new_people:
     ("change", "message"),
     [
         ({"source": "simulated"}, "predict needs the recordings to score"),
-        ({"model_uri": "models:/fear-classifier@champion"}, "no alias 'champion'; there are version 1"),
+        ({"model_uri": "models:/fear-classifier@champion"}, "no alias 'champion'; it has version 1"),
         ({"threshold": "2"}, "threshold is '2'"),
         ({"source": "wrong.csv"}, "not the model's: missing 'ankle_moment_x'"),
         ({"source": "short.csv"}, "has 11 time points, expected 21"),

@@ -106,7 +106,7 @@ def test_promotion_is_an_alias(registered: tuple[str, str]) -> None:
     with pytest.raises(UserError) as missing:
         registry.resolve("models:/fear-classifier@champion")
     message = str(missing.value)
-    assert "no alias 'champion'; there are version 1 and alias challenger (version 1)" in message
+    assert "no alias 'champion'; it has version 1 and alias challenger (version 1)" in message
     command = message.partition('python -c "')[2].partition('"')[0]
     exec(command)  # noqa: S102 - the message's own advice
     assert registry.resolve("models:/fear-classifier@champion").version == "1"
@@ -115,7 +115,7 @@ def test_promotion_is_an_alias(registered: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("models:/fear-classifier/7", "model fear-classifier has no version 7; there are version 1"),
+        ("models:/fear-classifier/7", "model fear-classifier has no version 7; it has version 1"),
         ("models:/other@champion", "no registered model 'other': registered are fear-classifier"),
         ("models:/o'; drop@champion", "no registered model"),
         ("models:/m-0123abc", "there is no model m-0123abc in this store; expected models:/fear-classifier@<alias>"),

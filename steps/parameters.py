@@ -128,6 +128,10 @@ _PARAMETERS = (
     Parameter("baseline", "mean", "what trials are compared with", choices=("zero", "mean", "control")),
     Parameter("baseline_trials", 32, "trials that expected_gradients draws as baselines", minimum=1),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
+    # predict
+    Parameter("model_uri", "models:/fear-classifier@challenger",
+              "models:/<name>@<alias>, models:/<name>/<version>, models:/m-... or runs:/<run id>/model"),
+    Parameter("threshold", "auto", "decision threshold, or 'auto': what the model's version says, else 0.5"),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
@@ -150,6 +154,7 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
     "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
     "attribute": ("train_run_id", *_ATTRIBUTE, "seed", "cwd"),
+    "predict": ("model_uri", "source", "threshold", "max_gap", "steps", "baseline", "seed", "cwd"),
     "sync": ("prune", "cwd"),
 }
 

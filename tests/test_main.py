@@ -333,6 +333,28 @@ def test_a_baseline_that_the_method_cannot_use_is_refused_before_anything_runs()
         check_early(defaults | {"method": "expected_gradients", "baseline": "zero"})
 
 
+def test_predict_scores_new_people_with_the_registered_model(study: Study, tmp_path: Path) -> None:
+    manifest = json.loads(study.text(study.of("prepare")[0], "dataset/dataset.json"))
+    rows = [",".join(("subject", "trial", "time", *reversed(manifest["features"])))]
+    rows += [
+        ",".join([subject, "1", str(time), *[str(0.1 * time)] * len(manifest["features"])])
+        for subject in ("S01", "N01")
+        for time in manifest["time"]
+    ]
+    (tmp_path / "new.csv").write_text("\n".join(rows) + "\n")
+    done = mlflow_run("-e", "predict", cwd=study.folder, source=tmp_path / "new.csv", threshold=0.35)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 trials of 2 subjects scored by models:/fear-classifier/1" in done.stdout
+    assert "warning: the model was FITTED ON 1 of these 2 subjects (S01)" in done.stderr
+    (run,) = study.of("predict")
+    scored = list(csv.DictReader(io.StringIO(study.text(run, "predictions.csv"))))
+    assert [(row["subject"], row["in_training"], row["threshold"]) for row in scored] == [
+        ("N01", "0", "0.35"),
+        ("S01", "1", "0.35"),
+    ]
+    assert {"attribution.parquet", "probabilities.svg", "probabilities.png"} <= study.artifacts(run)
+
+
 def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path) -> None:
     failed = step("evaluate", tmp_path)
     assert failed.returncode == 2

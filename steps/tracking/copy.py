@@ -25,6 +25,7 @@ from mlflow.entities import (
     FileInfo,
     InputTag,
     LoggedModel,
+    LoggedModelInput,
     LoggedModelOutput,
     Metric,
     Param,
@@ -126,9 +127,14 @@ class Copy:
                 for item in run.inputs.dataset_inputs
             ]
             self.sink.log_inputs(sink_run_id, datasets=inputs)
+        present = self.sink.get_run(sink_run_id)
+        if run.inputs and run.inputs.model_inputs:
+            known = {model.model_id for model in present.inputs.model_inputs} if present.inputs else set()
+            used = [self.names.identifiers.get(model.model_id, model.model_id) for model in run.inputs.model_inputs]
+            if fresh := [LoggedModelInput(model_id) for model_id in used if model_id not in known]:
+                self.sink.log_inputs(sink_run_id, models=fresh)
         if run.outputs and run.outputs.model_outputs:
-            present = self.sink.get_run(sink_run_id).outputs
-            known = {model.model_id for model in present.model_outputs} if present else set()
+            known = {model.model_id for model in present.outputs.model_outputs} if present.outputs else set()
             made = [
                 LoggedModelOutput(self.names.identifiers[model.model_id], model.step)
                 for model in run.outputs.model_outputs

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import mlflow
 import numpy as np
@@ -32,7 +32,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from steps.dataset import Manifest
+
+class Described(Protocol):
+    """A dataset as far as its record goes: a manifest, or recordings that were scored."""
+
+    @property
+    def source(self) -> str:
+        """Where the trials came from, as the user named it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+
 
 # MLflow refuses larger batches.
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH, _TAGS_PER_BATCH = 1000, 100, 100
@@ -138,7 +149,7 @@ def log_dataset_parts(run_id: str, parts: Sequence[DatasetPart]) -> None:
     MlflowClient().log_inputs(run_id, datasets=inputs)
 
 
-def log_dataset_input(manifest: Manifest, uri: str, context: str) -> None:
+def log_dataset_input(manifest: Described, uri: str, context: str) -> None:
     """Log a dataset as an input of the active run."""
     # MLflow's column holds 36 characters; the whole digest is in dataset.json and in the run's tag.
     dataset = MetaDataset(_source(uri), name=_dataset_name(manifest.source), digest=manifest.digest[:32])

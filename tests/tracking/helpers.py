@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     import keras
 
 
-def as_bytes(model: keras.Model, folder: Path) -> bytes:
+def as_bytes(model: keras.Model) -> bytes:
     """The content of the model's ``.keras`` file."""
-    path = folder / "network.keras"
-    model.save(path)
-    return path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.keras"
+        model.save(path)
+        return path.read_bytes()
 
 
 def fold_run(train: Run, subject: str, *, model: bytes | None = None, status: str = "FINISHED") -> str:

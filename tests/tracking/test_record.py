@@ -61,7 +61,7 @@ def test_a_logged_model_comes_back_the_same_by_every_door(store: Path, tmp_path:
     model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs)))
     values = np.random.default_rng(0).normal(size=(3, 5, 2)).astype(np.float32)
     with step_run("train", {}) as train:
-        run_id = fold_run(train, "S1", model=as_bytes(model, tmp_path))
+        run_id = fold_run(train, "S1", model=as_bytes(model))
     expected = model(values).numpy()
     (fold,) = lineage.fold_runs(train.info.run_id)
     np.testing.assert_array_equal(lineage.load_model(fold)(values), expected)

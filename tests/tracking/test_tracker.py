@@ -147,7 +147,7 @@ def test_a_model_is_written_as_mlflow_writes_it(store: Path, tmp_path: Path) -> 
         model, theirs, signature=description.signature, pip_requirements=keras_model.model_requirements()
     )
     ours.mkdir()
-    keras_model.write_model(ours, as_bytes(model, tmp_path), description)
+    keras_model.write_model(ours, as_bytes(model), description)
     names = {path.relative_to(theirs) for path in theirs.rglob("*") if path.is_file()}
     assert {path.relative_to(ours) for path in ours.rglob("*") if path.is_file()} == names
 
@@ -167,7 +167,7 @@ def test_a_model_is_written_as_mlflow_writes_it(store: Path, tmp_path: Path) -> 
 def test_metrics_are_linked_with_the_model_they_are_about(store: Path, tmp_path: Path) -> None:
     with MLflowTracker() as tracker:
         run = tracker.start_run("fear", "S01", 1)
-        run.log_model(as_bytes(network(), tmp_path), (5, 2))
+        run.log_model(as_bytes(network()), (5, 2))
         run.log_evaluation_metrics({"test_auc": 0.75})
     (output,) = MlflowClient().get_run(run.run_id).outputs.model_outputs
     model = MlflowClient().get_logged_model(output.model_id)

@@ -18,9 +18,11 @@ from rich.table import Table
 
 from steps.cli import door
 from steps.errors import UserError
+from steps.evaluate.baselines.choice import parse_baselines
 from steps.evaluate.thresholds import parse_thresholds
 from steps.parameters import ENTRY_POINTS
 from steps.prepare.load import source_fingerprint
+from steps.report.methods import method_columns, method_rows
 from steps.report.render import description, report_html, report_markdown
 from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
 from steps.tracking import lineage, record, registry, reuse
@@ -66,7 +68,7 @@ def main(parameters: dict[str, Any]) -> None:
         if parameters["register"]:
             evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
             _register(trained, evidence | {"main_run_id": run.info.run_id}, description(data))
-        _print(result_rows(data.summary, HEADLINES), study.done, run)
+        _print(data.summary, study.done, run)
 
 
 def _register(trained: Run, evidence: dict[str, str], in_words: str) -> None:
@@ -83,6 +85,7 @@ def check_early(parameters: dict[str, Any]) -> None:
         UserError: a parameter of any step is malformed.
     """
     parse_thresholds(parameters["thresholds"])
+    parse_baselines(parameters["baselines"])
     parse_cv(parameters["cv"])
     worker_count(parameters["workers"], 1)
     class_weights(parameters["class_weight"], np.array([0, 1], np.int8))
@@ -121,16 +124,21 @@ class _Study:
         return finished
 
 
-def _print(rows: list[tuple[str, str, str]], done: list[Done], run: Run) -> None:
+def _print(summary: dict[str, Any], done: list[Done], run: Run) -> None:
     console = Console(highlight=False)
     results = Table(*RESULT_COLUMNS, title="Results", caption=RESULT_CAPTION)
-    for row in rows:
+    for row in result_rows(summary, HEADLINES):
         results.add_row(*row)
+    methods = Table(*method_columns(summary), title="Beside simpler methods")
+    for cells in method_rows(summary):
+        methods.add_row(*cells)
     runs = Table("step", "run", "", title="Runs")
     for step in done:
         runs.add_row(step.entry_point, step.run.info.run_id, "reused" if step.reused else f"{step.seconds:.0f} s")
     runs.add_row("main", run.info.run_id, "")
     console.print(results)
+    if methods.rows:
+        console.print(methods)
     console.print(runs)
     click.echo(_ui_hint(run))
 

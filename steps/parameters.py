@@ -118,9 +118,13 @@ _PARAMETERS = (
     # evaluate and attribute
     Parameter("train_run_id", "latest", "run ID of a training, or 'latest'"),
     Parameter("thresholds", "0.5,0.43,0.35", "decision thresholds, comma-separated"),
+    Parameter("baselines", "majority,logistic",
+              "methods to compare with: some of majority, logistic, minirocket, comma-separated, or 'none'"),
     Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2),
     Parameter("baseline", "mean", "baseline of Integrated Gradients", choices=("zero", "mean", "control")),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
+    # compare
+    Parameter("runs", "latest,previous", "two trainings, first minus second: run IDs, 'latest', 'previous', or a baseline"),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
@@ -134,7 +138,7 @@ _TRAIN = (
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
     "workers", "resume",
 )  # fmt: skip
-_EVALUATE = ("thresholds",)
+_EVALUATE = ("thresholds", "baselines")
 _ATTRIBUTE = ("steps", "baseline", "target")
 
 ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
@@ -143,6 +147,7 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
     "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
     "attribute": ("train_run_id", *_ATTRIBUTE, "cwd"),
+    "compare": ("runs", "thresholds", "seed", "cwd"),
 }
 
 

@@ -9,6 +9,15 @@ import click
 
 from steps.cli import door
 from steps.evaluate import figures
+from steps.evaluate.baselines.choice import parse_baselines
+from steps.evaluate.baselines.predict import Split
+from steps.evaluate.methods import (
+    baseline_metrics,
+    baseline_results,
+    baselines_summary,
+    baselines_table,
+    methods_table,
+)
 from steps.evaluate.metrics import fold_metrics
 from steps.evaluate.predict import inference_ms_per_trial, predict
 from steps.evaluate.summary import flat_metrics, summary
@@ -22,6 +31,7 @@ from steps.tracking.session import step_run
 def main(parameters: dict[str, Any]) -> None:
     """Predict every held-out trial with its own fold's model and say how well that went."""
     thresholds = parse_thresholds(parameters["thresholds"])
+    baselines = parse_baselines(parameters["baselines"])
     with step_run("evaluate", parameters) as run:
         run_id = run.info.run_id
         train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
@@ -41,6 +51,9 @@ def main(parameters: dict[str, Any]) -> None:
         results = results_table(predictions, thresholds)
         subjects = subjects_table(results)
         outcome = summary(results, seed=parameters["seed"])
+        splits = [Split.of(fold.split, fold.test_number) for fold in folds]
+        compared = baseline_results(baselines, dataset, splits, thresholds, seed=parameters["seed"])
+        outcome["baselines"] = baselines_summary(results, compared, seed=parameters["seed"])
         record.log(
             run_id,
             tags={
@@ -48,15 +61,20 @@ def main(parameters: dict[str, Any]) -> None:
                 "dataset_digest": train.data.tags["dataset_digest"],
                 **reuse.Identity.of("evaluate", parameters, train.info.run_id).tags(),
             },
-            metrics={**flat_metrics(outcome), "inference_ms_per_trial": statistics.median(milliseconds)},
+            metrics={**flat_metrics(outcome), **baseline_metrics(outcome), "inference_ms_per_trial": statistics.median(milliseconds)},
         )
         record.log_table(run_id, results, "results.csv")
         record.log_table(run_id, subjects, "subjects.csv")
         record.log_json(run_id, outcome, "summary.json")
+        if compared:
+            record.log_table(run_id, baselines_table(compared), "baselines.csv")
+            record.log_table(run_id, methods_table(outcome), "methods.csv")
         for name, figure in figures.all_figures(results, outcome, histories, dataset.label_names).items():
             record.log_figure(run_id, figure, name)
         for level in ("pooled", "subject"):
             click.echo(_in_words(level, outcome))
+        for name, found in outcome["baselines"].items():
+            click.echo(f"{name}, {_in_words('subject', {**outcome, **found})}")
 
 
 def _in_words(level: str, outcome: dict[str, Any]) -> str:

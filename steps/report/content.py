@@ -10,6 +10,7 @@ from steps.report import tables
 from steps.report.answer import answer, estimate_text
 from steps.report.command import changed_parameters, reproduce_command, spelled
 from steps.report.data import ReportData
+from steps.report.methods import methods_table
 from steps.report.tables import Table
 
 TOLERANCE = 0.01  # that of the attribution step
@@ -42,6 +43,7 @@ class Content:
     parameters: Table
     results: Table
     spread: Table | None
+    methods: Table | None
     subjects: Table
     attribution: tuple[str, ...]
     importance: Table
@@ -65,6 +67,7 @@ def content(data: ReportData) -> Content:
         parameters=tables.parameter_table(data),
         results=tables.results_table(data.summary),
         spread=tables.spread_table(data.summary),
+        methods=methods_table(data.summary),
         subjects=tables.subject_table(data),
         attribution=_attribution(data),
         importance=tables.importance_table(data),

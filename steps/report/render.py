@@ -78,7 +78,7 @@ def _sections(found: Content) -> list[tuple[str, str]]:
         ("", (f"# {_plain(found.title)}", found.date, *map(_plain, found.answer))),
         ("What was run", (_list([*facts, *found.notes]),)),
         ("Parameters", (_table(found.parameters),)),
-        ("Results", (_table(found.results), _table(found.spread) if found.spread else "")),
+        ("Results", tuple(_table(table) for table in (found.results, found.methods, found.spread) if table)),
         ("Subjects", (_table(found.subjects),)),
         ("Attribution", (*map(_plain, found.attribution), _table(found.importance))),
         ("Runtime", (_plain(found.runtime_sentence), _table(found.runtime))),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from steps.dataset import Dataset, Floats
 from steps.errors import UserError
@@ -60,7 +61,9 @@ def minirocket(training: Dataset, test: Floats, *, seed: int) -> Array:
         features = np.asarray(transform.fit_transform(channels(training.values)), dtype=np.float64)
         tested = np.asarray(transform.transform(channels(test)), dtype=np.float64)
     scaler = StandardScaler()
-    ridge = fit_ridge(scaler.fit_transform(features), training.labels, training.subjects, ALPHAS)
+    # On a busy machine eigendecompositions with several threads wait for each other, ten times as long as they compute.
+    with threadpool_limits(1):
+        ridge = fit_ridge(scaler.fit_transform(features), training.labels, training.subjects, ALPHAS)
     unit = float(ridge.held_out_scores.std()) or 1.0
     sigmoid = LogisticRegression(class_weight="balanced").fit(
         ridge.held_out_scores[:, np.newaxis] / unit, training.labels

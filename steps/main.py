@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ class _Study:
         return finished
 
 
-def _print(summary: dict[str, Any], done: list[Done], run: Run) -> None:
+def _print(summary: Mapping[str, Any], done: list[Done], run: Run) -> None:
     console = Console(highlight=False)
     results = Table(*RESULT_COLUMNS, title="Results", caption=RESULT_CAPTION)
     for row in result_rows(summary, HEADLINES):

@@ -124,7 +124,8 @@ _PARAMETERS = (
     Parameter("baseline", "mean", "baseline of Integrated Gradients", choices=("zero", "mean", "control")),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
     # compare
-    Parameter("runs", "latest,previous", "two trainings, first minus second: run IDs, 'latest', 'previous', or a baseline"),
+    Parameter("runs", "latest,previous",
+              "two trainings, first minus second: run IDs, 'latest', 'previous', or one of them and a baseline"),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}

@@ -61,7 +61,11 @@ def main(parameters: dict[str, Any]) -> None:
                 "dataset_digest": train.data.tags["dataset_digest"],
                 **reuse.Identity.of("evaluate", parameters, train.info.run_id).tags(),
             },
-            metrics={**flat_metrics(outcome), **baseline_metrics(outcome), "inference_ms_per_trial": statistics.median(milliseconds)},
+            metrics={
+                **flat_metrics(outcome),
+                **baseline_metrics(outcome),
+                "inference_ms_per_trial": statistics.median(milliseconds),
+            },
         )
         record.log_table(run_id, results, "results.csv")
         record.log_table(run_id, subjects, "subjects.csv")

@@ -85,9 +85,9 @@ def methods_table(summary: Mapping[str, Any]) -> pd.DataFrame:
         summary: from `steps.evaluate.summary.summary`, with `baselines_summary` as its ``baselines``.
 
     Returns:
-        ``method`` (``network`` first), ``level`` (``trials`` or ``subjects``), ``metric``, ``value``, ``low``, ``high``,
-        and ``network_minus``, ``network_minus_low``, ``network_minus_high``: the paired difference, empty for the
-        network itself. The network's rows are the metrics that the baselines have.
+        ``method`` (``network`` first), ``level`` (``trials`` or ``subjects``), ``metric``, ``value``, ``low``,
+        ``high``, and ``network_minus``, ``network_minus_low``, ``network_minus_high``: the paired difference, empty for
+        the network itself. The network's rows are the metrics that the baselines have.
     """
     baselines: Mapping[str, Any] = summary["baselines"]
     shared = {level: {name for found in baselines.values() for name in found[level]} for level in LEVELS}

@@ -1,7 +1,7 @@
 """MiniRocket: nearly random convolutions, the share of time each is above a threshold, and a ridge classifier.
 
-Dempster, Schmidt & Webb 2021, "MiniRocket: a very fast (almost) deterministic transform for time series classification",
-KDD 2021; the transform is aeon's.
+Dempster, Schmidt & Webb 2021, "MiniRocket: a very fast (almost) deterministic transform for time series
+classification", KDD 2021; the transform is aeon's.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Array = npt.NDArray[np.float64]
 def minirocket(training: Dataset, test: Floats, *, seed: int) -> Array:
     """Probability of the positive class of each test trial, shape ``(trials,)``.
 
-    Everything is fitted on the training trials: the scale of each channel, the transform, the scale of its features, the
-    ridge classifier with its penalty, and the sigmoid that makes probabilities of its scores (Platt 1999, in *Advances in
-    Large Margin Classifiers*). Penalty and sigmoid stand on scores of training subjects by the ridge fitted without
-    them; in the sigmoid the classes count the same, so that 0.5 is the natural threshold.
+    Everything is fitted on the training trials: the scale of each channel, the transform, the scale of its features,
+    the ridge classifier with its penalty, and the sigmoid that makes probabilities of its scores (Platt 1999, in
+    *Advances in Large Margin Classifiers*). Penalty and sigmoid stand on scores of training subjects by the ridge
+    fitted without them; in the sigmoid the classes count the same, so that 0.5 is the natural threshold.
 
     Args:
         training: trials of the fold's training subjects, both classes, at least two subjects.
@@ -42,7 +42,8 @@ def minirocket(training: Dataset, test: Floats, *, seed: int) -> Array:
     """
     if training.timesteps < SHORTEST:
         raise UserError(
-            f"baselines: minirocket needs trials of at least {SHORTEST} time points, the dataset has {training.timesteps}"
+            f"baselines: minirocket needs trials of at least {SHORTEST} time points, the dataset has "
+            f"{training.timesteps}"
         )
     mean = training.values.mean(axis=(0, 1), dtype=np.float64)
     spread = training.values.std(axis=(0, 1), dtype=np.float64)

@@ -4,8 +4,8 @@ Ridge regression is linear in its targets, so the predictions for a group of tri
 follow from the model fitted with them: the residuals of the group are multiplied by ``(I - H)^-1``, where ``H`` is the
 group's block of the hat matrix (Pahikkala, Boberg & Salakoski 2006, "Fast n-fold cross-validation for regularized
 least-squares", SCAI 2006; An, Liu & Venkatesh 2007, Pattern Recognition 40:2154-2162). One eigendecomposition serves
-every subject and every penalty. Leaving out single trials instead, as is usual, would let a subject's other trials vouch
-for it and choose too small a penalty.
+every subject and every penalty. Leaving out single trials instead, as is usual, would let a subject's other trials
+vouch for it and choose too small a penalty.
 """
 
 from __future__ import annotations

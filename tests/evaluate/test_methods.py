@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from steps.evaluate.summary import summary
 from tests.evaluate.conftest import StudyMaker
 
 
-def outcome_of(network: pd.DataFrame, baselines: dict[str, pd.DataFrame]) -> dict[str, object]:
+def outcome_of(network: pd.DataFrame, baselines: dict[str, pd.DataFrame]) -> dict[str, Any]:
     outcome = summary(network, resamples=100)
     outcome["baselines"] = baselines_summary(network, baselines, resamples=100)
     return outcome
@@ -22,10 +23,10 @@ def outcome_of(network: pd.DataFrame, baselines: dict[str, pd.DataFrame]) -> dic
 def test_a_baseline_is_measured_as_the_network_is(study: StudyMaker) -> None:
     network = study(effect=1.5)
     outcome = outcome_of(network, {"itself": network})
-    found = outcome["baselines"]["itself"]  # type: ignore[index]
+    found = outcome["baselines"]["itself"]
     for level in ("pooled", "subject"):
         for name, estimate in found[level].items():
-            network_has = outcome[level][name]  # type: ignore[index]
+            network_has = outcome[level][name]
             assert estimate == {part: network_has[part] for part in estimate}, name
         assert all(set(one.values()) == {0.0} for one in found["network_minus"][level].values())
 
@@ -33,14 +34,16 @@ def test_a_baseline_is_measured_as_the_network_is(study: StudyMaker) -> None:
 def test_the_table_has_a_row_per_method_level_and_metric(study: StudyMaker) -> None:
     network, other = study(effect=1.5), study(effect=0.2, seed=0)
     outcome = outcome_of(network, {"logistic": other})
-    table = methods_table(outcome).set_index(["method", "level", "metric"])
-    assert table.index.is_unique
-    assert set(table.index.get_level_values("method")) == {"network", "logistic"}
-    row = table.loc[("logistic", "trials", "auc")]
-    assert row["value"] == pytest.approx(roc_auc_score(other["label"], other["probability"]))
-    assert row["network_minus"] == pytest.approx(table.loc[("network", "trials", "auc")]["value"] - row["value"])
-    assert table.loc["network"]["network_minus"].isna().all()
-    assert set(table.loc["network"].index) == set(table.loc["logistic"].index)
+    table = methods_table(outcome)
+    assert not table.duplicated(["method", "level", "metric"]).any()
+    rows = {(row["method"], row["level"], row["metric"]): row for row in table.to_dict("records")}
+    baseline, itself = rows["logistic", "trials", "auc"], rows["network", "trials", "auc"]
+    assert baseline["value"] == pytest.approx(roc_auc_score(other["label"], other["probability"]))
+    assert baseline["network_minus"] == pytest.approx(itself["value"] - baseline["value"])
+    assert table[table["method"] == "network"]["network_minus"].isna().all()
+    measured = {method: {key[1:] for key in rows if key[0] == method} for method in ("network", "logistic")}
+    assert measured["network"] == measured["logistic"]
+    assert len(rows) == 2 * len(measured["network"])
     assert json.loads(json.dumps(outcome, allow_nan=False)) == outcome
 
 

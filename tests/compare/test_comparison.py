@@ -17,7 +17,7 @@ from tests.compare.conftest import MethodMaker
 
 def test_a_clear_difference_is_seen_from_both_sides(make_method: MethodMaker) -> None:
     good, bad = make_method(3.0, title="good"), make_method(0.0, noise=1, title="bad")
-    forth, back = (comparison(*pair, (0.5, 0.35), resamples=300) for pair in ((good, bad), (bad, good)))
+    forth, back = (comparison(one, other, (0.5, 0.35), resamples=300) for one, other in ((good, bad), (bad, good)))
     assert forth["primary"]["seen"]
     assert back["primary"]["seen"]
     assert forth["primary"]["difference"]["value"] == pytest.approx(-back["primary"]["difference"]["value"])
@@ -62,9 +62,11 @@ def test_the_same_seed_gives_the_same_and_rows_in_any_order(make_method: MethodM
 
 
 def test_one_class_compares_brier_scores(make_method: MethodMaker) -> None:
-    methods = [make_method(3.0), make_method(0.0, noise=1, title="bad")]
-    methods = [replace(one, results=one.results[one.results["label"] == 1]) for one in methods]
-    document = comparison(*methods, (0.5,), resamples=200)
+    good, bad = (
+        replace(one, results=one.results[one.results["label"] == 1])
+        for one in (make_method(3.0), make_method(0.0, noise=1, title="bad"))
+    )
+    document = comparison(good, bad, (0.5,), resamples=200)
     assert document["primary"]["metric"] == "brier"
     assert "cnn is better than bad" in answer(document)
 
@@ -74,8 +76,8 @@ def test_warnings_fit_the_study(make_method: MethodMaker) -> None:
     assert "Trials of one subject are alike" in plain
     assert "One seed each" in plain
     assert "both classes" not in plain
-    pair = [make_method(noise=noise, test_numbers=2, mixed=True, subjects=6) for noise in (0, 1)]
-    other = " ".join(warnings(comparison(*pair, (0.5,), resamples=20)))
+    first, second = (make_method(noise=noise, test_numbers=2, mixed=True, subjects=6) for noise in (0, 1))
+    other = " ".join(warnings(comparison(first, second, (0.5,), resamples=20)))
     assert "6 subjects have trials of both classes" in other
     assert "ensembles" in other
     assert "fewer than about 20" in other

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from steps.evaluate.methods import baselines_summary
 from steps.report.methods import method_rows, methods_table
-from steps.report.render import description, report_html, report_markdown
+from steps.report.render import report_html, report_markdown
 from tests.report.conftest import MakeReport
 
 
-def test_methods_are_in_every_form_of_the_report(make_report: MakeReport) -> None:
+def test_methods_are_in_the_page_and_in_its_text(make_report: MakeReport) -> None:
     data = make_report()
     found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, resamples=50)
     data = make_report(summary={**data.summary, "baselines": found})
@@ -16,7 +16,7 @@ def test_methods_are_in_every_form_of_the_report(make_report: MakeReport) -> Non
     assert [row[0] for row in rows] == ["network", "logistic regression, summary features"]
     assert rows[0][-1] == "–"
     assert rows[1][-1][0] in "+-"
-    for text in (report_html(data), report_markdown(data), description(data)):
+    for text in (report_html(data), report_markdown(data)):
         for row in rows:
             assert row[0] in text
             assert row[1] in text

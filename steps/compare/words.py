@@ -16,6 +16,7 @@ _TITLES = {
     "f1": "F1",
     "mcc": "MCC",
 }
+_NAMES = {"auc": "AUC", "brier": "Brier score"}
 _TABLE = ("auc", "average_precision", "brier", "accuracy", "balanced_accuracy")
 
 
@@ -45,8 +46,9 @@ def answer(document: Mapping[str, Any]) -> str:
     )
     if not primary["seen"]:
         return (
-            f"No difference to be seen between {first} and {second}. {measured} ({spread}). That does not make them "
-            f"equal: {subjects} subjects leave room for anything within that interval."
+            f"No difference in {_NAMES[primary['metric']]} to be seen between {first} and {second}. {measured} "
+            f"({spread}). That does not make them equal: {subjects} subjects leave room for anything within that interval."
+            + _probabilities_differ(document)
         )
     is_better = (difference["value"] > 0) != (primary["metric"] in ERRORS)
     return f"{first} is {'better' if is_better else 'worse'} than {second}. {measured} ({spread})."
@@ -107,6 +109,18 @@ def warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
     if counts["subjects"] < 20:
         notes.append("Percentile intervals of fewer than about 20 subjects are too short.")
     return tuple(notes)
+
+
+def _probabilities_differ(document: Mapping[str, Any]) -> str:
+    """Subjects can be ranked alike by probabilities that are not alike."""
+    brier = document["subject"]["brier"]["difference"]
+    if document["primary"]["metric"] == "brier" or "low" not in brier or brier["low"] <= 0 <= brier["high"]:
+        return ""
+    closer = document["first" if brier["value"] < 0 else "second"]["title"]
+    return (
+        f" Their probabilities differ, though: those of {closer} are closer to the truth (Brier score, difference "
+        f"{brier['value']:+.3f}, 95% interval {brier['low']:+.3f} to {brier['high']:+.3f})."
+    )
 
 
 def p_text(p_value: float) -> str:

@@ -30,9 +30,20 @@ def test_a_clear_difference_is_seen_from_both_sides(make_method: MethodMaker) ->
 def test_no_difference_is_said_plainly_with_what_else_would_fit(make_method: MethodMaker) -> None:
     document = comparison(make_method(), make_method(noise=1, title="other"), (0.5,), resamples=300)
     said = answer(document)
-    assert said.startswith("No difference to be seen between cnn and other.")
+    assert said.startswith("No difference in AUC to be seen between cnn and other.")
     assert "does not make them equal" in said
     assert f"{document['primary']['difference']['low']:+.3f}" in said
+
+
+def test_the_same_ranks_with_worse_probabilities_are_said_to_differ(make_method: MethodMaker) -> None:
+    sharp = make_method(3.0, title="sharp")
+    dull = replace(
+        sharp, title="dull", results=sharp.results.assign(probability=0.4 + sharp.results["probability"] / 5)
+    )
+    document = comparison(sharp, dull, (0.5,), resamples=100)
+    assert document["primary"]["difference"]["value"] == 0
+    assert "No difference in AUC" in answer(document)
+    assert "those of sharp are closer to the truth" in answer(document)
 
 
 def test_the_same_predictions_are_no_difference(make_method: MethodMaker) -> None:

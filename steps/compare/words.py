@@ -47,8 +47,8 @@ def answer(document: Mapping[str, Any]) -> str:
     if not primary["seen"]:
         return (
             f"No difference in {_NAMES[primary['metric']]} to be seen between {first} and {second}. {measured} "
-            f"({spread}). That does not make them equal: {subjects} subjects leave room for anything within that interval."
-            + _probabilities_differ(document)
+            f"({spread}). That does not make them equal: {subjects} subjects leave room for anything within that "
+            "interval." + _probabilities_differ(document)
         )
     is_better = (difference["value"] > 0) != (primary["metric"] in ERRORS)
     return f"{first} is {'better' if is_better else 'worse'} than {second}. {measured} ({spread})."

@@ -20,9 +20,11 @@ from rich.table import Table
 from steps.attribute.baselines import check_method
 from steps.cli import door
 from steps.errors import UserError
+from steps.evaluate.baselines.choice import parse_baselines
 from steps.evaluate.thresholds import parse_thresholds
 from steps.parameters import ENTRY_POINTS
 from steps.prepare.load import source_fingerprint
+from steps.report.methods import method_columns, method_rows
 from steps.report.render import description, report_html, report_markdown
 from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
 from steps.tracking import lineage, record, registry, reuse
@@ -54,7 +56,7 @@ def main(parameters: dict[str, Any]) -> None:
     with recording(Path.cwd()) as replicator, step_run("main", parameters, run_name=parameters["run_name"]) as run:
         study = _Study(run, parameters)
         outcome = _run(study, run, parameters)
-    _print(result_rows(outcome, HEADLINES), study.done, run, replicator)
+    _print(outcome, study.done, run, replicator)
 
 
 def _run(study: _Study, run: Run, parameters: dict[str, Any]) -> Mapping[str, Any]:
@@ -94,6 +96,7 @@ def check_early(parameters: dict[str, Any]) -> None:
         UserError: a parameter of any step is malformed.
     """
     parse_thresholds(parameters["thresholds"])
+    parse_baselines(parameters["baselines"])
     parse_cv(parameters["cv"])
     worker_count(parameters["workers"], 1)
     check_method(parameters["method"], parameters["baseline"])
@@ -133,17 +136,22 @@ class _Study:
         return finished
 
 
-def _print(rows: list[tuple[str, str, str]], done: list[Done], run: Run, replicator: Replicator | None) -> None:
+def _print(summary: Mapping[str, Any], done: list[Done], run: Run, replicator: Replicator | None) -> None:
     name = replicator.name_of if replicator else str
     console = Console(highlight=False)
     results = Table(*RESULT_COLUMNS, title="Results", caption=RESULT_CAPTION)
-    for row in rows:
+    for row in result_rows(summary, HEADLINES):
         results.add_row(*row)
+    methods = Table(*method_columns(summary), title="Beside simpler methods")
+    for cells in method_rows(summary):
+        methods.add_row(*cells)
     runs = Table("step", "run", "", title="Runs")
     for step in done:
         runs.add_row(step.entry_point, name(step.run.info.run_id), "reused" if step.reused else f"{step.seconds:.0f} s")
     runs.add_row("main", name(run.info.run_id), "")
     console.print(results)
+    if methods.rows:
+        console.print(methods)
     console.print(runs)
     if replicator is None:
         click.echo(_ui_hint(run))

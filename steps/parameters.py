@@ -122,6 +122,8 @@ _PARAMETERS = (
     # evaluate and attribute
     Parameter("train_run_id", "latest", "run ID of a training, or 'latest'"),
     Parameter("thresholds", "0.5,0.43,0.35", "decision thresholds, comma-separated"),
+    Parameter("baselines", "majority,logistic",
+              "methods to compare with: some of majority, logistic, minirocket, comma-separated, or 'none'"),
     Parameter("method", "integrated_gradients", "from one baseline, or expected_gradients: from many drawn trials",
               choices=("integrated_gradients", "expected_gradients")),
     Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2),
@@ -132,6 +134,9 @@ _PARAMETERS = (
     Parameter("model_uri", "models:/fear-classifier@challenger",
               "models:/<name>@<alias>, models:/<name>/<version>, models:/m-... or runs:/<run id>/model"),
     Parameter("threshold", "auto", "decision threshold, or 'auto': what the model's version says, else 0.5"),
+    # compare
+    Parameter("runs", "latest,previous",
+              "two trainings, first minus second: run IDs, 'latest', 'previous', or one of them and a baseline"),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
@@ -145,7 +150,7 @@ _TRAIN = (
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
     "workers", "resume", "log_level",
 )  # fmt: skip
-_EVALUATE = ("thresholds",)
+_EVALUATE = ("thresholds", "baselines")
 _ATTRIBUTE = ("method", "steps", "baseline", "baseline_trials", "target")
 
 ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
@@ -154,6 +159,7 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
     "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
     "attribute": ("train_run_id", *_ATTRIBUTE, "seed", "cwd"),
+    "compare": ("runs", "thresholds", "seed", "cwd"),
     "predict": ("model_uri", "source", "threshold", "max_gap", "steps", "baseline", "seed", "cwd"),
     "sync": ("prune", "cwd"),
 }

@@ -187,6 +187,21 @@ def test_attribution_is_complete_and_covers_every_feature(study: Study) -> None:
     assert run.data.metrics["completeness_error_max"] < 0.01
 
 
+def test_baselines_stand_beside_the_network_on_the_same_trials(study: Study) -> None:
+    (main,), (run,) = study.of("main"), study.of("evaluate")
+    rows = list(csv.DictReader(io.StringIO(study.text(run, "results.csv"))))
+    baselines = list(csv.DictReader(io.StringIO(study.text(run, "baselines.csv"))))
+    tested = [(row["subject"], row["trial"], row["label"]) for row in rows]
+    for method in ("majority", "logistic"):
+        assert [(row["subject"], row["trial"], row["label"]) for row in baselines if row["method"] == method] == tested
+        value = run.data.metrics[f"baseline_{method}/subject/auc"]
+        difference = run.data.metrics[f"baseline_{method}/network_minus/subject/auc"]
+        assert run.data.metrics["subject/auc"] - value == pytest.approx(difference)
+        assert main.data.metrics[f"baseline_{method}/subject/auc"] == value
+    assert "Beside simpler methods" in study.output
+    assert "logistic regression" in study.text(main, "report.md")
+
+
 def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
     (main,) = study.of("main")
     (evaluate,) = study.of("evaluate")

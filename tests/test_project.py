@@ -118,7 +118,7 @@ def test_tensorflow_is_imported_only_where_it_is_needed(module: str) -> None:
 
 
 def test_steps_do_not_import_each_other() -> None:
-    steps = ("prepare", "train", "evaluate", "attribute")
+    steps = ("prepare", "train", "evaluate", "attribute", "compare")
     for step in steps:
         others = "|".join(other for other in steps if other != step)
         for path in (ROOT / "steps" / step).rglob("*.py"):

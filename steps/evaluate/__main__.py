@@ -14,9 +14,18 @@ from steps.cli import door
 from steps.dataset import Dataset
 from steps.drawing import as_png_and_svg
 from steps.evaluate import export, figures
+from steps.evaluate.baselines.choice import parse_baselines
+from steps.evaluate.baselines.predict import Split
 from steps.evaluate.benefit import decision_curve
 from steps.evaluate.decisions import with_votes
 from steps.evaluate.in_fold import FoldThreshold, choose_threshold, in_fold_table
+from steps.evaluate.methods import (
+    baseline_metrics,
+    baseline_results,
+    baselines_summary,
+    baselines_table,
+    methods_table,
+)
 from steps.evaluate.metrics import fold_metrics, threshold_metrics
 from steps.evaluate.predict import Model, inference_ms_per_trial, predict
 from steps.evaluate.repeats import repeats_table
@@ -31,6 +40,7 @@ from steps.tracking.session import step_run
 def main(parameters: dict[str, Any]) -> None:
     """Predict every held-out trial with its own fold's model and say how well that went."""
     thresholds = parse_thresholds(parameters["thresholds"])
+    baselines = parse_baselines(parameters["baselines"])
     with step_run("evaluate", parameters) as run:
         run_id = run.info.run_id
         train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
@@ -54,6 +64,9 @@ def main(parameters: dict[str, Any]) -> None:
         subjects = with_votes(subjects_table(results), results)
         in_fold = in_fold_table(chosen)
         outcome = summary(results, seed=parameters["seed"], in_fold=in_fold)
+        splits = [Split.of(fold.split, fold.test_number) for fold in folds]
+        compared = baseline_results(baselines, dataset, splits, thresholds, seed=parameters["seed"])
+        outcome["baselines"] = baselines_summary(results, compared, seed=parameters["seed"])
         record.log(
             run_id,
             tags={
@@ -61,7 +74,11 @@ def main(parameters: dict[str, Any]) -> None:
                 "dataset_digest": train.data.tags["dataset_digest"],
                 **reuse.Identity.of("evaluate", parameters, train.info.run_id).tags(),
             },
-            metrics={**flat_metrics(outcome), "inference_ms_per_trial": statistics.median(milliseconds)},
+            metrics={
+                **flat_metrics(outcome),
+                **baseline_metrics(outcome),
+                "inference_ms_per_trial": statistics.median(milliseconds),
+            },
         )
         record.log_table(run_id, results, "results.csv")
         record.log_table(run_id, subjects, "subjects.csv")
@@ -77,8 +94,13 @@ def main(parameters: dict[str, Any]) -> None:
         for name, figure in figures.all_figures(results, outcome, histories, dataset.label_names, in_fold).items():
             files[name], files[f"{name.removesuffix('.png')}.svg"] = as_png_and_svg(figure)
         record.log_files(run_id, files)
+        if compared:
+            record.log_table(run_id, baselines_table(compared), "baselines.csv")
+            record.log_table(run_id, methods_table(outcome), "methods.csv")
         for level in ("pooled", "subject"):
             click.echo(_in_words(level, outcome))
+        for name, found in outcome["baselines"].items():
+            click.echo(f"{name}, {_in_words('subject', {**outcome, **found})}")
 
 
 def _own_threshold(model: Model, dataset: Dataset, split: Mapping[str, list[str]], fallback: float) -> FoldThreshold:

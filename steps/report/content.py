@@ -11,6 +11,7 @@ from steps.report.answer import answer, estimate_text
 from steps.report.command import changed_parameters, reproduce_command, spelled
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation, evaluation
+from steps.report.methods import methods_table
 from steps.report.tables import Table
 
 _SPLITS = {"loso": "leave-one-subject-out"}
@@ -43,6 +44,7 @@ class Content:
     results: Table
     headlines: Table
     evaluation: Evaluation
+    methods: Table | None
     subjects: Table
     attribution: tuple[str, ...]
     importance: Table
@@ -67,6 +69,7 @@ def content(data: ReportData) -> Content:
         results=tables.results_table(data.summary),
         headlines=tables.headlines_table(data.summary),
         evaluation=evaluation(data.summary),
+        methods=methods_table(data.summary),
         subjects=tables.subject_table(data),
         attribution=attribution.sentences(data),
         importance=tables.importance_table(data),

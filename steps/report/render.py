@@ -81,7 +81,14 @@ def _sections(found: Content) -> list[tuple[str, str]]:
         ("", (f"# {_plain(found.title)}", found.date, *map(_plain, found.answer))),
         ("What was run", (_list([*facts, *found.notes]),)),
         ("Parameters", (_table(found.parameters),)),
-        ("Results", (_table(found.results), *_evaluation(found.evaluation))),
+        (
+            "Results",
+            (
+                _table(found.results),
+                *([_table(found.methods)] if found.methods else []),
+                *_evaluation(found.evaluation),
+            ),
+        ),
         ("Subjects", (_table(found.subjects),)),
         ("Attribution", (*map(_plain, found.attribution), _table(found.importance))),
         ("Runtime", (_plain(found.runtime_sentence), _table(found.runtime))),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import click
 import mlflow
@@ -26,7 +24,8 @@ from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, resul
 from steps.tracking import lineage, record, registry, reuse
 from steps.tracking.children import run_step
 from steps.tracking.collect import report_data
-from steps.tracking.session import show_uri, step_run
+from steps.tracking.session import step_run
+from steps.tracking.ui import ui_hint
 from steps.train.settings import class_weights, parse_cv, worker_count
 
 # Metrics of the cross-validation that a registered version carries as tags.
@@ -132,18 +131,7 @@ def _print(rows: list[tuple[str, str, str]], done: list[Done], run: Run) -> None
     runs.add_row("main", run.info.run_id, "")
     console.print(results)
     console.print(runs)
-    click.echo(_ui_hint(run))
-
-
-def _ui_hint(run: Run) -> str:
-    uri = mlflow.get_tracking_uri()
-    page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-    if uri.startswith("http"):
-        return f"see it at {show_uri(uri).rstrip('/')}/{page}"
-    folder = Path.cwd()
-    is_default = unquote(uri) == f"sqlite:///{folder / 'mlflow.db'}"
-    option = "" if is_default else f" --backend-store-uri {shlex.quote(show_uri(uri))}"
-    return f"see it with: cd {shlex.quote(str(folder))} && mlflow ui{option}   then http://127.0.0.1:5000/{page}"
+    click.echo(ui_hint(f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"))
 
 
 if __name__ == "__main__":

@@ -121,6 +121,11 @@ _PARAMETERS = (
     Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2),
     Parameter("baseline", "mean", "baseline of Integrated Gradients", choices=("zero", "mean", "control")),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
+    # check
+    Parameter("timeout", 3.0, "seconds to wait for a tracking server's answer", minimum=0.1, maximum=600.0),
+    # reproduce
+    Parameter("run_id", "latest", "run to reproduce, or 'latest' for the newest finished study"),
+    Parameter("strict", False, "refuse to reproduce with other code than the run's"),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
@@ -143,6 +148,8 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
     "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
     "attribute": ("train_run_id", *_ATTRIBUTE, "cwd"),
+    "check": ("timeout", "cwd"),
+    "reproduce": ("run_id", "strict", "cwd"),
 }
 
 

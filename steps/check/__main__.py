@@ -15,7 +15,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - somebody's is
     )
 try:
     from steps.check import installation, store, table
-    from steps.check.checklist import CheckFailure, Checklist
+    from steps.check.checklist import Checklist
     from steps.cli import door
 except ModuleNotFoundError as error:
     sys.exit(f"error: package {error.name} is missing; {'mlflow run . --env-manager uv -e check'} sets everything up")
@@ -27,14 +27,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from steps.tracking.exercise import Exercise
 
 # The names that other checks need.
 _PACKAGES, _IMPORTS, _STORE, _OPEN = "packages", "imports", "tracking store", "experiment of the studies"
+_RECORD = "what a study records"
 _MADE_EXPERIMENT, _MADE_RUN, _MADE_MODEL = "throw-away experiment", "run", "model logged"
 _IMPORT_SECONDS = 120.0  # TensorFlow from a cold disk
+_IMPATIENT_SECONDS = 5.0  # nobody should have to wait for TensorFlow to hear that the server is down
 _CALL_SECONDS = 30.0
 # MLflow by itself waits two minutes for an answer, seven times; and it announces every run on a server.
 _CALLS = {
@@ -53,21 +55,26 @@ def main(parameters: dict[str, Any]) -> None:
     given = os.environ.pop("MLFLOW_RUN_ID", None)
     for name, value in _CALLS.items():
         os.environ.setdefault(name, value)
-    hint = ""
+    checks = Checklist(lambda text: store.hide_credentials(text, uri))
     imports = installation.Imports()
+    hint = ""
     try:
-        with table.progress() as announce, _quiet():
-            checks = Checklist(lambda text: store.hide_credentials(text, uri), announce)
-            if store.is_server(uri):  # nobody should have to wait for TensorFlow to hear that the server is down
+        with table.progress() as checks.announce, _quiet():
+            if store.is_server(uri):  # asked first, without MLflow, which alone takes seconds to import
                 _reach(checks, uri, parameters["timeout"])
-            _check_installation(checks, imports)
-            if checks.ok(_IMPORTS):
-                uri = uri if store.is_server(uri) else _absolute_uri()
+            is_down = checks.failed
+            _check_installation(checks, imports, _IMPATIENT_SECONDS if is_down else _IMPORT_SECONDS)
+            if checks.ok(_IMPORTS) and not store.is_server(uri):
+                uri = _absolute_uri()
+                _reach(checks, uri, parameters["timeout"])
+            if checks.ok(_IMPORTS, _STORE):
                 hint = _check_store(checks, uri, parameters["timeout"])
-            elif not store.is_server(uri):
-                checks.skip(_STORE, f"needs: {_IMPORTS}")
+            else:
+                checks.skip(_RECORD, f"needs: {checks.first_failed(_IMPORTS, _STORE)}")
             if given and checks.ok(_OPEN):
                 _mark(checks, given)
+    except Exception as error:  # a mistake of ours must not hide what was found
+        checks.fail("self-test", error, "please report it, with what is printed here")
     finally:
         imports.stop()
     table.show(checks.outcomes)
@@ -77,13 +84,16 @@ def main(parameters: dict[str, Any]) -> None:
         sys.exit(1)
 
 
-def _check_installation(checks: Checklist, imports: installation.Imports) -> None:
+def _check_installation(checks: Checklist, imports: installation.Imports, patience: float) -> None:
     conda = (installation.ROOT / "conda.yaml").read_text(encoding="utf-8")
     use = installation.USE_THE_ENVIRONMENT
     checks.run("Python", lambda: installation.check_python(conda), mend=use, limit=5)
     checks.run(_PACKAGES, lambda: installation.check_packages(conda), mend=use, limit=30)
     checks.run("disk", lambda: installation.check_disk(Path.cwd()), mend="look at the disk: df -h .", limit=5)
-    checks.run(_IMPORTS, imports.check, mend=use, limit=_IMPORT_SECONDS)
+    if patience >= _IMPORT_SECONDS or imports.done(patience):
+        checks.run(_IMPORTS, imports.check, mend=use, limit=patience)
+    else:
+        checks.skip(_IMPORTS, f"not done after {patience:g} s; mend the {_STORE} first")
     checks.run("memory and cores", _memory, mend=use, limit=5)
     checks.run("GPU", lambda: installation.gpus_in_words(imports.gpus), mend=use, limit=5, needs=[_IMPORTS])
 
@@ -123,10 +133,7 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
             lambda: store.server_version(uri, timeout, mlflow.__version__),
             mend="correct MLFLOW_TRACKING_URI",
             limit=2 * timeout + 2,
-            needs=[_STORE],
         )
-    else:
-        _reach(checks, uri, timeout)
     chosen = (os.environ.get("MLFLOW_EXPERIMENT_NAME"), os.environ.get("MLFLOW_EXPERIMENT_ID"))
     found: list[str] = []
 
@@ -135,26 +142,30 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
         found.append(f"#/experiments/{experiment_id}" if experiment_id else "")
         return text
 
-    checks.run(_OPEN, find_experiment, mend=_open_mend(uri), limit=_CALL_SECONDS, needs=[_STORE])
+    checks.run(_OPEN, find_experiment, mend=_open_mend(uri), limit=_CALL_SECONDS)
+    if not checks.ok(_OPEN):
+        checks.skip(_RECORD, f"needs: {_OPEN}")
+        return ""
     exercise = Exercise()
     try:
         _exercise(checks, exercise)
     finally:
-        checks.run(
-            "clean-up", exercise.clean_up, mend=f"delete experiment {exercise.name} yourself", limit=60, needs=[_OPEN]
-        )
-    return ui_hint(found[0]) if found else ""
+        mend = f"delete experiment {exercise.name} yourself: mlflow experiments delete"
+        checks.run("clean-up", exercise.clean_up, mend=mend, limit=2 * _CALL_SECONDS)
+    return ui_hint(found[0])
 
 
 def _open_mend(uri: str) -> str:
     if store.is_server(uri):
         return "the server answers, but not as MLflow should: look into its log, or correct MLFLOW_TRACKING_URI"
+    if not uri.startswith(store.DATABASES):
+        return "record in a database: MLFLOW_TRACKING_URI=sqlite:///mlflow.db, or on a server"
     return "a store of an older MLflow: mlflow db upgrade <its URI>; a broken one: move it away, or restore a copy"
 
 
 def _exercise(checks: Checklist, exercise: Exercise) -> None:
-    steps = (
-        (_MADE_EXPERIMENT, exercise.create_experiment, [_OPEN]),
+    steps: tuple[tuple[str, Callable[[], str], list[str]], ...] = (
+        (_MADE_EXPERIMENT, exercise.create_experiment, []),
         (_MADE_RUN, exercise.create_run, [_MADE_EXPERIMENT]),
         ("parameter", exercise.parameter, [_MADE_RUN]),
         ("metric", exercise.metric, [_MADE_RUN]),
@@ -176,9 +187,7 @@ def _mark(checks: Checklist, run_id: str) -> None:
 
     verdict = "failed" if checks.failed else "ok"
     note = table.markdown(checks.outcomes)
-    checks.run(
-        "this run", lambda: _marked(run_id, mark_as_check, verdict, note), mend=_LOG, limit=_CALL_SECONDS
-    )
+    checks.run("this run", lambda: _marked(run_id, mark_as_check, verdict, note), mend=_LOG, limit=_CALL_SECONDS)
 
 
 def _marked(run_id: str, mark: Any, verdict: str, note: str) -> str:

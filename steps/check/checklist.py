@@ -14,7 +14,7 @@ FAILED: Status = "failed"
 SKIPPED: Status = "skipped"
 
 
-class CheckFailure(Exception):
+class CheckError(Exception):
     """A check that failed.
 
     Attributes:
@@ -50,15 +50,11 @@ class Outcome:
 class Checklist:
     """The outcomes so far, in order."""
 
-    def __init__(self, hide: Callable[[str], str], announce: Callable[[str], None] = lambda _: None) -> None:
-        """Make an empty list.
-
-        Args:
-            hide: takes out of a text what must not be printed.
-            announce: told the name of each check before it runs.
-        """
+    def __init__(self, hide: Callable[[str], str] = str) -> None:
+        """Make an empty list; ``hide`` takes out of a text what must not be printed."""
         self._hide = hide
-        self._announce = announce
+        self.announce: Callable[[str], None] = lambda name: None
+        """Told the name of each check before it runs."""
         self.outcomes: list[Outcome] = []
 
     @property
@@ -71,13 +67,18 @@ class Checklist:
         fine = {outcome.name for outcome in self.outcomes if outcome.status == OK}
         return fine.issuperset(names)
 
+    def first_failed(self, *names: str) -> str:
+        """The first of the named checks that failed; the first that was not ok when none did."""
+        failed = [outcome.name for outcome in self.outcomes if outcome.status == FAILED]
+        return next((name for name in names if name in failed), next(name for name in names if not self.ok(name)))
+
     def run(self, name: str, probe: Callable[[], str], *, mend: str, limit: float, needs: Sequence[str] = ()) -> None:
         """Run one check and note its outcome.
 
         Args:
             name: what is checked.
-            probe: says what it found; raises `CheckFailure`, or anything else, when something is wrong.
-            mend: what to do when ``probe`` raises anything but `CheckFailure`, or does not return in time.
+            probe: says what it found; raises `CheckError`, or anything else, when something is wrong.
+            mend: what to do when ``probe`` raises anything but `CheckError`, or does not return in time.
             limit: seconds after which the probe is given up; its thread is left behind.
             needs: checks that must be ok, or this one is skipped.
         """
@@ -85,11 +86,11 @@ class Checklist:
         if missing:
             self.skip(name, f"needs: {missing[0]}")
             return
-        self._announce(name)
+        self.announce(name)
         started = time.perf_counter()
         try:
             status, found, how = OK, _within(limit, probe), ""
-        except CheckFailure as failure:
+        except CheckError as failure:
             status, found, how = FAILED, failure.found, failure.mend
         except Exception as error:  # whatever a library raises is a finding here, not a crash
             status, found, how = FAILED, in_one_line(error), mend
@@ -99,6 +100,10 @@ class Checklist:
     def skip(self, name: str, reason: str) -> None:
         """Note that a check was not run, and why."""
         self._add(Outcome(name, SKIPPED, reason))
+
+    def fail(self, name: str, error: Exception, mend: str) -> None:
+        """Note an error that belongs to no check."""
+        self._add(Outcome(name, FAILED, in_one_line(error), mend))
 
     def _add(self, outcome: Outcome) -> None:
         found, mend = (" ".join(self._hide(text).split()) for text in (outcome.found, outcome.mend))

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from steps.check.checklist import CheckFailure
+from steps.check.checklist import CheckError
 
 ROOT = Path(__file__).parents[2]
 USE_THE_ENVIRONMENT = (
@@ -54,12 +54,12 @@ def pinned_python(conda: str) -> tuple[int, int]:
     """The ``python=X.Y`` of ``conda.yaml``."""
     match = re.search(r"^\s*- python=(\d+)\.(\d+)", conda, re.MULTILINE)
     if not match:
-        raise CheckFailure("conda.yaml pins no Python", "restore conda.yaml, or write it again: make lock")
+        raise CheckError("conda.yaml pins no Python", "restore conda.yaml, or write it again: make lock")
     return int(match[1]), int(match[2])
 
 
 def pins(conda: str) -> dict[str, str]:
-    """Distribution -> version, as ``conda.yaml`` pins them; read as text, as YAML's own package may be what is missing."""
+    """Distribution -> version, as ``conda.yaml`` pins them; read as text, for the package that reads YAML may be missing."""
     return dict(re.findall(r"^\s*- ([A-Za-z0-9_.\-]+)==(\S+)", conda, re.MULTILINE))
 
 
@@ -68,7 +68,7 @@ def check_python(conda: str, found: tuple[int, ...] = sys.version_info[:3]) -> s
     wanted = pinned_python(conda)
     text = ".".join(str(part) for part in found)
     if tuple(found[:2]) != wanted:
-        raise CheckFailure(f"Python {text}, expected {wanted[0]}.{wanted[1]}", USE_THE_ENVIRONMENT)
+        raise CheckError(f"Python {text}, expected {wanted[0]}.{wanted[1]}", USE_THE_ENVIRONMENT)
     return f"{text}, {sys.executable}"
 
 
@@ -86,7 +86,7 @@ def check_packages(conda: str, version: Callable[[str], str] = importlib.metadat
             wrong.append(f"{name} is {found} (pinned {wanted})")
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise CheckFailure(f"{', '.join(wrong[:3])}{more}, of {len(pinned)} pins", USE_THE_ENVIRONMENT)
+        raise CheckError(f"{', '.join(wrong[:3])}{more}, of {len(pinned)} pins", USE_THE_ENVIRONMENT)
     return f"all {len(pinned)} at the versions of conda.yaml"
 
 
@@ -106,6 +106,14 @@ class Imports:
         )
         self.gpus: list[str] = []
 
+    def done(self, seconds: float) -> bool:
+        """Whether the process ends within ``seconds``."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def check(self) -> str:
         """How many modules were imported, when all could be."""
         output, _ = self._process.communicate()
@@ -113,7 +121,7 @@ class Imports:
         result = next((line.removeprefix("result ") for line in lines if line.startswith("result ")), None)
         if result is None:
             last = next((line.removeprefix("import ") for line in reversed(lines)), "the first module")
-            raise CheckFailure(
+            raise CheckError(
                 f"importing {last} ended the process ({_end(self._process.returncode)})",
                 "the package does not fit this processor or system libraries; " + USE_THE_ENVIRONMENT,
             )
@@ -122,7 +130,7 @@ class Imports:
         if broken := found["broken"]:
             name, reason = next(iter(broken.items()))
             more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
-            raise CheckFailure(f"{name}: {reason}{more}", USE_THE_ENVIRONMENT)
+            raise CheckError(f"{name}: {reason}{more}", USE_THE_ENVIRONMENT)
         return f"{', '.join(self._modules)}"
 
     def stop(self) -> None:
@@ -142,7 +150,7 @@ def check_disk(folder: Path, free: Callable[[Path], int] = lambda path: shutil.d
     """Free space in ``folder``, when it is enough for a study."""
     found = free(folder) / GIB
     if found < _DISK_GIB:
-        raise CheckFailure(
+        raise CheckError(
             f"{found:.2f} GiB free in {folder}, expected at least {_DISK_GIB:g}",
             "free some space, or work in a folder on another disk",
         )
@@ -159,7 +167,7 @@ def check_memory(available: float, cores: int) -> str:
     found = available / GIB
     text = f"{found:.1f} GiB available, {cores} core{'s' if cores > 1 else ''}"
     if found < _PROCESS_GIB:
-        raise CheckFailure(
+        raise CheckError(
             f"{text}; a training process needs up to {_PROCESS_GIB:g} GiB", "close other programs, or add memory"
         )
     if found < _PROCESS_GIB * cores:

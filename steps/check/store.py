@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import socket
 import sqlite3
 import tempfile
@@ -11,10 +12,11 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from steps.check.checklist import CheckFailure
+from steps.check.checklist import CheckError
 
 _LOCK_SECONDS = 2.0
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+DATABASES = ("sqlite", *_PORTS)
 _UNAUTHORISED = (401, 403)
 
 
@@ -48,7 +50,7 @@ def reach(uri: str, timeout: float) -> str:
         timeout: seconds to wait for a server.
 
     Raises:
-        CheckFailure: it cannot be reached, or not be written.
+        CheckError: it cannot be reached, or not be written.
     """
     if is_server(uri):
         return _reach_server(uri, timeout)
@@ -87,29 +89,29 @@ def _reach_server(uri: str, timeout: float) -> str:
     try:
         status, _ = _get(f"{uri.rstrip('/')}/health", timeout)
     except requests.exceptions.SSLError as error:
-        raise CheckFailure(
+        raise CheckError(
             f"{where}: {_reason(error)}",
             "set MLFLOW_TRACKING_SERVER_CERT_PATH to the server's certificate, or use http:// where it speaks no TLS",
         ) from error
     except requests.exceptions.ConnectTimeout as error:
-        raise CheckFailure(f"{where} cannot be reached within {timeout:g} s", start) from error
+        raise CheckError(f"{where} cannot be reached within {timeout:g} s", start) from error
     except requests.exceptions.Timeout as error:
-        raise CheckFailure(
+        raise CheckError(
             f"{where} takes connections, but does not answer within {timeout:g} s",
             "the server hangs or is overloaded: restart it, or give it longer with -P timeout=30",
         ) from error
     except requests.exceptions.RequestException as error:
-        raise CheckFailure(f"{where}: {_reason(error)}", start) from error
+        raise CheckError(f"{where}: {_reason(error)}", start) from error
     except ValueError as error:  # a port that is no number, a host that is no name
-        raise CheckFailure(f"{where} is not an address", "correct MLFLOW_TRACKING_URI") from error
+        raise CheckError(f"{where} is not an address", "correct MLFLOW_TRACKING_URI") from error
     if status in _UNAUTHORISED:
-        raise CheckFailure(
+        raise CheckError(
             f"{where} asks who you are (HTTP {status})", "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
     if status >= 500:
-        raise CheckFailure(f"{where} is in trouble (HTTP {status})", "look into the server's log and restart it")
+        raise CheckError(f"{where} is in trouble (HTTP {status})", "look into the server's log and restart it")
     if status != 200:
-        raise CheckFailure(
+        raise CheckError(
             f"{where} answers HTTP {status} at /health: not an MLflow server", "correct MLFLOW_TRACKING_URI"
         )
     return f"server {where} answers"
@@ -128,16 +130,14 @@ def server_version(uri: str, timeout: float, client: str) -> str:
     """Versions of server and client.
 
     Raises:
-        CheckFailure: their major versions differ.
+        CheckError: their major versions differ.
     """
     status, text = _get(f"{uri.rstrip('/')}/version", timeout)
     server = text.strip()
     if status != 200 or not re.fullmatch(r"\d+\.\d+[\w.+-]*", server):
         return f"the server does not say; client {client}"
     if server.partition(".")[0] != client.partition(".")[0]:
-        raise CheckFailure(
-            f"server {server}, client {client}", f"use MLflow {client.partition('.')[0]} on both sides"
-        )
+        raise CheckError(f"server {server}, client {client}", f"use MLflow {client.partition('.')[0]} on both sides")
     return f"server {server}, client {client}" if server != client else f"{client} on both sides"
 
 
@@ -152,14 +152,16 @@ def _reach_sqlite(uri: str) -> str:
         return "a database in memory, which ends with each process"
     folder = path.parent
     if not folder.is_dir():
-        raise CheckFailure(f"folder {folder} of the SQLite store does not exist", f"make it: mkdir -p {str(folder)!r}")
-    writable = f"become its owner or allow writing: chmod u+w {str(folder)!r} {str(path)!r}"
+        raise CheckError(
+            f"folder {folder} of the SQLite store is missing", f"make it: mkdir -p {shlex.quote(str(folder))}"
+        )
+    writable = f"become its owner, or allow writing: chmod u+w {shlex.join([str(folder), str(path)])}"
     try:
         # SQLite keeps its journal beside the file; being allowed to write the file alone is not enough.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise CheckFailure(f"folder {folder} of the SQLite store: {error.strerror or error}", writable) from error
+        raise CheckError(f"folder {folder} of the SQLite store: {error.strerror or error}", writable) from error
     if not path.exists():
         return f"SQLite store {path}, made by the first run{_odd_name(uri, path)}"
     try:
@@ -172,15 +174,15 @@ def _reach_sqlite(uri: str) -> str:
     return f"SQLite store {path}, {path.stat().st_size / 2**20:.1f} MiB, can be written{_odd_name(uri, path)}"
 
 
-def _sqlite_failure(path: Path, error: sqlite3.Error, writable: str) -> CheckFailure:
+def _sqlite_failure(path: Path, error: sqlite3.Error, writable: str) -> CheckError:
     text = str(error)
     if "locked" in text:
-        return CheckFailure(
+        return CheckError(
             f"{path} is locked by another process", "wait until it is done, or end it; many at once need mlflow server"
         )
     if "not a database" in text or "malformed" in text:
-        return CheckFailure(f"{path}: {text}", "restore it from a copy, or move it away; the next run makes a new one")
-    return CheckFailure(f"{path}: {text}", writable)
+        return CheckError(f"{path}: {text}", "restore it from a copy, or move it away; the next run makes a new one")
+    return CheckError(f"{path}: {text}", writable)
 
 
 def _odd_name(uri: str, path: Path) -> str:
@@ -194,7 +196,7 @@ def _reach_database(uri: str, port: int, timeout: float) -> str:
     try:
         socket.create_connection((parts.hostname or "", parts.port or port), timeout).close()
     except OSError as error:
-        raise CheckFailure(
+        raise CheckError(
             f"database server {where}: {error.strerror or error}", "start it, or correct MLFLOW_TRACKING_URI"
         ) from error
     return f"database server {where} answers"

@@ -24,13 +24,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from steps.check.checklist import CheckFailure, in_one_line
+from steps.check.checklist import CheckError, in_one_line
+from steps.check.store import DATABASES
 from steps.dataset import Dataset
 from steps.tracking import lineage, record
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 
 _NOT_KEPT = "the store does not give back what it was given: look into the server's log, or try another store"
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _METRIC, _STEP = "check_metric", 7
 
 
@@ -42,14 +42,14 @@ def study_experiment(name: str | None, experiment_id: str | None) -> tuple[str |
         experiment_id: from ``MLFLOW_EXPERIMENT_ID``; MLflow's ``Default`` counts as not chosen.
 
     Raises:
-        CheckFailure: it was deleted, or the ID is unknown.
+        CheckError: it was deleted, or the ID is unknown.
     """
     client = MlflowClient()
     if experiment_id not in (None, "", "0"):
         try:
             found = client.get_experiment(experiment_id)
         except MlflowException as error:
-            raise CheckFailure(
+            raise CheckError(
                 f"no experiment with ID {experiment_id}", "correct or unset MLFLOW_EXPERIMENT_ID"
             ) from error
     else:
@@ -57,9 +57,9 @@ def study_experiment(name: str | None, experiment_id: str | None) -> tuple[str |
     if found is None:
         return None, f"{name or EXPERIMENT}, made by the first run"
     if found.lifecycle_stage == LifecycleStage.DELETED:
-        raise CheckFailure(
+        raise CheckError(
             f"experiment {found.name!r} is deleted",
-            f"restore it: mlflow experiments restore -x {found.experiment_id}, or choose another with --experiment-name",
+            f"restore it: mlflow experiments restore -x {found.experiment_id}, or choose another: --experiment-name",
         )
     runs = client.search_runs([found.experiment_id], max_results=1, order_by=["attributes.start_time DESC"])
     newest = time.strftime("%Y-%m-%d %H:%M", time.localtime(runs[0].info.start_time / 1000)) if runs else ""
@@ -203,14 +203,14 @@ class Exercise:
         """Remove everything again; says what only the owner of a server can remove for good.
 
         Raises:
-            CheckFailure: something could not be removed.
+            CheckError: something could not be removed.
         """
         failures: list[str] = []
         self._attempt(failures, "registered model", self._registered, self._delete_registered)
         self._attempt(failures, "logged model", bool(self._model_uri), self._delete_model)
         if not self._experiment_id:
             return "nothing was made"
-        is_database = mlflow.get_tracking_uri().startswith(_DATABASES)
+        is_database = mlflow.get_tracking_uri().startswith(DATABASES)
         if not is_database:
             self._attempt(failures, "artifacts", bool(self._run_id), self._delete_artifacts)
         self._attempt(failures, "run", bool(self._run_id), lambda: self._client.delete_run(self._run_id))
@@ -218,7 +218,7 @@ class Exercise:
         if is_database and not failures:
             self._attempt(failures, "for good", True, self._collect)
         if failures:
-            raise CheckFailure(
+            raise CheckError(
                 f"left behind in experiment {self.name} (ID {self._experiment_id}): {'; '.join(failures)}",
                 f"remove it yourself: mlflow experiments delete -x {self._experiment_id}, then {self._gc()}",
             )
@@ -247,7 +247,7 @@ class Exercise:
 
     def _delete_model(self) -> None:
         model = mlflow.get_logged_model(self._model_uri.removeprefix("models:/"))
-        if not mlflow.get_tracking_uri().startswith(_DATABASES):
+        if not mlflow.get_tracking_uri().startswith(DATABASES):
             get_artifact_repository(model.artifact_location).delete_artifacts()
         self._client.delete_logged_model(model.model_id)
 
@@ -275,7 +275,7 @@ def _remove_empty_folders(location: str) -> None:
     if parts.scheme not in ("", "file"):
         return
     root = Path(parts.path if parts.scheme else location)
-    for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True) + [root]:
+    for folder in [*sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True), root]:
         with contextlib.suppress(OSError):  # not empty, or gone
             folder.rmdir()
 
@@ -298,4 +298,4 @@ def _tiny_dataset() -> Dataset:
 
 def _same(what: str, given: object, found: object) -> None:
     if given != found:
-        raise CheckFailure(f"{what}: gave {str(given)[:80]}, got {str(found)[:80]}", _NOT_KEPT)
+        raise CheckError(f"{what}: gave {str(given)[:80]}, got {str(found)[:80]}", _NOT_KEPT)

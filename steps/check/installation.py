@@ -59,7 +59,7 @@ def pinned_python(conda: str) -> tuple[int, int]:
 
 
 def pins(conda: str) -> dict[str, str]:
-    """Distribution -> version, as ``conda.yaml`` pins them; read as text, for the package that reads YAML may be missing."""
+    """Distribution -> version, as ``conda.yaml`` pins them; read without YAML, whose package may be missing."""
     return dict(re.findall(r"^\s*- ([A-Za-z0-9_.\-]+)==(\S+)", conda, re.MULTILINE))
 
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from steps.check.checklist import CheckError
 
 _LOCK_SECONDS = 2.0
+_SCRATCH_TABLE = "fear_classification_check"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 DATABASES = ("sqlite", *_PORTS)
 _UNAUTHORISED = (401, 403)
@@ -167,7 +168,8 @@ def _reach_sqlite(uri: str) -> str:
     try:
         address = f"{path.as_uri()}?mode=rw"
         with closing(sqlite3.connect(address, uri=True, timeout=_LOCK_SECONDS, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")  # refused on a file that is read-only, locked or no database
+            connection.execute("BEGIN IMMEDIATE")  # refused on a file that is locked or no database
+            connection.execute(f"CREATE TABLE {_SCRATCH_TABLE} (x)")  # refused on a file that is read-only
             connection.execute("ROLLBACK")
     except sqlite3.Error as error:
         raise _sqlite_failure(path, error, writable) from error

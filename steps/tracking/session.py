@@ -7,6 +7,7 @@ run in ``Fear_Classification_Experiments`` and leaves a pointer behind.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,8 @@ from steps.tracking.environment import environment_tags, installed_packages
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
+# The parameters as typed values; those that `mlflow run` logs are quoted for the shell.
+PARAMETERS_TAG = "parameters"
 _DEFAULT_EXPERIMENT_ID = "0"
 # Lets MLflow's pages open with runs, metrics and models instead of with language model traces.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -47,7 +50,7 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
     pin_tracking_uri()
     client = _open_store()
     given = client.get_run(run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
-    tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
+    tags = {ENTRY_POINT_TAG: entry_point, PARAMETERS_TAG: json.dumps(dict(parameters)), **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
     else:

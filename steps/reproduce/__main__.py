@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +14,16 @@ import mlflow
 from mlflow.entities import Run
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from steps.cli import door
 from steps.errors import UserError
 from steps.parameters import Value
 from steps.report.command import reproduce_command
 from steps.reproduce import plan
-from steps.reproduce.compare import DIFFERENT, IDENTICAL, Comparison, compare, left_out, verdict_of
+from steps.reproduce.compare import IDENTICAL, MISSING, Comparison, compare, left_out, verdict_of
 from steps.reproduce.result import COLUMNS, Reproduction
-from steps.reproduce.surroundings import Surroundings, command, surroundings
+from steps.reproduce.surroundings import NOT_RECORDED, Surroundings, command, surroundings
 from steps.tracking import lineage, record, recorded
 from steps.tracking.children import run_step
 from steps.tracking.environment import environment_tags, installed_packages
@@ -43,6 +45,7 @@ class _Again:
 @door("reproduce")
 def main(parameters: dict[str, Any]) -> None:
     """Run a recorded run again and compare every value; exit status 0 when it is reproduced, 1 when it is not."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # dozens of small files
     recorded.keep_apart()
     with step_run("reproduce", parameters) as run:
         original = recorded.find(parameters["run_id"], run.info.experiment_id)
@@ -60,14 +63,20 @@ def main(parameters: dict[str, Any]) -> None:
 
 
 def _surroundings(original: Run) -> Surroundings:
-    return surroundings(original.data.tags, environment_tags(), recorded.packages_of(original), installed_packages())
+    # What an older version did not write on every fold, it wrote on the training.
+    whole = recorded.parent_of(original) if original.data.tags[ENTRY_POINT_TAG] == "fold" else original
+    then = {**whole.data.tags, **original.data.tags}
+    return surroundings(then, environment_tags(), recorded.packages_of(whole), installed_packages())
 
 
 def _say_what_differs(original: Run, found: Surroundings) -> None:
     kind, run_id = original.data.tags[ENTRY_POINT_TAG], original.info.run_id
     click.echo(f"{kind} run {run_id}, {original.info.run_name}")
     for name, (before, now) in found.different.items():
-        click.echo(f"  {name} differs: recorded {before}, now {now}")
+        if NOT_RECORDED not in (before, now):
+            click.echo(f"  {name} differs: recorded {before}, now {now}")
+    if unknown := found.unknown:
+        click.echo(f"  not recorded, so perhaps another: {', '.join(unknown)}")
     if not found.different:
         click.echo("  code, Python, packages and machine are the same")
     if "commit" not in found.different or not found.commit:
@@ -186,9 +195,8 @@ def _dataset_again(train: Run, run: Run) -> str:
     click.echo("dataset: its artifact is gone; making it again")
     again = _prepare(prepare, run)
     tags = again.pairs[0][2].data.tags
-    plan.same_dataset(
-        train.data.tags["dataset_digest"], tags["dataset_digest"], recorded.parameters_of(prepare)["source"]
-    )
+    source = recorded.parameters_of(prepare)["source"]
+    plan.same_dataset(train.data.tags["dataset_digest"], tags["dataset_digest"], source)
     return str(tags["dataset_uri"])
 
 
@@ -217,7 +225,7 @@ def _folds(train: Run) -> dict[tuple[str, int], Run]:
 
 
 def _compare(original: Run, again: _Again, found: Surroundings) -> Reproduction:
-    comparisons, not_compared = [Comparison(label, "run", "", DIFFERENT, 0) for label in again.missing], 0
+    comparisons, not_compared = [Comparison(label, "run", "", MISSING, 0) for label in again.missing], 0
     for label, then, now in again.pairs:
         before = recorded.evidence(then)
         is_fold = then.data.tags[ENTRY_POINT_TAG] == "fold"
@@ -235,11 +243,10 @@ def _log(run: Run, result: Reproduction) -> None:
     record.log(
         run_id,
         tags={"rerun_run_id": result.again_id, "verdict": result.verdict, "reproduced": str(result.reproduced).lower()},
-        metrics={
-            **{f"things_{verdict.replace(' ', '_')}": float(n) for verdict, n in result.counts().items()},
-            "largest_difference": result.largest_difference,
-        },
+        metrics={f"things_{verdict.replace(' ', '_')}": float(n) for verdict, n in result.counts().items()},
     )
+    if math.isfinite(result.largest_difference):
+        record.log(run_id, metrics={"largest_difference": result.largest_difference})
     record.log_json(run_id, result.as_json(), "reproduction.json")
     record.log_table(run_id, result.table(), "reproduction.csv")
     record.describe(run_id, result.markdown())
@@ -247,8 +254,10 @@ def _log(run: Run, result: Reproduction) -> None:
 
 def _show(result: Reproduction) -> None:
     console = Console(highlight=False)
-    table = Table(*COLUMNS, title="Reproduction")
-    for row in result.summary():
+    rows = [COLUMNS, *result.summary()]
+    used = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    table = Table(*(Column(column[0], no_wrap=True) for column in used), title="Reproduction")
+    for row in zip(*(column[1:] for column in used), strict=True):
         table.add_row(*(escape(cell) for cell in row))
     console.print(table)
     if verdict_of(result.comparisons) != IDENTICAL:

@@ -165,8 +165,8 @@ def _table(run: str, name: str, left: pd.DataFrame | None, right: pd.DataFrame |
     if len(left) != len(right):
         yield Comparison(run, "table", name, DIFFERENT, left.size, math.nan, f"{len(left)} rows", f"{len(right)} rows")
         return
-    columns = {column: left[column].tolist() for column in left}, {column: right[column].tolist() for column in right}
-    for column, a, b in _pairs(*columns):
+    columns, columns_now = ({str(name): frame[name].tolist() for name in frame} for frame in (left, right))
+    for column, a, b in _pairs(columns, columns_now):
         full = f"{name}: {column}"
         if a is None or b is None:
             yield _one_sided(run, "table", full, a is None)

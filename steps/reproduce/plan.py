@@ -52,7 +52,7 @@ def source_there(source: str, folders: Sequence[Path]) -> str:
             return str(path.resolve())
     places = ", ".join(str(path) for path in candidates)
     raise UserError(
-        f"the recorded source {source!r} is no longer there (looked for {places}); put it back, or run this in its folder"
+        f"the recorded source {source!r} is no longer there (looked for {places}); put it back or run this beside it"
     )
 
 

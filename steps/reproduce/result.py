@@ -13,7 +13,7 @@ from steps.reproduce.compare import DIFFERENT, IDENTICAL, MISSING, NEW, WITHIN, 
 from steps.reproduce.surroundings import Surroundings
 
 _ORDER: tuple[Verdict, ...] = (IDENTICAL, WITHIN, DIFFERENT, MISSING, NEW)
-COLUMNS = ("run", "compared", *_ORDER, "largest difference")
+COLUMNS = ("run", "compared", *_ORDER, "largest")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,11 @@ class Surroundings:
         return {name: pair for name, pair in self.values.items() if pair[0] != pair[1]}
 
     @property
+    def unknown(self) -> list[str]:
+        """What was not recorded then, or cannot be told now."""
+        return [name for name, pair in self.different.items() if NOT_RECORDED in pair]
+
+    @property
     def code_differs(self) -> bool:
         """Whether the results come from other code; by its hash, or by the commit where no hash was recorded."""
         name = _CODE if self.values[_CODE][0] != NOT_RECORDED else "commit"
@@ -83,7 +88,5 @@ def command(run_id: str, commit: str, repository: str) -> str:
         commit: its code.
         repository: a git URL; empty = the clone at hand.
     """
-    return shlex.join(
-        ["mlflow", "run", repository or ".", "-v", commit, "--env-manager", "uv", "-e", "reproduce"]
-        + ["-P", f"run_id={run_id}"]
-    )
+    words = ["mlflow", "run", repository or ".", "-v", commit, "--env-manager", "uv"]
+    return shlex.join([*words, "-e", "reproduce", "-P", f"run_id={run_id}"])

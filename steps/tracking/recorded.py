@@ -80,9 +80,7 @@ def find(run_id: str, experiment_id: str) -> Run:
         hint = f"; its training is -P run_id={parent}" if kind == "deployable" and parent else ""
         raise UserError(f"run {run_id} is a run of {kind}, expected one of {', '.join(REPRODUCIBLE)}{hint}")
     if run.info.status != "FINISHED":
-        raise UserError(
-            f"{kind} run {run_id} is {run.info.status}, expected FINISHED: there is nothing to compare with"
-        )
+        raise UserError(f"{kind} run {run_id} is {run.info.status}, expected FINISHED")
     return run
 
 
@@ -165,7 +163,7 @@ def evidence(run: Run) -> Evidence:
             tables[item.path] = _table(run_id, item.path)
         elif item.path.endswith(".json"):
             documents[item.path] = json.loads(mlflow.artifacts.load_text(f"runs:/{run_id}/{item.path}"))
-    per_epoch = [name for name in tables.get("history.csv", pd.DataFrame()) if name in run.data.metrics]
+    per_epoch = [str(name) for name in tables.get("history.csv", pd.DataFrame()) if name in run.data.metrics]
     curves = {
         name: [(point.step, point.value) for point in client.get_metric_history(run_id, name)] for name in per_epoch
     }

@@ -26,6 +26,9 @@ _OF_THE_MACHINE = re.compile(
 # What `evaluate` adds to the folds afterwards; training them again does not bring it back.
 _OF_EVALUATE = re.compile(r"^(test_|threshold_)")
 
+# Columns whose cells are names, even where they look like numbers: subject 007 is not subject 7.
+_NAMES = {"subject", "trial", "feature"}
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -171,7 +174,7 @@ def _table(run: str, name: str, left: pd.DataFrame | None, right: pd.DataFrame |
         if a is None or b is None:
             yield _one_sided(run, "table", full, a is None)
             continue
-        verdict, largest = _texts(a, b)
+        verdict, largest = (IDENTICAL if a == b else DIFFERENT, math.nan) if column in _NAMES else _texts(a, b)
         yield Comparison(run, "table", full, verdict, len(a), largest)
 
 

@@ -92,7 +92,7 @@ class Reproduction:
     def worst(self, number: int = 10) -> list[Comparison]:
         """What differs most, missing things first."""
         odd = [c for c in self.comparisons if c.verdict in (DIFFERENT, MISSING, WITHIN)]
-        return sorted(odd, key=lambda c: -_ORDER.index(c.verdict) * 1e300 - _finite(c.difference))[:number]
+        return sorted(odd, key=lambda c: (-_ORDER.index(c.verdict), -_or_zero(c.difference)))[:number]
 
     def table(self) -> pd.DataFrame:
         """A row per thing compared."""
@@ -138,8 +138,8 @@ def _largest(comparisons: Sequence[Comparison]) -> float:
     return max(found, default=math.nan)
 
 
-def _finite(value: float) -> float:
-    return 1e299 if math.isinf(value) else 0.0 if math.isnan(value) else min(value, 1e299)
+def _or_zero(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
 
 
 def _shown(value: float) -> str:

@@ -24,10 +24,10 @@ RECORDING = (
 )  # fmt: skip
 
 
-def check(cwd: Path, tracking_uri: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def check(cwd: Path, tracking_uri: str | None = None, path: str = str(ROOT)) -> subprocess.CompletedProcess[str]:
     # Wide, so that no cell of the table is folded.
-    variables = {"PYTHONPATH": str(ROOT), "COLUMNS": "250"} | environment
-    return run_command(sys.executable, "-m", "steps.check", cwd=cwd, tracking_uri=tracking_uri, **variables)
+    command = (sys.executable, "-m", "steps.check")
+    return run_command(*command, cwd=cwd, tracking_uri=tracking_uri, timeout=280, PYTHONPATH=path, COLUMNS="250")
 
 
 def statuses(output: str) -> dict[str, str]:
@@ -67,7 +67,7 @@ def test_a_stalled_server_and_another_version_of_a_package(tmp_path: Path) -> No
         listener.listen()
         uri = f"http://me:s3cret@127.0.0.1:{listener.getsockname()[1]}"
         started = time.perf_counter()
-        done = check(tmp_path, uri, PYTHONPATH=f"{fake.parent}{os.pathsep}{ROOT}")
+        done = check(tmp_path, uri, f"{fake.parent}{os.pathsep}{ROOT}")
     assert done.returncode == 1
     assert time.perf_counter() - started < 60, "10 s on an idle machine"
     assert "Traceback" not in done.stdout + done.stderr

@@ -18,6 +18,7 @@ from mlflow.entities import ViewType
 from tests.conftest import ROOT, mlflow_run, run_command
 from tests.test_server import server  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.timeout(600)
 RECORDING = (
     "throw-away experiment", "run", "parameter", "metric", "tag", "text artifact", "binary artifact", "dataset input",
     "model logged", "model loaded", "model registry", "clean-up",
@@ -27,7 +28,7 @@ RECORDING = (
 def check(cwd: Path, tracking_uri: str | None = None, path: str = str(ROOT)) -> subprocess.CompletedProcess[str]:
     # Wide, so that no cell of the table is folded.
     command = (sys.executable, "-m", "steps.check")
-    return run_command(*command, cwd=cwd, tracking_uri=tracking_uri, timeout=280, PYTHONPATH=path, COLUMNS="250")
+    return run_command(*command, cwd=cwd, tracking_uri=tracking_uri, timeout=500, PYTHONPATH=path, COLUMNS="250")
 
 
 def statuses(output: str) -> dict[str, str]:

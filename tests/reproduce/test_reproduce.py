@@ -16,12 +16,15 @@ from tests.conftest import ROOT, mlflow_run, run_command, step
 from tests.test_main import SMALL, Study, small_study_table  # noqa: F401 - a fixture
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
+# A study is five processes that import TensorFlow; on a busy machine that takes long.
+_PATIENCE = 1100
+pytestmark = pytest.mark.timeout(_PATIENCE + 100)
 
 
 def reproduce(cwd: Path, run_id: str, **parameters: str) -> subprocess.CompletedProcess[str]:
     options = [part for name, value in parameters.items() for part in (f"--{name}", value)]
     command = (sys.executable, "-m", "steps.reproduce", "--run_id", run_id, *options)
-    return run_command(*command, cwd=cwd, PYTHONPATH=str(ROOT), COLUMNS="200")
+    return run_command(*command, cwd=cwd, timeout=_PATIENCE, PYTHONPATH=str(ROOT), COLUMNS="200")
 
 
 def newest(study: Study) -> Run:
@@ -66,7 +69,9 @@ def test_prepare_from_a_file_then_with_changed_recordings(
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A small study, made by a bare `mlflow run`."""
     folder = tmp_path_factory.mktemp("finished")
-    done = mlflow_run(cwd=folder, **SMALL)
+    values = [part for name, value in SMALL.items() for part in ("-P", f"{name}={value}")]
+    command = ("mlflow", "run", str(ROOT), "--env-manager", "local", *values)
+    done = run_command(*command, cwd=folder, timeout=_PATIENCE)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return Study(folder, done.stdout)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import click
 import mlflow
@@ -32,7 +30,7 @@ from steps.tracking.children import run_step
 from steps.tracking.collect import report_data
 from steps.tracking.replicator import Replicator, recording
 from steps.tracking.session import step_run
-from steps.tracking.spool import show_uri
+from steps.tracking.ui import ui_hint
 from steps.train.settings import class_weights, parse_cv, worker_count
 
 # Metrics of the cross-validation that a registered version carries as tags.
@@ -154,18 +152,9 @@ def _print(summary: Mapping[str, Any], done: list[Done], run: Run, replicator: R
         console.print(methods)
     console.print(runs)
     if replicator is None:
-        click.echo(_ui_hint(run))
+        click.echo(ui_hint(f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"))
     elif page := replicator.page_of(run.info.run_id):
         click.echo(f"see it at {page}")
-
-
-def _ui_hint(run: Run) -> str:
-    uri = mlflow.get_tracking_uri()
-    page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-    folder = Path.cwd()
-    is_default = unquote(uri) == f"sqlite:///{folder / 'mlflow.db'}"
-    option = "" if is_default else f" --backend-store-uri {shlex.quote(show_uri(uri))}"
-    return f"see it with: cd {shlex.quote(str(folder))} && mlflow ui{option}   then http://127.0.0.1:5000/{page}"
 
 
 if __name__ == "__main__":

@@ -137,6 +137,11 @@ _PARAMETERS = (
     # compare
     Parameter("runs", "latest,previous",
               "two trainings, first minus second: run IDs, 'latest', 'previous', or one of them and a baseline"),
+    # check
+    Parameter("timeout", 3.0, "seconds to wait for a tracking server's answer", minimum=0.1, maximum=600.0),
+    # reproduce
+    Parameter("run_id", "latest", "run to reproduce, or 'latest' for the newest finished study"),
+    Parameter("strict", False, "refuse to reproduce with other code than the run's"),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
@@ -162,6 +167,8 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "compare": ("runs", "thresholds", "seed", "cwd"),
     "predict": ("model_uri", "source", "threshold", "max_gap", "steps", "baseline", "seed", "cwd"),
     "sync": ("prune", "cwd"),
+    "check": ("timeout", "cwd"),
+    "reproduce": ("run_id", "strict", "cwd"),
 }
 
 

@@ -11,6 +11,7 @@ import platform
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow.pyfunc
 import numpy as np
@@ -19,6 +20,9 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
+
+if TYPE_CHECKING:
+    import keras
 
 MODEL = "model"
 _KERAS_MODULE = "tensorflow.keras"
@@ -93,6 +97,14 @@ def write_model(folder: Path, network: bytes, description: Model) -> None:
     (folder / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
     description.model_size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     description.save(str(folder / "MLmodel"))
+
+
+def as_bytes(model: keras.Model) -> bytes:
+    """The content of a model's ``.keras`` file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
 
 
 def model_requirements() -> list[str]:

@@ -8,6 +8,7 @@ happens in a spool (`steps.tracking.spool`).
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ from steps.tracking.spool import TRACKING_URI, current, reachable, show_uri
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
+# The parameters as typed values; those that `mlflow run` logs are quoted for the shell.
+PARAMETERS_TAG = "parameters"
 _DEFAULT_EXPERIMENT_ID = "0"
 # Steps that run long enough for MLflow's system metrics to say something.
 _LONG = ("main", "train")
@@ -62,7 +65,8 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     adopt_from_server()
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
-    tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
+    recorded = show_uri(json.dumps(dict(parameters)))
+    tags = {ENTRY_POINT_TAG: entry_point, PARAMETERS_TAG: recorded, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
     else:

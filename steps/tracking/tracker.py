@@ -124,7 +124,7 @@ class TrackedRun:
         Raises:
             ValueError: bytes without a shape.
         """
-        content = model if isinstance(model, bytes) else _as_bytes(model)
+        content = model if isinstance(model, bytes) else keras_model.as_bytes(model)
         if shape is None:
             if isinstance(model, bytes):
                 raise ValueError("shape is missing, expected (timesteps, features) beside the bytes of a model")
@@ -310,13 +310,6 @@ class MLflowTracker:
 def _from_one(frame: pd.DataFrame) -> pd.DataFrame:
     frame.index = pd.RangeIndex(1, len(frame) + 1)
     return frame
-
-
-def _as_bytes(model: keras.Model) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.save(path)
-        return path.read_bytes()
 
 
 def _log_texts(run_id: str, texts: Mapping[str, str], artifact_path: str | None) -> None:

@@ -19,9 +19,9 @@ from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.predict.__main__ import score_source
 from steps.tracking import record, registry
+from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
 from tests.predict.helpers import long_table
-from tests.tracking.helpers import as_bytes
 
 TABLES = {"predictions.csv", "subjects.csv", "feature_importance.csv", "attribution_by_feature.csv", "completeness.csv"}
 FIGURES = {f"{name}.{suffix}" for name in ("probabilities", "attribution_map") for suffix in ("png", "svg")}

@@ -21,10 +21,10 @@ import pytest
 from steps.predict.scores import score
 from steps.predict.unseen import Unseen
 from steps.tracking import record, registry
+from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
 from steps.trained_on import TrainedOn
 from tests.conftest import clean_environment
-from tests.tracking.helpers import as_bytes
 
 
 @pytest.fixture

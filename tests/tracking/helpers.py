@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mlflow.entities import Run
 
 from steps.tracking.tracker import MLflowTracker
-
-if TYPE_CHECKING:
-    import keras
-
-
-def as_bytes(model: keras.Model) -> bytes:
-    """The content of the model's ``.keras`` file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.keras"
-        model.save(path)
-        return path.read_bytes()
 
 
 def fold_run(train: Run, subject: str, *, model: bytes | None = None, status: str = "FINISHED") -> str:

@@ -16,10 +16,11 @@ import pytest
 from steps.dataset import Dataset
 from steps.errors import UserError
 from steps.tracking import deployed, record, registry
+from steps.tracking.keras_model import as_bytes
 from steps.tracking.registry import ModelReference
 from steps.tracking.session import step_run
 from steps.train.deployable import everybody, training_summary
-from tests.tracking.helpers import as_bytes, fold_run
+from tests.tracking.helpers import fold_run
 
 
 @pytest.fixture(scope="module")

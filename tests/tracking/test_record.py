@@ -11,9 +11,9 @@ from mlflow.entities import Metric
 
 from steps.dataset import Dataset
 from steps.tracking import lineage, record
-from steps.tracking.keras_model import model_requirements
+from steps.tracking.keras_model import as_bytes, model_requirements
 from steps.tracking.session import step_run
-from tests.tracking.helpers import as_bytes, fold_run
+from tests.tracking.helpers import fold_run
 
 
 def test_large_batches_are_split(store: Path) -> None:

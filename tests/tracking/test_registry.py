@@ -11,8 +11,8 @@ from mlflow import MlflowClient
 
 from steps.errors import UserError
 from steps.tracking import record, registry
+from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
-from tests.tracking.helpers import as_bytes
 
 TIMESTEPS, FEATURES = 5, 2
 TRAINING = {

@@ -1,0 +1,1 @@
+"""Self-test: does the installation work, and does the tracking store record and give back what a study needs?"""

@@ -1,0 +1,214 @@
+"""Entry point ``check``: a self-test of the installation and of the tracking store.
+
+Its first lines use nothing but the standard library, and no syntax that an old Python lacks: a missing package or a
+wrong interpreter is what it is there to tell.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - somebody's is
+    sys.exit(
+        "error: this is Python %d.%d, the project needs 3.11; mlflow run . --env-manager uv -e check sets it up"  # noqa: UP031
+        % sys.version_info[:2]
+    )
+try:
+    from steps.check import installation, store, table
+    from steps.check.checklist import Checklist
+    from steps.cli import door
+except ModuleNotFoundError as error:
+    sys.exit(f"error: package {error.name} is missing; {'mlflow run . --env-manager uv -e check'} sets everything up")
+
+import logging
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from steps.tracking.exercise import Exercise
+
+# The names that other checks need.
+_PACKAGES, _IMPORTS, _STORE, _OPEN = "packages", "imports", "tracking store", "experiment of the studies"
+_RECORD = "what a study records"
+_MADE_EXPERIMENT, _MADE_RUN, _MADE_MODEL = "throw-away experiment", "run", "model logged"
+_IMPORT_SECONDS = 120.0  # TensorFlow from a cold disk
+_IMPATIENT_SECONDS = 5.0  # nobody should have to wait for TensorFlow to hear that the server is down
+_CALL_SECONDS = 60.0  # only for what hangs; every request of MLflow has its own limit
+# MLflow by itself waits two minutes for an answer, seven times; and it announces every run on a server.
+_CALLS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_LOG = "look into the server's log; on a local store, free disk space and permissions of the folder"
+
+
+@door("check")
+def main(parameters: dict[str, Any]) -> None:
+    """Test the installation and the tracking store, and leave nothing behind. Exit status 1 when something failed."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    # The run that `mlflow run` has made is marked at the end; nothing here may be recorded in it.
+    given = os.environ.pop("MLFLOW_RUN_ID", None)
+    for name, value in _CALLS.items():
+        os.environ.setdefault(name, value)
+    checks = Checklist(lambda text: store.hide_credentials(text, uri))
+    imports = installation.Imports()
+    hint = ""
+    try:
+        with table.progress() as checks.announce, _quiet():
+            if store.is_server(uri):  # asked first, without MLflow, which alone takes seconds to import
+                _reach(checks, uri, parameters["timeout"])
+            is_down = checks.failed
+            _check_installation(checks, imports, _IMPATIENT_SECONDS if is_down else _IMPORT_SECONDS)
+            if checks.ok(_IMPORTS) and not store.is_server(uri):
+                uri = _absolute_uri()
+                _reach(checks, uri, parameters["timeout"])
+            if checks.ok(_IMPORTS, _STORE):
+                hint = _check_store(checks, uri, parameters["timeout"])
+            else:
+                checks.skip(_RECORD, f"needs: {checks.first_failed(_IMPORTS, _STORE)}")
+            if given and checks.ok(_OPEN):
+                _mark(checks, given)
+    except Exception as error:  # a mistake of ours must not hide what was found
+        checks.fail("self-test", error, "please report it, with what is printed here")
+    finally:
+        imports.stop()
+    table.show(checks.outcomes)
+    if hint:
+        print(store.hide_credentials(hint, uri))
+    if checks.failed:
+        sys.exit(1)
+
+
+def _check_installation(checks: Checklist, imports: installation.Imports, patience: float) -> None:
+    conda = (installation.ROOT / "conda.yaml").read_text(encoding="utf-8")
+    use = installation.USE_THE_ENVIRONMENT
+    checks.run("Python", lambda: installation.check_python(conda), mend=use, limit=5)
+    checks.run(_PACKAGES, lambda: installation.check_packages(conda), mend=use, limit=30)
+    checks.run("disk", lambda: installation.check_disk(Path.cwd()), mend="look at the disk: df -h .", limit=5)
+    if patience >= _IMPORT_SECONDS or imports.done(patience):
+        checks.run(_IMPORTS, imports.check, mend=use, limit=patience)
+    else:
+        checks.skip(_IMPORTS, f"not done after {patience:g} s; mend the {_STORE} first")
+    checks.run("memory and cores", _memory, mend=use, limit=5)
+    checks.run("GPU", lambda: installation.gpus_in_words(imports.gpus), mend=use, limit=5, needs=[_IMPORTS])
+
+
+def _memory() -> str:
+    return installation.check_memory(installation.available_memory(), installation.usable_cores())
+
+
+def _reach(checks: Checklist, uri: str, timeout: float) -> None:
+    checks.run(
+        _STORE,
+        lambda: store.reach(uri, timeout),
+        mend="start the server, or correct MLFLOW_TRACKING_URI",
+        limit=2 * timeout + 2,
+    )
+
+
+def _absolute_uri() -> str:
+    """The tracking URI as every step sets it."""
+    from steps.tracking.session import pin_tracking_uri
+
+    pin_tracking_uri()
+    return os.environ["MLFLOW_TRACKING_URI"]
+
+
+def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
+    """Exercise the store; returns how to open it, or nothing where it cannot be opened."""
+    import mlflow
+
+    from steps.tracking.exercise import Exercise, study_experiment
+    from steps.tracking.ui import ui_hint
+
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # after its import, which sets it
+    if store.is_server(uri):
+        checks.run(
+            "server version",
+            lambda: store.server_version(uri, timeout, mlflow.__version__),
+            mend="correct MLFLOW_TRACKING_URI",
+            limit=2 * timeout + 2,
+        )
+    chosen = (os.environ.get("MLFLOW_EXPERIMENT_NAME"), os.environ.get("MLFLOW_EXPERIMENT_ID"))
+    found: list[str] = []
+
+    def find_experiment() -> str:
+        experiment_id, text = study_experiment(*chosen)
+        found.append(f"#/experiments/{experiment_id}" if experiment_id else "")
+        return text
+
+    checks.run(_OPEN, find_experiment, mend=_open_mend(uri), limit=_CALL_SECONDS)
+    if not checks.ok(_OPEN):
+        checks.skip(_RECORD, f"needs: {_OPEN}")
+        return ""
+    exercise = Exercise()
+    try:
+        _exercise(checks, exercise)
+    finally:
+        mend = f"delete experiment {exercise.name} yourself: mlflow experiments delete"
+        checks.run("clean-up", exercise.clean_up, mend=mend, limit=2 * _CALL_SECONDS)
+    return ui_hint(found[0])
+
+
+def _open_mend(uri: str) -> str:
+    if store.is_server(uri):
+        return "the server answers, but not as MLflow should: look into its log, or correct MLFLOW_TRACKING_URI"
+    if not uri.startswith(store.DATABASES):
+        return "record in a database: MLFLOW_TRACKING_URI=sqlite:///mlflow.db, or on a server"
+    return "a store of an older MLflow: mlflow db upgrade <its URI>; a broken one: move it away, or restore a copy"
+
+
+def _exercise(checks: Checklist, exercise: Exercise) -> None:
+    steps: tuple[tuple[str, Callable[[], str], list[str]], ...] = (
+        (_MADE_EXPERIMENT, exercise.create_experiment, []),
+        (_MADE_RUN, exercise.create_run, [_MADE_EXPERIMENT]),
+        ("parameter", exercise.parameter, [_MADE_RUN]),
+        ("metric", exercise.metric, [_MADE_RUN]),
+        ("tag", exercise.tag, [_MADE_RUN]),
+        ("text artifact", exercise.text_artifact, [_MADE_RUN]),
+        ("binary artifact", exercise.binary_artifact, [_MADE_RUN]),
+        ("dataset input", exercise.dataset_input, [_MADE_RUN]),
+        (_MADE_MODEL, exercise.log_model, [_MADE_RUN]),
+        ("model loaded", exercise.load_model, [_MADE_MODEL]),
+        ("model registry", exercise.register_model, [_MADE_MODEL]),
+    )
+    for name, probe, needs in steps:
+        limit = 2 * _CALL_SECONDS if name == _MADE_MODEL else _CALL_SECONDS
+        checks.run(name, probe, mend=_LOG, limit=limit, needs=needs)
+
+
+def _mark(checks: Checklist, run_id: str) -> None:
+    from steps.tracking.exercise import mark_as_check
+
+    verdict = "failed" if checks.failed else "ok"
+    note = table.markdown(checks.outcomes)
+    checks.run("this run", lambda: _marked(run_id, mark_as_check, verdict, note), mend=_LOG, limit=_CALL_SECONDS)
+
+
+def _marked(run_id: str, mark: Any, verdict: str, note: str) -> str:
+    mark(run_id, verdict, note)
+    return f"{run_id}, made by mlflow run, says that it is a check"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what libraries print on standard error, which would bury the table; what matters is in the outcomes."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+if __name__ == "__main__":
+    main()

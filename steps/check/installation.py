@@ -1,0 +1,217 @@
+"""Is the installation what the project was tested with, and is the machine large enough?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from steps.check.checklist import CheckError
+
+ROOT = Path(__file__).parents[2]
+USE_THE_ENVIRONMENT = (
+    "use the project's environment: mlflow run . --env-manager uv, or, in a fresh one, "
+    "pip install -r requirements-dev.txt"
+)
+GIB = 2**30
+# The default study leaves 12 MB behind; models of cnn_wide are 30 times as large, and temporary files come on top.
+_DISK_GIB = 1.0
+# What a training process with TensorFlow takes at its peak on the default study, rounded up.
+_PROCESS_GIB = 1.0
+# Module names, in the order of how much else stands on them.
+MODULES = (
+    "numpy", "scipy", "pandas", "pyarrow", "sklearn", "matplotlib", "pydantic", "pandera", "jinja2", "rich", "psutil",
+    "filelock", "mlflow", "tensorflow", "keras",
+)  # fmt: skip
+# The names go out one by one, so that the last one tells which import killed the process.
+_IMPORTS = """
+import importlib, json, sys
+broken = {}
+for name in sys.argv[1:]:
+    print("import", name, flush=True)
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        broken[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+gpus = []
+if "tensorflow" in sys.modules and "tensorflow" not in broken:
+    import tensorflow
+    for device in tensorflow.config.list_physical_devices("GPU"):
+        details = tensorflow.config.experimental.get_device_details(device)
+        gpus.append(details.get("device_name", device.name))
+print("result", json.dumps({"broken": broken, "gpus": gpus}), flush=True)
+"""
+
+
+def pinned_python(conda: str) -> tuple[int, int]:
+    """The ``python=X.Y`` of ``conda.yaml``."""
+    match = re.search(r"^\s*- python=(\d+)\.(\d+)", conda, re.MULTILINE)
+    if not match:
+        raise CheckError("conda.yaml pins no Python", "restore conda.yaml, or write it again: make lock")
+    return int(match[1]), int(match[2])
+
+
+def pins(conda: str) -> dict[str, str]:
+    """Distribution -> version, as ``conda.yaml`` pins them; read without YAML, whose package may be missing."""
+    return dict(re.findall(r"^\s*- ([A-Za-z0-9_.\-]+)==(\S+)", conda, re.MULTILINE))
+
+
+def check_python(conda: str, found: tuple[int, ...] = sys.version_info[:3]) -> str:
+    """The interpreter's version, when it is the pinned one."""
+    wanted = pinned_python(conda)
+    text = ".".join(str(part) for part in found)
+    if tuple(found[:2]) != wanted:
+        raise CheckError(f"Python {text}, expected {wanted[0]}.{wanted[1]}", USE_THE_ENVIRONMENT)
+    return f"{text}, {sys.executable}"
+
+
+def check_packages(conda: str, version: Callable[[str], str] = importlib.metadata.version) -> str:
+    """How many packages are there, when all of them are, at the pinned versions."""
+    pinned = pins(conda)
+    wrong = []
+    for name, wanted in pinned.items():
+        try:
+            found = version(name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{name} is missing (pinned {wanted})")
+            continue
+        if found != wanted:
+            wrong.append(f"{name} is {found} (pinned {wanted})")
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise CheckError(f"{', '.join(wrong[:3])}{more}, of {len(pinned)} pins", USE_THE_ENVIRONMENT)
+    return f"all {len(pinned)} at the versions of conda.yaml"
+
+
+class Imports:
+    """Imports what the project stands on in a process of its own: a library built for another processor kills it."""
+
+    def __init__(self, modules: tuple[str, ...] = MODULES) -> None:
+        """Start the process; it works while other checks run."""
+        self._modules = modules
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _IMPORTS, *modules],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+        self.gpus: list[str] = []
+
+    def done(self, seconds: float) -> bool:
+        """Whether the process ends within ``seconds``."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def check(self) -> str:
+        """How many modules were imported, when all could be."""
+        output, _ = self._process.communicate()
+        lines = output.splitlines()
+        result = next((line.removeprefix("result ") for line in lines if line.startswith("result ")), None)
+        if result is None:
+            last = next((line.removeprefix("import ") for line in reversed(lines)), "the first module")
+            raise CheckError(
+                f"importing {last} ended the process ({_end(self._process.returncode)})",
+                "the package does not fit this processor or system libraries; " + USE_THE_ENVIRONMENT,
+            )
+        found = json.loads(result)
+        self.gpus = found["gpus"]
+        if broken := found["broken"]:
+            name, reason = next(iter(broken.items()))
+            more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
+            raise CheckError(f"{name}: {reason}{more}", USE_THE_ENVIRONMENT)
+        return f"{', '.join(self._modules)}"
+
+    def stop(self) -> None:
+        """End the process if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+def _end(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+
+
+def check_disk(folder: Path, free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free) -> str:
+    """Free space in ``folder``, when it is enough for a study."""
+    found = free(folder) / GIB
+    if found < _DISK_GIB:
+        raise CheckError(
+            f"{found:.2f} GiB free in {folder}, expected at least {_DISK_GIB:g}",
+            "free some space, or work in a folder on another disk",
+        )
+    return f"{found:.1f} GiB free in {folder}"
+
+
+def check_memory(available: float, cores: int) -> str:
+    """Memory and cores, when one training process fits.
+
+    Args:
+        available: bytes that can be used without swapping.
+        cores: cores this process may use.
+    """
+    found = available / GIB
+    text = f"{found:.1f} GiB available, {cores} core{'s' if cores > 1 else ''}"
+    if found < _PROCESS_GIB:
+        raise CheckError(
+            f"{text}; a training process needs up to {_PROCESS_GIB:g} GiB", "close other programs, or add memory"
+        )
+    if found < _PROCESS_GIB * cores:
+        return f"{text}; train with -P workers={max(1, int(found / _PROCESS_GIB))}"
+    return text
+
+
+def available_memory(limit_file: Path = Path("/sys/fs/cgroup/memory.max")) -> float:
+    """Bytes that can be used without swapping; in a container, no more than it still allows."""
+    import psutil
+
+    available = float(psutil.virtual_memory().available)
+    try:
+        limit = int(limit_file.read_text(encoding="utf-8"))
+        used = int(limit_file.with_name("memory.current").read_text(encoding="utf-8"))
+        reclaimable = _reclaimable(limit_file.with_name("memory.stat").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # no container, no limit ("max"), or another system
+        return available
+    return min(available, float(limit - used + reclaimable))
+
+
+def _reclaimable(stat: str) -> int:
+    """Bytes of file cache, which the kernel gives back when memory is short."""
+    values = dict(line.split() for line in stat.splitlines())
+    return int(values.get("inactive_file", 0))
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def gpus_in_words(gpus: list[str], environment: Mapping[str, str] = os.environ, driver: bool | None = None) -> str:
+    """Which GPUs TensorFlow sees; none is fine, training runs on the CPU.
+
+    Args:
+        gpus: names, as TensorFlow says them.
+        environment: of this process.
+        driver: whether NVIDIA's driver is installed; looked up when None.
+    """
+    if gpus:
+        return f"seen: {', '.join(gpus)}"
+    if environment.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
+        return "none, hidden by CUDA_VISIBLE_DEVICES; not needed"
+    if shutil.which("nvidia-smi") is not None if driver is None else driver:
+        return "none seen, though NVIDIA's driver is there: pip install 'tensorflow[and-cuda]'; not needed"
+    return "none seen; not needed, training runs on the CPU"

@@ -1,0 +1,62 @@
+"""Showing outcomes: a table, and how to mend what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from steps.check.checklist import FAILED, OK, SKIPPED, Outcome
+
+_COLOUR = {OK: "green", FAILED: "bold red", SKIPPED: "yellow"}
+
+
+def show(outcomes: Sequence[Outcome], console: Console | None = None) -> None:
+    """Print the table, then a line per failure with what to do, then the verdict."""
+    console = console or Console(highlight=False)
+    table = Table("check", "", "ms", "found", title="Self-test")
+    table.columns[2].justify = "right"
+    table.columns[3].overflow = "fold"
+    for outcome in outcomes:
+        status = f"[{_COLOUR[outcome.status]}]{outcome.status}[/]"
+        table.add_row(outcome.name, status, _milliseconds(outcome), escape(outcome.found))
+    console.print(table)
+    # Whole lines, never wrapped at the terminal's width: a command in them can be copied.
+    for outcome in outcomes:
+        if outcome.status == FAILED:
+            console.print(f"[bold red]failed[/]: {outcome.name}: {escape(outcome.found)}", soft_wrap=True)
+            console.print(f"  mend: {escape(outcome.mend)}", soft_wrap=True)
+    console.print(verdict(outcomes))
+
+
+def verdict(outcomes: Sequence[Outcome]) -> str:
+    """How many checks were fine, in words."""
+    count = {status: sum(outcome.status == status for outcome in outcomes) for status in (OK, FAILED, SKIPPED)}
+    skipped = f", {count[SKIPPED]} skipped" if count[SKIPPED] else ""
+    if count[FAILED]:
+        return f"{count[FAILED]} of {len(outcomes)} checks failed{skipped}"
+    return f"all fine: {count[OK]} checks ok{skipped}"
+
+
+def markdown(outcomes: Sequence[Outcome]) -> str:
+    """The same as a Markdown table, for a run's description."""
+    lines = [f"Self-test: {verdict(outcomes)}.", "", "| check | | ms | found |", "|---|---|---|---|"]
+    for outcome in outcomes:
+        cells = (outcome.name, outcome.status, _milliseconds(outcome), f"{outcome.found} {outcome.mend}".strip())
+        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _milliseconds(outcome: Outcome) -> str:
+    return "" if outcome.milliseconds is None else f"{outcome.milliseconds:.0f}"
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Say what is being checked, on a terminal only."""
+    console = Console(highlight=False)
+    with console.status("checking") as status:
+        yield lambda name: status.update(f"checking: {escape(name)}")

@@ -1,0 +1,1 @@
+"""Running a recorded run again from its ID alone, and comparing value by value."""

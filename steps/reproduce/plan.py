@@ -1,0 +1,104 @@
+"""What to run again, with which parameters, to get a recorded run back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.prepare.load import SIMULATED, load_source
+from steps.prepare.simulate import SimulationSize
+
+# Everything is computed anew, and nothing that others rely on is changed.
+_AFRESH: dict[str, Value] = {"reuse": False, "register": False, "resume": False}
+
+
+def complete(entry_point: str, recorded: Mapping[str, Value], **given: Value) -> tuple[dict[str, Value], list[str]]:
+    """All parameters of an entry point: given ones, then recorded ones, then defaults; and which had to be defaults.
+
+    A run made before a parameter existed did not record it. How many processes train, and what only a simulated study
+    needs, changes nothing and is not counted.
+    """
+    parameters: dict[str, Value] = {}
+    defaulted = []
+    simulated = recorded.get("source", SIMULATED) == SIMULATED
+    for name in ENTRY_POINTS[entry_point]:
+        known = {**recorded, **{k: v for k, v in _AFRESH.items() if k in ENTRY_POINTS[entry_point]}, **given}
+        parameters[name] = known.get(name, PARAMETERS[name].default)
+        unneeded = name in ("workers", "cwd") or (name.startswith("simulated_") and not simulated)
+        if name not in known and not unneeded and not (name == "seed" and not simulated):
+            defaulted.append(name)
+    return parameters, defaulted
+
+
+def source_there(source: str, folders: Sequence[Path]) -> str:
+    """The recorded source as an absolute path, or ``simulated``.
+
+    Args:
+        source: as the user named it then.
+        folders: where a relative path may be meant, most likely first.
+
+    Raises:
+        UserError: it is in none of them.
+    """
+    if source == SIMULATED:
+        return source
+    candidates = list(dict.fromkeys(folder / source for folder in folders))
+    for path in candidates:
+        if path.exists():
+            return str(path.resolve())
+    places = ", ".join(str(path) for path in candidates)
+    raise UserError(
+        f"the recorded source {source!r} is no longer there (looked for {places}); put it back or run this beside it"
+    )
+
+
+def dataset_again(parameters: Mapping[str, Value]) -> Dataset:
+    """The dataset that ``prepare`` would make, from its typed parameters."""
+    size = {
+        field: parameters[f"simulated_{field}"]
+        for field in ("subjects", "controls", "trials_min", "trials_max", "features", "effect")
+    }
+    return load_source(
+        str(parameters["source"]),
+        positive_label=str(parameters["positive_label"]),
+        timesteps=int(parameters["timesteps"]),
+        max_gap=int(parameters["max_gap"]),
+        seed=int(parameters["seed"]),
+        simulation=replace(SimulationSize(), **size),  # type: ignore[arg-type]
+    )
+
+
+def same_dataset(recorded: str, found: str, source: Value) -> None:
+    """Refuse to train on other data than the run's.
+
+    Raises:
+        UserError: the digests differ.
+    """
+    if recorded != found:
+        cause = "the code that simulates has changed" if source == SIMULATED else "the recordings have changed"
+        raise UserError(
+            f"the dataset is another one: recorded digest {recorded[:12]}…, source {str(source)!r} now gives "
+            f"{found[:12]}…; {cause}"
+        )
+
+
+def of_one_fold(training: Mapping[str, Value], name: str, test_number: int, tested: Sequence[str]) -> dict[str, Value]:
+    """Parameters of a training that trains as little as possible besides one fold.
+
+    A fold's seed depends on the study's seed, its name and its test number alone, so leaving out other folds and later
+    test numbers changes nothing.
+
+    Args:
+        training: parameters of the training the fold belongs to.
+        name: of the fold.
+        test_number: of the fold.
+        tested: its test subjects.
+    """
+    subject = tested[0] if tested else name
+    # A list of subjects is separated by commas; a name that holds one, or looks like `all`, cannot stand in it.
+    can_be_named = "," not in subject and subject == subject.strip() and subject not in ("", "all")
+    return {**training, "subjects": subject if can_be_named else training["subjects"], "repeats": test_number}

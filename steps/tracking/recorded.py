@@ -1,0 +1,246 @@
+"""Reading back what a run was made from and what came out of it: what `steps.reproduce` compares."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from steps.dataset import MANIFEST_FILE, Manifest
+from steps.errors import UserError
+from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.reproduce.compare import Evidence
+from steps.tracking import lineage
+from steps.tracking.environment import ROOT
+from steps.tracking.reuse import IDENTITY_TAG
+from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT, PARAMETERS_TAG
+from steps.tracking.spool import show_uri
+
+REPRODUCTIONS = "Fear_Classification_Reproductions"
+REPRODUCIBLE = ("main", "prepare", "train", "fold", "evaluate", "attribute")
+STEPS = ("prepare", "train", "evaluate", "attribute")
+_NAME, _ID = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
+_REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
+# Packages and times are compared elsewhere, or not at all.
+_NO_EVIDENCE = {"packages.json", "runtime.json"}
+
+
+def keep_apart() -> None:
+    """Let reproductions go to an experiment of their own, unless one was chosen.
+
+    Among the studies, ``latest`` would take a reproduction of a single fold for the newest training.
+    """
+    if os.environ.get(_ID, "0") == "0" and not os.environ.get(_NAME):
+        os.environ[_NAME] = REPRODUCTIONS
+
+
+def find(run_id: str, experiment_id: str) -> Run:
+    """A finished run of this project.
+
+    Args:
+        run_id: its ID, or ``latest`` for the newest study.
+        experiment_id: where the reproduction goes; ``latest`` is looked for there, too.
+
+    Raises:
+        UserError: there is none, it has not finished, or it is of a kind that cannot be repeated.
+    """
+    client = MlflowClient()
+    if run_id == lineage.LATEST:
+        study = client.get_experiment_by_name(EXPERIMENT)
+        places = dict.fromkeys([*([study.experiment_id] if study else []), experiment_id])
+        for place in places:
+            # A re-run is nested; it is not a study of its own.
+            found = client.search_runs(
+                [place],
+                f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'",
+                order_by=["attributes.start_time DESC"],
+            )
+            studies = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
+            if studies:
+                return studies[0]
+        raise UserError("no finished study to reproduce; first run: mlflow run ., or name a run: -P run_id=…")
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        raise UserError(f"no run {run_id!r} in this store; expected the ID of a run to reproduce") from error
+    kind = run.data.tags.get(ENTRY_POINT_TAG, "something else")
+    if study_run := run.data.tags.get("study_run_id"):
+        raise UserError(f"run {run_id} only points to the study, which is run {study_run}: -P run_id={study_run}")
+    if kind not in REPRODUCIBLE:
+        parent = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
+        hint = f"; its training is -P run_id={parent}" if kind == "deployable" and parent else ""
+        raise UserError(f"run {run_id} is a run of {kind}, expected one of {', '.join(REPRODUCIBLE)}{hint}")
+    if run.info.status != "FINISHED":
+        raise UserError(f"{kind} run {run_id} is {run.info.status}, expected FINISHED")
+    return run
+
+
+def parameters_of(run: Run) -> dict[str, Value]:
+    """The parameters of a run, typed, as this project recorded them; never those that MLflow quoted for the shell.
+
+    Runs of older versions did not record them as a whole: what they lack is taken from their identity, a study's from
+    those of its steps, and a source from the dataset's manifest.
+
+    Raises:
+        UserError: none of that is there.
+    """
+    kind = run.data.tags[ENTRY_POINT_TAG]
+    found = _identity(run)
+    if kind == "main":
+        for step in STEPS:
+            if step_run := step_of(run, step):
+                found |= _identity(step_run)
+        found |= {"run_name": str(run.info.run_name)}
+    prepared = run if kind == "prepare" else step_of(run, "prepare")
+    if prepared and prepared.data.tags.get(ENTRY_POINT_TAG) == "prepare":
+        found |= _source(prepared)
+    found |= _typed(run.data.tags.get(PARAMETERS_TAG))
+    if not found:
+        raise UserError(f"{kind} run {run.info.run_id} did not record its parameters; it cannot be reproduced")
+    return {name: value for name, value in found.items() if name in ENTRY_POINTS.get(kind, ())}
+
+
+def step_of(main: Run, step: str) -> Run | None:
+    """The run of a step of a study; None where it is gone or was never there."""
+    run_id = main.data.tags.get(f"{step}_run_id")
+    return _run(run_id) if run_id else None
+
+
+def parent_of(run: Run) -> Run:
+    """The training of a fold.
+
+    Raises:
+        UserError: it is gone.
+    """
+    parent = _run(run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""))
+    if parent is None:
+        raise UserError(f"the training that fold {run.info.run_name} belongs to is gone; it cannot be reproduced")
+    return parent
+
+
+def prepare_of(train: Run) -> Run | None:
+    """The ``prepare`` run that made a training's dataset; None where that is unknown or gone."""
+    uri = train.data.tags.get("dataset_uri", "")
+    return _run(uri.removeprefix("runs:/").partition("/")[0]) if uri.startswith("runs:/") else None
+
+
+def usable_dataset(train: Run) -> str | None:
+    """URI of the dataset a training used: where it was then, or any prepared one with the same digest."""
+    tags = train.data.tags
+    digest = tags["dataset_digest"]
+    others = MlflowClient().search_runs(
+        [train.info.experiment_id],
+        f"tags.{ENTRY_POINT_TAG} = 'prepare' and tags.dataset_digest = '{digest}' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    for uri in [tags["dataset_uri"], *(f"runs:/{run.info.run_id}/{lineage.DATASET_FOLDER}" for run in others)]:
+        try:
+            if lineage.load_dataset(uri).digest() == digest:
+                return str(uri)
+        except UserError:
+            continue
+    return None
+
+
+def evidence(run: Run) -> Evidence:
+    """Metrics, curves, tables and documents of a run."""
+    client = MlflowClient()
+    run_id = run.info.run_id
+    tables, documents = {}, {}
+    for item in client.list_artifacts(run_id):
+        if item.is_dir or item.path in _NO_EVIDENCE:
+            continue
+        if item.path.endswith(".csv"):
+            tables[item.path] = _table(run_id, item.path)
+        elif item.path.endswith(".json"):
+            documents[item.path] = json.loads(mlflow.artifacts.load_text(f"runs:/{run_id}/{item.path}"))
+    per_epoch = [str(name) for name in tables.get("history.csv", pd.DataFrame()) if name in run.data.metrics]
+    curves = {
+        name: [(point.step, point.value) for point in client.get_metric_history(run_id, name)] for name in per_epoch
+    }
+    metrics = dict(sorted((name, value) for name, value in run.data.metrics.items() if name not in curves))
+    return Evidence(metrics, curves, tables, documents, run.data.tags.get("dataset_digest", ""))
+
+
+def packages_of(run: Run) -> dict[str, str]:
+    """Name -> version of everything that was installed; empty where not recorded."""
+    try:
+        found: dict[str, str] = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/packages.json")
+    except (MlflowException, OSError):
+        return {}
+    return found
+
+
+def repository_of(run: Run) -> str:
+    """A URL the code can be fetched from, without credentials; empty where only a folder is known."""
+    tags = run.data.tags
+    candidates = [tags[name] for name in _REPOSITORY_TAGS if tags.get(name)] + [_git("remote", "get-url", "origin")]
+    return next((show_uri(url) for url in candidates if url and not url.startswith(("file:", "/", "."))), "")
+
+
+def can_reproduce(commit: str) -> bool:
+    """False only where git knows that the commit has no entry point ``reproduce``."""
+    if not _git("cat-file", "-t", commit):
+        return True
+    return bool(_git("cat-file", "-t", f"{commit}:steps/reproduce/__main__.py"))
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], check=False, cwd=ROOT, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _run(run_id: str) -> Run | None:
+    try:
+        return MlflowClient().get_run(run_id)
+    except MlflowException:
+        return None
+
+
+def _identity(run: Run) -> dict[str, Value]:
+    recorded = run.data.tags.get(IDENTITY_TAG)
+    return _known(json.loads(recorded)["parameters"]) if recorded else {}
+
+
+def _typed(recorded: str | None) -> dict[str, Value]:
+    try:
+        return _known(json.loads(recorded)) if recorded else {}
+    except json.JSONDecodeError:  # cut off by MLflow, which limits the length of tags
+        return {}
+
+
+def _known(parameters: Mapping[str, Any]) -> dict[str, Value]:
+    """Those that this version still has, in its types."""
+    return {name: PARAMETERS[name].parse(value) for name, value in parameters.items() if name in PARAMETERS}
+
+
+def _source(prepare: Run) -> dict[str, Value]:
+    path = f"runs:/{prepare.info.run_id}/{lineage.DATASET_FOLDER}/{MANIFEST_FILE}"
+    try:
+        return {"source": Manifest.model_validate_json(mlflow.artifacts.load_text(path)).source}
+    except (MlflowException, OSError, ValueError):
+        return {}
+
+
+def _table(run_id: str, path: str) -> pd.DataFrame:
+    text = mlflow.artifacts.load_text(f"runs:/{run_id}/{path}")
+    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+
+
+def deployable_of(train: Run) -> Run | None:
+    """The run that fitted the model for new people; None where a training has none."""
+    run_id = train.data.tags.get("deployable_run_id")
+    return _run(run_id) if run_id else None

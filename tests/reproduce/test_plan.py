@@ -1,0 +1,73 @@
+"""What to run again, with which parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.prepare.simulate import SimulationSize, simulate
+from steps.reproduce import plan
+from steps.train.splits import plan_folds
+
+DEFAULTS: dict[str, Value] = {name: parameter.default for name, parameter in PARAMETERS.items()}
+
+
+def test_given_before_recorded_before_default_and_nothing_reused() -> None:
+    parameters, defaulted = plan.complete("main", DEFAULTS | {"epochs": 7, "source": "old.csv"}, source="/new.csv")
+    assert list(parameters) == list(ENTRY_POINTS["main"])
+    assert (parameters["epochs"], parameters["source"]) == (7, "/new.csv")
+    assert (parameters["reuse"], parameters["register"], parameters["resume"]) == (False, False, False)
+    assert defaulted == []
+
+
+def test_parameters_that_were_not_recorded_are_named() -> None:
+    known = {name: DEFAULTS[name] for name in ENTRY_POINTS["train"] if name not in ("controls", "workers")}
+    parameters, defaulted = plan.complete("train", known)
+    assert parameters["controls"] == "exclude"
+    assert defaulted == ["controls"]
+    _, of_files = plan.complete("prepare", {"source": "a.csv", "positive_label": "x", "timesteps": 0, "max_gap": 0})
+    assert of_files == []
+
+
+def test_a_source_is_looked_for_in_its_folders(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    (there / "mine.csv").write_text("x")
+    assert plan.source_there("mine.csv", [here, there]) == str(there / "mine.csv")
+    assert plan.source_there(str(there / "mine.csv"), [here]) == str(there / "mine.csv")
+    assert plan.source_there("simulated", []) == "simulated"
+    with pytest.raises(UserError, match=r"'mine\.csv' is no longer there \(looked for .*here/mine\.csv\)"):
+        plan.source_there("mine.csv", [here, here])
+
+
+def test_a_simulated_dataset_comes_out_again() -> None:
+    known = DEFAULTS | {"simulated_subjects": 5, "simulated_features": 3, "timesteps": 9, "seed": 4}
+    expected = simulate(SimulationSize(subjects=5, features=3), timesteps=9, seed=4)
+    found = plan.dataset_again(known).digest()
+    plan.same_dataset(expected.digest(), found, "simulated")
+    other = plan.dataset_again(known | {"seed": 5}).digest()
+    with pytest.raises(UserError, match=r"the dataset is another one: .* the code that simulates has changed"):
+        plan.same_dataset(expected.digest(), other, "simulated")
+    with pytest.raises(UserError, match=r"source '/a\.csv' .* the recordings have changed"):
+        plan.same_dataset(expected.digest(), other, "/a.csv")
+
+
+@pytest.mark.parametrize("cv", ["loso", "group-kfold:3"])
+def test_training_one_fold_gives_the_very_same_fold(small_study: Dataset, cv: str) -> None:
+    folds = plan_folds(small_study, cv=cv, repeats=3, seed=2)
+    for fold in folds:
+        training = DEFAULTS | {"cv": cv, "repeats": 3}
+        chosen = plan.of_one_fold(training, fold.name, fold.test_number, fold.test_subjects)
+        alone = plan_folds(small_study, cv=cv, repeats=int(chosen["repeats"]), subjects=str(chosen["subjects"]), seed=2)
+        assert len(alone) == fold.test_number
+        assert alone[-1] == fold
+
+
+@pytest.mark.parametrize("name", ["a,b", "all", " a"])
+def test_a_subject_that_cannot_stand_in_a_list_trains_all(name: str) -> None:
+    assert plan.of_one_fold(DEFAULTS, name, 2, [name]) == DEFAULTS | {"repeats": 2}

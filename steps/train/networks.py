@@ -74,6 +74,9 @@ def with_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.
     """
     inputs = keras.Input(network.input_shape[1:], name="trial")
     x = keras.layers.Normalization(axis=-1, mean=mean, variance=scale**2, name="standardise")(inputs)
-    for layer in network.layers[1:]:
-        x = layer(x)
-    return keras.Model(inputs, x, name=network.name)
+    tensors = {id(network.inputs[0]): x}
+    # Read before any layer is used a second time, which makes its input and output ambiguous.
+    for layer, given, made in [(layer, layer.input, layer.output) for layer in network.layers[1:]]:
+        several = isinstance(given, list)
+        tensors[id(made)] = layer([tensors[id(t)] for t in given] if several else tensors[id(given)])
+    return keras.Model(inputs, tensors[id(network.outputs[0])], name=network.name)

@@ -78,7 +78,7 @@ def test_one_batch_per_epoch_gives_what_keras_fit_gives(arrays: dict[str, Any], 
         return network
 
     engine = Engine(model, *shape)
-    without_dropout(engine._network)
+    without_dropout(engine.method.network)
     ours = engine.fit(**arrays, settings=settings, seed=seed)
 
     keras.utils.set_random_seed(seed)

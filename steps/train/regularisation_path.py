@@ -52,10 +52,10 @@ class RegularisationPath:
         seed: int,
     ) -> keras.Model:
         """Fit the front on the training trials; returns the head, whose weights `epoch` sets."""
-        self._front: Front = self._design.fit(training[0], seed)
-        self._x, self._y = self._front.proportions(training[0]), training[1].astype(np.float64)
+        self.front: Front = self._design.fit(training[0], seed)
+        self._x, self._y = self.front.proportions(training[0]), training[1].astype(np.float64)
         self._weights = np.asarray(class_weight)[training[1]]
-        self._held = (self._front.proportions(validation[0]), validation[1].astype(np.float64)) if validation else None
+        self._held = (self.front.proportions(validation[0]), validation[1].astype(np.float64)) if validation else None
         self._solution = np.zeros(self._x.shape[1] + 1)
         inputs = keras.Input((self._x.shape[1],))
         self._head = keras.layers.Dense(1, activation="sigmoid", name="probability")
@@ -90,7 +90,7 @@ class RegularisationPath:
     def finish(self) -> keras.Model:
         """Front and head, with the head's present weights, as one network for standardised trials."""
         inputs = keras.Input(self._shape, name="trial")
-        network = keras.Model(inputs, self._head(self._front(inputs)), name="soft_minirocket")
+        network = keras.Model(inputs, self._head(self.front(inputs)), name="soft_minirocket")
         # A copy whose layers have been used this once only.
         copy = keras.models.clone_model(network)
         copy.set_weights(network.get_weights())

@@ -60,7 +60,7 @@ class Candidates:
 
 def of_subjects(trials: pd.DataFrame) -> pd.DataFrame:
     """The mean probability of each subject (and label, where a subject has trials of both)."""
-    return trials.groupby(["subject", "label"], as_index=False)["probability"].mean()
+    return trials.groupby(["subject", "label"])[["probability"]].mean().reset_index()
 
 
 def describe(trials: pd.DataFrame) -> str:

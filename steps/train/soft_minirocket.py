@@ -149,12 +149,12 @@ def dilations(timesteps: int, at_most: int) -> list[int]:
     exponent = np.log2((timesteps - 1) / (LENGTH - 1))
     spaced = np.logspace(0, exponent, min(at_most, _MOST_DILATIONS), base=2)
     # 2**log2(n) may fall just short of n.
-    return np.unique(np.floor(spaced + 1e-9).astype(int)).tolist()
+    return sorted({int(step) for step in np.floor(spaced + 1e-9)})
 
 
 def quantile_levels(count: int) -> npt.NDArray[np.float64]:
     """Multiples of the golden ratio modulo 1: however many are taken in a row, they cover [0, 1) evenly."""
-    return np.arange(1, count + 1) * _GOLDEN % 1
+    return np.arange(1, count + 1, dtype=np.float64) * _GOLDEN % 1
 
 
 def _chosen_features(features: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -170,4 +170,4 @@ def _compute(model: keras.Model, trials: Floats) -> npt.NDArray[np.float64]:
     parts = [
         np.asarray(model(trials[start : start + _CHUNK], training=False)) for start in range(0, len(trials), _CHUNK)
     ]
-    return np.concatenate(parts).astype(np.float64)
+    return np.concatenate(parts, dtype=np.float64)

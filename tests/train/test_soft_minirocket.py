@@ -21,7 +21,8 @@ HARD = 1e-6  # a ramp so narrow that no value of a float32 convolution lies on i
 def trials() -> Floats:
     random = np.random.default_rng(0)
     walks = random.normal(size=(30, TIMESTEPS, FEATURES)).cumsum(axis=1)
-    return ((walks - walks.mean((0, 1))) / walks.std((0, 1))).astype(np.float32)
+    standardised: Floats = ((walks - walks.mean((0, 1))) / walks.std((0, 1))).astype(np.float32)
+    return standardised
 
 
 def fitted(trials: Floats, seed: int = 3, **design: Any) -> Any:

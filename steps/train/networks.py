@@ -1,4 +1,4 @@
-"""The networks: `(timesteps, features)` in, the probability of the positive class out.
+"""The networks trained by gradient descent: `(timesteps, features)` in, the probability of the positive class out.
 
 They are built without a scaler (the engine feeds standardised trials); `with_scaler` puts the fold's
 standardisation in front, so that the saved model takes trials in the units the user gave.

@@ -100,7 +100,7 @@ _PARAMETERS = (
     Parameter("simulated_effect", 1.0, "size of the simulated fear effect; 0 = none", minimum=0.0),
     # train
     Parameter("dataset_uri", "latest", "URI of a dataset artifact, or 'latest'"),
-    Parameter("model", "cnn", "network", choices=("cnn", "cnn_wide")),
+    Parameter("model", "cnn", "network", choices=("cnn", "cnn_wide", "soft_minirocket")),
     Parameter("cv", "loso", "'loso' (leave-one-subject-out) or 'group-kfold:K'"),
     Parameter("repeats", 1, "test numbers per fold, each with its own seed", minimum=1),
     Parameter("subjects", "all", "test subjects, comma-separated, or 'all'"),

@@ -1,4 +1,4 @@
-"""The networks: `(timesteps, features)` in, the probability of the positive class out.
+"""The networks trained by gradient descent: `(timesteps, features)` in, the probability of the positive class out.
 
 They are built without a scaler (the engine feeds standardised trials); `with_scaler` puts the fold's
 standardisation in front, so that the saved model takes trials in the units the user gave.
@@ -74,6 +74,9 @@ def with_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.
     """
     inputs = keras.Input(network.input_shape[1:], name="trial")
     x = keras.layers.Normalization(axis=-1, mean=mean, variance=scale**2, name="standardise")(inputs)
-    for layer in network.layers[1:]:
-        x = layer(x)
-    return keras.Model(inputs, x, name=network.name)
+    tensors = {id(network.inputs[0]): x}
+    # Read before any layer is used a second time, which makes its input and output ambiguous.
+    for layer, given, made in [(layer, layer.input, layer.output) for layer in network.layers[1:]]:
+        several = isinstance(given, list)
+        tensors[id(made)] = layer([tensors[id(t)] for t in given] if several else tensors[id(given)])
+    return keras.Model(inputs, tensors[id(network.outputs[0])], name=network.name)

@@ -63,6 +63,7 @@ def test_one_batch_per_epoch_gives_what_keras_fit_gives(arrays: dict[str, Any], 
     import keras
 
     from steps.train import networks
+    from steps.train.descent import GradientDescent
     from steps.train.engine import Engine
 
     x, y = arrays["training"]
@@ -78,7 +79,8 @@ def test_one_batch_per_epoch_gives_what_keras_fit_gives(arrays: dict[str, Any], 
         return network
 
     engine = Engine(model, *shape)
-    without_dropout(engine._network)
+    assert isinstance(engine.method, GradientDescent)
+    without_dropout(engine.method.network)
     ours = engine.fit(**arrays, settings=settings, seed=seed)
 
     keras.utils.set_random_seed(seed)

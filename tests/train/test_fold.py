@@ -17,11 +17,16 @@ from steps.train.splits import plan_folds
 SETTINGS = FitSettings(epochs=5, batch_size=8)
 
 
+@pytest.fixture(scope="module", params=["cnn", "soft_minirocket"])
+def model(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def engine(small_study: Dataset) -> Any:
+def engine(small_study: Dataset, model: str) -> Any:
     from steps.train.engine import Engine
 
-    return Engine("cnn", small_study.timesteps, len(small_study.features))
+    return Engine(model, small_study.timesteps, len(small_study.features))
 
 
 def test_the_held_out_subject_cannot_influence_its_model(small_study: Dataset, engine: Any) -> None:
@@ -65,14 +70,15 @@ def test_the_saved_model_takes_the_users_units(small_study: Dataset, engine: Any
     np.testing.assert_allclose(np.ravel(scaler.variance), scale**2, rtol=1e-5)
 
 
-def test_metrics_and_counts_follow_the_contract(small_study: Dataset, engine: Any) -> None:
+def test_metrics_and_counts_follow_the_contract(small_study: Dataset, engine: Any, model: str) -> None:
     from steps.train.fold import train_fold
 
     fold = plan_folds(small_study)[2]
     trained = train_fold(engine, small_study, fold, SETTINGS)
     metrics = trained.metrics()
     history = trained.history
-    assert list(history.columns) == ["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+    columns = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    assert set(history.columns) == columns | ({"penalty"} if model == "soft_minirocket" else set())
     assert metrics["epochs_trained"] == len(history) == len(trained.timestamps_ms)
     assert metrics["best_val_loss"] == history["val_loss"].min()
     assert history["val_loss"][metrics["best_val_loss_epoch"]] == metrics["best_val_loss"]
@@ -100,10 +106,12 @@ def test_networks_have_the_layers_they_promise(name: str, layers: tuple[int, ...
         networks.build("transformer", 101, 24)
 
 
-def test_a_training_that_diverges_is_an_error(small_study: Dataset, engine: Any) -> None:
+def test_a_training_that_diverges_is_an_error(small_study: Dataset) -> None:
     from steps.errors import UserError
+    from steps.train.engine import Engine
     from steps.train.fold import train_fold
 
+    engine = Engine("cnn", small_study.timesteps, len(small_study.features))
     fold = plan_folds(small_study)[0]
     with pytest.raises(UserError, match=r"left the finite numbers in epoch \d+.*learning_rate=1e\+30"):
         train_fold(engine, small_study, fold, FitSettings(epochs=5, learning_rate=1e30))

@@ -24,10 +24,12 @@ from steps.parameters import ENTRY_POINTS
 from steps.prepare.load import source_fingerprint
 from steps.report.methods import method_columns, method_rows
 from steps.report.render import description, report_html, report_markdown
+from steps.report.runtime import runtime_summary
 from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
 from steps.tracking import lineage, record, registry, reuse
 from steps.tracking.children import run_step
 from steps.tracking.collect import report_data
+from steps.tracking.export import NOWHERE, check_output_dir, export_tables
 from steps.tracking.replicator import Replicator, recording
 from steps.tracking.session import step_run
 from steps.tracking.ui import ui_hint
@@ -73,6 +75,11 @@ def _run(study: _Study, run: Run, parameters: dict[str, Any]) -> Mapping[str, An
     mlflow.log_text(report_html(data), "report.html")
     mlflow.log_text(report_markdown(data), "report.md")
     record.describe(run.info.run_id, description(data))
+    runtime = runtime_summary(data)
+    record.log_table(run.info.run_id, runtime, "runtime.csv")
+    tables = {"results": data.results, "subjects": data.subjects, "feature_importance": data.importance}
+    if folder := export_tables(parameters["output_dir"], run, {**tables, "runtime": runtime}):
+        click.echo(f"tables: {folder}")
     if parameters["register"]:
         evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
         in_words = description(data, registry.DESCRIPTION_LENGTH)
@@ -98,6 +105,7 @@ def check_early(parameters: dict[str, Any]) -> None:
     parse_cv(parameters["cv"])
     worker_count(parameters["workers"], 1)
     check_method(parameters["method"], parameters["baseline"])
+    check_output_dir(parameters["output_dir"])
     class_weights(parameters["class_weight"], np.array([0, 1], np.int8))
 
 
@@ -106,7 +114,8 @@ class _Study:
 
     def __init__(self, run: Run, parameters: dict[str, Any]) -> None:
         self._run = run
-        self._parameters = {**parameters, "cwd": str(Path.cwd())}
+        # The driver exports the tables of all steps itself.
+        self._parameters = {**parameters, "cwd": str(Path.cwd()), "output_dir": NOWHERE}
         self.done: list[Done] = []
 
     def step(self, entry_point: str, handed_on: dict[str, str], inputs: str) -> Run:

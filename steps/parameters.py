@@ -84,6 +84,7 @@ _PARAMETERS = (
     Parameter("run_name", "fear", "name of the run; folds are named {run_name}_{subject}_{test_number}"),
     Parameter("reuse", True, "skip a step when a finished run with the same inputs, parameters and code exists"),
     Parameter("register", True, "register the model fitted on all subjects as fear-classifier, alias challenger"),
+    Parameter("output_dir", "results", "folder that receives tables as CSV, one folder per run, or 'none'"),
     Parameter("resume", True, "take over the finished folds of an interrupted training with the same identity"),
     # sync
     Parameter("prune", False, "remove a spool once its server has everything"),
@@ -159,11 +160,22 @@ _EVALUATE = ("thresholds", "baselines")
 _ATTRIBUTE = ("method", "steps", "baseline", "baseline_trials", "target")
 
 ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
-    "main": ("run_name", "seed", "reuse", "register", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, "cwd"),
+    "main": (
+        "run_name",
+        "seed",
+        "reuse",
+        "register",
+        "output_dir",
+        *_PREPARE,
+        *_TRAIN,
+        *_EVALUATE,
+        *_ATTRIBUTE,
+        "cwd",
+    ),
     "prepare": (*_PREPARE, "seed", "cwd"),
-    "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
-    "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
-    "attribute": ("train_run_id", *_ATTRIBUTE, "seed", "cwd"),
+    "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "output_dir", "cwd"),
+    "evaluate": ("train_run_id", *_EVALUATE, "seed", "output_dir", "cwd"),
+    "attribute": ("train_run_id", *_ATTRIBUTE, "seed", "output_dir", "cwd"),
     "compare": ("runs", "thresholds", "seed", "cwd"),
     "predict": ("model_uri", "source", "threshold", "max_gap", "steps", "baseline", "seed", "cwd"),
     "sync": ("prune", "cwd"),

@@ -14,7 +14,9 @@ from steps.attribute.randomisation import FOLDS
 from steps.attribute.results import Results, in_words, results, warnings
 from steps.cli import door
 from steps.dataset import Dataset
+from steps.drawing import as_png_and_svg
 from steps.tracking import lineage, record, reuse
+from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
 
 
@@ -23,6 +25,7 @@ def main(parameters: dict[str, Any]) -> None:
     """Attribute the probability of every held-out trial, under its own fold's model, to features and time."""
     settings = Settings(**{name: parameters[name] for name in Settings.__dataclass_fields__})
     check_method(settings.method, settings.baseline)
+    check_output_dir(parameters["output_dir"])
     with step_run("attribute", parameters) as run:
         run_id = run.info.run_id
         train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
@@ -41,6 +44,11 @@ def main(parameters: dict[str, Any]) -> None:
             metrics=found.metrics,
         )
         _log_files(run_id, found, dataset)
+        export_tables(
+            parameters["output_dir"],
+            run,
+            {name: found.tables[name] for name in ("feature_importance", "time_importance")},
+        )
         for line in in_words(found):
             click.echo(line)
         for line in warnings(found):
@@ -77,9 +85,10 @@ def _log_files(run_id: str, found: Results, dataset: Dataset) -> None:
         truth=dataset.planted_truth,
         metrics=found.metrics,
     )
+    files = {}
     for name, figure in figures.items():
-        for suffix in ("png", "svg"):
-            record.log_figure(run_id, figure, f"{name}.{suffix}")
+        files[f"{name}.png"], files[f"{name}.svg"] = as_png_and_svg(figure)
+    record.log_files(run_id, files)
 
 
 if __name__ == "__main__":

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from steps.attribute.drawing import BLACK, BLUE, VERMILION, Paper, plain, sheet, short, style, whiskers
+from steps.attribute.drawing import BLACK, BLUE, VERMILION, plain, sheet, short, style, whiskers
 from steps.dataset import PlantedTruth
 
 BAR_FEATURES = 24
 OUTCOME_FEATURES = 12
 
 
-def bars(importance: pd.DataFrame, *, truth: PlantedTruth | None = None) -> Paper:
+def bars(importance: pd.DataFrame, *, truth: PlantedTruth | None = None) -> Figure:
     """The most important features as bars, with 95% intervals over subjects, or one SD over folds without those.
 
     Args:
@@ -67,7 +68,7 @@ def bars(importance: pd.DataFrame, *, truth: PlantedTruth | None = None) -> Pape
     return figure
 
 
-def outcome_bars(table: pd.DataFrame, importance: pd.DataFrame) -> Paper:
+def outcome_bars(table: pd.DataFrame, importance: pd.DataFrame) -> Figure:
     """Importance among the trials a model got right beside that among those it got wrong.
 
     Args:

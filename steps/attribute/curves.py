@@ -7,14 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from steps.attribute.drawing import BLACK, BLUE, GREY, VERMILION, Paper, edges, paper, plain, sheet, style
+from steps.attribute.drawing import BLACK, BLUE, GREY, VERMILION, edges, paper, plain, sheet, style
 from steps.dataset import PlantedTruth
 
 _UNITS = {"cells": "one feature at one time point at a time", "features": "whole features"}
 
 
-def timeline(table: pd.DataFrame, *, time_unit: str = "sample", truth: PlantedTruth | None = None) -> Paper:
+def timeline(table: pd.DataFrame, *, time_unit: str = "sample", truth: PlantedTruth | None = None) -> Figure:
     """Importance of each time point with its 95% band.
 
     Args:
@@ -51,7 +52,7 @@ def timeline(table: pd.DataFrame, *, time_unit: str = "sample", truth: PlantedTr
     return figure
 
 
-def deletion_insertion(table: pd.DataFrame, metrics: Mapping[str, float] | None = None) -> Paper:
+def deletion_insertion(table: pd.DataFrame, metrics: Mapping[str, float] | None = None) -> Figure:
     """What happens to the output when values are replaced by the baseline, or put back, the most important first.
 
     Args:

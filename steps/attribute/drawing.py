@@ -1,4 +1,4 @@
-"""What the figures of attributions share: colours, paper that draws the same SVG twice, names that stay text.
+"""What the figures of attributions share: colours, names that stay text.
 
 The colour map (cividis) and the colours (Okabe & Ito 2008) keep their order in grey and for colour-blind readers; line
 styles, hatches and markers differ as well. Names come from the user and are never read as formulas.
@@ -7,10 +7,7 @@ styles, hatches and markers differ as well. Names come from the user and are nev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -22,27 +19,12 @@ GRID = "#E5E5E5"
 NAME_LENGTH = 32
 
 
-class Paper(Figure):
-    """A figure whose SVG is the same bytes whenever it is drawn from the same numbers: no date, no random names."""
-
-    def savefig(self, fname: Any, *, transparent: bool | None = None, **options: Any) -> None:
-        """Save as `matplotlib.figure.Figure.savefig` does."""
-        is_svg = options.get("format") == "svg" or Path(str(fname)).suffix == ".svg"
-        if not is_svg:
-            super().savefig(fname, transparent=transparent, **options)
-            return
-        options.setdefault("metadata", {"Date": None, "Creator": None})
-        salt = mpl.rcParams["svg.hashsalt"] or "attribution"
-        with mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
-            super().savefig(fname, transparent=transparent, **options)
-
-
-def paper(width: float, height: float) -> Paper:
+def paper(width: float, height: float) -> Figure:
     """An empty figure, in inches."""
-    return Paper(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
 
 
-def sheet(width: float, height: float) -> tuple[Paper, Axes]:
+def sheet(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure with a single pair of axes."""
     figure = paper(width, height)
     return figure, figure.subplots()

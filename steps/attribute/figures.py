@@ -9,7 +9,6 @@ import pandas as pd
 
 from steps.attribute.bars import bars, outcome_bars
 from steps.attribute.curves import deletion_insertion, timeline
-from steps.attribute.drawing import Paper
 from steps.attribute.heatmap import heatmap
 from steps.dataset import PlantedTruth
 
@@ -22,7 +21,7 @@ def all_figures(
     label_names: Sequence[str] = ("0", "1"),
     truth: PlantedTruth | None = None,
     metrics: Mapping[str, float] | None = None,
-) -> dict[str, Paper]:
+) -> dict[str]:
     """The figures by name, in reading order; those whose table is not there are left out.
 
     Args:

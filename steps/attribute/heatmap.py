@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.figure import Figure
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
-from steps.attribute.drawing import BLUE, VERMILION, Paper, edges, paper, plain, plain_legend, short, style
+from steps.attribute.drawing import BLUE, VERMILION, edges, paper, plain, plain_legend, short, style
 from steps.dataset import PlantedTruth
 
 HEATMAP_FEATURES = 80  # with more the names would run into each other
@@ -31,7 +32,7 @@ def heatmap(
     truth: PlantedTruth | None = None,
     trajectories: pd.DataFrame | None = None,
     label_names: Sequence[str] = ("0", "1"),
-) -> Paper:
+) -> Figure:
     """Mean absolute attribution over time, a row per feature, the most important on top.
 
     Args:
@@ -133,7 +134,7 @@ def _trajectory(
     plain(axes)
 
 
-def _legend(figure: Paper, label_names: Sequence[str]) -> None:
+def _legend(figure: label_names: Sequence[str]) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=colour, linestyle=line, linewidth=1.8, label=f"mean of {short(label_names[label])}")
         for label, colour, line, _ in reversed(_CLASSES)

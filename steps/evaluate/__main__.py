@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ from steps.evaluate.summary import flat_metrics, summary
 from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
 from steps.evaluate.thresholds import IN_FOLD, parse_thresholds, threshold_key
 from steps.tracking import lineage, record, reuse
+from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
 
 
@@ -41,6 +43,7 @@ def main(parameters: dict[str, Any]) -> None:
     """Predict every held-out trial with its own fold's model and say how well that went."""
     thresholds = parse_thresholds(parameters["thresholds"])
     baselines = parse_baselines(parameters["baselines"])
+    check_output_dir(parameters["output_dir"])
     with step_run("evaluate", parameters) as run:
         run_id = run.info.run_id
         train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
@@ -48,6 +51,7 @@ def main(parameters: dict[str, Any]) -> None:
         folds = lineage.fold_runs(train.info.run_id)
         predictions, histories, milliseconds, chosen = [], [], [], []
         for fold in folds:
+            started = time.perf_counter()
             model = lineage.load_model(fold)
             test = dataset.of_subjects(fold.split["test"])
             probabilities = predict(model, test.values)
@@ -55,7 +59,8 @@ def main(parameters: dict[str, Any]) -> None:
             metrics = fold_metrics(test.labels, probabilities, thresholds)
             own = _own_threshold(model, dataset, fold.split, thresholds[0])
             metrics |= _in_fold_metrics(test, probabilities, own)
-            record.update_metrics(fold.run, {**metrics, "inference_ms_per_trial": latency})
+            times = {"inference_ms_per_trial": latency, "evaluation_time_s": time.perf_counter() - started}
+            record.update_metrics(fold.run, metrics | times)
             chosen.append((fold.name, fold.test_number, fold.split["test"], own))
             predictions.append(FoldPrediction(test, fold.test_number, probabilities))
             histories.append(lineage.load_history(fold))
@@ -97,6 +102,7 @@ def main(parameters: dict[str, Any]) -> None:
         if compared:
             record.log_table(run_id, baselines_table(compared), "baselines.csv")
             record.log_table(run_id, methods_table(outcome), "methods.csv")
+        export_tables(parameters["output_dir"], run, {"results": results, "subjects": subjects})
         for level in ("pooled", "subject"):
             click.echo(_in_words(level, outcome))
         for name, found in outcome["baselines"].items():

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -27,15 +28,16 @@ def code_hash() -> str:
 
 @cache
 def environment_tags() -> dict[str, str]:
-    """Tags to filter runs by: ``git_commit``, ``git_dirty``, ``code_sha256``, ``python``, ``os``, ``cpu``, versions.
+    """Tags to filter runs by: ``git_commit``, ``git_dirty``, ``code_sha256``, ``python``, ``os``, ``cpu``, ``gpu``, ...
 
-    Outside a git checkout the two git tags are absent; ``code_sha256`` identifies the code all the same.
+    The last are versions. Outside a git checkout the two git tags are absent; ``code_sha256`` identifies the code all the same.
     """
     tags = {
         "code_sha256": code_hash(),
         "python": platform.python_version(),
         "os": f"{platform.system()} {platform.release()}",
         "cpu": f"{_processor()}, {os.cpu_count()} cores",
+        "gpu": _gpus(),
         **{f"version.{name}": importlib.metadata.version(name) for name in _PACKAGES},
     }
     if commit := _git("rev-parse", "HEAD"):
@@ -63,6 +65,13 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _gpus() -> str:
+    """Names of NVIDIA's GPUs, as their driver lists them; asking TensorFlow would take seconds."""
+    listed = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    models = [re.search(r"^Model:\s*(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE) for path in listed]
+    return ", ".join(found[1].strip() for found in models if found) or "none"
 
 
 def _processor() -> str:

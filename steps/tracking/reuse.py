@@ -26,7 +26,7 @@ from steps.tracking.session import ENTRY_POINT_TAG
 IDENTITY_TAG = "reuse_identity"
 KEY_TAG = "reuse_key"
 # Where things lie, not what is computed; what they point to counts as an input.
-_LOCATIONS = {"cwd", "source", "dataset_uri", "train_run_id"}
+_LOCATIONS = {"cwd", "output_dir", "source", "dataset_uri", "train_run_id"}
 # What changes how fast a result comes, not the result.
 _INDIFFERENT = {"workers", "resume", "log_level"}
 _ARTIFACTS = {

@@ -11,6 +11,7 @@ import click
 from steps.cli import door
 from steps.dataset import Dataset
 from steps.tracking import lineage, record, resume, reuse
+from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import no_child_left_running, step_run
 from steps.train.deployable import everybody
 from steps.train.pool import train_folds
@@ -24,6 +25,7 @@ from steps.train.worker import TrainingJob
 def main(parameters: dict[str, Any]) -> None:
     """Train one model per fold and test number; every fold is a run nested under this one."""
     started = time.perf_counter()
+    check_output_dir(parameters["output_dir"])
     with step_run("train", parameters) as run, ExitStack() as stack:
         uri = lineage.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
         folder = stack.enter_context(lineage.dataset_folder(uri))
@@ -86,6 +88,7 @@ def main(parameters: dict[str, Any]) -> None:
         record.log_json(run.info.run_id, runtime, "runtime.json")
         record.log_table(run.info.run_id, times, "runtime.csv")
         record.log(run.info.run_id, tags=deployable, metrics=runtime)
+        export_tables(parameters["output_dir"], run, {"runtime": times})
         click.echo(
             f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
         )

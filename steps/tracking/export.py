@@ -1,0 +1,62 @@
+"""Tables beside MLflow: a folder per run under ``output_dir``, for people who open CSV files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from mlflow.entities import Run
+
+from steps.errors import UserError
+
+NOWHERE = "none"
+
+
+def export_tables(output_dir: str, run: Run, tables: Mapping[str, pd.DataFrame]) -> Path | None:
+    """Write tables as CSV into ``output_dir/<run name>-<first characters of the run's ID>``.
+
+    Args:
+        output_dir: a folder, made when missing, or ``none``.
+        run: whose tables they are.
+        tables: by file name without suffix.
+
+    Returns:
+        The folder; None for ``none``.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    if output_dir == NOWHERE:
+        return None
+    folder = Path(output_dir).resolve() / f"{plain_name(run.info.run_name)}-{run.info.run_id[:8]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            # In two steps: who reads it meanwhile sees the old table or the new one.
+            scratch = folder / f".{name}.csv"
+            table.to_csv(scratch, index=False, lineterminator="\n")
+            scratch.replace(folder / f"{name}.csv")
+    except OSError as error:
+        raise UserError(
+            f"output_dir={output_dir!r}: {error.strerror} ({folder}), expected a folder to write to"
+        ) from error
+    return folder
+
+
+def check_output_dir(output_dir: str) -> None:
+    """Refuse early what `export_tables` would refuse after minutes of work.
+
+    Raises:
+        UserError: it is a file.
+    """
+    folder = Path(output_dir)
+    nearest = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    if output_dir != NOWHERE and not nearest.is_dir():
+        raise UserError(f"output_dir={output_dir!r}: {nearest} is a file, expected a folder or 'none'")
+
+
+def plain_name(name: str) -> str:
+    """A run's name as part of a path, whatever is in it."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._-")[:60] or "run"

@@ -14,7 +14,6 @@ from steps.attribute.randomisation import FOLDS
 from steps.attribute.results import Results, in_words, results, warnings
 from steps.cli import door
 from steps.dataset import Dataset
-from steps.drawing import as_png_and_svg
 from steps.tracking import lineage, record, reuse
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
@@ -85,10 +84,7 @@ def _log_files(run_id: str, found: Results, dataset: Dataset) -> None:
         truth=dataset.planted_truth,
         metrics=found.metrics,
     )
-    files = {}
-    for name, figure in figures.items():
-        files[f"{name}.png"], files[f"{name}.svg"] = as_png_and_svg(figure)
-    record.log_files(run_id, files)
+    record.log_figures(run_id, figures)
 
 
 if __name__ == "__main__":

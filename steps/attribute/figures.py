@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from steps.attribute.bars import bars, outcome_bars
 from steps.attribute.curves import deletion_insertion, timeline
@@ -21,7 +22,7 @@ def all_figures(
     label_names: Sequence[str] = ("0", "1"),
     truth: PlantedTruth | None = None,
     metrics: Mapping[str, float] | None = None,
-) -> dict[str]:
+) -> dict[str, Figure]:
     """The figures by name, in reading order; those whose table is not there are left out.
 
     Args:

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
@@ -134,7 +134,7 @@ def _trajectory(
     plain(axes)
 
 
-def _legend(figure: label_names: Sequence[str]) -> None:
+def _legend(figure: Figure, label_names: Sequence[str]) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=colour, linestyle=line, linewidth=1.8, label=f"mean of {short(label_names[label])}")
         for label, colour, line, _ in reversed(_CLASSES)

@@ -47,8 +47,7 @@ def main(parameters: dict[str, Any]) -> None:
         )
         record.log_json(run_id, document, "comparison.json")
         record.log_table(run_id, comparison_table(document), "comparison.csv")
-        for name in ("differences.png", "differences.svg"):
-            record.log_figure(run_id, differences(document, first.results, second.results), name)
+        record.log_figures(run_id, {"differences": differences(document, first.results, second.results)})
         record.describe(run_id, description(document))
         click.echo(answer(document))
         for line in (*sentences_of_tests(document), *warnings(document)):

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from steps.cli import door
 from steps.dataset import Dataset
-from steps.drawing import as_png_and_svg
 from steps.evaluate import export, figures
 from steps.evaluate.baselines.choice import parse_baselines
 from steps.evaluate.baselines.predict import Split
@@ -95,10 +94,9 @@ def main(parameters: dict[str, Any]) -> None:
         tidy = export.export_table(results, in_fold, dataset.label_names)
         record.log_table(run_id, tidy, "export.csv")
         record.log_table(run_id, export.codebook_table(dataset.label_names), "codebook.csv")
-        files = {"export.parquet": export.as_parquet(tidy)}
-        for name, figure in figures.all_figures(results, outcome, histories, dataset.label_names, in_fold).items():
-            files[name], files[f"{name.removesuffix('.png')}.svg"] = as_png_and_svg(figure)
-        record.log_files(run_id, files)
+        record.log_files(run_id, {"export.parquet": export.as_parquet(tidy)})
+        drawn = figures.all_figures(results, outcome, histories, dataset.label_names, in_fold)
+        record.log_figures(run_id, {name.removesuffix(".png"): figure for name, figure in drawn.items()})
         if compared:
             record.log_table(run_id, baselines_table(compared), "baselines.csv")
             record.log_table(run_id, methods_table(outcome), "methods.csv")

@@ -83,9 +83,7 @@ def score_source(parameters: Mapping[str, Any]) -> None:
                 attribution.mean_absolute(unseen, found), trained.features, trained.time, trained.time_unit
             ),
         }
-        for name, figure in drawn.items():
-            for suffix in ("png", "svg"):
-                record.log_figure(run_id, figure, f"{name}.{suffix}")
+        record.log_figures(run_id, drawn)
         points = words.lines(uri, unseen, trained, predictions, importance, threshold)
         warned, measured = words.warnings(predictions, subjects), words.results(performance)
         record.describe(run_id, words.markdown(points, warned, measured))

@@ -30,7 +30,7 @@ def code_hash() -> str:
 def environment_tags() -> dict[str, str]:
     """Tags to filter runs by: ``git_commit``, ``git_dirty``, ``code_sha256``, ``python``, ``os``, ``cpu``, ``gpu``, ...
 
-    The last are versions. Outside a git checkout the two git tags are absent; ``code_sha256`` identifies the code all the same.
+    Outside a git checkout the two git tags are absent; ``code_sha256`` identifies the code all the same.
     """
     tags = {
         "code_sha256": code_hash(),

@@ -96,12 +96,14 @@ def log_json(run_id: str, content: Mapping[str, Any], name: str) -> None:
     MlflowClient().log_text(run_id, json.dumps(content, indent=2, allow_nan=False) + "\n", name)
 
 
-def log_figure(run_id: str, figure: Figure, name: str) -> None:
-    """Log a figure; the suffix of ``name`` picks the format."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(name).name
-        figure.savefig(path, dpi=150)
-        MlflowClient().log_artifact(run_id, str(path), str(Path(name).parent) if "/" in name else None)
+def log_figures(run_id: str, figures: Mapping[str, Figure]) -> None:
+    """Log every figure as ``<name>.png`` and ``<name>.svg``."""
+    from steps.drawing import as_png_and_svg  # matplotlib takes long to import, and few steps draw
+
+    files: dict[str, bytes] = {}
+    for name, figure in figures.items():
+        files[f"{name}.png"], files[f"{name}.svg"] = as_png_and_svg(figure)
+    log_files(run_id, files)
 
 
 def log_files(run_id: str, files: Mapping[str, bytes]) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -24,6 +23,7 @@ from steps.attribute.importance import attribution_map, feature_importance, fold
 from steps.attribute.outcomes import fold_outcomes, importance_by_outcome
 from steps.attribute.trajectories import class_trajectories
 from steps.dataset import Dataset, PlantedTruth
+from steps.drawing import as_svg
 from tests.attribute.conftest import make_dataset
 
 ALL = {"feature_importance", "attribution_map", "time_importance", "importance_by_outcome", "deletion_insertion"}
@@ -87,14 +87,10 @@ def test_tables_that_are_not_there_are_not_drawn() -> None:
     assert set(all_figures(few, dataset.time)) == set(few)
 
 
-def test_the_same_numbers_are_the_same_svg(tmp_path: Path) -> None:
+def test_the_same_numbers_are_the_same_svg() -> None:
     def drawn() -> list[bytes]:
         dataset, tables = study(3, 2, 6)
-        files = []
-        for name, figure in all_figures(tables, dataset.time).items():
-            figure.savefig(tmp_path / f"{name}.svg", dpi=150)
-            files.append((tmp_path / f"{name}.svg").read_bytes())
-        return files
+        return [as_svg(figure) for figure in all_figures(tables, dataset.time).values()]
 
     one = drawn()
     with mpl.rc_context({"svg.hashsalt": None}):

@@ -1,4 +1,4 @@
-.PHONY: check test test-slow lock format
+.PHONY: check test test-slow bench lock format
 
 check: ## lint and types
 	ruff check .
@@ -10,6 +10,10 @@ test: ## the suite; minutes
 
 test-slow: ## real studies; longer
 	python -m pytest -m slow
+
+bench: ## what recording a training costs; minutes, on a quiet machine
+	python -m benchmarks.tracking --model cnn
+	python -m benchmarks.tracking --model cnn_wide --pairs 2
 
 lock: ## conda.yaml and requirements-dev.txt from pyproject.toml
 	python scripts/lock.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -24,6 +25,15 @@ from steps.train.worker import TrainingJob
 @door("train")
 def main(parameters: dict[str, Any]) -> None:
     """Train one model per fold and test number; every fold is a run nested under this one."""
+    train(parameters)
+
+
+def train(parameters: Mapping[str, Any]) -> None:
+    """The whole step.
+
+    Raises:
+        UserError: the parameters or the dataset cannot be used.
+    """
     started = time.perf_counter()
     check_output_dir(parameters["output_dir"])
     with step_run("train", parameters) as run, ExitStack() as stack:
@@ -63,7 +73,7 @@ def main(parameters: dict[str, Any]) -> None:
             dataset_folder=folder,
             settings=FitSettings.from_parameters(parameters),
             class_weight=parameters["class_weight"],
-            parameters=parameters,
+            parameters=dict(parameters),
         )
         before = time.perf_counter()
         everyone = everybody(dataset, parameters["controls"], parameters["seed"])

@@ -1,0 +1,1 @@
+"""What things cost, measured against the same thing without them, in one run."""

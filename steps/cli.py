@@ -40,9 +40,10 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
             except OSError as error:
                 raise click.BadParameter(f"cwd={parameters['cwd']!r}: {error.strerror}") from error
             # Libraries announce every migration and every missing GPU driver.
-            for name in ("alembic", "mlflow.store.db.utils"):
+            for name in ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics.system_metrics_monitor"):
                 logging.getLogger(name).setLevel(logging.WARNING)
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for every small file
             # Python ends on SIGTERM without unwinding, which would leave runs that seem to be running for ever.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _stop)

@@ -26,6 +26,7 @@ TRIALS_FILE = "trials.parquet"
 MANIFEST_FILE = "dataset.json"
 RESERVED_COLUMNS = ("subject", "label", "trial", "group", "time", "test_number")
 PATIENT, CONTROL = "patient", "control"
+TIME_NORMALISED = "Time-normalised"  # how the note begins that says so
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int8]
@@ -125,6 +126,11 @@ class Dataset:
     def timesteps(self) -> int:
         """Time points per trial."""
         return len(self.time)
+
+    @property
+    def is_time_normalised(self) -> bool:
+        """Whether trials were interpolated to the common time axis, from their first to their last sample."""
+        return any(note.startswith(TIME_NORMALISED) for note in self.notes)
 
     @property
     def label_counts(self) -> dict[Literal["0", "1"], int]:

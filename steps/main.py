@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,22 @@ from mlflow.entities import Run
 from rich.console import Console
 from rich.table import Table
 
+from steps.attribute.baselines import check_method
 from steps.cli import door
 from steps.errors import UserError
+from steps.evaluate.baselines.choice import parse_baselines
 from steps.evaluate.thresholds import parse_thresholds
 from steps.parameters import ENTRY_POINTS
 from steps.prepare.load import source_fingerprint
+from steps.report.methods import method_columns, method_rows
 from steps.report.render import description, report_html, report_markdown
 from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
 from steps.tracking import lineage, record, registry, reuse
 from steps.tracking.children import run_step
 from steps.tracking.collect import report_data
-from steps.tracking.session import show_uri, step_run
+from steps.tracking.replicator import Replicator, recording
+from steps.tracking.session import step_run
+from steps.tracking.spool import show_uri
 from steps.train.settings import class_weights, parse_cv, worker_count
 
 # Metrics of the cross-validation that a registered version carries as tags.
@@ -47,27 +53,33 @@ class Done:
 def main(parameters: dict[str, Any]) -> None:
     """Run a whole study: prepare, train, evaluate, attribute."""
     check_early(parameters)
-    with step_run("main", parameters, run_name=parameters["run_name"]) as run:
+    with recording(Path.cwd()) as replicator, step_run("main", parameters, run_name=parameters["run_name"]) as run:
         study = _Study(run, parameters)
-        prepared = study.step("prepare", {}, source_fingerprint(parameters["source"]))
-        if parameters["baseline"] == "control" and not prepared.data.metrics["control_subjects"]:
-            raise UserError("baseline=control, but the dataset has no control group; use baseline=mean")
-        tags = prepared.data.tags
-        trained = study.step("train", {"dataset_uri": tags["dataset_uri"]}, tags["dataset_digest"])
-        of_training = {"train_run_id": trained.info.run_id}
-        evaluated = study.step("evaluate", of_training, trained.info.run_id)
-        study.step("attribute", of_training, trained.info.run_id)
-        metrics = {name: value for name, value in evaluated.data.metrics.items() if "/" in name}
-        record.log(run.info.run_id, metrics=metrics)
-        data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
-        mlflow.log_text(report_html(data), "report.html")
-        mlflow.log_text(report_markdown(data), "report.md")
-        record.describe(run.info.run_id, description(data))
-        if parameters["register"]:
-            evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
-            in_words = description(data, registry.DESCRIPTION_LENGTH)
-            _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
-        _print(result_rows(data.summary, HEADLINES), study.done, run)
+        outcome = _run(study, run, parameters)
+    _print(outcome, study.done, run, replicator)
+
+
+def _run(study: _Study, run: Run, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    """The steps and what is made of them; returns the summary of the results."""
+    prepared = study.step("prepare", {}, source_fingerprint(parameters["source"]))
+    if parameters["baseline"] == "control" and not prepared.data.metrics["control_subjects"]:
+        raise UserError("baseline=control, but the dataset has no control group; use baseline=mean")
+    tags = prepared.data.tags
+    trained = study.step("train", {"dataset_uri": tags["dataset_uri"]}, tags["dataset_digest"])
+    of_training = {"train_run_id": trained.info.run_id}
+    evaluated = study.step("evaluate", of_training, trained.info.run_id)
+    study.step("attribute", of_training, trained.info.run_id)
+    metrics = {name: value for name, value in evaluated.data.metrics.items() if "/" in name}
+    record.log(run.info.run_id, metrics=metrics)
+    data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
+    mlflow.log_text(report_html(data), "report.html")
+    mlflow.log_text(report_markdown(data), "report.md")
+    record.describe(run.info.run_id, description(data))
+    if parameters["register"]:
+        evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
+        in_words = description(data, registry.DESCRIPTION_LENGTH)
+        _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
+    return data.summary
 
 
 def _register(trained: Run, evidence: dict[str, str], in_words: str) -> None:
@@ -84,8 +96,10 @@ def check_early(parameters: dict[str, Any]) -> None:
         UserError: a parameter of any step is malformed.
     """
     parse_thresholds(parameters["thresholds"])
+    parse_baselines(parameters["baselines"])
     parse_cv(parameters["cv"])
     worker_count(parameters["workers"], 1)
+    check_method(parameters["method"], parameters["baseline"])
     class_weights(parameters["class_weight"], np.array([0, 1], np.int8))
 
 
@@ -122,25 +136,32 @@ class _Study:
         return finished
 
 
-def _print(rows: list[tuple[str, str, str]], done: list[Done], run: Run) -> None:
+def _print(summary: Mapping[str, Any], done: list[Done], run: Run, replicator: Replicator | None) -> None:
+    name = replicator.name_of if replicator else str
     console = Console(highlight=False)
     results = Table(*RESULT_COLUMNS, title="Results", caption=RESULT_CAPTION)
-    for row in rows:
+    for row in result_rows(summary, HEADLINES):
         results.add_row(*row)
+    methods = Table(*method_columns(summary), title="Beside simpler methods")
+    for cells in method_rows(summary):
+        methods.add_row(*cells)
     runs = Table("step", "run", "", title="Runs")
     for step in done:
-        runs.add_row(step.entry_point, step.run.info.run_id, "reused" if step.reused else f"{step.seconds:.0f} s")
-    runs.add_row("main", run.info.run_id, "")
+        runs.add_row(step.entry_point, name(step.run.info.run_id), "reused" if step.reused else f"{step.seconds:.0f} s")
+    runs.add_row("main", name(run.info.run_id), "")
     console.print(results)
+    if methods.rows:
+        console.print(methods)
     console.print(runs)
-    click.echo(_ui_hint(run))
+    if replicator is None:
+        click.echo(_ui_hint(run))
+    elif page := replicator.page_of(run.info.run_id):
+        click.echo(f"see it at {page}")
 
 
 def _ui_hint(run: Run) -> str:
     uri = mlflow.get_tracking_uri()
     page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-    if uri.startswith("http"):
-        return f"see it at {show_uri(uri).rstrip('/')}/{page}"
     folder = Path.cwd()
     is_default = unquote(uri) == f"sqlite:///{folder / 'mlflow.db'}"
     option = "" if is_default else f" --backend-store-uri {shlex.quote(show_uri(uri))}"

@@ -85,6 +85,8 @@ _PARAMETERS = (
     Parameter("reuse", True, "skip a step when a finished run with the same inputs, parameters and code exists"),
     Parameter("register", True, "register the model fitted on all subjects as fear-classifier, alias challenger"),
     Parameter("resume", True, "take over the finished folds of an interrupted training with the same identity"),
+    # sync
+    Parameter("prune", False, "remove a spool once its server has everything"),
     # prepare
     Parameter("source", "simulated", "'simulated', a folder with participants/, or a .csv or .parquet table"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
@@ -114,13 +116,27 @@ _PARAMETERS = (
               minimum=0),
     Parameter("reduce_lr_factor", 0.5, "factor of a learning rate reduction", minimum=0.01, maximum=0.99),
     Parameter("class_weight", "balanced", "'balanced', 'none' or 'w0,w1'"),
+    Parameter("log_level", "epoch", "how fine to log: curves too, results of each fold, or what later steps need",
+              choices=("epoch", "run", "experiment")),
     Parameter("workers", "auto", "training processes, or 'auto' for one per core"),
     # evaluate and attribute
     Parameter("train_run_id", "latest", "run ID of a training, or 'latest'"),
     Parameter("thresholds", "0.5,0.43,0.35", "decision thresholds, comma-separated"),
+    Parameter("baselines", "majority,logistic",
+              "methods to compare with: some of majority, logistic, minirocket, comma-separated, or 'none'"),
+    Parameter("method", "integrated_gradients", "from one baseline, or expected_gradients: from many drawn trials",
+              choices=("integrated_gradients", "expected_gradients")),
     Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2),
-    Parameter("baseline", "mean", "baseline of Integrated Gradients", choices=("zero", "mean", "control")),
+    Parameter("baseline", "mean", "what trials are compared with", choices=("zero", "mean", "control")),
+    Parameter("baseline_trials", 32, "trials that expected_gradients draws as baselines", minimum=1),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
+    # predict
+    Parameter("model_uri", "models:/fear-classifier@challenger",
+              "models:/<name>@<alias>, models:/<name>/<version>, models:/m-... or runs:/<run id>/model"),
+    Parameter("threshold", "auto", "decision threshold, or 'auto': what the model's version says, else 0.5"),
+    # compare
+    Parameter("runs", "latest,previous",
+              "two trainings, first minus second: run IDs, 'latest', 'previous', or one of them and a baseline"),
 )  # fmt: skip
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
@@ -132,17 +148,20 @@ _PREPARE = (
 _TRAIN = (
     "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "learning_rate",
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
-    "workers", "resume",
+    "workers", "resume", "log_level",
 )  # fmt: skip
-_EVALUATE = ("thresholds",)
-_ATTRIBUTE = ("steps", "baseline", "target")
+_EVALUATE = ("thresholds", "baselines")
+_ATTRIBUTE = ("method", "steps", "baseline", "baseline_trials", "target")
 
 ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "main": ("run_name", "seed", "reuse", "register", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, "cwd"),
     "prepare": (*_PREPARE, "seed", "cwd"),
     "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "cwd"),
     "evaluate": ("train_run_id", *_EVALUATE, "seed", "cwd"),
-    "attribute": ("train_run_id", *_ATTRIBUTE, "cwd"),
+    "attribute": ("train_run_id", *_ATTRIBUTE, "seed", "cwd"),
+    "compare": ("runs", "thresholds", "seed", "cwd"),
+    "predict": ("model_uri", "source", "threshold", "max_gap", "steps", "baseline", "seed", "cwd"),
+    "sync": ("prune", "cwd"),
 }
 
 

@@ -117,7 +117,7 @@ def inventory(client: MlflowClient, experiment: str, ignored_tags: str = "$^") -
         )
         for run in runs
     }
-    return Inventory(records, _registered(client, known), known.mapping(found.tags, ignored_tags))
+    return Inventory(records, _registered(client, known, ignored_tags), known.mapping(found.tags, ignored_tags))
 
 
 # What depends on when, where and how fast something was computed.
@@ -286,23 +286,25 @@ def _run_record(client: MlflowClient, run: Run, models: list[LoggedModel], known
             + ",".join(f"{tag.key}={tag.value}" for tag in dataset.tags)
             for dataset in run.inputs.dataset_inputs
         ),
-        models=[_model_record(client, model, known) for model in sorted(models, key=lambda m: m.creation_timestamp)],
+        models=[
+            _model_record(client, model, known, ignored) for model in sorted(models, key=lambda m: m.creation_timestamp)
+        ],
         times=(info.start_time, info.end_time),
     )
 
 
-def _model_record(client: MlflowClient, model: LoggedModel, known: _Known) -> ModelRecord:
+def _model_record(client: MlflowClient, model: LoggedModel, known: _Known, ignored: str) -> ModelRecord:
     return ModelRecord(
         status=str(model.status),
         kind=model.model_type or "",
         params=known.mapping(model.params or {}),
-        tags=known.mapping(model.tags or {}),
+        tags=known.mapping(model.tags or {}, ignored),
         metrics={metric.key: metric.value for metric in sorted(model.metrics or [], key=lambda m: m.key)},
         files=known.files(model.artifact_location, client.tracking_uri),
     )
 
 
-def _registered(client: MlflowClient, known: _Known) -> dict[str, list[VersionRecord]]:
+def _registered(client: MlflowClient, known: _Known, ignored: str) -> dict[str, list[VersionRecord]]:
     found: dict[str, list[VersionRecord]] = {}
     for model in _pages(lambda token: client.search_registered_models(page_token=token)):
         aliases: dict[str, list[str]] = {}
@@ -313,7 +315,7 @@ def _registered(client: MlflowClient, known: _Known) -> dict[str, list[VersionRe
             VersionRecord(
                 run=known.names.get(version.run_id, version.run_id),
                 description=known.text(version.description or ""),
-                tags=known.mapping(version.tags),
+                tags=known.mapping(version.tags, ignored),
                 aliases=sorted(aliases.get(str(version.version), [])),
                 files=known.files(
                     client.get_model_version_download_uri(model.name, version.version), client.tracking_uri
@@ -351,5 +353,5 @@ def _differences(where: str, expected: Any, found: Any) -> Iterator[str]:
     elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         for number, (one, other) in enumerate(zip(expected, found, strict=True), 1):
             yield from _differences(f"{where} > {number}", one, other)
-    elif expected != found:
+    elif repr(expected) != repr(found):  # by what they print: not-a-number is equal to nothing
         yield f"{where} is {str(found)[:200]!r}, expected {str(expected)[:200]!r}"

@@ -15,6 +15,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from steps.errors import UserError
+from steps.main import check_early
+from steps.parameters import ENTRY_POINTS, PARAMETERS
 from tests.conftest import ROOT, mlflow_run, run_command, step
 
 SMALL: dict[str, Any] = {
@@ -28,6 +31,11 @@ SMALL: dict[str, Any] = {
     "batch_size": 8,
 }
 CHAIN = ("prepare", "train", "evaluate", "attribute")
+ATTRIBUTION_TABLES = (
+    "feature_importance", "attribution_map", "attribution_map_signed", "cell_importance", "time_importance",
+    "importance_by_outcome", "rank_stability", "class_trajectories", "deletion_insertion", "randomisation",
+    "planted_truth", "completeness",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -141,16 +149,57 @@ def test_results_hold_every_trial_once_and_only_patients(study: Study) -> None:
     assert len([name for name in study.artifacts(run) if name.endswith(".png")]) >= 4
 
 
+def test_evaluate_leaves_what_printers_and_statisticians_need(study: Study) -> None:
+    (run,) = study.of("evaluate")
+    found = study.artifacts(run)
+    assert {"export.csv", "export.parquet", "codebook.csv", "in_fold_thresholds.csv", "decision_curve.csv"} <= found
+    pictures = {name.removesuffix(".png") for name in found if name.endswith(".png")}
+    assert {"roc", "precision_recall", "reliability", "threshold_sweep", "decision_curve", "subject_table"} <= pictures
+    assert {f"{name}.svg" for name in pictures} <= found
+    rows = list(csv.DictReader(io.StringIO(study.text(run, "export.csv"))))
+    assert len(rows) == 4 * (len(study.text(run, "results.csv").splitlines()) - 1)  # three thresholds, one of the fold
+    book = list(csv.DictReader(io.StringIO(study.text(run, "codebook.csv"))))
+    assert [row["variable"] for row in book] == list(rows[0])
+    metrics = run.data.metrics
+    assert 0 < metrics["subject/auc_p_value"] <= 1
+    assert metrics["pooled/threshold_0.5/mcc_low"] <= metrics["pooled/threshold_0.5/mcc"]
+    assert {"pooled/ece", "chance/subject/accuracy", "subject_vote/threshold_0.43/recall"} <= set(metrics)
+    own = {row["subject"]: float(row["threshold"]) for row in rows if row["threshold_name"] == "threshold_in_fold"}
+    for fold in study.of("fold"):
+        assert fold.data.metrics["in_fold_threshold"] == own[fold.data.tags["subject"]]
+        assert "threshold_in_fold/accuracy" in fold.data.metrics
+
+
 def test_attribution_is_complete_and_covers_every_feature(study: Study) -> None:
     (run,) = study.of("attribute")
     importance = list(csv.DictReader(io.StringIO(study.text(run, "feature_importance.csv"))))
     assert len(importance) == 6
     assert [int(row["rank"]) for row in importance] == list(range(1, 7))
-    assert {"attribution_map.csv", "completeness.csv"} <= study.artifacts(run)
+    assert {f"{name}.csv" for name in ATTRIBUTION_TABLES} <= study.artifacts(run)
+    for name in ("attribution_map", "feature_importance", "time_importance", "deletion_insertion"):
+        assert {f"{name}.png", f"{name}.svg"} <= study.artifacts(run)
+    for name in ("deletion_area_cells", "insertion_area_cells", "randomised_correlation", "rank_tau_pairwise"):
+        assert -1 <= run.data.metrics[name] <= 1
+    assert run.data.metrics["check_completeness"] == 1
     trials = list(csv.DictReader(io.StringIO(study.text(run, "completeness.csv"))))
     assert len(trials) == len(study.text(study.of("evaluate")[0], "results.csv").splitlines()) - 1
     assert run.data.metrics["completeness_error_max"] == max(float(row["relative_error"]) for row in trials)
     assert run.data.metrics["completeness_error_max"] < 0.01
+
+
+def test_baselines_stand_beside_the_network_on_the_same_trials(study: Study) -> None:
+    (main,), (run,) = study.of("main"), study.of("evaluate")
+    rows = list(csv.DictReader(io.StringIO(study.text(run, "results.csv"))))
+    baselines = list(csv.DictReader(io.StringIO(study.text(run, "baselines.csv"))))
+    tested = [(row["subject"], row["trial"], row["label"]) for row in rows]
+    for method in ("majority", "logistic"):
+        assert [(row["subject"], row["trial"], row["label"]) for row in baselines if row["method"] == method] == tested
+        value = run.data.metrics[f"baseline_{method}/subject/auc"]
+        difference = run.data.metrics[f"baseline_{method}/network_minus/subject/auc"]
+        assert run.data.metrics["subject/auc"] - value == pytest.approx(difference)
+        assert main.data.metrics[f"baseline_{method}/subject/auc"] == value
+    assert "Beside simpler methods" in study.output
+    assert "logistic regression" in study.text(main, "report.md")
 
 
 def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
@@ -162,7 +211,8 @@ def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
     for text in (page, markdown, main.data.tags["mlflow.note.content"]):
         assert f"{summary['subject']['auc']['value']:.3f} [" in text
     assert "epochs=3" in markdown
-    assert page.count("<img ") == 7
+    drawn = [name for step in (evaluate, study.of("attribute")[0]) for name in study.artifacts(step)]
+    assert page.count("<img ") == sum(name.endswith(".png") for name in drawn) - 1, "the subjects are a table there"
     assert f"cd {study.folder} && mlflow ui" in study.output
     for entry_point in CHAIN:
         assert study.of(entry_point)[0].info.run_id in study.output
@@ -233,9 +283,21 @@ def test_evaluate_alone_finds_the_training_and_doubles_nothing(study: Study) -> 
 
 
 def test_attribute_alone_finds_the_training(study: Study) -> None:
-    alone = mlflow_run("-e", "attribute", cwd=study.folder, baseline="control", target=0)
+    alone = mlflow_run(
+        "-e",
+        "attribute",
+        cwd=study.folder,
+        baseline="control",
+        target=0,
+        method="expected_gradients",
+        baseline_trials=3,
+    )
     assert alone.returncode == 0, alone.stderr[-3000:]
-    assert study.of("attribute")[-1].data.tags["train_run_id"] == study.of("train")[-1].info.run_id
+    run = study.of("attribute")[-1]
+    assert run.data.tags["train_run_id"] == study.of("train")[-1].info.run_id
+    trials = list(csv.DictReader(io.StringIO(study.text(run, "completeness.csv"))))
+    assert {row["baselines"] for row in trials} == {"3"}
+    assert all(float(row["sampling_error"]) > 0 for row in trials)
 
 
 def test_results_do_not_depend_on_the_number_of_workers(study: Study) -> None:
@@ -277,6 +339,35 @@ def test_bad_input_is_one_line_and_registers_nothing(study: Study, tmp_path: Pat
     assert run.info.status == "FAILED"
     assert study.artifacts(run) == {"packages.json"}
     assert not run.inputs.dataset_inputs
+
+
+def test_a_baseline_that_the_method_cannot_use_is_refused_before_anything_runs() -> None:
+    defaults = {name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]}
+    check_early(defaults)
+    with pytest.raises(UserError, match="cannot use baseline=zero"):
+        check_early(defaults | {"method": "expected_gradients", "baseline": "zero"})
+
+
+def test_predict_scores_new_people_with_the_registered_model(study: Study, tmp_path: Path) -> None:
+    manifest = json.loads(study.text(study.of("prepare")[0], "dataset/dataset.json"))
+    rows = [",".join(("subject", "trial", "time", *reversed(manifest["features"])))]
+    rows += [
+        ",".join([subject, "1", str(time), *[str(0.1 * time)] * len(manifest["features"])])
+        for subject in ("S01", "N01")
+        for time in manifest["time"]
+    ]
+    (tmp_path / "new.csv").write_text("\n".join(rows) + "\n")
+    done = mlflow_run("-e", "predict", cwd=study.folder, source=tmp_path / "new.csv", threshold=0.35)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 trials of 2 subjects scored by models:/fear-classifier/1" in done.stdout
+    assert "warning: the model was FITTED ON 1 of these 2 subjects (S01)" in done.stderr
+    (run,) = study.of("predict")
+    scored = list(csv.DictReader(io.StringIO(study.text(run, "predictions.csv"))))
+    assert [(row["subject"], row["in_training"], row["threshold"]) for row in scored] == [
+        ("N01", "0", "0.35"),
+        ("S01", "1", "0.35"),
+    ]
+    assert {"attribution.parquet", "probabilities.svg", "probabilities.png"} <= study.artifacts(run)
 
 
 def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path) -> None:

@@ -83,3 +83,12 @@ def test_a_folder_that_is_not_there_is_named() -> None:
     result = CliRunner().invoke(command, ["--cwd", "no/such/folder"])
     assert result.exit_code == USER_ERROR
     assert "no/such/folder" in result.stderr
+
+
+def test_the_driver_refuses_unknown_baselines_before_anything_runs() -> None:
+    from steps.main import check_early
+
+    given = {name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]}
+    check_early(given)
+    with pytest.raises(UserError, match="'svm' is no baseline; expected 'none' or some of majority, logistic"):
+        check_early({**given, "baselines": "majority,svm"})

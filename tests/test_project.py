@@ -109,18 +109,37 @@ def test_every_locked_requirement_has_hashes_and_no_index() -> None:
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text + (ROOT / "conda.yaml").read_text())
 
 
-@pytest.mark.parametrize("module", ["steps.prepare.__main__", "steps.main", "steps.evaluate.metrics"])
+@pytest.mark.parametrize(
+    "module", ["steps.prepare.__main__", "steps.main", "steps.evaluate.metrics", "steps.predict.__main__"]
+)
 def test_tensorflow_is_imported_only_where_it_is_needed(module: str) -> None:
     code = f"import {module}, sys; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_steps_do_not_import_each_other() -> None:
-    steps = ("prepare", "train", "evaluate", "attribute")
+    steps = ("prepare", "train", "evaluate", "attribute", "compare")
     for step in steps:
         others = "|".join(other for other in steps if other != step)
         for path in (ROOT / "steps" / step).rglob("*.py"):
             assert not re.search(rf"(from|import) steps\.({others})\b", path.read_text()), path
+
+
+def test_predict_borrows_from_a_step_in_named_modules_only_and_no_step_from_predict() -> None:
+    borrows = {
+        "source.py": {"prepare"},  # recordings are read as prepare reads them
+        "match.py": {"prepare"},
+        "axis.py": {"prepare"},
+        "attribution.py": {"attribute"},
+        "scores.py": {"evaluate"},
+    }
+    for path in (ROOT / "steps" / "predict").rglob("*.py"):
+        found = re.findall(r"^(?:from|import) steps\.(prepare|train|evaluate|attribute)\b(.*)", path.read_text(), re.M)
+        assert {step for step, _ in found} == borrows.get(path.name, set()), path
+        assert not any("__main__" in rest for _, rest in found), path
+    for step in ("prepare", "train", "evaluate", "attribute"):
+        for path in (ROOT / "steps" / step).rglob("*.py"):
+            assert "steps.predict" not in path.read_text(), path
 
 
 def test_only_tracking_and_the_doors_import_mlflow() -> None:

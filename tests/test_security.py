@@ -29,6 +29,7 @@ from steps.tracking.session import step_run
 from tests.conftest import mlflow_run, step
 from tests.server_study import EXPERIMENT, RUN_NAME, SECRETS, ServerStudy
 from tests.servers import Server
+from tests.tracking.helpers import fold_run
 
 # The study is run by whichever test comes first.
 pytestmark = pytest.mark.timeout(900)
@@ -252,9 +253,8 @@ def test_a_network_with_code_of_its_own_is_refused(
     store: Path, pwned: Path, make: Callable[[], dict[str, Any]]
 ) -> None:
     with step_run("train", {}) as train:
-        tags = {"subject": "S1", "test_number": 1, "entry_point": "fold"}
-        with record.child_run(train.info.run_id, train.info.experiment_id, "fear_S1_1", tags) as child:
-            MlflowClient().log_artifact(child.info.run_id, str(network_with(make(), store)), "model/data")
+        run_id = fold_run(train, "S1")
+        MlflowClient().log_artifact(run_id, str(network_with(make(), store)), "model/data")
     with pytest.raises(UserError, match=r"cannot load the model of run fear_S1_1 \(\w+\): "):
-        lineage.load_model(lineage.FoldRun(child, "S1", 1, {}))
+        lineage.load_model(lineage.FoldRun(MlflowClient().get_run(run_id), "S1", 1, {}))
     assert not pwned.exists()

@@ -1,10 +1,11 @@
-"""What a trial is compared with: the input from which Integrated Gradients starts."""
+"""What a trial is compared with: the input from which Integrated Gradients starts, or several of them."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from steps.dataset import Dataset, Floats
 from steps.errors import UserError
@@ -37,6 +38,42 @@ def baseline_values(kind: BaselineKind, training: Dataset, controls: Dataset | N
             )
         return _mean(controls)
     raise ValueError(f"baseline is {kind!r}, expected zero, mean or control")
+
+
+def baseline_source(kind: BaselineKind, training: Dataset, controls: Dataset | None = None) -> Floats:
+    """The trials that baselines are drawn from, ``(trials, timesteps, features)``: training trials or controls.
+
+    Raises:
+        UserError: ``zero``, which is no trial; or ``control`` is asked for and there are no control trials.
+        ValueError: there are no training trials.
+    """
+    check_method("expected_gradients", kind)
+    baseline_values(kind, training, controls)
+    return controls.values if kind == "control" and controls is not None else training.values
+
+
+def check_method(method: str, kind: str) -> None:
+    """Refuse a baseline that a method cannot use.
+
+    Raises:
+        UserError: expected gradients from ``zero``.
+    """
+    if method == "expected_gradients" and kind == "zero":
+        raise UserError(
+            "method=expected_gradients draws its baselines from trials and cannot use baseline=zero: "
+            "choose baseline=mean (training trials) or baseline=control, or method=integrated_gradients"
+        )
+
+
+def draw(available: int, count: int, generator: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Indices of ``count`` of the available trials, one from each of ``count`` equal stretches of their order.
+
+    Datasets are in the order of their subjects, so the draw is spread over subjects; every trial has the same chance.
+    With ``count`` at or above ``available`` it is all of them, once.
+    """
+    count = min(count, available)
+    places = (np.arange(count) + generator.random(count)) * available / count
+    return np.minimum(places.astype(np.intp), available - 1)
 
 
 def _mean(dataset: Dataset) -> Floats:

@@ -23,6 +23,8 @@ from steps.dataset import Floats
 Array = npt.NDArray[np.float64]
 GradientFunction = Callable[[Floats], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
 """Maps inputs ``(points, timesteps, features)`` to outputs ``(points,)`` and gradients like the inputs."""
+OutputFunction = Callable[[Floats], Array]
+"""Maps inputs ``(points, timesteps, features)`` to outputs ``(points,)``."""
 
 CHUNK = 512  # inputs per gradient call: fills the cores, and bounds the memory of the activations
 
@@ -108,6 +110,19 @@ def model_gradient(model: Any, target: Literal[0, 1] = 1) -> GradientFunction:
     return gradient
 
 
+def model_output(model: Any, target: Literal[0, 1] = 1, chunk: int = CHUNK) -> OutputFunction:
+    """The probability of ``target`` under a Keras model, in inference mode, without its gradient."""
+
+    def output(inputs: Floats) -> Array:
+        positive = np.empty(len(inputs))
+        for start in range(0, len(inputs), chunk):
+            part = np.asarray(inputs[start : start + chunk], dtype=np.float32)
+            positive[start : start + chunk] = np.asarray(model(part, training=False))[:, 0]
+        return positive if target == 1 else 1.0 - positive
+
+    return output
+
+
 def integrate(
     gradient: GradientFunction,
     values: Floats,
@@ -121,28 +136,68 @@ def integrate(
     """Integrated Gradients of any function; `integrated_gradients` describes the arguments and errors."""
     if baseline.shape not in (values.shape, values.shape[1:]):
         raise ValueError(f"baseline has shape {baseline.shape}, expected {values.shape[1:]} or {values.shape}")
-    output = _outputs(gradient, values, chunk)
+    output = outputs(gradient, values, chunk)
     own_baselines = baseline.ndim == values.ndim
-    baseline_output = _outputs(gradient, baseline if own_baselines else baseline[np.newaxis], chunk)
+    baseline_output = outputs(gradient, baseline if own_baselines else baseline[np.newaxis], chunk)
     baseline = np.broadcast_to(baseline, values.shape)
     baseline_output = np.broadcast_to(baseline_output, output.shape).copy()
-    change = output - baseline_output
-    attributions = np.zeros(values.shape, dtype=np.float32)
-    error, relative = np.zeros(len(values)), np.zeros(len(values))
-    used = np.zeros(len(values), dtype=np.int64)
-    open_trials = np.arange(len(values))
+
+    def attribute(trials: npt.NDArray[np.intp], points: int) -> Array:
+        return path_attributions(gradient, values[trials], baseline[trials], points, chunk)
+
+    refined = refine(
+        attribute, output - baseline_output, values.shape, steps=steps, tolerance=tolerance, max_steps=max_steps
+    )
+    return Attribution(refined.attributions, output, baseline_output, refined.error, refined.relative, refined.steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """What `refine` found; the fields are those of `Attribution`."""
+
+    attributions: Floats
+    error: Array
+    relative: Array
+    steps: npt.NDArray[np.int64]
+
+
+def refine(
+    attribute: Callable[[npt.NDArray[np.intp], int], Array],
+    change: Array,
+    shape: tuple[int, ...],
+    *,
+    steps: int,
+    tolerance: float,
+    max_steps: int,
+) -> Refined:
+    """Attribute all trials, and those that are not complete again with twice the points.
+
+    Args:
+        attribute: gives the attributions ``(some trials, timesteps, features)`` of the trials with these indices,
+            by this many points.
+        change: what the attributions of each trial should sum to, shape ``(trials,)``.
+        shape: of all attributions.
+        steps: points to begin with.
+        tolerance: the relative error that is small enough.
+        max_steps: the most points.
+    """
+    attributions = np.zeros(shape, dtype=np.float32)
+    error, relative = np.zeros(len(change)), np.zeros(len(change))
+    used = np.zeros(len(change), dtype=np.int64)
+    open_trials = np.arange(len(change))
     while len(open_trials):
-        exact = _attribute(gradient, values[open_trials], baseline[open_trials], steps, chunk)
+        exact = attribute(open_trials, steps)
         attributions[open_trials] = exact
         error[open_trials] = np.abs(exact.sum(axis=(1, 2)) - change[open_trials])
         relative[open_trials] = error[open_trials] / np.maximum(np.abs(change[open_trials]), CHANGE_FLOOR)
         used[open_trials] = steps
         open_trials = open_trials[~(relative[open_trials] <= tolerance)] if steps < max_steps else open_trials[:0]
         steps = min(2 * steps, max_steps)
-    return Attribution(attributions, output, baseline_output, error, relative, used)
+    return Refined(attributions, error, relative, used)
 
 
-def _outputs(gradient: GradientFunction, values: npt.NDArray[np.floating], chunk: int) -> Array:
+def outputs(gradient: GradientFunction, values: npt.NDArray[np.floating], chunk: int = CHUNK) -> Array:
+    """The function itself, float64, shape ``(trials,)``."""
     parts = [
         gradient(values[start : start + chunk].astype(np.float32, copy=False))[0]
         for start in range(0, len(values), chunk)
@@ -150,7 +205,7 @@ def _outputs(gradient: GradientFunction, values: npt.NDArray[np.floating], chunk
     return np.concatenate(parts, dtype=np.float64) if parts else np.zeros(0)
 
 
-def _attribute(
+def path_attributions(
     gradient: GradientFunction, values: Floats, baseline: npt.NDArray[np.floating], steps: int, chunk: int
 ) -> Array:
     """Attributions in float64; the inputs of all trials and nodes are one long list, cut into chunks."""

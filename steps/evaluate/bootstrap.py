@@ -8,12 +8,14 @@ all resamples at once: confusion counts and sums are linear in them, AUC is bili
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from steps.evaluate.calibration import bin_gaps
+from steps.evaluate.decisions import Bools, decisions
 from steps.evaluate.metrics import PROBABILITY_EPSILON
 from steps.evaluate.tables import Scores
 from steps.evaluate.thresholds import threshold_key
@@ -23,11 +25,15 @@ _ELEMENTS = 2_000_000  # per temporary array, 16 MB
 
 
 class Estimate(TypedDict):
-    """A statistic and its percentile interval; the interval is absent where it cannot be estimated."""
+    """A statistic and its percentile interval; the interval is absent where it cannot be estimated.
+
+    ``p_value`` is that of `steps.evaluate.permutation`, on the statistics that are tested.
+    """
 
     value: float
     low: NotRequired[float]
     high: NotRequired[float]
+    p_value: NotRequired[float]
 
 
 def resample_weights(subjects: int, resamples: int, seed: int) -> Array:
@@ -48,11 +54,10 @@ def statistics(scores: Scores, weights: Array, thresholds: Sequence[float]) -> d
 
     Returns:
         Arrays of shape ``(resamples,)``, NaN where undefined: ``auc``, ``average_precision``, ``loss``
-        (binary cross-entropy, nats), ``brier`` (mean squared error of the probability), and for each
-        threshold ``threshold_0.43/accuracy`` and so on: ``balanced_accuracy``, ``precision``, ``recall``,
-        ``specificity``, ``f1``. Without positives recall is undefined, without negatives specificity, without
-        either AUC, average precision and balanced accuracy; precision and F1 are 0 where they would divide by
-        zero.
+        (binary cross-entropy, nats), ``brier`` (mean squared error of the probability), ``ece`` (expected
+        calibration error), for each threshold ``threshold_0.43/net_benefit`` (Vickers & Elkin 2006) and what
+        `decision_statistics` gives, and the latter for ``threshold_in_fold`` where the scores have one. Without
+        either class AUC and average precision are undefined.
     """
     positive = scores.labels == 1
     clipped = np.clip(scores.probabilities, PROBABILITY_EPSILON, 1 - PROBABILITY_EPSILON)
@@ -65,30 +70,95 @@ def statistics(scores: Scores, weights: Array, thresholds: Sequence[float]) -> d
         "average_precision": np.where(both, _average_precision(scores, weights), np.nan),
         "loss": weights @ _per_subject(scores, -np.log(np.where(positive, clipped, 1 - clipped))) / total,
         "brier": weights @ _per_subject(scores, (scores.probabilities - positive) ** 2) / total,
+        "ece": np.abs(weights @ bin_gaps(scores, _codes(scores))).sum(axis=1) / total,
     }
-    for threshold in thresholds:
-        predicted = scores.probabilities >= threshold
+    declared = {threshold_key(threshold): threshold for threshold in thresholds}
+    for rule, predicted in decisions(scores, thresholds).items():
+        result |= decision_statistics(scores, weights, {rule: predicted})
+        if rule in declared:
+            benefit = net_benefit(scores, weights, [declared[rule]])
+            result[f"{rule}/net_benefit"] = benefit[:, 0]
+    return result
+
+
+def decision_statistics(scores: Scores, weights: Array, rules: Mapping[str, Bools]) -> dict[str, Array]:
+    """The statistics of yes-or-no decisions in every resample.
+
+    Args:
+        scores: the trials, or the subjects; their probabilities are not read.
+        weights: as for `statistics`.
+        rules: name of a rule -> its decisions, shape ``(n,)``.
+
+    Returns:
+        Arrays of shape ``(resamples,)`` under ``<rule>/accuracy``, ``balanced_accuracy``, ``precision``, ``recall``,
+        ``specificity``, ``f1`` and ``mcc`` (Matthews 1975, Biochim. Biophys. Acta 405:442-451). Without positives
+        recall is undefined, without negatives specificity, without either balanced accuracy and MCC; precision, F1
+        and MCC are 0 where they would divide by zero.
+    """
+    positive = scores.labels == 1
+    total = weights @ _per_subject(scores, np.ones(len(positive)))
+    positives = weights @ _per_subject(scores, positive)
+    negatives = total - positives
+    result: dict[str, Array] = {}
+    for rule, predicted in rules.items():
         tp = weights @ _per_subject(scores, predicted & positive)
         fp = weights @ _per_subject(scores, predicted & ~positive)
+        tn, fn = negatives - fp, positives - tp
         recall = _ratio(tp, positives)
-        specificity = _ratio(negatives - fp, negatives)
+        specificity = _ratio(tn, negatives)
+        product = (tp + fp) * (fn + tn) * positives * negatives
+        correlation = _ratio(tp * tn - fp * fn, np.sqrt(product), otherwise=0.0)
         named = {
-            "accuracy": (tp + negatives - fp) / total,
+            "accuracy": (tp + tn) / total,
             "balanced_accuracy": (recall + specificity) / 2,
             "precision": _ratio(tp, tp + fp, otherwise=0.0),
             "recall": recall,
             "specificity": specificity,
             "f1": _ratio(2 * tp, positives + tp + fp, otherwise=0.0),
+            "mcc": np.where(positives * negatives > 0, correlation, np.nan),
         }
-        result |= {f"{threshold_key(threshold)}/{name}": values for name, values in named.items()}
+        result |= {f"{rule}/{name}": values for name, values in named.items()}
     return result
+
+
+def positives_at(scores: Scores, weights: Array, thresholds: Sequence[float] | Array) -> tuple[Array, Array]:
+    """True and false positives in every resample at every threshold, each of shape ``(resamples, thresholds)``."""
+    positive = scores.labels == 1
+    predicted = scores.probabilities >= np.asarray(thresholds, dtype=np.float64)[:, np.newaxis]
+    hits = np.column_stack([_per_subject(scores, row & positive) for row in predicted])
+    alarms = np.column_stack([_per_subject(scores, row & ~positive) for row in predicted])
+    return weights @ hits, weights @ alarms
+
+
+def net_benefit(scores: Scores, weights: Array, thresholds: Sequence[float] | Array) -> Array:
+    """Net benefit in every resample at every threshold, shape ``(resamples, thresholds)``.
+
+    The share of true positives less the share of false positives, one of which weighs ``t / (1 − t)`` of a true
+    positive for someone who acts from a probability of ``t`` on (Vickers & Elkin 2006, Med. Decis. Making 26:565-574).
+    """
+    tp, fp = positives_at(scores, weights, thresholds)
+    odds = np.asarray(thresholds) / (1 - np.asarray(thresholds))
+    positives, negatives = class_totals(scores, weights)
+    return np.asarray((tp - odds * fp) / (positives + negatives)[:, np.newaxis])
+
+
+def class_totals(scores: Scores, weights: Array) -> tuple[Array, Array]:
+    """Positives and negatives in every resample, each of shape ``(resamples,)``."""
+    return weights @ _per_subject(scores, scores.labels == 1), weights @ _per_subject(scores, scores.labels == 0)
 
 
 def point_values(scores: Scores, thresholds: Sequence[float]) -> dict[str, float]:
     """The statistics of ``scores`` as they are; undefined ones are absent."""
-    ones = np.ones((1, len(np.unique(scores.subjects))))
-    values = {name: float(value[0]) for name, value in statistics(scores, ones, thresholds).items()}
-    return {name: value for name, value in values.items() if np.isfinite(value)}
+    return _defined(statistics(scores, as_they_are(scores), thresholds))
+
+
+def as_they_are(scores: Scores) -> Array:
+    """The weights of no resample: every subject once, shape ``(1, subjects)``."""
+    return np.ones((1, len(np.unique(scores.subjects))))
+
+
+def _defined(values: Mapping[str, Array]) -> dict[str, float]:
+    return {name: float(value[0]) for name, value in values.items() if np.isfinite(value[0])}
 
 
 def estimates(scores: Scores, weights: Array, thresholds: Sequence[float], *, confidence: float) -> dict[str, Estimate]:
@@ -104,16 +174,39 @@ def estimates(scores: Scores, weights: Array, thresholds: Sequence[float], *, co
         An estimate per statistic that is defined; resamples in which one is undefined are left out of its
         interval.
     """
-    tail = 100 * (1 - confidence) / 2
     resampled = statistics(scores, weights, thresholds)
+    return _with_intervals(point_values(scores, thresholds), resampled, weights, confidence)
+
+
+def decision_estimates(
+    scores: Scores, weights: Array, rules: Mapping[str, Bools], *, confidence: float
+) -> dict[str, Estimate]:
+    """`decision_statistics` with percentile intervals; the arguments are explained there and in `estimates`."""
+    point = _defined(decision_statistics(scores, as_they_are(scores), rules))
+    return _with_intervals(point, decision_statistics(scores, weights, rules), weights, confidence)
+
+
+def _with_intervals(
+    point: Mapping[str, float], resampled: Mapping[str, Array], weights: Array, confidence: float
+) -> dict[str, Estimate]:
     result: dict[str, Estimate] = {}
-    for name, value in point_values(scores, thresholds).items():
+    for name, value in point.items():
         result[name] = {"value": value}
         defined = resampled[name][np.isfinite(resampled[name])]
         if weights.shape[1] > 1 and len(defined):
-            low, high = np.percentile(defined, [tail, 100 - tail])
+            if name == "ece":
+                # A resample holds fewer distinct subjects, which inflates its calibration error: take that off again.
+                defined = np.maximum(0.0, defined - (defined.mean() - value))
+            low, high = percentile_interval(defined, confidence)
             result[name] |= {"low": float(low), "high": float(high)}
     return result
+
+
+def percentile_interval(resampled: Array, confidence: float) -> tuple[Array, Array]:
+    """Percentile interval over the first axis; what is not a number is left out."""
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.nanpercentile(resampled, [tail, 100 - tail], axis=0)
+    return low, high
 
 
 def roc_band(
@@ -131,9 +224,22 @@ def roc_band(
                 false_positive_rates, np.append(0.0, alarms / alarms[-1]), np.append(0.0, hits / hits[-1])
             )
             curves.append(rates)
-    tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(curves, [tail, 100 - tail], axis=0)
-    return low, high
+    return percentile_interval(np.array(curves), confidence)
+
+
+def precision_band(scores: Scores, recalls: Array, weights: Array, *, confidence: float = 0.95) -> tuple[Array, Array]:
+    """Pointwise percentile band of the precision, both of shape ``recalls.shape``.
+
+    At a recall between two points of a curve the precision is that of the next point, without interpolation
+    (Davis & Goadrich 2006, ICML 23:233-240). Resamples with one class are left out.
+    """
+    curves = []
+    for tp, fp in _cumulative(scores, weights):
+        defined = (tp[:, -1] > 0) & (fp[:, -1] > 0)
+        for hits, alarms in zip(tp[defined], fp[defined], strict=True):
+            reached = np.searchsorted(hits / hits[-1], recalls - 1e-12)
+            curves.append(_ratio(hits, hits + alarms, otherwise=0.0)[reached])
+    return percentile_interval(np.array(curves), confidence)
 
 
 def _ratio(numerator: Array, denominator: Array, otherwise: float = np.nan) -> Array:

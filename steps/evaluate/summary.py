@@ -6,18 +6,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from steps.evaluate.bootstrap import estimates, point_values, resample_weights
-from steps.evaluate.metrics import threshold_metrics
+from steps.evaluate.bootstrap import class_totals, decision_estimates, estimates, resample_weights
+from steps.evaluate.calibration import reliability
+from steps.evaluate.chance import ALPHA, chance_level
+from steps.evaluate.decisions import Bools, decisions, votes
+from steps.evaluate.in_fold import in_fold_summary
+from steps.evaluate.permutation import QUANTILE, arrangements, permutation_test
+from steps.evaluate.repeats import per_test_number
 from steps.evaluate.tables import Scores, subject_scores, trial_scores
-from steps.evaluate.thresholds import prediction_columns, threshold_key
+from steps.evaluate.thresholds import prediction_columns
 
-LEVELS = {"pooled": trial_scores, "subject": subject_scores}
+LEVELS = ("pooled", "subject", "subject_vote")
+_SPREAD = ("mean", "sd", "min", "max")
 
 
-def summary(results: pd.DataFrame, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> dict[str, Any]:
-    """Trial-level and subject-level metrics with intervals over subjects.
+def summary(
+    results: pd.DataFrame,
+    *,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    in_fold: pd.DataFrame | None = None,
+    permutations: int = 2000,
+) -> dict[str, Any]:
+    """Trial-level and subject-level metrics with intervals over subjects, and what chance would give.
 
     With several test numbers a trial's probability is its mean over them, so the models of a fold vote
     together; ``per_test_number`` shows how much they differ.
@@ -26,7 +41,9 @@ def summary(results: pd.DataFrame, *, resamples: int = 2000, confidence: float =
         results: from `steps.evaluate.tables.results_table`; the thresholds are those of its columns.
         resamples: bootstrap resamples of subjects.
         confidence: of the percentile intervals.
-        seed: of the bootstrap; the same seed and results give the same intervals.
+        seed: of the bootstrap and the permutations; the same seed and results give the same numbers.
+        in_fold: from `steps.evaluate.in_fold.in_fold_table`, for the threshold chosen in the fold.
+        permutations: of the labels over subjects.
 
     Returns:
         Plain numbers, strings, lists and dictionaries, never NaN: what is undefined is absent.
@@ -38,26 +55,32 @@ def summary(results: pd.DataFrame, *, resamples: int = 2000, confidence: float =
           ``confidence``, ``seed``;
         - ``pooled`` (over trials) and ``subject`` (over mean probabilities of subjects): the statistics of
           `steps.evaluate.bootstrap.statistics`, each ``{value, low, high}`` (no ``low`` and ``high`` with a
-          single subject), and the counts ``threshold_0.5/tn``, ``fp``, ``fn``, ``tp``, each ``{value}``;
-        - ``per_test_number``, with two or more: ``values`` (test number -> name such as ``pooled/auc`` ->
-          value), their ``mean`` and ``sd`` (sample standard deviation), each name -> value.
+          single subject; with a ``p_value`` where tested), and the counts ``threshold_0.5/tn``, ``fp``, ``fn``,
+          ``tp``, each ``{value}``;
+        - ``subject_vote``: the same of subjects decided by the majority of their trials, decisions only;
+        - ``in_fold``, where folds chose thresholds: `steps.evaluate.in_fold.in_fold_summary`;
+        - ``permutation`` and ``chance``, with both classes: `steps.evaluate.permutation` and
+          `steps.evaluate.chance`, per level;
+        - ``calibration``: ``pooled`` and ``subject`` -> the bins of `steps.evaluate.calibration.reliability`;
+        - ``per_test_number``, with two or more: `steps.evaluate.repeats.per_test_number`.
     """
     thresholds = prediction_columns(list(results.columns))
-    trials, subjects = trial_scores(results), subject_scores(results)
-    names, codes = np.unique(trials.subjects, return_inverse=True)
-    weights = resample_weights(len(names), resamples, seed)
-    positives = weights @ np.bincount(codes, weights=trials.labels == 1)
-    negatives = weights @ np.bincount(codes, weights=trials.labels == 0)
-    test_numbers = sorted(int(number) for number in results["test_number"].unique())
+    chosen = None if in_fold is None else in_fold_summary(in_fold)
+    if chosen is None:
+        in_fold = None
+    trials, subjects = trial_scores(results, in_fold), subject_scores(results, in_fold)
+    weights = resample_weights(len(np.unique(trials.subjects)), resamples, seed)
+    positives, negatives = class_totals(trials, weights)
+    test_numbers = results["test_number"].nunique()
     document: dict[str, Any] = {
         "counts": {
-            "subjects": len(names),
+            "subjects": weights.shape[1],
             "positive_subjects": int((subjects.labels == 1).sum()),
             "negative_subjects": int((subjects.labels == 0).sum()),
             "trials": len(trials.labels),
             "positive_trials": int((trials.labels == 1).sum()),
             "negative_trials": int((trials.labels == 0).sum()),
-            "test_numbers": len(test_numbers),
+            "test_numbers": test_numbers,
         },
         "thresholds": list(thresholds),
         "bootstrap": {
@@ -72,56 +95,90 @@ def summary(results: pd.DataFrame, *, resamples: int = 2000, confidence: float =
     for level, scores in (("pooled", trials), ("subject", subjects)):
         document[level] = {
             **estimates(scores, weights, thresholds, confidence=confidence),
-            **_confusion_counts(scores, thresholds),
+            **_confusion_counts(scores.labels, decisions(scores, thresholds)),
         }
-    if len(test_numbers) > 1:
-        document["per_test_number"] = _per_test_number(results, test_numbers, thresholds)
+    voted = votes(trials, subjects, thresholds)
+    document["subject_vote"] = {
+        **decision_estimates(subjects, weights, voted, confidence=confidence),
+        **_confusion_counts(subjects.labels, voted),
+    }
+    if chosen is not None:
+        document["in_fold"] = chosen
+    if trials.has_both_classes:
+        document["permutation"] = _permutation(document, trials, thresholds, permutations, seed)
+        document["chance"] = _chance(trials, subjects)
+    document["calibration"] = {
+        level: reliability(scores, confidence=confidence)
+        for level, scores in (("pooled", trials), ("subject", subjects))
+    }
+    if test_numbers > 1:
+        document["per_test_number"] = per_test_number(results, thresholds, in_fold)
     return document
 
 
 def flat_metrics(document: Mapping[str, Any]) -> dict[str, float]:
     """A summary as metric names and values that MLflow accepts.
 
-    ``pooled/auc``, ``pooled/auc_low``, ``pooled/auc_high``, ``pooled/threshold_0.5/accuracy`` and so on, the
-    same under ``subject/``, and with several test numbers ``per_test_number/pooled/auc_mean`` and ``..._sd``.
+    ``pooled/auc``, ``pooled/auc_low``, ``pooled/auc_high``, ``pooled/auc_p_value``, ``pooled/auc_null_quantile``,
+    ``pooled/threshold_0.5/accuracy`` and so on, the same under ``subject/`` and ``subject_vote/``;
+    ``chance/subject/accuracy``; ``in_fold/mean`` and so on; and with several test numbers
+    ``per_test_number/pooled/auc_mean``, ``_sd``, ``_min``, ``_max``, ``per_test_number/subject/probability_sd`` and
+    ``per_test_number/subject/threshold_0.5/changed_decisions``.
     """
     metrics: dict[str, float] = {}
     for level in LEVELS:
         for name, estimate in document[level].items():
             for part, value in estimate.items():
                 metrics[f"{level}/{name}" + ("" if part == "value" else f"_{part}")] = float(value)
+        for name, tested in document.get("permutation", {}).get(level, {}).items():
+            metrics[f"{level}/{name}_null_quantile"] = float(tested["null_quantile"])
+    for level in ("pooled", "subject"):
+        for name in ("accuracy", "balanced_accuracy"):
+            if "chance" in document:
+                metrics[f"chance/{level}/{name}"] = float(document["chance"][level][name])
+    for name, value in document.get("in_fold", {}).items():
+        if isinstance(value, (int, float)):
+            metrics[f"in_fold/{name}"] = float(value)
     spread = document.get("per_test_number", {})
-    for part in ("mean", "sd"):
+    for part in _SPREAD:
         for name, value in spread.get(part, {}).items():
             metrics[f"per_test_number/{name}_{part}"] = float(value)
+    for part in ("probability_sd", "changed_decisions"):
+        for name, value in spread.get(part, {}).items():
+            metrics[f"per_test_number/{name}/{part}"] = float(value)
     return metrics
 
 
-def _confusion_counts(scores: Scores, thresholds: Sequence[float]) -> dict[str, dict[str, int]]:
+def _confusion_counts(labels: npt.NDArray[np.integer], rules: Mapping[str, Bools]) -> dict[str, dict[str, int]]:
     counts = {}
-    for threshold in thresholds:
-        metrics = threshold_metrics(scores.labels, scores.probabilities, threshold)
-        for name in ("tn", "fp", "fn", "tp"):
-            counts[f"{threshold_key(threshold)}/{name}"] = {"value": int(metrics[name])}
+    for rule, predicted in rules.items():
+        for name, truth, decision in (("tn", 0, False), ("fp", 0, True), ("fn", 1, False), ("tp", 1, True)):
+            counts[f"{rule}/{name}"] = {"value": int(((labels == truth) & (predicted == decision)).sum())}
     return counts
 
 
-def _per_test_number(
-    results: pd.DataFrame, test_numbers: Sequence[int], thresholds: Sequence[float]
-) -> dict[str, dict[str, Any]]:
-    """Point values of each test number, and the mean and sd of those that every one of them has."""
-    values: dict[str, dict[str, float]] = {}
-    for number in test_numbers:
-        rows = results[results["test_number"] == number]
-        values[str(number)] = {
-            f"{level}/{name}": value
-            for level, scores in LEVELS.items()
-            for name, value in point_values(scores(rows), thresholds).items()
-        }
-    shared = [name for name in values[str(test_numbers[0])] if all(name in one for one in values.values())]
-    columns = {name: [one[name] for one in values.values()] for name in shared}
+def _permutation(
+    document: Mapping[str, Any], trials: Scores, thresholds: Sequence[float], permutations: int, seed: int
+) -> dict[str, Any]:
+    """The test, and its p values into the estimates they belong to."""
+    levels = permutation_test(trials, thresholds, permutations=permutations, seed=seed)
+    for level, tests in levels.items():
+        for name, tested in tests.items():
+            document[level][name]["p_value"] = tested["p_value"]
     return {
-        "values": values,
-        "mean": {name: float(np.mean(column)) for name, column in columns.items()},
-        "sd": {name: float(np.std(column, ddof=1)) for name, column in columns.items()},
+        "unit": "subject",
+        "alternative": "greater",
+        "permutations": permutations,
+        "seed": seed,
+        "quantile": QUANTILE,
+        "smallest_p_value": max(1 / (permutations + 1), 1 / arrangements(trials)),
+        **levels,
     }
+
+
+def _chance(trials: Scores, subjects: Scores) -> dict[str, Any]:
+    levels = {
+        level: chance_level(int((scores.labels == 1).sum()), int((scores.labels == 0).sum()))
+        for level, scores in (("pooled", trials), ("subject", subjects))
+    }
+    return {"alpha": ALPHA, "method": "binomial, as if the cases were independent", **levels}

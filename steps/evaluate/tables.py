@@ -43,11 +43,14 @@ class Scores:
         labels: 0 or 1, shape ``(n,)``.
         probabilities: probability of class 1, shape ``(n,)``.
         subjects: the subject each belongs to, shape ``(n,)``; a subject's entries are not independent.
+        in_fold: the threshold that each one's fold chose on its validation subjects, shape ``(n,)``; with several
+            test numbers their mean, as of the probability. None where no fold chose one.
     """
 
     labels: Ints
     probabilities: npt.NDArray[np.float64]
     subjects: Strings
+    in_fold: npt.NDArray[np.float64] | None = None
 
     @property
     def has_both_classes(self) -> bool:
@@ -99,20 +102,26 @@ def subjects_table(results: pd.DataFrame) -> pd.DataFrame:
     Returns:
         ``subject``, ``label``, ``trials`` (how many), ``probability`` (mean over trials of the mean over test
         numbers), and ``prediction_0.5`` and so on, one per threshold, of that mean probability.
+        `steps.evaluate.decisions.with_votes` adds the majority of the trials.
     """
     by_subject = _by_trial(results).groupby(["subject", "label"], sort=True)["probability"]
     table = by_subject.agg(trials="size", probability="mean").reset_index()
     return _with_predictions(table, prediction_columns(list(results.columns)))
 
 
-def trial_scores(results: pd.DataFrame) -> Scores:
-    """One probability per trial: the mean over its test numbers."""
-    return _scores(_by_trial(results))
+def trial_scores(results: pd.DataFrame, in_fold: pd.DataFrame | None = None) -> Scores:
+    """One probability per trial: the mean over its test numbers.
+
+    Args:
+        results: from `results_table`.
+        in_fold: from `steps.evaluate.in_fold.in_fold_table`, where folds chose thresholds.
+    """
+    return _scores(_by_trial(results), results, in_fold)
 
 
-def subject_scores(results: pd.DataFrame) -> Scores:
-    """One probability per row of `subjects_table`."""
-    return _scores(subjects_table(results))
+def subject_scores(results: pd.DataFrame, in_fold: pd.DataFrame | None = None) -> Scores:
+    """One probability per row of `subjects_table`; the arguments are those of `trial_scores`."""
+    return _scores(subjects_table(results), results, in_fold)
 
 
 def _by_trial(results: pd.DataFrame) -> pd.DataFrame:
@@ -126,9 +135,20 @@ def _with_predictions(table: pd.DataFrame, thresholds: Sequence[float]) -> pd.Da
     return table.assign(**predictions)
 
 
-def _scores(table: pd.DataFrame) -> Scores:
+def _scores(table: pd.DataFrame, results: pd.DataFrame, in_fold: pd.DataFrame | None) -> Scores:
     return Scores(
         labels=table["label"].to_numpy(np.int8),
         probabilities=table["probability"].to_numpy(np.float64),
         subjects=np.asarray(table["subject"].tolist(), dtype=np.str_),
+        in_fold=None if in_fold is None else _own_thresholds(table["subject"], results, in_fold),
     )
+
+
+def _own_thresholds(names: pd.Series, results: pd.DataFrame, in_fold: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """A subject's threshold is that of its fold; there is one per test number, and the mean counts."""
+    tested = in_fold[in_fold["test_number"].isin(results["test_number"].unique())]
+    by_subject = tested.groupby("subject")["threshold"].mean()
+    found = names.map(by_subject).to_numpy(np.float64)
+    if np.isnan(found).any():
+        raise ValueError(f"subject {names[np.isnan(found)].iloc[0]!r} has no threshold of its fold")
+    return found

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from steps.errors import UserError
 
+# The rule whose threshold every fold chooses for itself; named like the others so that metrics line up.
+IN_FOLD = "threshold_in_fold"
+
 
 def parse_thresholds(text: str) -> tuple[float, ...]:
     """The thresholds in a comma-separated list, in the order given, e.g. ``"0.5,0.43,0.35"``.
@@ -45,3 +48,8 @@ def prediction_columns(columns: Sequence[str]) -> tuple[float, ...]:
     """The thresholds named by the ``prediction_`` columns among ``columns``, in their order."""
     prefix = "prediction_"
     return tuple(float(name.removeprefix(prefix)) for name in columns if name.startswith(prefix))
+
+
+def vote_column(threshold: float) -> str:
+    """The column of a subject's decision by majority vote at a threshold: ``vote_0.43``."""
+    return f"vote_{float(threshold)}"

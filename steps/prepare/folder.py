@@ -18,6 +18,7 @@ from steps.prepare.read import IDENTITIES, features_of, read_csv, shown, shown_p
 
 PARTICIPANTS, CONTROL_DATA = "participants", "control_data"
 _LAYOUT = f"{PARTICIPANTS}/<subject>/<label>/<trial>.csv"
+_UNLABELLED_LAYOUT = f"{PARTICIPANTS}/<subject>/<trial>.csv"
 
 
 @dataclass(frozen=True)
@@ -32,27 +33,35 @@ class TrialFile:
     group: str
 
 
-def trial_files(folder: Path) -> list[TrialFile]:
+def trial_files(folder: Path, *, labelled: bool = True) -> list[TrialFile]:
     """The trial files of a study in sorted order, participants first.
+
+    Args:
+        folder: holds ``participants/`` and perhaps ``control_data/``.
+        labelled: whether there must be label folders; else ``participants/<subject>/<trial>.csv`` will do as well.
 
     Raises:
         UserError: no ``participants/``, no trial file in it, or a trial file at another depth.
     """
     if not (folder / PARTICIPANTS).is_dir():
-        raise UserError(f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_LAYOUT}")
-    files = [_participant(path, folder) for path in _csv_files(folder / PARTICIPANTS)]
+        raise UserError(f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}")
+    files = [_participant(path, folder, labelled) for path in _csv_files(folder / PARTICIPANTS)]
     if not files:
-        raise UserError(f"{shown_path(str(folder))} has no .csv file, expected {_LAYOUT}")
+        raise UserError(f"{shown_path(str(folder))} has no .csv file, expected {_layout(labelled)}")
     return files + [_control(path, folder) for path in _csv_files(folder / CONTROL_DATA)]
 
 
-def read_folder(folder: Path) -> LongTable:
+def read_folder(folder: Path, *, labelled: bool = True) -> LongTable:
     """Read every trial of a study; features are put in the order of the first file.
+
+    Args:
+        folder: holds ``participants/`` and perhaps ``control_data/``.
+        labelled: as for `trial_files`; where there is no label folder, the label is "".
 
     Raises:
         UserError: a file is malformed, or its columns are not those of the first file.
     """
-    files = trial_files(folder)
+    files = trial_files(folder, labelled=labelled)
     tables: list[pa.Table] = []
     for file in files:
         table = read_csv(file.path, file.name)
@@ -100,13 +109,17 @@ def _csv_files(folder: Path) -> Iterator[Path]:
     return iter(sorted(found, key=lambda path: path.parts))
 
 
-def _participant(path: Path, folder: Path) -> TrialFile:
+def _layout(labelled: bool) -> str:
+    return _LAYOUT if labelled else f"{_LAYOUT} or {_UNLABELLED_LAYOUT}"
+
+
+def _participant(path: Path, folder: Path, labelled: bool) -> TrialFile:
     name = _name(path, folder)
-    parts = path.relative_to(folder).parts
-    if len(parts) != 4:
-        raise UserError(f"{name} is out of place, expected {_LAYOUT}")
+    subject, *labels = path.relative_to(folder / PARTICIPANTS).parts[:-1] or ("",)
+    if not subject or len(labels) > 1 or (labelled and not labels):
+        raise UserError(f"{name} is out of place, expected {_layout(labelled)}")
     _check_encoding(path, name)
-    return TrialFile(path, name, subject=parts[1], label=parts[2], trial=path.stem, group=PATIENT)
+    return TrialFile(path, name, subject=subject, label="".join(labels), trial=path.stem, group=PATIENT)
 
 
 def _control(path: Path, folder: Path) -> TrialFile:

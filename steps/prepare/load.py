@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from steps.dataset import Dataset
+from steps.dataset import TIME_NORMALISED, Dataset
 from steps.errors import UserError
 from steps.prepare.folder import read_folder, trial_files
 from steps.prepare.long import LongTable
@@ -118,7 +118,7 @@ def _assemble(
         values=values,
         labels=np.array(labels, dtype=np.int8),
         subjects=np.array([trial.subject for trial in found], dtype=np.str_),
-        trials=np.array(_trial_names(found, labels), dtype=np.str_),
+        trials=np.array(trial_names(found, labels), dtype=np.str_),
         is_control=np.array([trial.is_control for trial in found], dtype=np.bool_),
         features=table.features,
         time=time,
@@ -183,11 +183,11 @@ def _common_time(
         return values, tuple(first.tolist()), unit, []
     values = np.stack([normalise(trial.time, trial.values, wanted).astype(np.float32) for trial in found])
     span = f"{shortest} to {longest}" if shortest < longest else f"{shortest}"
-    note = f"Time-normalised {len(found)} trials of {span} time points to {wanted} points by linear interpolation."
+    note = f"{TIME_NORMALISED} {len(found)} trials of {span} time points to {wanted} points by linear interpolation."
     return values, percent_axis(wanted), "%", [note]
 
 
-def _trial_names(found: Sequence[Recording], labels: Sequence[int]) -> list[str]:
+def trial_names(found: Sequence[Recording], labels: Sequence[int]) -> list[str]:
     """A name per trial, unique within subject and class: test number and label are added where needed."""
     repeats = Counter((trial.subject, trial.label, trial.trial) for trial in found)
     names = [

@@ -105,11 +105,17 @@ def feature_names(count: int) -> tuple[str, ...]:
     return tuple((joints + [f"extra_{i}" for i in range(len(joints) + 1, count + 1)])[:count])
 
 
-def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0) -> Dataset:
+def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0, people: int | None = None) -> Dataset:
     """Simulate a study of ``timesteps`` time points (0 = 101); the same arguments give the same digest anywhere.
 
     Every draw is made whatever the effect, so two studies that differ in ``effect`` alone differ only where
     ``planted_truth`` says.
+
+    Args:
+        size: how many subjects, trials and features, and how strong fear shows.
+        timesteps: time points per trial.
+        seed: of the population (what fear changes, the mean curves, the traits) and of the people drawn from it.
+        people: draw the people anew with this seed: other subjects of the same population.
 
     Raises:
         UserError: one time point asked for.
@@ -125,6 +131,8 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0) -> Dataset
     offset, population = _draw_population(rng, size.features)
     loadings = _draw_loadings(rng, size.features)
 
+    if people is not None:
+        rng = np.random.default_rng((seed, people))
     fears = round(size.subjects / 2)
     fear = np.zeros(size.subjects + size.controls, dtype=np.int8)
     fear[rng.permutation(size.subjects)[:fears]] = 1

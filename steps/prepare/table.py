@@ -15,21 +15,26 @@ _REQUIRED = ("subject", "label", "trial", "time")
 _OPTIONAL = ("group", "test_number")
 
 
-def read_table(path: Path) -> LongTable:
+def read_table(path: Path, *, labelled: bool = True) -> LongTable:
     """Read a long table with columns ``subject, label, trial, time``, optionally ``group, test_number``, and features.
+
+    Args:
+        path: a ``.csv`` or ``.parquet`` file.
+        labelled: whether ``label`` must be there; where it is not, every label is "".
 
     Raises:
         UserError: the file is malformed or a required column is missing.
     """
     is_csv = path.suffix.lower() == ".csv"
-    table = (read_csv if is_csv else read_parquet)(path, path.name, _REQUIRED)
+    required = tuple(name for name in _REQUIRED if labelled or name != "label")
+    table = (read_csv if is_csv else read_parquet)(path, path.name, required)
     features = features_of(table.column_names)
     columns: dict[str, object] = {
         name: text_column(table[name])
         for name in ("subject", "label", "trial", *_OPTIONAL)
         if name in table.column_names
     }
-    for name in _OPTIONAL:
+    for name in ("label", *_OPTIONAL):
         columns.setdefault(name, categorical(np.zeros(table.num_rows, dtype=np.int64), [""]))
     columns |= {name: table[name].to_numpy() for name in ("time", *features)}
     return LongTable(

@@ -27,14 +27,18 @@ def is_safe_name(name: str) -> bool:
     return len(name) <= NAME_LENGTH and ".." not in name and _NAME.fullmatch(name) is not None
 
 
-def check(table: LongTable) -> None:
+def check(table: LongTable, *, labelled: bool = True) -> None:
     """Check a long table: names, groups, time, and the range of the features (missing values are allowed here).
+
+    Args:
+        table: as read.
+        labelled: whether every trial outside the control group needs a label; else all may go without.
 
     Raises:
         UserError: the first failure, with the file, row, column and value.
     """
     try:
-        _schema(table).validate(table.frame)
+        _schema(table, labelled or _some_label(table.frame)).validate(table.frame)
     except pandera.errors.SchemaError as error:
         failure = error.failure_cases.iloc[0]
         row = int(failure["index"])
@@ -45,7 +49,7 @@ def check(table: LongTable) -> None:
     _check_groups(table)
 
 
-def _schema(table: LongTable) -> pa.DataFrameSchema:
+def _schema(table: LongTable, labelled: bool) -> pa.DataFrameSchema:
     safe = pa.Check(_names_are_safe, error=_NAME_RULE)
     optional = pa.Check(lambda column: _names_are_safe(column, allow_empty=True), error=_NAME_RULE)
     number = pa.Check(np.isfinite, error="a number", ignore_na=False)
@@ -63,12 +67,18 @@ def _schema(table: LongTable) -> pa.DataFrameSchema:
         "time": pa.Column(float, checks=number, nullable=True),
     }
     columns |= {name: pa.Column(float, checks=single, nullable=True) for name in table.features}
-    return pa.DataFrameSchema(columns, checks=pa.Check(_labelled, error="a label"), strict=True)
+    labels = [pa.Check(_labelled, error="a label")] if labelled else []
+    return pa.DataFrameSchema(columns, checks=labels, strict=True)
 
 
 def _names_are_safe(column: pd.Series, allow_empty: bool = False) -> pd.Series:
     safe = [is_safe_name(name) or (allow_empty and not name) for name in column.cat.categories]
     return pd.Series(np.array(safe, dtype=bool)[column.cat.codes], index=column.index)
+
+
+def _some_label(frame: pd.DataFrame) -> bool:
+    """Whether a trial outside the control group has a label: then the others need one too."""
+    return bool(((frame["label"] != "") & ~is_control(frame)).any())
 
 
 def _labelled(frame: pd.DataFrame) -> pd.Series:

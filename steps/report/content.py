@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from steps.evaluate.thresholds import threshold_key
-from steps.report import tables
+from steps.report import attribution, tables
 from steps.report.answer import answer, estimate_text
 from steps.report.command import changed_parameters, reproduce_command, spelled
 from steps.report.data import ReportData
+from steps.report.evaluation import Evaluation, evaluation
+from steps.report.methods import methods_table
 from steps.report.tables import Table
 
-TOLERANCE = 0.01  # that of the attribution step
 _SPLITS = {"loso": "leave-one-subject-out"}
 
 
@@ -41,7 +42,9 @@ class Content:
     notes: tuple[str, ...]
     parameters: Table
     results: Table
-    spread: Table | None
+    headlines: Table
+    evaluation: Evaluation
+    methods: Table | None
     subjects: Table
     attribution: tuple[str, ...]
     importance: Table
@@ -64,9 +67,11 @@ def content(data: ReportData) -> Content:
         notes=tuple(data.manifest.notes),
         parameters=tables.parameter_table(data),
         results=tables.results_table(data.summary),
-        spread=tables.spread_table(data.summary),
+        headlines=tables.headlines_table(data.summary),
+        evaluation=evaluation(data.summary),
+        methods=methods_table(data.summary),
         subjects=tables.subject_table(data),
-        attribution=_attribution(data),
+        attribution=attribution.sentences(data),
         importance=tables.importance_table(data),
         runtime=tables.runtime_table(data),
         runtime_sentence=_runtime(data),
@@ -124,34 +129,6 @@ def _facts(data: ReportData) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-def _attribution(data: ReportData) -> tuple[str, ...]:
-    metrics = data.attribution_metrics
-    target = data.label_names[int(data.parameters["target"])]
-    sentences = [
-        f"Integrated Gradients split the probability of {target} of each held-out trial among features and time "
-        f"points, under the model that had not seen its subject; the baseline is {data.parameters['baseline']!r}."
-    ]
-    above = int(metrics.get("trials_above_tolerance", 0))
-    total = len(data.results)
-    if "completeness_error_max" in metrics:
-        worst = f"{metrics['completeness_error_max']:.2%}"
-        within = "all" if not above else f"{total - above} of {total}"
-        sentences.append(
-            f"Completeness: the attributions of {within} trials add up to the change in output that they explain to "
-            f"within {TOLERANCE:.0%}; the largest error is {worst} of the change"
-            + (f", so {above} {'is' if above == 1 else 'are'} less exact." if above else ".")
-        )
-    truth = data.manifest.planted_truth
-    if truth:
-        planted = len(truth.windows)
-        top = data.importance["feature"].head(planted).isin(list(truth.windows)).sum()
-        agreement = f"{top} of the {planted} features that the simulation changed are among the top {planted}"
-        if "planted_truth_auc" in metrics:
-            agreement += f" (AUC {metrics['planted_truth_auc']:.3f})"
-        sentences.append(f"Agreement with the planted truth: {agreement}.")
-    return tuple(sentences)
-
-
 def _runtime(data: ReportData) -> str:
     runtime = data.runtime
     sentence = (
@@ -191,7 +168,8 @@ def _limitations(data: ReportData) -> tuple[str, ...]:
         "subjects under different models and counts people with many trials more often.",
         f"Associations, not causes: a feature that the models used need not be changed by {names[1]}, and a feature "
         "they ignored may be.",
-        "Thresholds were declared beforehand; the best of several looks better than it is.",
+        "Thresholds were declared beforehand, or chosen in the fold; the best of several looks better than it is, "
+        "and a threshold picked from the figures below would need new subjects to be judged.",
     ]
     if counts["test_numbers"] == 1:
         limits.append("One seed: how much training anew would change the numbers is not in the intervals.")

@@ -47,8 +47,11 @@ class ReportData:
         importance: from `steps.attribute.importance.feature_importance`.
         attribution_map: from `steps.attribute.importance.attribution_map`, unsigned.
         attribution_metrics: ``completeness_error_max`` and so on, and ``planted_truth_auc`` where defined.
+        attribution_tables: what else the attribution step left for its figures, by the name of the file, as in
+            `steps.attribute.figures.all_figures`.
         runtime: ``runtime.json`` of the training.
         steps: the steps in the order they ran.
+        in_fold: from `steps.evaluate.in_fold.in_fold_table`, where the evaluation has it.
         inference_ms_per_trial: median over the folds, where measured.
         commit: the version of the code, empty where unknown.
         repository: where others find it, empty when the code was run from a folder.
@@ -71,6 +74,8 @@ class ReportData:
     attribution_metrics: Mapping[str, float]
     runtime: Mapping[str, float]
     steps: Sequence[StepTime]
+    in_fold: pd.DataFrame | None = None
+    attribution_tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     inference_ms_per_trial: float | None = None
     commit: str = ""
     repository: str = ""

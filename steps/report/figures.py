@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import base64
-import io
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import matplotlib as mpl
-import numpy as np
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from steps.attribute.figures import bars, heatmap
+from steps.drawing import as_svg
 from steps.evaluate.figures import all_figures
+from steps.report import attribution
 from steps.report.data import ReportData
 
 EVALUATION, ATTRIBUTION = "evaluation", "attribution"
+_TABLES_OF_THE_PAGE = {"subject_table"}  # the page says the same in a table that can be sorted
 
 
 @dataclass(frozen=True)
@@ -50,43 +47,16 @@ class Picture:
 
 def pictures(data: ReportData) -> list[Picture]:
     """Every figure that the study defines, in reading order."""
-    drawn = all_figures(data.results, data.summary, data.histories, data.label_names)
-    evaluation = {name.rpartition(".")[0]: figure for name, figure in drawn.items()}
-    truth = data.manifest.planted_truth
-    features = [str(name) for name in data.attribution_map["feature"]]
-    values = data.attribution_map.drop(columns="feature").to_numpy(np.float64)
-    attribution = {
-        "feature_importance": bars(data.importance, truth=truth),
-        "attribution_map": heatmap(
-            values, features, data.manifest.time, time_unit=data.manifest.time_unit, truth=truth
-        ),
-    }  # fmt: skip
-    texts = _texts(data)
+    drawn = all_figures(data.results, data.summary, data.histories, data.label_names, data.in_fold)
+    evaluation = {
+        stem: figure for name, figure in drawn.items() if (stem := name.rpartition(".")[0]) not in _TABLES_OF_THE_PAGE
+    }
+    texts = _texts(data) | attribution.texts(data)
     return [
         _picture(name, part, figure, texts)
-        for part, figures in ((EVALUATION, evaluation), (ATTRIBUTION, attribution))
+        for part, figures in ((EVALUATION, evaluation), (ATTRIBUTION, attribution.figures(data)))
         for name, figure in figures.items()
     ]
-
-
-def as_svg(figure: Figure) -> bytes:
-    """A figure as SVG without date, random names or references to anything outside.
-
-    Letters are drawn as shapes, so that they look the same without our fonts; a heatmap's cells, thousands of
-    them, become one bitmap inside the drawing.
-    """
-    for axes in figure.axes:
-        for mesh in axes.collections:
-            if isinstance(mesh, QuadMesh):
-                mesh.set_rasterized(True)
-    target = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "report", "svg.fonttype": "path"}):
-        figure.savefig(target, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
-    text = target.getvalue().decode()
-    text = re.sub(r"<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
-    # A thousandth of a point is as fine as anybody can see; it saves half of the file.
-    text = re.sub(r"(\d\.\d{3})\d+", r"\1", text)
-    return re.sub(r"\n\s*", "\n", text).encode()
 
 
 def _picture(name: str, part: str, figure: Figure, texts: Mapping[str, tuple[str, str]]) -> Picture:
@@ -101,17 +71,38 @@ def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
     counts, names = data.summary["counts"], data.label_names
     who = f"{counts['trials']} trials and {counts['subjects']} subjects"
     thresholds = ", ".join(f"{threshold:g}" for threshold in data.summary["thresholds"])
-    planted = " Features that the simulation changed are marked." if data.is_simulated else ""
-    top = ", ".join(str(name) for name in data.importance["feature"].head(3))
     return {
         "roc": (
             "ROC. The further a curve is from the diagonal the better; the band is what other subjects might give.",
             f"ROC curves of {who}, AUC {_value(data, 'pooled', 'auc')} and {_value(data, 'subject', 'auc')}.",
         ),
         "precision_recall": (
-            "Precision and recall. Guessing would give the dotted lines.",
+            "Precision and recall. Guessing would give the dotted lines; the bands are what other subjects might give.",
             f"Precision against recall of {who}, average precision {_value(data, 'pooled', 'average_precision')} "
             f"and {_value(data, 'subject', 'average_precision')}.",
+        ),
+        "reliability": (
+            "Are the probabilities as right as they say? Points on the dotted line are; intervals count the subjects "
+            "in a bin, not the trials. Below, how many there are.",
+            f"Observed share of {names[1]} against predicted probability of {who}, in ten bins; expected calibration "
+            f"error {_value(data, 'pooled', 'ece')} and {_value(data, 'subject', 'ece')}.",
+        ),
+        "threshold_sweep": (
+            "What every threshold would do. Vertical lines were declared beforehand; green ticks are what folds chose "
+            "on their validation subjects.",
+            f"Sensitivity, specificity and balanced accuracy of {who} over all thresholds, with those declared marked: "
+            f"{thresholds}.",
+        ),
+        "decision_curve": (
+            "Is acting on the model better than acting on everybody, or nobody? The further right, the worse one would "
+            "find a false alarm compared with a miss. Net benefit depends on how common "
+            f"{names[1]} is; here it is as common as in this study.",
+            f"Decision curves of {who}: net benefit over threshold probabilities, against acting on all and none.",
+        ),
+        "test_numbers": (
+            "What other seeds would have given: every test number alone (circles), their spread, and the average of "
+            "their models, which the results above are about.",
+            f"Values of the main metrics for each of {counts['test_numbers']} test numbers, trials and subjects.",
         ),
         "confusion": (
             "Decisions at each threshold: counts, and shares of the true class.",
@@ -125,15 +116,6 @@ def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
         "training_curves": (
             "Loss and accuracy of every fold. Where curves part, models learn their training subjects by heart.",
             f"Training and validation loss and accuracy per epoch of {len(data.histories)} folds.",
-        ),
-        "feature_importance": (
-            "What the models looked at: mean size of each feature's attribution; whiskers are one standard deviation "
-            f"over folds.{planted}",
-            f"Bars of feature importance; the most important features are {top}.",
-        ),
-        "attribution_map": (
-            f"Where in time they looked.{' Boxes are what the simulation changed.' if planted else ''}",
-            f"Heatmap of mean absolute attribution, features by time; the most important features are {top}.",
         ),
     }
 

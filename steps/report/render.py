@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from steps.report.content import Content, content
 from steps.report.data import ReportData
+from steps.report.evaluation import Evaluation
 from steps.report.figures import ATTRIBUTION, EVALUATION, pictures
 from steps.report.tables import Table
 
@@ -21,7 +22,7 @@ HERE = Path(__file__).parent
 # MLflow keeps no longer tag than 8,000 characters, and a description is a tag.
 DESCRIPTION_LENGTH = 8000
 # What Markdown might take for its own; an underscore inside a word is one, and a bracket before a number an interval.
-_MARKDOWN = re.compile(r"[\\`*\]~]|\[(?!\d)|(?<![^\W_])_|_(?![^\W_])")
+_MARKDOWN = re.compile(r"[\\`*\]~]|\[(?!-?\d)|(?<![^\W_])_|_(?![^\W_])")
 
 
 def report_html(data: ReportData) -> str:
@@ -62,6 +63,8 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
     """
     found = content(data)
     sections = [("", "\n\n".join(map(_plain, found.answer))), *_sections(found)[1:]]
+    short = f"## Results\n\n{_table(found.headlines)}"  # the other statistics are in the files
+    sections = [(name, short if name == "Results" else part) for name, part in sections]
     for dropped in ("Parameters", "Subjects", "How to reproduce", "Runtime", "Attribution", "What was run", "Results"):
         text = "\n\n".join(part for _, part in sections)
         if len(text) <= limit:
@@ -78,7 +81,14 @@ def _sections(found: Content) -> list[tuple[str, str]]:
         ("", (f"# {_plain(found.title)}", found.date, *map(_plain, found.answer))),
         ("What was run", (_list([*facts, *found.notes]),)),
         ("Parameters", (_table(found.parameters),)),
-        ("Results", (_table(found.results), _table(found.spread) if found.spread else "")),
+        (
+            "Results",
+            (
+                _table(found.results),
+                *([_table(found.methods)] if found.methods else []),
+                *_evaluation(found.evaluation),
+            ),
+        ),
         ("Subjects", (_table(found.subjects),)),
         ("Attribution", (*map(_plain, found.attribution), _table(found.importance))),
         ("Runtime", (_plain(found.runtime_sentence), _table(found.runtime))),
@@ -89,6 +99,17 @@ def _sections(found: Content) -> list[tuple[str, str]]:
         (name, "\n\n".join(part for part in ([f"## {name}"] if name else []) + list(texts) if part))
         for name, texts in parts
     ]
+
+
+def _evaluation(found: Evaluation) -> Sequence[str]:
+    parts = []
+    if found.chance:
+        parts += ["### Against chance", _table(found.chance), _list(found.chance_notes)]
+    if found.in_fold:
+        parts += ["### Threshold chosen in the fold", _list(found.in_fold)]
+    if found.spread:
+        parts += ["### Between test numbers", _table(found.spread), _list(found.spread_notes)]
+    return parts
 
 
 def _table(table: Table) -> str:
@@ -115,7 +136,7 @@ def _plain(text: str) -> str:
     """Text that Markdown shows as it is: names come from the user and are neither HTML nor Markdown."""
     one_line = " ".join(text.split())
     escaped = _MARKDOWN.sub(r"\\\g<0>", html.escape(one_line, quote=False)).replace("|", "&#124;")
-    escaped = re.sub(r"(\[\d[^\[\]]*)\\\]", r"\1]", escaped)  # an interval stays readable as text
+    escaped = re.sub(r"(\[-?\d[^\[\]]*)\\\]", r"\1]", escaped)  # an interval stays readable as text
     # At the start of a line these would begin a heading or a list.
     return re.sub(r"^([#+-]+|\d+(?=[.)]))(?=[.)]?(?:\s|$))", _escape_start, escaped)
 

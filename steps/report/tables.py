@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steps.evaluate.thresholds import prediction_column, prediction_columns, threshold_key
+from steps.evaluate.thresholds import IN_FOLD, prediction_column, prediction_columns, threshold_key
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.report.answer import estimate_text
 from steps.report.command import changed_parameters, spelled
@@ -16,6 +16,7 @@ from steps.report.data import ReportData
 UNDEFINED = "–"
 RESULT_COLUMNS = ("metric", "trials", "subjects")
 RESULT_CAPTION = "Held-out subjects only; in brackets 95% bootstrap intervals over subjects."
+_VOTES = "A majority vote counts the decisions of a subject's trials; a tie is decided by their mean probability."
 IMPORTANT_FEATURES = 10
 # What the terminal shows; the report shows every metric there is.
 HEADLINES = ("auc", "average_precision", "accuracy", "balanced_accuracy", "precision", "recall", "f1")
@@ -24,6 +25,7 @@ _TITLES = {
     "auc": "AUC",
     "loss": "cross-entropy (nats)",
     "brier": "Brier score",
+    "ece": "expected calibration error",
     "f1": "F1",
     "mcc": "MCC",
 }
@@ -69,44 +71,41 @@ def result_rows(summary: Mapping[str, Any], metrics: Collection[str] | None = No
         summary: from `steps.evaluate.summary.summary`.
         metrics: only those, e.g. ``auc`` or ``recall`` (at every threshold); all by default.
     """
+    return [
+        (
+            metric_title(name, summary),
+            estimate_cell(summary["pooled"].get(name)),
+            estimate_cell(summary["subject"].get(name)),
+        )
+        for name in _result_names(summary, metrics)
+    ]
+
+
+def _result_names(summary: Mapping[str, Any], metrics: Collection[str] | None = None) -> list[str]:
+    """The metrics that are rows, as the summary names them."""
     # What no subject level has, or no trial level, is still a row.
     names = list(dict.fromkeys([*summary["pooled"], *summary["subject"]]))
     if "auc" not in names:
         names.insert(0, "auc")
-    rows = []
-    for name in names:
-        metric = name.rpartition("/")[2]
-        if metric in _COUNTS or (metrics is not None and metric not in metrics):
-            continue
-        rows.append(
-            (_title(name, summary), _estimate(summary["pooled"].get(name)), _estimate(summary["subject"].get(name)))
-        )
-    return rows
+    of = {name: name.rpartition("/")[2] for name in names}
+    return [name for name in names if of[name] not in _COUNTS and (metrics is None or of[name] in metrics)]
 
 
 def results_table(summary: Mapping[str, Any]) -> Table:
-    """Every metric, trials and subjects side by side."""
+    """Every metric: trials, subjects by mean probability, and subjects by majority vote, side by side."""
     counts = summary["counts"]
-    columns = ("metric", f"trials ({counts['trials']})", f"subjects ({counts['subjects']})")
-    return Table.of(columns, result_rows(summary), RESULT_CAPTION)
+    columns = ("metric", f"trials ({counts['trials']})", f"subjects ({counts['subjects']})", "subjects, majority vote")
+    voted = summary.get("subject_vote", {})
+    rows = [
+        (*row, estimate_cell(voted.get(name)))
+        for name, row in zip(_result_names(summary), result_rows(summary), strict=True)
+    ]
+    return Table.of(columns, rows, f"{RESULT_CAPTION} Recall is sensitivity. {_VOTES}")
 
 
-def spread_table(summary: Mapping[str, Any]) -> Table | None:
-    """How much the test numbers of one study differ; none with a single one."""
-    spread = summary.get("per_test_number")
-    if not spread:
-        return None
-    wanted = ["auc", *(f"{threshold_key(threshold)}/balanced_accuracy" for threshold in summary["thresholds"])]
-    rows = []
-    for name in wanted:
-        cells = [
-            f"{spread['mean'][key]:.3f} ± {spread['sd'][key]:.3f}" if (key := f"{level}/{name}") in spread["mean"]
-            else UNDEFINED
-            for level in ("pooled", "subject")
-        ]  # fmt: skip
-        rows.append((_title(name, summary), *cells))
-    number = summary["counts"]["test_numbers"]
-    return Table.of(RESULT_COLUMNS, rows, f"Mean ± standard deviation over {number} test numbers (seeds), each alone.")
+def headlines_table(summary: Mapping[str, Any]) -> Table:
+    """What the terminal shows."""
+    return Table.of(RESULT_COLUMNS, result_rows(summary, HEADLINES), RESULT_CAPTION)
 
 
 def subject_table(data: ReportData) -> Table:
@@ -157,16 +156,21 @@ def importance_table(data: ReportData) -> Table:
             Cell(name),
             Cell(f"{record['importance'] / 10**exponent:.2f}", float(record["importance"])),
             Cell(f"{spread / 10**exponent:.2f}", spread) if math.isfinite(spread) else Cell(UNDEFINED),
+            Cell(_scaled_interval(float(record["low"]), float(record["high"]), exponent)),
         ]
         if planted is not None:
             row.append(Cell("yes" if name in planted else "no"))
         rows.append(row)
-    columns: tuple[str, ...] = ("rank", "feature", "importance", "SD over folds")
+    columns: tuple[str, ...] = ("rank", "feature", "importance", "SD over folds", "95% interval over subjects")
     if planted is not None:
         columns += ("changed",)
     unit = f"in 10{_raised(exponent)} probability per time point"
     caption = f"The {len(rows)} most important of {len(data.importance)} features, {unit}."
     return Table.of(columns, rows, caption)
+
+
+def _scaled_interval(low: float, high: float, exponent: int) -> str:
+    return f"[{low / 10**exponent:.2f}, {high / 10**exponent:.2f}]" if math.isfinite(low) else UNDEFINED
 
 
 def runtime_table(data: ReportData) -> Table:
@@ -194,12 +198,13 @@ def _raised(exponent: int) -> str:
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def _title(name: str, summary: Mapping[str, Any]) -> str:
+def metric_title(name: str, summary: Mapping[str, Any]) -> str:
     """``balanced accuracy at 0.5`` for ``threshold_0.5/balanced_accuracy``."""
     prefix, _, metric = name.rpartition("/")
-    at = {threshold_key(threshold): f" at {threshold:g}" for threshold in summary["thresholds"]}
+    at = {threshold_key(threshold): f" at {threshold:g}" for threshold in summary["thresholds"]} | {IN_FOLD: " in-fold"}
     return _TITLES.get(metric, metric.replace("_", " ")) + at.get(prefix, f" ({prefix})" if prefix else "")
 
 
-def _estimate(found: Mapping[str, float] | None) -> str:
+def estimate_cell(found: Mapping[str, float] | None) -> str:
+    """An estimate with its interval, or a dash where it is undefined."""
     return estimate_text(found) if found else UNDEFINED

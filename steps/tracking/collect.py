@@ -12,18 +12,19 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from steps.attribute.results import INTERVAL_COLUMNS, REPORTED_TABLES
 from steps.dataset import MANIFEST_FILE, Manifest
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
 from steps.tracking import lineage
-from steps.tracking.session import show_uri
+from steps.tracking.spool import show_uri
 
 _REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 _COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")
 _VERSION = "version."
-# Names such as 01 or NA are names; only a spread may be missing.
-_TEXT = {"subject": str, "trial": str, "feature": str}
-_MISSING = {"sd": [""]}
+# Names such as 01 or NA are names; only a spread, an interval or what was not chosen may be missing.
+_TEXT = dict.fromkeys(("subject", "trial", "feature", "fold", "source", "unit"), str)
+_MISSING = {name: [""] for name in ("sd", "youden_j", *INTERVAL_COLUMNS)}
 
 
 def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str, tuple[Run, bool]]) -> ReportData:
@@ -50,8 +51,10 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         importance=_table(attribute, "feature_importance.csv"),
         attribution_map=_table(attribute, "attribution_map.csv"),
         attribution_metrics=attribute.data.metrics,
+        attribution_tables={name: _table(attribute, f"{name}.csv") for name in REPORTED_TABLES},
         runtime=json.loads(_text(train, "runtime.json")),
         steps=[StepTime(name, run.info.run_id, _wall_time(run), reused) for name, (run, reused) in steps.items()],
+        in_fold=_table(evaluate, "in_fold_thresholds.csv"),
         inference_ms_per_trial=evaluate.data.metrics.get("inference_ms_per_trial"),
         commit=next((tags[name] for name in _COMMIT_TAGS if name in tags), ""),
         repository=_repository(tags),

@@ -15,10 +15,12 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.dataset import Dataset
 from steps.errors import UserError
+from steps.tracking import pull
 from steps.tracking.session import ENTRY_POINT_TAG
 
 if TYPE_CHECKING:
@@ -52,9 +54,11 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
     """
     client = MlflowClient()
     if run_id == LATEST:
+        finished = f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and attributes.status = 'FINISHED'"
+        pull.fetch(experiment_id, finished)
         found = client.search_runs(
             [experiment_id],
-            f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and attributes.status = 'FINISHED'",
+            finished,
             order_by=["attributes.start_time DESC"],
             max_results=1,
         )
@@ -65,7 +69,7 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
             )
         return found[0]
     try:
-        run = client.get_run(run_id)
+        run = client.get_run(pull.local_run_id(run_id))
     except MlflowException as error:
         raise UserError(f"no run {run_id!r} in this store; expected the ID of a {entry_point} run") from error
     found_as = run.data.tags.get(ENTRY_POINT_TAG, "something else")
@@ -139,6 +143,9 @@ def _load_dataset_with(digest: str, uri: str, train: Run) -> Dataset:
 
 
 def _download(uri: str, scratch: str) -> Path:
+    if RunsArtifactRepository.is_runs_uri(uri):
+        run_id, path = RunsArtifactRepository.parse_runs_uri(uri)
+        uri = f"runs:/{pull.local_run_id(run_id)}/{path}"
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
 
 
@@ -162,7 +169,7 @@ def fold_runs(train_run_id: str) -> list[FoldRun]:
     Raises:
         UserError: there are none, or fewer than were trained.
     """
-    train = MlflowClient().get_run(train_run_id)
+    train = MlflowClient().get_run(pull.local_run_id(train_run_id))
     folds: list[FoldRun] = []
     for run in fold_children(train):
         if run.info.status == "FINISHED":

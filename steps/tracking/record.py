@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
-from steps.tracking.environment import environment_tags
+from steps.tracking.keras_model import MODEL, model_requirements
 
 if TYPE_CHECKING:
-    import keras
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from steps.dataset import Manifest
+
+class Described(Protocol):
+    """A dataset as far as its record goes: a manifest, or recordings that were scored."""
+
+    @property
+    def source(self) -> str:
+        """Where the trials came from, as the user named it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+
 
 # MLflow refuses larger batches.
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH, _TAGS_PER_BATCH = 1000, 100, 100
-MODEL = "model"
 
 
 def log(
@@ -44,10 +55,15 @@ def log(
     params: Mapping[str, object] | None = None,
     tags: Mapping[str, object] | None = None,
     metrics: Mapping[str, float] | None = None,
+    model_id: str | None = None,
 ) -> None:
-    """Log parameters, tags and metrics of one run in as few calls as MLflow allows."""
+    """Log parameters, tags and metrics of one run in as few calls as MLflow allows.
+
+    Metrics are linked with the model when one is given.
+    """
     now = time.time_ns() // 1_000_000
-    log_points(run_id, [Metric(name, float(value), now, 0) for name, value in (metrics or {}).items()])
+    points = [Metric(name, float(value), now, 0, model_id=model_id) for name, value in (metrics or {}).items()]
+    log_points(run_id, points)
     client = MlflowClient()
     for batch in _batches([Param(k, str(v)) for k, v in (params or {}).items()], _PARAMS_PER_BATCH):
         client.log_batch(run_id, params=batch)
@@ -64,8 +80,10 @@ def log_points(run_id: str, points: Sequence[Metric]) -> None:
 def update_metrics(run: Run, metrics: Mapping[str, float]) -> None:
     """Set metrics of a finished run; values it holds already are left alone, so nothing is doubled."""
     client = MlflowClient()
-    current = client.get_run(run.info.run_id).data.metrics
-    log(run.info.run_id, metrics={k: v for k, v in metrics.items() if current.get(k) != v})
+    run = client.get_run(run.info.run_id)
+    models = run.outputs.model_outputs if run.outputs else []
+    changed = {k: v for k, v in metrics.items() if run.data.metrics.get(k) != v}
+    log(run.info.run_id, metrics=changed, model_id=models[0].model_id if len(models) == 1 else None)
 
 
 def log_table(run_id: str, frame: pd.DataFrame, name: str, *, index: bool = False) -> None:
@@ -86,13 +104,65 @@ def log_figure(run_id: str, figure: Figure, name: str) -> None:
         MlflowClient().log_artifact(run_id, str(path), str(Path(name).parent) if "/" in name else None)
 
 
+def log_files(run_id: str, files: Mapping[str, bytes]) -> None:
+    """Log files by name in one go."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        MlflowClient().log_artifacts(run_id, folder)
+
+
 def describe(run_id: str, markdown: str) -> None:
     """Set the run's description, which MLflow renders as Markdown."""
     MlflowClient().set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
 
 
-def log_dataset_input(manifest: Manifest, uri: str, context: str) -> None:
+@dataclass(frozen=True)
+class DatasetPart:
+    """Subjects of a dataset that a run used for something.
+
+    Attributes:
+        source: where the dataset came from, as the user named it.
+        digest: SHA-256 of the whole dataset.
+        uri: of the dataset artifact.
+        subjects: who is in this part.
+        context: what for: ``train``, ``validation`` or ``test``.
+    """
+
+    source: str
+    digest: str
+    uri: str
+    subjects: tuple[str, ...]
+    context: str
+
+
+def log_dataset_parts(run_id: str, parts: Sequence[DatasetPart]) -> None:
+    """Log parts of a dataset as inputs of a run; each has a name and a digest of its own."""
+    inputs = []
+    for part in parts:
+        digest = hashlib.sha256("\x1f".join([part.digest, *part.subjects]).encode()).hexdigest()
+        name = f"{_dataset_name(part.source)}-{part.context}"
+        described = json.loads(MetaDataset(_source(part.uri), name=name, digest=digest[:32]).to_json())
+        profile = json.dumps({"subjects": list(part.subjects), "dataset_digest": part.digest})
+        entity = Dataset(name, digest[:32], described["source_type"], described["source"], profile=profile)
+        inputs.append(DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, part.context)]))
+    MlflowClient().log_inputs(run_id, datasets=inputs)
+
+
+def log_dataset_input(manifest: Described, uri: str, context: str) -> None:
     """Log a dataset as an input of the active run."""
+    # MLflow's column holds 36 characters; the whole digest is in dataset.json and in the run's tag.
+    dataset = MetaDataset(_source(uri), name=_dataset_name(manifest.source), digest=manifest.digest[:32])
+    mlflow.log_input(dataset, context=context)
+
+
+def _dataset_name(source: str) -> str:
+    return f"fear-{Path(source).stem}"
+
+
+@cache
+def _source(uri: str) -> Any:
+    """MLflow's notion of where a dataset artifact is."""
     if RunsArtifactRepository.is_runs_uri(uri):
         uri = RunsArtifactRepository.get_underlying_uri(uri)
     with warnings.catch_warnings():
@@ -101,46 +171,21 @@ def log_dataset_input(manifest: Manifest, uri: str, context: str) -> None:
             "ignore", message="The specified dataset source can be interpreted", category=UserWarning
         )
         try:
-            source = mlflow.data.dataset_source_registry.resolve_dataset_source(uri)
+            return mlflow.data.dataset_source_registry.resolve_dataset_source(uri)
         except MlflowException:  # MLflow has no source type for artifacts that its server hands out
-            source = CodeDatasetSource({"dataset_uri": uri})
-    # MLflow's column holds 36 characters; the whole digest is in dataset.json and in the run's tag.
-    dataset = MetaDataset(source, name=f"fear-{Path(manifest.source).stem}", digest=manifest.digest[:32])
-    mlflow.log_input(dataset, context=context)
+            return CodeDatasetSource({"dataset_uri": uri})
 
 
-@contextmanager
-def child_run(parent_run_id: str, experiment_id: str, name: str, tags: Mapping[str, object]) -> Iterator[Run]:
-    """A run nested under ``parent_run_id``, active inside the block, also in another process than the parent's."""
-    nested = {MLFLOW_PARENT_RUN_ID: parent_run_id, MLFLOW_RUN_NAME: name}
-    texts = {k: str(v) for k, v in {**environment_tags(), **tags, **nested}.items()}
-    run_id = MlflowClient().create_run(experiment_id, tags=texts, run_name=name).info.run_id
-    with mlflow.start_run(run_id=run_id, nested=True) as run:
-        yield run
-
-
-def log_keras_model(model: keras.Model) -> str:
-    """Log a Keras model to the active run and return its URI.
-
-    Signature and requirements are given, because inferring them takes half a minute per model.
-    """
-    signature = ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *model.input_shape[1:]))]),
-        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *model.output_shape[1:]))]),
-    )
-    info = mlflow.tensorflow.log_model(model, name=MODEL, signature=signature, pip_requirements=model_requirements())
-    return str(info.model_uri)
-
-
-def log_deployable_model(model: keras.Model, training: Mapping[str, Any]) -> str:
+def log_deployable_model(network: bytes, shape: tuple[int, int], training: Mapping[str, Any]) -> str:
     """Log the model for new people to the active run and return its URI.
 
     Args:
-        model: from ``(trials, timesteps, features)`` to ``(trials, 1)``.
+        network: content of its ``.keras`` file, from ``(trials, timesteps, features)`` to ``(trials, 1)``.
+        shape: of a trial, ``(timesteps, features)``.
         training: what it was trained on, as `steps.train.deployable.training_summary` says; kept beside the network.
     """
     signature = ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *model.input_shape[1:]))]),
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *shape))]),
         outputs=Schema(
             [
                 ColSpec(DataType.double, "probability"),
@@ -152,25 +197,19 @@ def log_deployable_model(model: keras.Model, training: Mapping[str, Any]) -> str
         params=ParamSchema([ParamSpec("threshold", DataType.double, 0.5)]),
     )
     with tempfile.TemporaryDirectory() as folder:
-        network, summary = Path(folder) / "network.keras", Path(folder) / "training.json"
-        model.save(network)
+        file, summary = Path(folder) / "network.keras", Path(folder) / "training.json"
+        file.write_bytes(network)
         summary.write_text(json.dumps(training), encoding="utf-8")
         info = mlflow.pyfunc.log_model(
             name=MODEL,
             python_model=str(Path(__file__).with_name("scorer.py")),
-            artifacts={"network": str(network), "training": str(summary)},
+            artifacts={"network": str(file), "training": str(summary)},
             signature=signature,
             # The average trial: it also becomes the example request of `mlflow models serve`.
             input_example=np.asarray(training["mean"], dtype=np.float32)[np.newaxis],
             pip_requirements=[*model_requirements(), f"pandas=={importlib.metadata.version('pandas')}"],
         )
     return str(info.model_uri)
-
-
-def model_requirements() -> list[str]:
-    """What loading a model needs, at the versions it was made with."""
-    packages = ("mlflow", "tensorflow", "keras", "numpy")
-    return [f"{name}=={importlib.metadata.version(name)}" for name in packages]
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

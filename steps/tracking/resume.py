@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from steps.tracking import lineage, record
+from steps.tracking import lineage
+from steps.tracking.keras_model import MODEL
 from steps.tracking.reuse import KEY_TAG, artifact_exists
 from steps.tracking.session import ENTRY_POINT_TAG
 
@@ -55,7 +56,7 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
             if fold.info.status == _RUNNING:
                 _end(client, fold)
             name = (fold.data.tags["subject"], int(fold.data.tags["test_number"]))
-            is_whole = fold.info.status == "FINISHED" and artifact_exists(fold.info.run_id, f"{record.MODEL}/MLmodel")
+            is_whole = fold.info.status == "FINISHED" and artifact_exists(fold.info.run_id, f"{MODEL}/MLmodel")
             if is_whole and name not in taken:
                 client.set_tag(fold.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)
                 taken[name] = fold.data.metrics

@@ -18,8 +18,9 @@ from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
 from steps.parameters import PARAMETERS, Value
-from steps.tracking import lineage, record
+from steps.tracking import lineage, pull
 from steps.tracking.environment import code_hash, environment_hash
+from steps.tracking.keras_model import MODEL
 from steps.tracking.session import ENTRY_POINT_TAG
 
 IDENTITY_TAG = "reuse_identity"
@@ -27,12 +28,12 @@ KEY_TAG = "reuse_key"
 # Where things lie, not what is computed; what they point to counts as an input.
 _LOCATIONS = {"cwd", "source", "dataset_uri", "train_run_id"}
 # What changes how fast a result comes, not the result.
-_INDIFFERENT = {"workers", "resume"}
+_INDIFFERENT = {"workers", "resume", "log_level"}
 _ARTIFACTS = {
     "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
     "train": ("runtime.json",),
-    "evaluate": ("results.csv", "subjects.csv", "summary.json"),
-    "attribute": ("feature_importance.csv", "attribution_map.csv"),
+    "evaluate": ("results.csv", "subjects.csv", "summary.json", "in_fold_thresholds.csv"),
+    "attribute": ("feature_importance.csv", "attribution_map.csv", "time_importance.csv", "deletion_insertion.csv"),
 }
 
 
@@ -76,9 +77,11 @@ def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
     client = MlflowClient()
     finished = f"tags.{ENTRY_POINT_TAG} = '{identity.entry_point}' and attributes.status = 'FINISHED'"
     newest_first = ["attributes.start_time DESC"]
-    same = client.search_runs(
-        [experiment_id], f"{finished} and tags.{KEY_TAG} = '{identity.key}'", order_by=newest_first
-    )
+    alike = f"{finished} and tags.{KEY_TAG} = '{identity.key}'"
+    same = client.search_runs([experiment_id], alike, order_by=newest_first)
+    if not same:
+        pull.fetch(experiment_id, alike)
+        same = client.search_runs([experiment_id], alike, order_by=newest_first)
     gone = []
     for run in same:
         missing = _missing_artifact(run, identity.entry_point)
@@ -119,7 +122,7 @@ def _missing_artifact(run: Run, entry_point: str) -> str | None:
         except UserError:
             return "complete set of folds"
         for fold in folds:
-            if not artifact_exists(fold.run_id, f"{record.MODEL}/MLmodel"):
+            if not artifact_exists(fold.run_id, f"{MODEL}/MLmodel"):
                 return f"model of {fold.run.info.run_name}"
     return None
 

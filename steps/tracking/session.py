@@ -2,7 +2,8 @@
 
 ``mlflow run`` has made a run before any of our code starts. When it lies in an experiment the user chose, the
 step adopts it. When it lies in MLflow's ``Default`` experiment, because no name was given, the step makes its own
-run in ``Fear_Classification_Experiments`` and leaves a pointer behind.
+run in ``Fear_Classification_Experiments`` and leaves a pointer behind. Where the store is a server, all of this
+happens in a spool (`steps.tracking.spool`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import mlflow
@@ -21,15 +22,22 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFL
 from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError
+from steps.tracking import push
 from steps.tracking.environment import environment_tags, installed_packages
+from steps.tracking.replicator import FAILURES, recording
+from steps.tracking.spool import TRACKING_URI, current, reachable, show_uri
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
 _DEFAULT_EXPERIMENT_ID = "0"
+# Steps that run long enough for MLflow's system metrics to say something.
+_LONG = ("main", "train")
+_SAMPLING_S = "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"
 # Lets MLflow's pages open with runs, metrics and models instead of with language model traces.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 _RUN_ID, _EXPERIMENT_ID, _EXPERIMENT_NAME = "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"
-_TRACKING_URI = "MLFLOW_TRACKING_URI"
+# Tells a child of a driver that the identifiers in its environment are the spool's already.
+_ADOPTED = "FEAR_SPOOL_ADOPTED"
 
 
 @contextmanager
@@ -45,6 +53,13 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
         UserError: the experiment cannot be used.
     """
     pin_tracking_uri()
+    with recording(Path.cwd()), _step_run(entry_point, parameters, run_name) as run:
+        yield run
+
+
+@contextmanager
+def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str | None) -> Iterator[Run]:
+    adopt_from_server()
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
     tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
@@ -57,7 +72,8 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
     # Worker processes and child projects inherit these, not the pointer run's.
     os.environ[_EXPERIMENT_ID] = experiment_id
     os.environ.pop(_EXPERIMENT_NAME, None)
-    with mlflow.start_run(run_id=run_id, experiment_id=experiment_id) as run:
+    is_long = entry_point in _LONG
+    with mlflow.start_run(run_id=run_id, experiment_id=experiment_id, log_system_metrics=is_long) as run:
         logged = client.get_run(run.info.run_id).data.params
         missing = [Param(k, str(v)) for k, v in parameters.items() if k not in logged]
         client.log_batch(run.info.run_id, params=missing, tags=[RunTag(k, v) for k, v in tags.items()])
@@ -83,9 +99,10 @@ def pin_tracking_uri() -> None:
     A relative SQLite path means the folder the command was typed in; a child that runs elsewhere would
     resolve it again and lose the run.
     """
-    uri = os.environ.get(_TRACKING_URI) or mlflow.get_tracking_uri()
-    os.environ[_TRACKING_URI] = absolute_uri(uri, Path.cwd())
+    uri = os.environ.get(TRACKING_URI) or mlflow.get_tracking_uri()
+    os.environ[TRACKING_URI] = absolute_uri(uri, Path.cwd())
     # MLflow prints the address of every run that ends, with the password that the tracking URI may hold.
+    os.environ.setdefault(_SAMPLING_S, "5")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
@@ -102,9 +119,19 @@ def experiment() -> str:
     chosen = os.environ.get(_EXPERIMENT_ID)
     if chosen and chosen != _DEFAULT_EXPERIMENT_ID:
         return chosen
-    name = os.environ.get(_EXPERIMENT_NAME) or EXPERIMENT
+    return experiment_named(os.environ.get(_EXPERIMENT_NAME) or EXPERIMENT)
+
+
+def experiment_named(name: str) -> str:
+    """ID of the experiment, made when missing.
+
+    Raises:
+        UserError: it was deleted.
+    """
     client = MlflowClient()
     found = client.get_experiment_by_name(name)
+    if found is None and (spool := current()):
+        return spool.experiment(name, _KIND)
     if found is None:
         try:
             return str(client.create_experiment(name, tags=_KIND))
@@ -120,9 +147,33 @@ def experiment() -> str:
     return str(found.experiment_id)
 
 
-def show_uri(uri: str) -> str:
-    """A URI, or a text with URIs, fit for printing: without user name and password."""
-    return re.sub(r"""(?<=://)[^/?#\s"'<>]*@""", "", uri)
+def adopt_from_server() -> None:
+    """Where ``mlflow run`` made a run on a server: make its counterpart in the spool, and let the environment name it.
+
+    The server may have gone since; then the spool goes by the identifiers alone.
+    """
+    spool = current()
+    if spool is None or os.environ.get(_ADOPTED) == spool.uri:
+        return
+    os.environ[_ADOPTED] = spool.uri
+    run_id, experiment_id = os.environ.pop(_RUN_ID, None), os.environ.pop(_EXPERIMENT_ID, None)
+    given, name = None, None
+    if (run_id or experiment_id) and reachable(spool.target):
+        with suppress(*FAILURES):
+            there = spool.target_client()
+            given = there.get_run(run_id) if run_id else None
+            experiment_id = given.info.experiment_id if given else experiment_id
+            name = there.get_experiment(experiment_id).name
+    if experiment_id in (None, _DEFAULT_EXPERIMENT_ID):
+        here_id = _DEFAULT_EXPERIMENT_ID
+    else:
+        here_id = spool.experiment(name or f"experiment {experiment_id}", {push.EXPERIMENT_ID: str(experiment_id)})
+        os.environ[_EXPERIMENT_ID] = here_id
+        os.environ.pop(_EXPERIMENT_NAME, None)
+    if run_id:
+        tags = {push.RUN_ID: run_id, push.ADOPTED: "true", **_project_tags(given)}
+        made = spool.client().create_run(here_id, tags=tags, run_name=given.info.run_name if given else None)
+        os.environ[_RUN_ID] = made.info.run_id
 
 
 def _without_credentials(client: MlflowClient, run_id: str) -> Run:

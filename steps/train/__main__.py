@@ -14,6 +14,7 @@ from steps.tracking import lineage, record, resume, reuse
 from steps.tracking.session import no_child_left_running, step_run
 from steps.train.deployable import everybody
 from steps.train.pool import train_folds
+from steps.train.recording import FoldRecorder, runtime_table
 from steps.train.settings import FitSettings, class_weights, worker_count
 from steps.train.splits import plan_folds
 from steps.train.worker import TrainingJob
@@ -58,29 +59,32 @@ def main(parameters: dict[str, Any]) -> None:
         click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {workers} processes")
         job = TrainingJob(
             dataset_folder=folder,
-            dataset_uri=uri,
-            dataset_digest=manifest.digest,
             settings=FitSettings.from_parameters(parameters),
             class_weight=parameters["class_weight"],
-            run_name=parameters["run_name"],
-            train_run_id=run.info.run_id,
-            experiment_id=run.info.experiment_id,
             parameters=parameters,
         )
         before = time.perf_counter()
         everyone = everybody(dataset, parameters["controls"], parameters["seed"])
+        recorder = stack.enter_context(FoldRecorder(run, parameters, manifest, uri))
         with no_child_left_running(run):
-            metrics, deployable = train_folds(job, left, list(finished.values()), everyone, workers)
-        training = [fold["training_time_s"] for fold in metrics]
+            everything, summary = train_folds(
+                job, left, list(finished.values()), everyone, workers, recorder.begin, recorder.record
+            )
+            trained_s = time.perf_counter() - before
+            deployable = recorder.record_deployable(everything, summary)
+        times = runtime_table([*finished.items(), *recorder.done.items()])
         runtime = {
             "folds": len(folds),
             "workers": workers,
-            "training_s": sum(training),
-            "training_s_mean_per_fold": sum(training) / len(training),
-            "folds_wall_s": time.perf_counter() - before,
+            "training_s": float(times["training_time_s"].sum()),
+            "training_s_mean_per_fold": float(times["training_time_s"].mean()),
+            "peak_memory_mb": float(times["peak_memory_mb"].max()),
+            "folds_wall_s": trained_s,
+            "recording_wait_s": time.perf_counter() - before - trained_s,
             "total_wall_s": time.perf_counter() - started,
         }
         record.log_json(run.info.run_id, runtime, "runtime.json")
+        record.log_table(run.info.run_id, times, "runtime.csv")
         record.log(run.info.run_id, tags=deployable, metrics=runtime)
         click.echo(
             f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"

@@ -11,6 +11,7 @@ import numpy as np
 from steps.dataset import Dataset
 from steps.train.settings import FitSettings
 from steps.train.splits import Fold, derive_seed
+from steps.trained_on import TrainedOn, distance
 
 NAME = "all"
 _USUAL_SHARE = 0.99
@@ -41,23 +42,25 @@ def epochs_to_train(folds: Sequence[dict[str, float]], settings: FitSettings) ->
 
 
 def training_summary(dataset: Dataset, fold: Fold) -> dict[str, Any]:
-    """What the model saw, for whoever scores new trials: names, units, time axis, and how far trials lie apart.
-
-    ``mean`` and ``sd`` have shape ``(timesteps, features)``; ``usual_distance`` is the distance (root mean square of
-    the standardised differences from ``mean``) within which 99% of the training trials lie.
-    """
+    """What the model saw, for whoever scores new trials; `steps.trained_on.TrainedOn` describes the fields."""
     values = dataset.of_subjects(fold.training_subjects).values.astype(np.float64)
     mean, sd = values.mean(axis=0), values.std(axis=0)
     # A constant point would make every other value infinitely far.
     sd = np.where(sd > 0, sd, 1.0)
-    distance = np.sqrt((((values - mean) / sd) ** 2).mean(axis=(1, 2)))
-    return {
-        "features": list(dataset.features),
-        "units": dataset.units,
-        "time": list(dataset.time),
-        "time_unit": dataset.time_unit,
-        "labels": {"0": dataset.label_names[0], "1": dataset.label_names[1]},
-        "mean": mean.tolist(),
-        "sd": sd.tolist(),
-        "usual_distance": float(np.quantile(distance, _USUAL_SHARE)),
-    }
+    controls = dataset.values[dataset.is_control].astype(np.float64)
+    summary = TrainedOn(
+        format_version=1,
+        features=list(dataset.features),
+        units=dataset.units,
+        time=list(dataset.time),
+        time_unit=dataset.time_unit,
+        time_normalised=dataset.is_time_normalised,
+        labels={"0": dataset.label_names[0], "1": dataset.label_names[1]},
+        subjects=sorted(fold.training_subjects),
+        dataset_digest=dataset.digest(),
+        mean=mean.tolist(),
+        sd=sd.tolist(),
+        control_mean=controls.mean(axis=0).tolist() if len(controls) else None,
+        usual_distance=float(np.quantile(distance(values, mean, sd), _USUAL_SHARE)),
+    )
+    return summary.model_dump()

@@ -6,11 +6,12 @@ import multiprocessing as mp
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.queues import Queue
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -20,13 +21,22 @@ from steps.errors import UserError
 from steps.train import worker
 from steps.train.deployable import epochs_to_train
 from steps.train.splits import Fold
-from steps.train.worker import Progress, TrainingJob
+from steps.train.worker import FoldRecord, Progress, TrainingJob
+
+OnBegin = Callable[[Fold], None]
+OnRecord = Callable[[FoldRecord], None]
 
 
 def train_folds(
-    job: TrainingJob, folds: Sequence[Fold], finished: Sequence[dict[str, float]], everybody: Fold, workers: int
-) -> tuple[list[dict[str, float]], dict[str, str]]:
-    """Train and log every fold in ``workers`` processes, then the deployable model.
+    job: TrainingJob,
+    folds: Sequence[Fold],
+    finished: Sequence[dict[str, float]],
+    everybody: Fold,
+    workers: int,
+    on_begin: OnBegin,
+    on_record: OnRecord,
+) -> tuple[FoldRecord, dict[str, Any]]:
+    """Train every fold in ``workers`` processes, then the deployable model.
 
     Args:
         job: what all folds have in common.
@@ -34,9 +44,11 @@ def train_folds(
         finished: metrics of folds that were trained before.
         everybody: the fold of the deployable model.
         workers: processes.
+        on_begin: told of every fold that is begun, in another thread.
+        on_record: given every fold's record, as soon as the fold is finished.
 
     Returns:
-        The metrics of all folds, finished ones first, and tags that lead to the deployable model.
+        What `steps.train.worker.run_deployable` returned.
 
     Raises:
         UserError: a process was killed, most likely for memory.
@@ -46,18 +58,16 @@ def train_folds(
     context = mp.get_context("spawn")
     queue: Queue[Progress | None] = context.Queue()
     with (
-        _display(queue, folds, job.settings.epochs),
+        _display(queue, folds, job.settings.epochs, on_begin),
         ProcessPoolExecutor(workers, context, initializer=_start, initargs=(job, queue)) as pool,
     ):
         futures = [pool.submit(worker.run_fold, fold) for fold in folds]
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-            for future in futures:
-                if future.done() and not future.cancelled():
-                    future.result()
-            metrics = [*finished, *(future.result() for future in futures)]
+            for future in as_completed(futures):
+                on_record(future.result())
+            metrics = [*finished, *(future.result().metrics for future in futures)]
             epochs = epochs_to_train(metrics, job.settings)
-            return metrics, pool.submit(worker.run_deployable, everybody, epochs).result()
+            return pool.submit(worker.run_deployable, everybody, epochs).result()
         except BaseException as error:
             # Nobody wants what is still being trained; the folds in the queue must not begin.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -76,10 +86,11 @@ def _start(job: TrainingJob, queue: Queue[Progress | None]) -> None:
 
 
 @contextmanager
-def _display(queue: Queue[Progress | None], folds: Sequence[Fold], epochs: int) -> Iterator[None]:
+def _display(queue: Queue[Progress | None], folds: Sequence[Fold], epochs: int, on_begin: OnBegin) -> Iterator[None]:
     """Show progress until the block ends: a bar on a terminal, a line per finished fold elsewhere."""
     target = _on_terminal if sys.stderr.isatty() else _as_lines
-    thread = threading.Thread(target=target, args=(queue, len(folds), epochs), daemon=True)
+    events = _announcing(queue, {(fold.name, fold.test_number): fold for fold in folds}, on_begin)
+    thread = threading.Thread(target=target, args=(events, len(folds), epochs), daemon=True)
     thread.start()
     try:
         yield
@@ -90,7 +101,17 @@ def _display(queue: Queue[Progress | None], folds: Sequence[Fold], epochs: int) 
         thread.join(timeout=5)
 
 
-def _on_terminal(queue: Queue[Progress | None], folds: int, epochs: int) -> None:
+def _announcing(
+    queue: Queue[Progress | None], folds: Mapping[tuple[str, int], Fold], on_begin: OnBegin
+) -> Iterator[Progress]:
+    while (event := queue.get()) is not None:
+        if event.epoch == 0:
+            on_begin(folds[event.fold, event.test_number])
+        else:
+            yield event
+
+
+def _on_terminal(events: Iterator[Progress], folds: int, epochs: int) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -104,7 +125,7 @@ def _on_terminal(queue: Queue[Progress | None], folds: int, epochs: int) -> None
     finished = 0
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(f"fold 0/{folds}", total=folds * epochs)
-        while (event := queue.get()) is not None:
+        for event in events:
             key = (event.fold, event.test_number)
             # Early stopping: a finished fold counts as all its epochs.
             epochs_done[key] = epochs if event.seconds is not None else event.epoch
@@ -115,9 +136,9 @@ def _on_terminal(queue: Queue[Progress | None], folds: int, epochs: int) -> None
             bar.update(task, completed=sum(epochs_done.values()), description=description)
 
 
-def _as_lines(queue: Queue[Progress | None], folds: int, _epochs: int) -> None:
+def _as_lines(events: Iterator[Progress], folds: int, _epochs: int) -> None:
     started, finished = time.monotonic(), 0
-    while (event := queue.get()) is not None:
+    for event in events:
         if event.seconds is None:
             continue
         finished += 1

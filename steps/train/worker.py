@@ -1,4 +1,6 @@
-"""What a training process does: fit a fold, log it as a run of its own, say how far it is.
+"""What a training process does: fit a fold, hand over all there is to record of it, say how far it is.
+
+It knows nothing of MLflow, so that training neither waits for a store nor spends time on it.
 
 Each process computes on one thread, whatever their number: so results do not depend on ``workers``, and on a
 CPU folds side by side beat threads inside a fold.
@@ -7,7 +9,10 @@ CPU folds side by side beat threads inside a fold.
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +25,9 @@ from steps.train.settings import FitSettings
 from steps.train.splits import Fold
 
 if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
     from steps.train.engine import Engine
     from steps.train.fold import TrainedFold
 
@@ -29,27 +37,52 @@ class TrainingJob:
     """What all folds of a training have in common."""
 
     dataset_folder: Path
-    dataset_uri: str
-    dataset_digest: str
     settings: FitSettings
     class_weight: str
-    run_name: str
-    train_run_id: str
-    experiment_id: str
     parameters: dict[str, Any]
 
-    def tags(self) -> dict[str, str]:
-        """Tags of every run of this training."""
+
+@dataclass(frozen=True)
+class FoldRecord:
+    """All there is to record of a fold; it travels from a training process to the one that records.
+
+    Attributes:
+        fold: who trained, validated and is tested.
+        parameters: hyperparameters, seeds, shapes, class counts.
+        metrics: training metrics, times of the phases in seconds, peak memory of the process in MiB.
+        history: a row per epoch (from 1), a column per metric.
+        timestamps_ms: end of each epoch, Unix milliseconds.
+        network: content of the model's ``.keras`` file.
+        shape: of a trial, ``(timesteps, features)``.
+        model_summary: the architecture in words.
+        started_ms: start of the fold, Unix milliseconds.
+        ended_ms: its end.
+    """
+
+    fold: Fold
+    parameters: dict[str, Any]
+    metrics: dict[str, float]
+    history: pd.DataFrame
+    timestamps_ms: list[int]
+    network: bytes
+    shape: tuple[int, int]
+    model_summary: str
+    started_ms: int
+    ended_ms: int
+
+    @property
+    def split(self) -> dict[str, list[str]]:
+        """Subjects of each part."""
         return {
-            "model": self.settings.model,
-            "dataset_uri": self.dataset_uri,
-            "dataset_digest": self.dataset_digest,
+            "training": list(self.fold.training_subjects),
+            "validation": list(self.fold.validation_subjects),
+            "test": list(self.fold.test_subjects),
         }
 
 
 @dataclass(frozen=True)
 class Progress:
-    """An epoch or a fold was finished (``seconds`` is set when the fold is)."""
+    """A fold was begun (epoch 0), an epoch or a fold was finished (``seconds`` is set when the fold is)."""
 
     fold: str
     test_number: int
@@ -91,45 +124,39 @@ def start(job: TrainingJob, report: Report) -> None:
     _process = _Process(job, dataset, engine, report)
 
 
-def run_fold(fold: Fold) -> dict[str, float]:
-    """Train one fold and log it; returns its metrics."""
-    from steps.tracking import record
+def run_fold(fold: Fold) -> FoldRecord:
+    """Train one fold; returns all there is to record of it."""
     from steps.train.fold import train_fold
 
     process = _this_process()
     job, report = process.job, process.report
-    tags = {"subject": fold.name, "test_number": fold.test_number, "label": fold.label, "entry_point": "fold"}
-    name = f"{job.run_name}_{fold.name}_{fold.test_number}"
-    with record.child_run(job.train_run_id, job.experiment_id, name, tags | job.tags()) as child:
+    started = time.time_ns() // 1_000_000
+    report(Progress(fold.name, fold.test_number, 0, {}))
 
-        def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
-            report(Progress(fold.name, fold.test_number, epoch, metrics))
+    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        report(Progress(fold.name, fold.test_number, epoch, metrics))
 
-        trained = train_fold(process.engine, process.dataset, fold, job.settings, job.class_weight, on_epoch)
-        metrics = trained.metrics()
-        _log(child.info.run_id, job, process.dataset, trained)
-        record.log_keras_model(trained.model)
+    trained = train_fold(process.engine, process.dataset, fold, job.settings, job.class_weight, on_epoch)
+    record = _record(job, process.dataset, trained, started)
+    metrics = record.metrics
     report(Progress(fold.name, fold.test_number, int(metrics["epochs_trained"]), metrics, metrics["training_time_s"]))
-    return metrics
+    return record
 
 
-def run_deployable(fold: Fold, epochs: int) -> dict[str, str]:
-    """Train the model for new people on all of ``fold``'s subjects and log it; returns tags that lead to it."""
-    from steps.tracking import record
+def run_deployable(fold: Fold, epochs: int) -> tuple[FoldRecord, dict[str, Any]]:
+    """Train the model for new people on all of ``fold``'s subjects.
+
+    Returns:
+        What there is to record of it, and what whoever scores new trials needs to know of the training trials.
+    """
     from steps.train.deployable import training_summary
     from steps.train.fold import train_fold
 
     process = _this_process()
     job, dataset = process.job, process.dataset
-    settings = replace(job.settings, epochs=epochs)
-    name = f"{job.run_name}_{fold.name}"
-    with record.child_run(
-        job.train_run_id, job.experiment_id, name, {"entry_point": "deployable"} | job.tags()
-    ) as child:
-        trained = train_fold(process.engine, dataset, fold, settings, job.class_weight)
-        _log(child.info.run_id, job, dataset, trained)
-        model_uri = record.log_deployable_model(trained.model, training_summary(dataset, fold))
-    return {"deployable_run_id": str(child.info.run_id), "deployable_model_uri": model_uri}
+    started = time.time_ns() // 1_000_000
+    trained = train_fold(process.engine, dataset, fold, replace(job.settings, epochs=epochs), job.class_weight)
+    return _record(job, dataset, trained, started), training_summary(dataset, fold)
 
 
 def _end_with_parent(parent: int) -> None:
@@ -144,18 +171,16 @@ def _this_process() -> _Process:
     return _process
 
 
-def _log(run_id: str, job: TrainingJob, dataset: Dataset, trained: TrainedFold) -> None:
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric
-
-    from steps.tracking import record
-
+def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms: int) -> FoldRecord:
     fold = trained.fold
+    before = time.perf_counter()
     summary: list[str] = []
     trained.model.summary(print_fn=summary.append, line_length=90)
-    record.log(
-        run_id,
-        params={
+    network = _as_bytes(trained.model)
+    metrics = trained.metrics() | {"model_saving_s": time.perf_counter() - before, "peak_memory_mb": _peak_memory_mb()}
+    return FoldRecord(
+        fold=fold,
+        parameters={
             **job.parameters,
             "study_seed": job.parameters["seed"],
             "seed": fold.seed,
@@ -173,25 +198,25 @@ def _log(run_id: str, job: TrainingJob, dataset: Dataset, trained: TrainedFold) 
             "validation_subjects": len(fold.validation_subjects),
             "test_subjects": len(fold.test_subjects),
         },
-        metrics=trained.metrics(),
+        metrics=metrics,
+        history=trained.history,
+        timestamps_ms=trained.timestamps_ms,
+        network=network,
+        shape=(dataset.timesteps, len(dataset.features)),
+        model_summary="\n".join(summary) + "\n",
+        started_ms=started_ms,
+        ended_ms=time.time_ns() // 1_000_000,
     )
-    points = zip(trained.history.iterrows(), trained.timestamps_ms, strict=True)
-    record.log_points(
-        run_id,
-        [
-            Metric(str(key), float(value), timestamp, epoch)
-            for (epoch, row), timestamp in points
-            for key, value in row.items()
-        ],
-    )
-    record.log_json(
-        run_id,
-        {
-            "training": list(fold.training_subjects),
-            "validation": list(fold.validation_subjects),
-            "test": list(fold.test_subjects),
-        },
-        "split.json",
-    )
-    record.log_table(run_id, trained.history, "history.csv", index=True)
-    MlflowClient().log_text(run_id, "\n".join(summary) + "\n", "model_summary.txt")
+
+
+def _as_bytes(model: keras.Model) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def _peak_memory_mb() -> float:
+    """Largest resident memory this process has had; Linux counts in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import pandas as pd
 import pytest
 
 from steps.attribute.importance import (
     FoldMap,
     attribution_map,
+    cell_importance,
     feature_importance,
     fold_map,
-    planted_truth_auc,
+    time_importance,
 )
-from steps.dataset import PlantedTruth
 
 FEATURES = ("knee", "hip", "ankle")
 
@@ -61,20 +62,75 @@ def test_signed_map_keeps_the_direction() -> None:
     np.testing.assert_array_equal(table[["0", "1"]], [[1, 0], [-1, 0], [0, 0]])
 
 
-def importance_of(values: dict[str, float]) -> pd.DataFrame:
-    return pd.DataFrame({"feature": list(values), "importance": list(values.values())})
+def test_attributions_that_are_no_numbers_are_a_bug() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        fold_map(np.full((1, 2, 3), np.nan, dtype=np.float32))
 
 
-@pytest.mark.parametrize(
-    ("planted", "expected"), [(["a", "b"], 1.0), (["c", "d"], 0.0), (["a", "d"], 0.5), (["b"], 2 / 3)]
-)
-def test_planted_features_on_top_give_one(planted: list[str], expected: float) -> None:
-    importance = importance_of({"a": 4, "b": 3, "c": 2, "d": 1})
-    truth = PlantedTruth(windows=dict.fromkeys(planted, (0, 1)))
-    assert planted_truth_auc(importance, truth) == pytest.approx(expected)
+def many_folds(subjects: int = 12) -> list[FoldMap]:
+    """One fold per subject; knee is used by all alike, hip by some, ankle hardly; hip lowers the probability."""
+    generator = np.random.default_rng(0)
+    maps = []
+    for subject in range(subjects):
+        size = np.array([2.0, 3.0 * (subject % 3), 0.1]) * generator.uniform(0.9, 1.1, size=(4, 5, 3))
+        signed = size * [1.0, -1.0, 1.0]
+        maps.append(fold_map(signed.astype(np.float32), np.full(4, f"S{subject}")))
+    return maps
 
 
-@pytest.mark.parametrize("planted", [[], ["a", "b"]])
-def test_nothing_or_everything_planted_has_no_auc(planted: list[str]) -> None:
-    truth = PlantedTruth(windows=dict.fromkeys(planted, (0, 1)))
-    assert planted_truth_auc(importance_of({"a": 2, "b": 1}), truth) is None
+def test_intervals_hold_the_estimate_and_follow_the_spread_between_subjects() -> None:
+    table: Any = feature_importance(many_folds(), FEATURES).set_index("feature")
+    assert ((table["low"] < table["importance"]) & (table["importance"] < table["high"])).all()
+    width = (table["high"] - table["low"]) / table["importance"]
+    assert width["hip"] > 5 * width["knee"]
+    assert table.loc["ankle", ["rank", "rank_low", "rank_high"]].tolist() == [3, 3, 3]
+    assert (table.loc["hip", "rank_low"], table.loc["hip", "rank_high"]) == (1, 2)
+
+
+def test_signed_importance_tells_directions_apart() -> None:
+    table: Any = feature_importance(many_folds(), FEATURES).set_index("feature")
+    np.testing.assert_allclose(table["signed"].abs(), table["importance"])
+    assert table.loc["knee", "signed_low"] > 0
+    assert table.loc["hip", "signed_high"] < 0
+
+
+def test_the_contract_of_the_columns() -> None:
+    table = feature_importance(many_folds(), FEATURES)
+    assert list(table.columns[:4]) == ["feature", "importance", "sd", "rank"]
+
+
+def test_time_points_are_means_over_features() -> None:
+    """Per fold the two time points are 1 and 1, then 2/3 and 4/3."""
+    table = time_importance(folds(), (0.0, 12.5))
+    assert table["time"].tolist() == [0.0, 12.5]
+    np.testing.assert_allclose(table["importance"], [(1 + 2 / 3) / 2, (1 + 4 / 3) / 2])
+    assert table["low"].isna().all()  # one and the same subject
+
+
+def test_features_time_points_and_cells_have_the_same_mean() -> None:
+    maps, time = many_folds(), (0.0, 1.0, 2.0, 3.0, 4.0)
+    cells = cell_importance(maps, FEATURES, time)
+    assert len(cells) == 15
+    by_feature = cells.groupby("feature", sort=False)["importance"].mean()
+    importance = feature_importance(maps, FEATURES).set_index("feature")["importance"]
+    np.testing.assert_allclose(by_feature, importance[by_feature.index])
+    np.testing.assert_allclose(cells.groupby("time")["importance"].mean(), time_importance(maps, time)["importance"])
+    wide = attribution_map(maps, FEATURES, time).set_index("feature")
+    np.testing.assert_allclose(cells["importance"], wide.to_numpy().ravel())
+    signed = attribution_map(maps, FEATURES, time, signed=True).set_index("feature")
+    np.testing.assert_allclose(cells["signed"], signed.to_numpy().ravel())
+    assert (cells["low"] <= cells["importance"]).all()
+
+
+def test_the_same_seed_gives_the_same_intervals() -> None:
+    one, other = (feature_importance(many_folds(), FEATURES, seed=3) for _ in range(2))
+    assert one.equals(other)
+    assert not one.equals(feature_importance(many_folds(), FEATURES, seed=4))
+
+
+def test_subjects_of_a_fold_are_told_apart() -> None:
+    attributions = np.arange(8, dtype=np.float32).reshape(4, 1, 2)
+    one = fold_map(attributions, np.array(["b", "a", "b", "b"]))
+    assert one.subjects.tolist() == ["a", "b"]
+    np.testing.assert_allclose(one.subject_absolute[0, 0], [2, 3])
+    np.testing.assert_allclose(one.absolute, fold_map(attributions).absolute)

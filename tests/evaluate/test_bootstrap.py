@@ -9,12 +9,14 @@ from steps.evaluate.bootstrap import (
     Array,
     estimates,
     point_values,
+    precision_band,
     resample_weights,
     roc_band,
     statistics,
 )
 from steps.evaluate.tables import Scores, trial_scores
 from tests.evaluate.conftest import THRESHOLDS, StudyMaker
+from tests.evaluate.conftest import scores as make_scores
 
 
 def scikit_learn(labels: npt.NDArray[np.int8], probabilities: Array) -> dict[str, float]:
@@ -24,6 +26,7 @@ def scikit_learn(labels: npt.NDArray[np.int8], probabilities: Array) -> dict[str
         "average_precision": metrics.average_precision_score(labels, probabilities),
         "loss": metrics.log_loss(labels, probabilities),
         "brier": metrics.brier_score_loss(labels, probabilities),
+        "ece": expected_calibration_error(labels, probabilities),
     }
     for threshold in THRESHOLDS:
         predictions = probabilities >= threshold
@@ -34,9 +37,25 @@ def scikit_learn(labels: npt.NDArray[np.int8], probabilities: Array) -> dict[str
             "recall": metrics.recall_score(labels, predictions),
             "specificity": metrics.recall_score(labels, predictions, pos_label=0),
             "f1": metrics.f1_score(labels, predictions, zero_division=0),
+            "mcc": metrics.matthews_corrcoef(labels, predictions),
+            "net_benefit": (
+                np.mean(predictions & (labels == 1))
+                - np.mean(predictions & (labels == 0)) * threshold / (1 - threshold)
+            ),
         }
         expected |= {f"threshold_{threshold}/{name}": value for name, value in named.items()}
     return expected
+
+
+def expected_calibration_error(labels: npt.NDArray[np.int8], probabilities: Array) -> float:
+    """Bin by bin, as Guo et al. (2017) write it down."""
+    error = 0.0
+    for index in range(10):
+        upper = probabilities <= 1 if index == 9 else probabilities < (index + 1) / 10
+        mine = (probabilities >= index / 10) & upper
+        if mine.any():
+            error += mine.mean() * abs(labels[mine].mean() - probabilities[mine].mean())
+    return error
 
 
 def rounded(scores: Scores) -> Scores:
@@ -127,6 +146,57 @@ def test_more_trials_of_the_same_subjects_do_not_narrow_the_interval(study: Stud
         name: pytest.approx(estimate)
         for name, estimate in estimates(once, weights, THRESHOLDS, confidence=0.95).items()
     }
+
+
+def test_thresholds_of_the_folds_are_a_rule_of_their_own(study: StudyMaker) -> None:
+    plain = trial_scores(study())
+    own = Scores(plain.labels, plain.probabilities, plain.subjects, np.full(len(plain.labels), 0.35))
+    values = point_values(own, THRESHOLDS)
+    for name in ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1", "mcc"):
+        assert values[f"threshold_in_fold/{name}"] == values[f"threshold_0.35/{name}"]
+    assert "threshold_in_fold/net_benefit" not in values  # one probability to act from is what net benefit is about
+    assert not [name for name in point_values(plain, THRESHOLDS) if "in_fold" in name]
+
+
+@pytest.mark.parametrize("predicted", [0.1, 0.9])
+def test_the_same_answer_to_everything_has_an_mcc_of_zero(predicted: float) -> None:
+    values = point_values(make_scores([0, 1, 1], [predicted] * 3), (0.5,))
+    assert values["threshold_0.5/mcc"] == 0
+    assert "threshold_0.5/mcc" not in point_values(make_scores([1, 1], [predicted] * 2), (0.5,))
+
+
+def test_calibration_error_lies_in_its_interval_though_resamples_inflate_it(study: StudyMaker) -> None:
+    for seed in range(20):
+        found = trial_scores(study(seed=seed))
+        weights = resample_weights(12, 300, seed)
+        error = estimates(found, weights, (), confidence=0.95)["ece"]
+        assert 0 <= error["low"] <= error["value"] <= error["high"]
+        assert statistics(found, weights, ())["ece"].mean() > error["value"]
+
+
+def test_intervals_of_the_other_metrics_cover_too(study: StudyMaker) -> None:
+    """The truth is that of 2,000 subjects; at least 85% of 40 intervals of 40 subjects hold it."""
+    truth = point_values(trial_scores(study(subjects=2000, seed=1000)), (0.5,))
+    covered = dict.fromkeys(["brier", "threshold_0.5/mcc", "threshold_0.5/net_benefit"], 0)
+    for seed in range(40):
+        found = estimates(
+            trial_scores(study(subjects=40, seed=seed)), resample_weights(40, 300, seed), (0.5,), confidence=0.95
+        )
+        for name in covered:
+            covered[name] += found[name]["low"] <= truth[name] <= found[name]["high"]
+    assert min(covered.values()) >= 34, covered
+
+
+def test_precision_band_holds_the_curve(study: StudyMaker) -> None:
+    found = trial_scores(study(subjects=30))
+    grid = np.linspace(0.05, 1, 20)
+    low, high = precision_band(found, grid, resample_weights(30, 200, 0))
+    precision, recall, _ = metrics.precision_recall_curve(found.labels, found.probabilities)
+    curve = np.array([precision[np.flatnonzero(recall >= point - 1e-12)[-1]] for point in grid])
+    assert (low <= curve).all()
+    assert (curve <= high).all()
+    own = precision_band(found, grid, np.ones((1, 30)))
+    np.testing.assert_allclose(own[0], curve)
 
 
 def test_blocks_change_nothing(study: StudyMaker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ import time
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, matthews_corrcoef, roc_auc_score
 
+from steps.evaluate.decisions import with_votes
+from steps.evaluate.in_fold import FoldThreshold, in_fold_table
 from steps.evaluate.summary import flat_metrics, summary
 from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
 from tests.evaluate.conftest import StudyMaker, make_dataset
@@ -35,6 +37,53 @@ def test_levels_are_trials_and_subjects(study: StudyMaker) -> None:
     assert confusion[3] == int((subjects["prediction_0.5"] * subjects["label"]).sum())
     assert document["thresholds"] == [0.5, 0.35]
     assert "per_test_number" not in document
+
+
+def test_a_vote_is_a_level_of_its_own(study: StudyMaker) -> None:
+    results = study(mixed=3)
+    document = summary(results, resamples=200, permutations=50)
+    table = with_votes(subjects_table(results), results)
+    level = document["subject_vote"]
+    assert level["threshold_0.35/mcc"]["value"] == pytest.approx(matthews_corrcoef(table["label"], table["vote_0.35"]))
+    expected = confusion_matrix(table["label"], table["vote_0.35"]).ravel().tolist()
+    assert [level[f"threshold_0.35/{cell}"]["value"] for cell in ("tn", "fp", "fn", "tp")] == expected
+    assert level["threshold_0.35/mcc"]["low"] <= level["threshold_0.35/mcc"]["value"]
+    assert "auc" not in level
+
+
+def test_thresholds_of_the_folds_are_in_every_level(study: StudyMaker) -> None:
+    results = study(test_numbers=2)
+    names = results[["subject", "test_number"]].drop_duplicates().itertuples(index=False)
+    in_fold = in_fold_table(
+        [(str(n), int(k), [str(n)], FoldThreshold(0.3 + 0.1 * int(k), 0.5, "validation", 4, 9)) for n, k in names]
+    )
+    document = summary(results, resamples=50, permutations=50, in_fold=in_fold)
+    by_trial = results.groupby(["subject", "label", "trial"], as_index=False)["probability"].mean()
+    expected = balanced_accuracy_score(by_trial["label"], by_trial["probability"] >= 0.45)
+    assert document["pooled"]["threshold_in_fold/balanced_accuracy"]["value"] == pytest.approx(expected)
+    assert document["in_fold"]["mean"] == pytest.approx(0.45)
+    for level in ("pooled", "subject", "subject_vote"):
+        assert 0 < document[level]["threshold_in_fold/balanced_accuracy"]["p_value"] <= 1
+    flat = flat_metrics(document)
+    assert flat["in_fold/folds"] == 24
+    assert flat["subject/threshold_in_fold/balanced_accuracy_p_value"] <= 1
+    nobody = in_fold.assign(source="one_class", youden_j=np.nan)
+    without = summary(results, resamples=10, permutations=10, in_fold=nobody)
+    assert "in_fold" not in without
+    assert not [name for name in flat_metrics(without) if "in_fold" in name]
+
+
+def test_p_values_and_chance_levels_are_metrics(study: StudyMaker) -> None:
+    document = summary(study(subjects=20), resamples=50, permutations=200)
+    flat = flat_metrics(document)
+    tested = document["permutation"]["subject"]["auc"]
+    assert flat["subject/auc_p_value"] == document["subject"]["auc"]["p_value"] == tested["p_value"]
+    assert flat["subject/auc_null_quantile"] == tested["null_quantile"]
+    assert flat["chance/subject/accuracy"] == 14 / 20
+    assert document["permutation"]["smallest_p_value"] == 1 / 201
+    # A subject has many trials, so luck reaches further than coins would.
+    name = "threshold_0.5/balanced_accuracy"
+    assert flat[f"pooled/{name}_null_quantile"] > flat["chance/pooled/balanced_accuracy"]
 
 
 def test_intervals_hold_their_values(study: StudyMaker) -> None:
@@ -74,6 +123,7 @@ def test_one_class_is_strict_json_without_auc() -> None:
     document = summary(results_table(folds, (0.5,)), resamples=20)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert not [name for name in flat_metrics(document) if "auc" in name or "average_precision" in name]
+    assert not [name for name in flat_metrics(document) if "mcc" in name or "p_value" in name or "chance" in name]
     assert document["bootstrap"]["one_class_resamples"] == 20
 
 

@@ -37,6 +37,14 @@ def test_default_study(study: Dataset) -> None:
     assert study.units["thorax_angle_z"] == "deg"
 
 
+def test_other_people_of_the_same_population() -> None:
+    study, others, again = (simulate(SMALL, seed=3, people=people) for people in (None, 1, 1))
+    assert others.planted_truth == study.planted_truth
+    assert others.digest() == again.digest()
+    assert not any((trial == study.values).all(axis=(1, 2)).any() for trial in others.values)
+    assert simulate(SMALL, seed=4).planted_truth != study.planted_truth
+
+
 def test_pinned_digest() -> None:
     assert simulate(SMALL, timesteps=11, seed=7).digest() == DIGEST
 

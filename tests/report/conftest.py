@@ -11,15 +11,38 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.attribute.importance import attribution_map, feature_importance, fold_map
+from steps.attribute.faithfulness import fold_curves
+from steps.attribute.fold import FoldResult, Settings
+from steps.attribute.importance import fold_map
+from steps.attribute.outcomes import fold_outcomes
+from steps.attribute.results import REPORTED_TABLES, Results, results
 from steps.dataset import Dataset
+from steps.evaluate.in_fold import FoldThreshold, in_fold_table
 from steps.evaluate.summary import summary
 from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.report.data import ReportData, StepTime
+from steps.report.render import report_html
 
 NASTY = '<script>alert("x")</script>'
 MakeReport = Callable[..., ReportData]
+
+
+def made_up_attribution(tested: Dataset, generator: np.random.Generator) -> Results:
+    """The attribution of a mean over everything, one fold per subject, that of the trial's values themselves."""
+    folds, names = [], []
+    for name in np.unique(tested.subjects):
+        test = tested.of_subjects([str(name)])
+        baseline = np.zeros_like(test.values[0])
+        curves = fold_curves(
+            lambda inputs: inputs.mean(axis=(1, 2), dtype=np.float64),
+            test.values, baseline, test.values, test.subjects, generator=generator, orders=2,
+        )  # fmt: skip
+        completeness = pd.DataFrame({"subject": test.subjects, "trial": test.trials, "relative_error": 0.004})
+        outcomes = fold_outcomes(test.values, generator.random(len(test.labels)), test.labels, test.subjects)
+        folds.append(FoldResult(test, fold_map(test.values, test.subjects), completeness, outcomes, curves, None))
+        names.append((str(name), 1))
+    return results(folds, names, tested, Settings())
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +59,14 @@ def make_report(small_study: Dataset) -> MakeReport:
                 scores = 0.25 + 0.5 * test.labels + generator.normal(0, noise, len(test.labels))
                 folds.append(FoldPrediction(test, number, np.clip(scores, 0, 1)))
         results = results_table(folds, (0.5, 0.43))
-        shape = (2, dataset.timesteps, len(dataset.features))
-        maps = [fold_map(generator.normal(size=shape).astype(np.float32)) for _ in range(3)]
+        in_fold = in_fold_table(
+            [
+                (name, number, [name], FoldThreshold(0.3 + 0.05 * row, 0.6, "validation", 2, 7))
+                for row, name in enumerate(np.unique(tested.subjects).tolist())
+                for number in range(1, repeats + 1)
+            ]
+        )
+        made_up = made_up_attribution(tested, generator)
         history = pd.DataFrame({name: [0.6, 0.5] for name in ("loss", "val_loss", "accuracy", "val_accuracy")})
         data = ReportData(
             run_name="fear",
@@ -45,17 +74,15 @@ def make_report(small_study: Dataset) -> MakeReport:
             started=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
             parameters={name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]},
             manifest=dataset.manifest(),
-            summary=summary(results, resamples=100),
+            summary=summary(results, resamples=100, permutations=100, in_fold=in_fold),
             results=results,
             subjects=subjects_table(results),
+            in_fold=in_fold,
             histories=[history, history],
-            importance=feature_importance(maps, dataset.features),
-            attribution_map=attribution_map(maps, dataset.features, dataset.time),
-            attribution_metrics={
-                "completeness_error_max": 0.004,
-                "trials_above_tolerance": 0,
-                "planted_truth_auc": 0.8,
-            },
+            importance=made_up.tables["feature_importance"],
+            attribution_map=made_up.tables["attribution_map"],
+            attribution_metrics=made_up.metrics,
+            attribution_tables={name: made_up.tables[name] for name in REPORTED_TABLES},
             runtime={"folds": 8, "workers": 2, "training_s": 8.0, "training_s_mean_per_fold": 1.0, "folds_wall_s": 5.0},
             steps=[
                 StepTime(name, f"{name}-run", 1.5, name == "prepare")
@@ -67,6 +94,12 @@ def make_report(small_study: Dataset) -> MakeReport:
         return dataclasses.replace(data, **fields)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def default_page(make_report: MakeReport) -> str:
+    """The page of `make_report`'s small study; drawing its figures takes longest."""
+    return report_html(make_report())
 
 
 @pytest.fixture(scope="session")

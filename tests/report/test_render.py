@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from steps.dataset import Dataset
-from steps.report.figures import pictures
+from steps.report.figures import ATTRIBUTION, pictures
 from steps.report.render import DESCRIPTION_LENGTH, description, report_html, report_markdown
 from steps.report.tables import result_rows
 from tests.report.conftest import NASTY, MakeReport
@@ -69,6 +69,9 @@ def test_the_numbers_are_those_of_the_summary(make_report: MakeReport) -> None:
     data = make_report()
     page = Page(report_html(data))
     rows = {row[0]: row[1:] for row in page.table("metric")[1:]}
+    voted = data.summary["subject_vote"]["threshold_0.43/recall"]
+    assert rows["recall at 0.43"][2] == f"{voted['value']:.3f} [{voted['low']:.3f}, {voted['high']:.3f}]"
+    assert rows["AUC"][2] == "–"  # a vote has no probability
     for level, column in (("pooled", 0), ("subject", 1)):
         for name, title in (("auc", "AUC"), ("threshold_0.43/recall", "recall at 0.43"), ("brier", "Brier score")):
             found = data.summary[level][name]
@@ -109,8 +112,8 @@ def test_names_are_text_in_html_and_markdown(make_report: MakeReport, nasty_stud
         assert all(line.count("|") in {3, 4, 5, 6, 7} for line in rows)
 
 
-def test_nothing_comes_from_outside(make_report: MakeReport) -> None:
-    page = report_html(make_report())
+def test_nothing_comes_from_outside(default_page: str) -> None:
+    page = default_page
     assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
     found = Page(page)
     for tag, attributes in found.tags:
@@ -124,8 +127,8 @@ def test_nothing_comes_from_outside(make_report: MakeReport) -> None:
         assert attributes["alt"]
 
 
-def test_the_policy_allows_this_style_and_this_script_only(make_report: MakeReport) -> None:
-    page = report_html(make_report())
+def test_the_policy_allows_this_style_and_this_script_only(default_page: str) -> None:
+    page = default_page
     (policy,) = [a["content"] or "" for a in Page(page).attributes("meta") if a.get("http-equiv")]
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
@@ -141,15 +144,31 @@ def test_markdown_has_the_same_tables(make_report: MakeReport) -> None:
         for row in table:
             assert f"| {' | '.join(row)} |" in text
     for result in result_rows(data.summary):
-        assert f"| {' | '.join(result)} |" in text
+        assert f"| {' | '.join(result)} | " in text
     for title in page.texts["h2"]:
         assert f"## {title}" in text or title == "Figures"
 
 
-def test_repeats_show_their_spread(make_report: MakeReport) -> None:
-    assert "Between test numbers" in report_html(make_report(repeats=2))
-    assert "One seed" not in report_html(make_report(repeats=2))
-    assert "Between test numbers" not in report_html(make_report())
+def test_repeats_show_their_spread(make_report: MakeReport, default_page: str) -> None:
+    data = make_report(repeats=2)
+    page = report_html(data)
+    assert "One seed" not in page
+    spread = data.summary["per_test_number"]
+    rows = {row[0]: row[1:] for table in Page(page).tables for row in table if "±" in "".join(row)}
+    for key, title, column in (
+        ("pooled/auc", "AUC", 0),
+        ("subject/ece", "expected calibration error", 1),
+        ("subject_vote/threshold_0.43/mcc", "MCC at 0.43", 2),
+    ):
+        mean, sd, low, high = (spread[part][key] for part in ("mean", "sd", "min", "max"))
+        assert rows[title][column] == f"{mean:.3f} ± {sd:.3f} ({low:.3f} to {high:.3f})"
+    assert f"varies by {spread['probability_sd']['pooled']:.3f}" in page
+    assert 'class="test_numbers' in page
+    for heading in ("Against chance", "Threshold chosen in the fold", "Between test numbers"):
+        assert f"<h3>{heading}</h3>" in page
+        assert f"### {heading}" in report_markdown(data)
+    assert "Between test numbers" not in default_page
+    assert "One seed" in default_page
 
 
 def test_one_class_has_no_auc_and_says_so(make_report: MakeReport, small_study: Dataset) -> None:
@@ -157,25 +176,31 @@ def test_one_class_has_no_auc_and_says_so(make_report: MakeReport, small_study: 
     data = make_report(calm, attribution_metrics={})
     page = Page(report_html(data))
     assert "all of one class" in page.texts["p"][1]
-    assert page.table("metric")[1] == ["AUC", "–", "–"]
+    assert page.table("metric")[1] == ["AUC", "–", "–", "–"]
     assert "roc" not in {picture.name for picture in pictures(data)}
-    assert "| AUC | – | – |" in report_markdown(data)
+    assert "| AUC | – | – | – |" in report_markdown(data)
+    assert "Against chance" not in report_html(data)
 
 
 def test_a_single_fold_without_training_history(make_report: MakeReport, small_study: Dataset) -> None:
     one = small_study.of_subjects([str(small_study.subjects[~small_study.is_control][0])])
-    importance = make_report().importance.assign(sd=np.nan)
+    importance = make_report().importance.assign(sd=np.nan, low=np.nan, high=np.nan)
     page = Page(report_html(make_report(one, histories=[], importance=importance)))
-    assert page.table("rank")[1][3] == "–"
+    assert page.table("rank")[1][3:5] == ["–", "–"]
 
 
 def test_figures_are_captioned_vector_and_reproducible(make_report: MakeReport) -> None:
     drawn = pictures(make_report())
-    assert [picture.name for picture in drawn][:5] == [
-        "roc", "precision_recall", "confusion", "subject_probabilities", "training_curves",
+    assert [picture.name for picture in drawn][:8] == [
+        "roc", "precision_recall", "reliability", "confusion", "threshold_sweep", "decision_curve",
+        "subject_probabilities", "training_curves",
     ]  # fmt: skip
-    assert [picture.name for picture in drawn][-2:] == ["feature_importance", "attribution_map"]
+    assert [picture.name for picture in drawn if picture.part == ATTRIBUTION] == [
+        "feature_importance", "attribution_map", "time_importance", "importance_by_outcome", "deletion_insertion",
+    ]  # fmt: skip
     assert all(picture.caption and picture.alt for picture in drawn)
+    # Only figures nobody described get a caption that repeats their name.
+    assert not [picture.name for picture in drawn if picture.alt.startswith("Figure: ")]
     assert [picture.svg for picture in pictures(make_report())] == [picture.svg for picture in drawn]
 
 

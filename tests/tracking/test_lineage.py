@@ -11,6 +11,7 @@ from steps.dataset import Dataset
 from steps.errors import UserError
 from steps.tracking import lineage, record
 from steps.tracking.session import step_run
+from tests.tracking.helpers import fold_run
 
 
 def finished(entry_point: str) -> tuple[str, str]:
@@ -61,21 +62,9 @@ def test_dataset_uris(store: Path, small_study: Dataset, tmp_path: Path) -> None
 
 def test_folds_are_the_finished_children_in_order(store: Path) -> None:
     with step_run("train", {}) as train:
-        for i in range(3):
-            tags = {"subject": f"S{2 - i}", "test_number": 1, "entry_point": "fold"}
-            with record.child_run(train.info.run_id, train.info.experiment_id, f"fear_S{i}_1", tags) as child:
-                record.log_json(child.info.run_id, {"test": [f"S{2 - i}"]}, "split.json")
-        # A fold that did not finish has no model to evaluate.
-        with (
-            pytest.raises(UserError),
-            record.child_run(
-                train.info.run_id,
-                train.info.experiment_id,
-                "x",
-                {"subject": "S9", "test_number": 1, "entry_point": "fold"},
-            ),
-        ):
-            raise UserError("interrupted")
+        for subject in ("S2", "S1", "S0"):
+            fold_run(train, subject)
+        fold_run(train, "S9", status="FAILED")  # it has no model to evaluate
     folds = lineage.fold_runs(train.info.run_id)
     assert [(fold.name, fold.test_number, fold.split) for fold in folds] == [
         (name, 1, {"test": [name]}) for name in ("S0", "S1", "S2")
@@ -91,9 +80,7 @@ def test_a_training_without_folds_is_an_error(store: Path) -> None:
 def test_a_training_that_lost_a_fold_is_an_error(store: Path) -> None:
     with step_run("train", {}) as train:
         record.log(train.info.run_id, metrics={"folds": 2})
-        tags = {"subject": "S0", "test_number": 1, "entry_point": "fold"}
-        with record.child_run(train.info.run_id, train.info.experiment_id, "fear_S0_1", tags) as child:
-            record.log_json(child.info.run_id, {"test": ["S0"]}, "split.json")
+        fold_run(train, "S0")
     with pytest.raises(UserError, match="has 1 of its 2 folds"):
         lineage.fold_runs(train.info.run_id)
 

@@ -11,7 +11,9 @@ from mlflow.entities import Metric
 
 from steps.dataset import Dataset
 from steps.tracking import lineage, record
+from steps.tracking.keras_model import model_requirements
 from steps.tracking.session import step_run
+from tests.tracking.helpers import as_bytes, fold_run
 
 
 def test_large_batches_are_split(store: Path) -> None:
@@ -51,7 +53,7 @@ def test_dataset_is_logged_as_an_input(store: Path, small_study: Dataset) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_logged_model_comes_back_the_same_by_every_door(store: Path) -> None:
+def test_a_logged_model_comes_back_the_same_by_every_door(store: Path, tmp_path: Path) -> None:
     import keras
     import mlflow
 
@@ -59,19 +61,17 @@ def test_a_logged_model_comes_back_the_same_by_every_door(store: Path) -> None:
     model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs)))
     values = np.random.default_rng(0).normal(size=(3, 5, 2)).astype(np.float32)
     with step_run("train", {}) as train:
-        tags = {"subject": "S1", "test_number": 1, "entry_point": "fold"}
-        with record.child_run(train.info.run_id, train.info.experiment_id, "fear_S1_1", tags) as child:
-            uri = record.log_keras_model(model)
-            record.log_json(child.info.run_id, {"test": ["S1"]}, "split.json")
+        run_id = fold_run(train, "S1", model=as_bytes(model))
     expected = model(values).numpy()
     (fold,) = lineage.fold_runs(train.info.run_id)
     np.testing.assert_array_equal(lineage.load_model(fold)(values), expected)
+    uri = f"runs:/{run_id}/model"
     np.testing.assert_array_equal(mlflow.tensorflow.load_model(uri)(values), expected)
-    loaded = mlflow.pyfunc.load_model(f"runs:/{child.info.run_id}/model")
+    loaded = mlflow.pyfunc.load_model(uri)
     np.testing.assert_allclose(loaded.predict(values), expected, rtol=1e-6)
     assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 5, 2)
     requirements = mlflow.pyfunc.get_model_dependencies(uri)
-    assert set(record.model_requirements()) <= set(Path(requirements).read_text().split())
+    assert set(model_requirements()) <= set(Path(requirements).read_text().split())
 
 
 def test_a_model_that_holds_code_is_refused(store: Path, tmp_path: Path) -> None:
@@ -85,10 +85,8 @@ def test_a_model_that_holds_code_is_refused(store: Path, tmp_path: Path) -> None
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
     with step_run("train", {}) as train:
-        tags = {"subject": "S1", "test_number": 1, "entry_point": "fold"}
-        with record.child_run(train.info.run_id, train.info.experiment_id, "fear_S1_1", tags) as child:
-            MlflowClient().log_artifacts(child.info.run_id, str(tmp_path / "model"), "model")
-            record.log_json(child.info.run_id, {"test": ["S1"]}, "split.json")
+        run_id = fold_run(train, "S1")
+        MlflowClient().log_artifacts(run_id, str(tmp_path / "model"), "model")
     (fold,) = lineage.fold_runs(train.info.run_id)
     with pytest.raises(UserError, match="cannot load the model of run fear_S1_1"):
         lineage.load_model(fold)

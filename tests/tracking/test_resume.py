@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from steps.tracking import record, resume
+from steps.tracking import resume
+from steps.tracking.keras_model import MODEL
 from steps.tracking.session import experiment, step_run
 
 KEY = "0123"
@@ -37,7 +38,7 @@ def training(status: str, pid: int, key: str = KEY, host: str | None = None) -> 
         fold = client.create_run(train.info.experiment_id, tags=tags)
         client.log_metric(fold.info.run_id, "best_val_loss", 0.5)
         if subject == "S1":
-            client.log_text(fold.info.run_id, "model", f"{record.MODEL}/MLmodel")
+            client.log_text(fold.info.run_id, "model", f"{MODEL}/MLmodel")
         if ends == "FINISHED":
             client.set_terminated(fold.info.run_id)
         ids.append(fold.info.run_id)

@@ -18,7 +18,7 @@ def evaluated(parameters: dict[str, object] = PARAMETERS, inputs: str = "in") ->
     with step_run("evaluate", {}) as run:
         run_id = run.info.run_id
         record.log(run_id, tags=Identity.of("evaluate", parameters, inputs).tags())
-        for name in ("results.csv", "subjects.csv", "summary.json"):
+        for name in ("results.csv", "subjects.csv", "summary.json", "in_fold_thresholds.csv"):
             MlflowClient().log_text(run_id, "x", name)
     return str(run_id), str(run.info.experiment_id)
 

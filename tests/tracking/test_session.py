@@ -9,7 +9,8 @@ import pytest
 from mlflow import MlflowClient
 
 from steps.errors import UserError
-from steps.tracking.session import EXPERIMENT, absolute_uri, show_uri, step_run
+from steps.tracking.session import EXPERIMENT, absolute_uri, step_run
+from steps.tracking.spool import show_uri
 
 
 @pytest.mark.parametrize(

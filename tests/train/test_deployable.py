@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,24 @@ def test_training_trials_are_mostly_usual_and_a_strange_one_is_not(small_study: 
     assert (distance(values) <= summary["usual_distance"]).mean() == pytest.approx(0.99, abs=0.05)
     assert distance(values[:1] + 10 * sd)[0] > summary["usual_distance"]
     assert summary["features"] == list(small_study.features)
+    assert summary["subjects"] == sorted(fold.training_subjects)
+    assert summary["dataset_digest"] == small_study.digest()
+    controls = small_study.values[small_study.is_control].mean(axis=0, dtype=np.float64)
+    np.testing.assert_allclose(summary["control_mean"], controls, rtol=1e-6)
+
+
+def test_the_summary_knows_whether_trials_were_time_normalised(small_study: Dataset) -> None:
+    from dataclasses import replace
+
+    from steps.prepare.load import load_source
+    from steps.trained_on import TrainedOn
+
+    def normalised(dataset: Dataset) -> bool:
+        summary = training_summary(dataset, everybody(dataset, "exclude", seed=0))
+        return TrainedOn.model_validate_json(json.dumps(summary)).time_normalised
+
+    assert not normalised(small_study)
+    noted = replace(small_study, notes=("Time-normalised 3 trials.",))
+    assert normalised(noted)
+    assert noted.digest() == small_study.digest()
+    assert not load_source("simulated").is_time_normalised

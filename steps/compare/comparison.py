@@ -1,0 +1,149 @@
+"""Everything that two methods' predictions say about their difference, in one JSON-serialisable dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steps.compare.match import Method
+from steps.compare.significance import mcnemar, subject_errors, wilcoxon
+from steps.statistics.paired import LEVELS, estimates, levels_of, paired_differences, resample_weights
+
+PRIMARY = "auc"
+FALLBACK = "brier"  # where there is one class only
+
+
+def comparison(
+    first: Method,
+    second: Method,
+    thresholds: Sequence[float],
+    *,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Metrics of both, paired differences with intervals over subjects, and tests.
+
+    Args:
+        first: one method.
+        second: the other, of the same trials (`steps.compare.match.check_comparable`).
+        thresholds: decision thresholds; the tests of decisions take the first.
+        resamples: bootstrap resamples of subjects.
+        confidence: of the percentile intervals.
+        seed: of the bootstrap.
+
+    Returns:
+        Plain numbers, strings, lists and dictionaries, never NaN: what is undefined is absent.
+
+        - ``first``, ``second``: ``title``, ``train_run_id``, ``baseline``;
+        - ``counts``: ``subjects``, ``mixed_subjects`` (with trials of both classes), ``trials``, ``test_numbers``;
+        - ``thresholds``, ``bootstrap``;
+        - ``pooled`` and ``subject``: metric -> ``first``, ``second`` and ``difference`` (first minus second), each
+          ``{value, low, high}``;
+        - ``tests``: ``wilcoxon`` (over subjects' Brier scores), ``mcnemar_subject``, ``mcnemar_pooled``;
+        - ``primary``: ``level``, ``metric``, ``difference``, and ``seen``: whether its interval leaves out 0;
+        - ``identical``: whether the two gave every trial the same probability;
+        - ``parameters``: what the trainings were given differently, name -> ``[first, second]``.
+    """
+    levels = levels_of(first.results), levels_of(second.results)
+    names = np.unique(levels[0]["pooled"].subjects)
+    weights = resample_weights(len(names), resamples, seed)
+    subjects = levels[0]["subject"]
+    document: dict[str, Any] = {
+        name: {"title": one.title, "train_run_id": one.train_run_id, "baseline": one.baseline}
+        for name, one in (("first", first), ("second", second))
+    }
+    document |= {
+        "counts": {
+            "subjects": len(names),
+            "mixed_subjects": len(subjects.subjects) - len(names),
+            "trials": len(levels[0]["pooled"].labels),
+            "test_numbers": int(first.results["test_number"].nunique()),
+        },
+        "thresholds": list(thresholds),
+        "bootstrap": {
+            "unit": "subject",
+            "method": "percentile, paired",
+            "resamples": resamples,
+            "confidence": confidence,
+            "seed": seed,
+        },
+    }
+    for level in LEVELS:
+        one, other = (estimates(scores[level], weights, thresholds, confidence=confidence) for scores in levels)
+        between = paired_differences(levels[0][level], levels[1][level], weights, thresholds, confidence=confidence)
+        document[level] = {
+            metric: {"first": dict(one[metric]), "second": dict(other[metric]), "difference": dict(found)}
+            for metric, found in between.items()
+        }
+    errors = subject_errors(first.results), subject_errors(second.results)
+    document["tests"] = {
+        "wilcoxon": wilcoxon(*(error.to_numpy(np.float64) for error in errors)),
+        **{
+            f"mcnemar_{level}": mcnemar(
+                levels[0][level].labels,
+                levels[0][level].probabilities,
+                levels[1][level].probabilities,
+                thresholds[0],
+            )
+            for level in LEVELS
+        },
+    }
+    document["primary"] = _primary(document["subject"])
+    document["identical"] = all(
+        np.array_equal(levels[0][level].probabilities, levels[1][level].probabilities) for level in LEVELS
+    )
+    document["parameters"] = _differing(first.parameters, second.parameters)
+    return document
+
+
+def comparison_table(document: Mapping[str, Any]) -> pd.DataFrame:
+    """A row per level and metric.
+
+    Returns:
+        ``level`` (``trials`` or ``subjects``), ``metric``, then ``first``, ``first_low``, ``first_high``, the same of
+        ``second`` and of ``difference``; empty where undefined.
+    """
+    rows = []
+    for level, unit in zip(LEVELS, ("trials", "subjects"), strict=True):
+        for metric, found in document[level].items():
+            row = {"level": unit, "metric": metric}
+            for part in ("first", "second", "difference"):
+                row |= {part: found[part]["value"]}
+                row |= {f"{part}_{bound}": found[part].get(bound) for bound in ("low", "high")}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def flat_metrics(document: Mapping[str, Any]) -> dict[str, float]:
+    """The differences and tests as metric names and values that MLflow accepts.
+
+    ``difference/subject/auc``, ``…_low``, ``…_high`` and so on for every metric and level, ``test/wilcoxon/p_value``,
+    ``test/mcnemar_subject/only_first_right`` and so on.
+    """
+    metrics = {}
+    for level in LEVELS:
+        for metric, found in document[level].items():
+            for bound, value in found["difference"].items():
+                suffix = "" if bound == "value" else f"_{bound}"
+                metrics[f"difference/{level}/{metric}{suffix}"] = float(value)
+    for name, outcome in document["tests"].items():
+        for part, value in outcome.items():
+            metrics[f"test/{name}/{part}"] = float(value)
+    return metrics
+
+
+def _primary(subject: Mapping[str, Any]) -> dict[str, Any]:
+    metric = PRIMARY if PRIMARY in subject else FALLBACK
+    difference = subject[metric]["difference"]
+    seen = "low" in difference and not difference["low"] <= 0 <= difference["high"]
+    return {"level": "subject", "metric": metric, "difference": difference, "seen": seen}
+
+
+def _differing(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, list[str]]:
+    names = sorted({*first, *second})
+    pairs = {name: [first.get(name, "–"), second.get(name, "–")] for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -1,0 +1,76 @@
+"""The comparison as a figure: differences with their intervals, and the subjects one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from steps.compare.significance import subject_errors
+from steps.compare.words import metric_title
+
+# Okabe & Ito (2008), told apart by colour-blind readers; the markers differ as well.
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
+SHOWN = ("auc", "average_precision", "brier", "accuracy", "balanced_accuracy")
+NAME_LENGTH = 28
+
+
+def differences(document: Mapping[str, Any], first: pd.DataFrame, second: pd.DataFrame) -> Figure:
+    """Left: differences of metrics with paired intervals. Right: every subject's Brier score under both.
+
+    Args:
+        document: from `steps.compare.comparison.comparison`.
+        first: results of the first method.
+        second: results of the second method.
+    """
+    names = [_plain(document[part]["title"]) for part in ("first", "second")]
+    metrics = [name for name in document["subject"] if name.rpartition("/")[2] in SHOWN]
+    figure = Figure(figsize=(11.0, max(4.4, 1.6 + 0.42 * len(metrics))), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.35, 1))
+    left.axvline(0, color=GREY, linestyle=":", linewidth=1.2)
+    for level, unit, colour, marker, shift in (
+        ("subject", "subjects", VERMILION, "s", -0.13),
+        ("pooled", "trials", BLUE, "o", 0.13),
+    ):
+        for row, metric in enumerate(metrics):
+            found = document[level].get(metric, {}).get("difference")
+            if found is None:
+                continue
+            if "low" in found:
+                left.plot([found["low"], found["high"]], [row + shift] * 2, color=colour, linewidth=2)
+            left.plot(found["value"], row + shift, marker=marker, color=colour, linestyle="none", label=unit)
+    handles, labels = left.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    left.legend(unique.values(), unique.keys(), loc="best", frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
+    left.set_yticks(range(len(metrics)), [metric_title(metric, document["thresholds"]) for metric in metrics])
+    left.invert_yaxis()
+    left.set_xlabel(f"difference: {names[0]} minus {names[1]}")
+    left.set_title("Differences with 95% intervals over subjects", fontsize=11)
+    _subjects(right, subject_errors(first), subject_errors(second), names)
+    return figure
+
+
+def _subjects(axes: Any, first: pd.Series, second: pd.Series, names: list[str]) -> None:
+    one, other = first.to_numpy(np.float64), second.to_numpy(np.float64)
+    end = max(float(one.max()), float(other.max()), 1e-6) * 1.06
+    axes.plot([0, end], [0, end], color=GREY, linestyle=":", linewidth=1.2)
+    axes.plot(one, other, marker="o", linestyle="none", color=BLUE, alpha=0.75, markeredgecolor="white", clip_on=False)
+    axes.text(0.03, 0.97, f"{names[0]} better", transform=axes.transAxes, va="top", fontsize=9, color=GREY)
+    axes.text(0.97, 0.03, f"{names[1]} better", transform=axes.transAxes, ha="right", fontsize=9, color=GREY)
+    axes.set(
+        xlim=(0, end),
+        ylim=(0, end),
+        aspect="equal",
+        xlabel=f"Brier score, {names[0]}",
+        ylabel=f"Brier score, {names[1]}",
+    )
+    axes.set_title("A point is a subject; lower is better", fontsize=11)
+
+
+def _plain(text: str) -> str:
+    """Names are never read as formulas."""
+    short = text if len(text) <= NAME_LENGTH else text[: NAME_LENGTH - 1] + "…"
+    return short.replace("$", r"\$")

@@ -1,0 +1,172 @@
+"""The comparison in words: the answer first, what it does not say last."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ERRORS = ("loss", "brier", "ece")
+_TITLES = {
+    "auc": "AUC",
+    "brier": "Brier score (lower is better)",
+    "loss": "cross-entropy (lower is better)",
+    "ece": "calibration error (lower is better)",
+    "f1": "F1",
+    "mcc": "MCC",
+}
+_NAMES = {"auc": "AUC", "brier": "Brier score"}
+_TABLE = ("auc", "average_precision", "brier", "accuracy", "balanced_accuracy")
+
+
+def metric_title(name: str, thresholds: Sequence[float]) -> str:
+    """``balanced accuracy at 0.5`` for ``threshold_0.5/balanced_accuracy``."""
+    prefix, _, metric = name.rpartition("/")
+    at = {f"threshold_{threshold}": f" at {threshold:g}" for threshold in thresholds}
+    return _TITLES.get(metric, metric.replace("_", " ")) + at.get(prefix, f" ({prefix})" if prefix else "")
+
+
+def answer(document: Mapping[str, Any]) -> str:
+    """Is there a difference, how large is it, and what else would fit the data: a sentence or two."""
+    first, second = document["first"]["title"], document["second"]["title"]
+    subjects = document["counts"]["subjects"]
+    if document["identical"]:
+        return f"{first} and {second} gave every trial the same probability: there is nothing to tell apart."
+    primary = document["primary"]
+    difference, title = primary["difference"], metric_title(primary["metric"], document["thresholds"])
+    values = document["subject"][primary["metric"]]
+    measured = (
+        f"{title} over {subjects} subjects: {values['first']['value']:.3f} against {values['second']['value']:.3f}"
+    )
+    if "low" not in difference:
+        return f"{measured}. With one subject there is no telling whether that is a difference."
+    spread = (
+        f"difference {difference['value']:+.3f}, 95% interval {difference['low']:+.3f} to {difference['high']:+.3f}"
+    )
+    if not primary["seen"]:
+        return (
+            f"No difference in {_NAMES[primary['metric']]} to be seen between {first} and {second}. {measured} "
+            f"({spread}). That does not make them equal: {subjects} subjects leave room for anything within that "
+            "interval." + _probabilities_differ(document)
+        )
+    is_better = (difference["value"] > 0) != (primary["metric"] in ERRORS)
+    return f"{first} is {'better' if is_better else 'worse'} than {second}. {measured} ({spread})."
+
+
+def sentences_of_tests(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tests with their effect sizes, a sentence each."""
+    tests = document["tests"]
+    ranks = tests["wilcoxon"]
+    sentences = [
+        f"Wilcoxon signed-rank test of the subjects' Brier scores: p = {p_text(ranks['p_value'])}; "
+        f"the first is better for {ranks['first_better']} subjects, the second for {ranks['second_better']}, "
+        f"equal for {ranks['equal']}; rank-biserial correlation {ranks['rank_biserial']:+.2f} (1 = the first "
+        f"better for all), median difference {ranks['median_difference']:+.4f}."
+    ]
+    threshold = document["thresholds"][0]
+    for level, unit in (("subject", "subjects"), ("pooled", "trials")):
+        found = tests[f"mcnemar_{level}"]
+        text = (
+            f"McNemar's exact test of decisions at {threshold:g}, {unit}: p = {p_text(found['p_value'])}; only the "
+            f"first right {found['only_first_right']} times, only the second {found['only_second_right']} times"
+        )
+        if "first_share" in found:
+            text += (
+                f"; the first is right in {found['first_share']:.2f} of these "
+                f"[{found['first_share_low']:.2f}, {found['first_share_high']:.2f}]"
+            )
+        sentences.append(text + ".")
+    return tuple(sentences)
+
+
+def warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What these numbers do not say."""
+    counts = document["counts"]
+    notes = [
+        "Decide by the first sentence. The other metrics, thresholds and tests look at the same predictions from other "
+        "sides; the smallest of many p values is no evidence, and none here is corrected for the others."
+    ]
+    if counts["trials"] > counts["subjects"]:
+        notes.append(
+            "Trials of one subject are alike: McNemar's test over trials takes them for independent, so its p value "
+            "and interval are too small. The intervals of the differences resample subjects and hold for trials, too."
+        )
+    if counts["mixed_subjects"]:
+        notes.append(
+            f"{counts['mixed_subjects']} subjects have trials of both classes and count once in each in McNemar's test "
+            "over subjects; the intervals and Wilcoxon's test take each of them once."
+        )
+    if counts["test_numbers"] == 1:
+        notes.append(
+            "One seed each: the same network trained with another seed may differ as much. Train both with repeats."
+        )
+    else:
+        notes.append(
+            f"Probabilities are means over {counts['test_numbers']} test numbers: this compares ensembles, not single "
+            "models."
+        )
+    if counts["subjects"] < 20:
+        notes.append("Percentile intervals of fewer than about 20 subjects are too short.")
+    return tuple(notes)
+
+
+def _probabilities_differ(document: Mapping[str, Any]) -> str:
+    """Subjects can be ranked alike by probabilities that are not alike."""
+    brier = document["subject"]["brier"]["difference"]
+    if document["primary"]["metric"] == "brier" or "low" not in brier or brier["low"] <= 0 <= brier["high"]:
+        return ""
+    closer = document["first" if brier["value"] < 0 else "second"]["title"]
+    return (
+        f" Their probabilities differ, though: those of {closer} are closer to the truth (Brier score, difference "
+        f"{brier['value']:+.3f}, 95% interval {brier['low']:+.3f} to {brier['high']:+.3f})."
+    )
+
+
+def p_text(p_value: float) -> str:
+    """Three decimals, or that it is below what they show."""
+    return f"{p_value:.3f}" if p_value >= 0.001 else "less than 0.001"
+
+
+def description(document: Mapping[str, Any]) -> str:
+    """The comparison as Markdown."""
+    first, second = (_markdown(document[part]["title"]) for part in ("first", "second"))
+    lines = [
+        _markdown(answer(document)),
+        "",
+        f"| metric | of | {first} | {second} | difference |",
+        "|---|---|---|---|---|",
+    ]
+    for level, unit in (("subject", "subjects"), ("pooled", "trials")):
+        for metric, found in document[level].items():
+            if metric.rpartition("/")[2] in _TABLE:
+                cells = [_estimate(found[part], "+" if part == "difference" else "") for part in _PARTS]
+                lines.append(f"| {metric_title(metric, document['thresholds'])} | {unit} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "In brackets 95% intervals over resampled subjects; the difference is paired, first minus second.",
+        "",
+    ]
+    lines += [f"- {_markdown(sentence)}" for sentence in (*sentences_of_tests(document), *warnings(document))]
+    if document["parameters"]:
+        lines += ["", f"Trained differently: {'; '.join(_markdown(text) for text in _differing(document))}."]
+    return "\n".join(lines)
+
+
+_PARTS = ("first", "second", "difference")
+
+
+def _differing(document: Mapping[str, Any]) -> list[str]:
+    return [f"{name} {one} against {other}" for name, (one, other) in document["parameters"].items()]
+
+
+def _estimate(found: Mapping[str, float], sign: str) -> str:
+    text = format(found["value"], f"{sign}.3f")
+    if "low" in found:
+        text += f" [{format(found['low'], f'{sign}.3f')}, {format(found['high'], f'{sign}.3f')}]"
+    return text
+
+
+def _markdown(text: str) -> str:
+    """Names come from the user and are neither HTML nor Markdown."""
+    return re.sub(r"[\\`*_~|]", r"\\\g<0>", html.escape(" ".join(text.split()), quote=False))

@@ -1,0 +1,128 @@
+"""Scores as tables, and how good they are where labels are known.
+
+The one module of this step that borrows from `steps.evaluate`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steps.dataset import CONTROL, PATIENT
+from steps.errors import UserError
+from steps.evaluate.predict import Model, predict
+from steps.evaluate.summary import flat_metrics, summary
+from steps.evaluate.thresholds import parse_thresholds, prediction_column
+from steps.predict.unseen import Unseen
+from steps.trained_on import TrainedOn
+
+AUTO = "auto"
+DEFAULT_THRESHOLD = 0.5
+TRAINED_PREFIX = "trained_subjects"
+
+
+def choose_threshold(text: str, evidence: str | None) -> float:
+    """The decision threshold: what the user says, else what the model's evidence says, else 0.5.
+
+    Args:
+        text: a number strictly between 0 and 1, or ``auto``.
+        evidence: the model version's tag ``threshold``, where there is one.
+
+    Raises:
+        UserError: it is not one number strictly between 0 and 1.
+    """
+    if text == AUTO and evidence is None:
+        return DEFAULT_THRESHOLD
+    source, value = ("threshold", text) if text != AUTO else ("the model version's tag threshold", str(evidence))
+    try:
+        (threshold,) = parse_thresholds(value)
+    except (UserError, ValueError) as error:
+        raise UserError(f"{source} is {value!r}, expected 'auto' or a number between 0 and 1") from error
+    return threshold
+
+
+def score(network: Model, unseen: Unseen, trained: TrainedOn, threshold: float) -> pd.DataFrame:
+    """A row per trial, sorted by subject, then trial.
+
+    Returns:
+        ``subject``, ``trial``, ``group`` (``patient`` or ``control``); ``label`` (1 or 0, empty for controls; absent
+        without labels); ``probability`` of the positive class; ``decision``, 1 where it reaches ``threshold``;
+        ``threshold``; ``distance`` from the training trials in standard deviations; ``unusual``, 1 where that exceeds
+        what 99% of the training trials had; ``in_training``, 1 where the model was fitted on this subject.
+    """
+    distance = trained.distances(unseen.values)
+    table = pd.DataFrame(
+        {
+            "subject": unseen.subjects.astype(object),
+            "trial": unseen.trials.astype(object),
+            "group": np.where(unseen.is_control, CONTROL, PATIENT).astype(object),
+            "probability": predict(network, unseen.values),
+            "threshold": threshold,
+            "distance": distance,
+            "unusual": (distance > trained.usual_distance).astype(np.int8),
+            "in_training": unseen.in_training.astype(np.int8),
+        }
+    )
+    table.insert(4, "decision", (table["probability"] >= threshold).astype(np.int8))
+    if unseen.labels is not None:
+        table.insert(3, "label", pd.Series(unseen.labels, dtype="Int8").mask(unseen.is_control))
+    return table
+
+
+def by_subject(predictions: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """A row per subject, or per subject and label where a subject has trials of both classes.
+
+    Returns:
+        ``subject``, ``group``, ``label`` (where known), ``trials`` and ``unusual_trials`` (how many), ``probability``
+        (mean over trials), ``decision`` of that mean, ``threshold``, ``in_training``.
+    """
+    keys = ["subject", "group", *(["label"] if "label" in predictions else [])]
+    groups = predictions.groupby(keys, sort=True, dropna=False)
+    table = groups.agg(
+        trials=("probability", "size"),
+        unusual_trials=("unusual", "sum"),
+        probability=("probability", "mean"),
+        in_training=("in_training", "max"),
+    ).reset_index()
+    table.insert(len(keys) + 3, "decision", (table["probability"] >= threshold).astype(np.int8))
+    table.insert(len(keys) + 4, "threshold", threshold)
+    return table
+
+
+def performance(predictions: pd.DataFrame, threshold: float, seed: int) -> dict[str, dict[str, Any]]:
+    """How good the predictions are, for new subjects and for those the model was fitted on, never together.
+
+    Args:
+        predictions: from `score`, with labels; control trials do not count.
+        threshold: the decision threshold.
+        seed: of the bootstrap.
+
+    Returns:
+        Under ``new_subjects`` and ``trained_subjects``, where there are any, a summary as
+        `steps.evaluate.summary.summary` describes it.
+    """
+    patients = predictions[predictions["group"] == PATIENT]
+    results = pd.DataFrame(
+        {
+            "subject": patients["subject"],
+            "trial": patients["trial"],
+            "label": patients["label"].astype(np.int8),
+            "test_number": 1,
+            "probability": patients["probability"],
+            prediction_column(threshold): patients["decision"],
+        }
+    )
+    trained = patients["in_training"].to_numpy(bool)
+    parts = {"new_subjects": results[~trained], TRAINED_PREFIX: results[trained]}
+    return {name: summary(part, seed=seed) for name, part in parts.items() if len(part)}
+
+
+def performance_metrics(found: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """A performance as metric names and values: ``pooled/auc`` for new subjects, ``trained_subjects/pooled/auc``."""
+    metrics: dict[str, float] = {}
+    for name, document in found.items():
+        prefix = f"{TRAINED_PREFIX}/" if name == TRAINED_PREFIX else ""
+        metrics |= {f"{prefix}{key}": value for key, value in flat_metrics(document).items()}
+    return metrics

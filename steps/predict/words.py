@@ -1,0 +1,96 @@
+"""What a scoring says in words: on the console and as the run's description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from steps.predict.scores import TRAINED_PREFIX
+from steps.predict.unseen import Unseen
+from steps.trained_on import TrainedOn
+
+_LISTED = 8
+
+
+def warnings(predictions: pd.DataFrame, subjects: pd.DataFrame) -> list[str]:
+    """What a reader must not miss: subjects the model was fitted on, and trials unlike any it has seen."""
+    found = []
+    names = subjects["subject"].nunique()
+    trained = sorted(set(subjects.loc[subjects["in_training"] == 1, "subject"]))
+    if trained:
+        found.append(
+            f"the model was FITTED ON {len(trained)} of these {names} subjects ({_some(trained)}): its predictions for "
+            "them say nothing about new people"
+        )
+    unusual = int(predictions["unusual"].sum())
+    if unusual:
+        who = sorted(set(predictions.loc[predictions["unusual"] == 1, "subject"]))
+        found.append(
+            f"{unusual} of {len(predictions)} trials lie further from the training trials than 99% of those do "
+            f"(subjects {_some(who)}): do not rely on their probabilities"
+        )
+    return found
+
+
+def lines(
+    uri: str, unseen: Unseen, trained: TrainedOn, predictions: pd.DataFrame, importance: pd.DataFrame, threshold: float
+) -> list[str]:
+    """What was scored, with what, and what came out."""
+    positive = int(predictions["decision"].sum())
+    count = predictions["subject"].nunique()
+    return [
+        f"{len(predictions)} trials of {count} subject{'s' if count > 1 else ''} scored by {uri}, which was fitted on "
+        f"{len(trained.subjects)} subjects",
+        f"{positive} trials at or above the threshold {threshold:g} ({trained.labels['1']!r}), "
+        f"{len(predictions) - positive} below",
+        f"most important of {len(trained.features)} features: {', '.join(importance['feature'].head(5))}",
+        *unseen.notes,
+    ]
+
+
+def results(performance: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One line per group of subjects with labels, new ones first."""
+    names = {"new_subjects": "new subjects", TRAINED_PREFIX: "subjects the model was FITTED ON (no evidence)"}
+    return [
+        f"{names[name]}, {level}: {_estimates(document[key], document['thresholds'][0])}"
+        for name, document in performance.items()
+        for level, key in (
+            (f"{document['counts']['trials']} trials", "pooled"),
+            (f"{document['counts']['subjects']} subjects", "subject"),
+        )
+    ]
+
+
+def markdown(points: Sequence[str], warned: Sequence[str], measured: Sequence[str]) -> str:
+    """The run's description."""
+    return "\n".join(
+        [
+            *(f"- **Warning:** {_escaped(text)}" for text in warned),
+            *(f"- {_escaped(text)}" for text in (*measured, *points)),
+        ]
+    )
+
+
+def _estimates(level: Mapping[str, Any], threshold: float) -> str:
+    names = {
+        "auc": "AUC",
+        f"threshold_{threshold}/balanced_accuracy": "balanced accuracy",
+        f"threshold_{threshold}/accuracy": "accuracy",
+    }
+    parts = []
+    for key, text in names.items():
+        if found := level.get(key):
+            interval = f" [{found['low']:.3f}, {found['high']:.3f}]" if "low" in found else ""
+            parts.append(f"{text} {found['value']:.3f}{interval}")
+    return ", ".join(parts)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+
+
+def _escaped(text: str) -> str:
+    """Names are names, not Markdown."""
+    return "".join(f"\\{letter}" if letter in "\\`*_[]|#~" else letter for letter in text)

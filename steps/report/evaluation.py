@@ -1,0 +1,144 @@
+"""The statistics of a report beside its results: against chance, thresholds of the folds, other seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from steps.evaluate.thresholds import IN_FOLD
+from steps.report.tables import UNDEFINED, Cell, Table, estimate_cell, metric_title
+
+_UNITS = {"pooled": "trials", "subject": "subjects", "subject_vote": "subjects, majority vote"}
+_SPREAD_METRICS = ("auc", "average_precision", "brier", "ece", "balanced_accuracy", "mcc")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What stands below the results table.
+
+    Attributes:
+        chance: p values and chance levels; None with one class.
+        chance_notes: how to read them.
+        in_fold: the thresholds that folds chose, in words; empty where none did.
+        spread: how much test numbers differ; None with a single one.
+        spread_notes: what else differs between them.
+    """
+
+    chance: Table | None
+    chance_notes: tuple[str, ...]
+    in_fold: tuple[str, ...]
+    spread: Table | None
+    spread_notes: tuple[str, ...]
+
+
+def evaluation(summary: Mapping[str, Any]) -> Evaluation:
+    """Everything below the results table, from `steps.evaluate.summary.summary`."""
+    return Evaluation(
+        chance=chance_table(summary),
+        chance_notes=_chance_notes(summary),
+        in_fold=_in_fold(summary),
+        spread=spread_table(summary),
+        spread_notes=_spread_notes(summary),
+    )
+
+
+def chance_table(summary: Mapping[str, Any]) -> Table | None:
+    """A row per tested statistic: value, p value, and what permutations and coins would reach."""
+    permutation, chance = summary.get("permutation"), summary.get("chance")
+    if not permutation or not chance:
+        return None
+    rows: list[tuple[Cell | str, ...]] = []
+    for level, unit in _UNITS.items():
+        for name, tested in permutation[level].items():
+            of_coins = chance["pooled" if level == "pooled" else "subject"]
+            binomial = f"{of_coins['balanced_accuracy']:.3f}" if name.endswith("balanced_accuracy") else UNDEFINED
+            rows.append(
+                (
+                    metric_title(name, summary),
+                    unit,
+                    estimate_cell(summary[level].get(name)),
+                    Cell(f"{tested['p_value']:.2g}", tested["p_value"]),
+                    f"{tested['null_quantile']:.3f}",
+                    binomial,
+                )
+            )
+    columns = ("tested", "what counts", "value", "p", "permuted labels", "coins")
+    caption = (
+        f"p: one-sided permutation test over subjects, {permutation['permutations']} permutations, "
+        f"none below {permutation['smallest_p_value']:.2g} possible. The last columns are what "
+        f"{permutation['quantile']:.0%} of permutations, and of guesses about independent cases, stay at or below."
+    )
+    return Table.of(columns, rows, caption)
+
+
+def _chance_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    if "permutation" not in summary:
+        return ()
+    return (
+        "Labels change places between subjects, each with all its trials; within a subject with trials of both classes "
+        "they change places among its trials. The models are not trained again.",
+        "For trials believe the permutations: the coins take trials of one subject to be independent, and are too easy "
+        "to beat. Several statistics are tested, and p values are not corrected for that.",
+    )
+
+
+def _in_fold(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    found = summary.get("in_fold")
+    if not found:
+        return ()
+    chosen = found["folds"] - found["fallback_folds"]
+    spread = f" (SD {found['sd']:.2f})" if found["sd"] is not None else ""
+    sentences = [
+        f"The in-fold threshold was chosen by each fold on its own validation subjects (largest Youden's J), never on "
+        f"held-out ones: {found['mean']:.2f} on average{spread}, from {found['min']:.2f} to {found['max']:.2f} over "
+        f"{chosen} fold{'s' if chosen != 1 else ''}."
+    ]
+    if found["fallback_folds"]:
+        sentences.append(
+            f"In {found['fallback_folds']} of {found['folds']} folds the validation subjects could not choose one "
+            f"(none, of one class, or not told apart); there it is {found['fallback']:g}."
+        )
+    sentences.append("The same validation subjects had stopped the training, so these thresholds are a little hopeful.")
+    return tuple(sentences)
+
+
+def spread_table(summary: Mapping[str, Any]) -> Table | None:
+    """How much the test numbers of one study differ; none with a single one."""
+    spread = summary.get("per_test_number")
+    if not spread:
+        return None
+    levels = tuple(_UNITS)
+    names = dict.fromkeys(key.partition("/")[2] for key in spread["mean"])
+    rows = []
+    for name in names:
+        if name.rpartition("/")[2] in _SPREAD_METRICS:
+            cells = [_spread_cell(spread, f"{level}/{name}") for level in levels]
+            rows.append((metric_title(name, summary), *cells))
+    number = summary["counts"]["test_numbers"]
+    caption = f"Mean ± standard deviation (lowest to highest) over {number} test numbers (seeds), each alone."
+    return Table.of(("metric", "trials", "subjects", "subjects, majority vote"), rows, caption)
+
+
+def _spread_cell(spread: Mapping[str, Mapping[str, float]], key: str) -> str:
+    if key not in spread["mean"]:
+        return UNDEFINED
+    lowest, highest = spread["min"][key], spread["max"][key]
+    return f"{spread['mean'][key]:.3f} ± {spread['sd'][key]:.3f} ({lowest:.3f} to {highest:.3f})"
+
+
+def _spread_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    spread = summary.get("per_test_number")
+    if not spread:
+        return ()
+    sentences = [
+        f"From seed to seed the probability of a trial varies by {spread['probability_sd']['pooled']:.3f} (standard "
+        f"deviation, averaged over trials), that of a subject by {spread['probability_sd']['subject']:.3f}."
+    ]
+    for key, share in spread["changed_decisions"].items():
+        level, _, rule = key.partition("/")
+        if level == "subject" and rule != IN_FOLD:
+            sentences.append(
+                f"{share:.0%} of subjects are not decided alike by all seeds at {rule.rpartition('_')[2]}."
+            )
+    return tuple(sentences)

@@ -1,0 +1,1 @@
+"""What was recorded while a tracking server was away -> the server."""

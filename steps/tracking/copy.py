@@ -1,0 +1,277 @@
+"""Copying runs and models between two MLflow stores so that doing it again changes nothing.
+
+MLflow ignores a metric point, parameter or tag it already holds, and overwrites an artifact of the same name, so all
+of that may be sent again after an answer was lost. What gets a new identity with every call (runs, models, versions)
+carries a tag saying what it is a copy of, and is looked for before it is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    FileInfo,
+    InputTag,
+    LoggedModel,
+    LoggedModelInput,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+# On a copy: what it is a copy of. On an original in the spool (`sync.*`): where its copy is.
+COPY_OF = "synced_from"
+SYNC = "sync."
+_BATCH = {"metrics": 1000, "params": 100, "tags": 100}
+_TEXT = {".json", ".csv", ".md", ".html", ".txt", ".yaml", ".yml", ""}
+_LARGEST_TEXT = 32 * 2**20
+_IDENTIFIER = re.compile(r"\b(?:m-)?[0-9a-f]{32}\b")
+
+
+class DigestError(Exception):
+    """What was read back is not what was sent."""
+
+
+@dataclass
+class Names:
+    """How the identifiers and places of one store are called in the other.
+
+    Attributes:
+        identifiers: IDs of runs and models.
+        places: artifact URIs.
+    """
+
+    identifiers: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+
+    def translate(self, text: str) -> str:
+        """The text with every known identifier and place called as in the other store."""
+        for place in sorted(self.places, key=len, reverse=True):
+            text = text.replace(place, self.places[place])
+        return _IDENTIFIER.sub(lambda found: self.identifiers.get(found[0], found[0]), text)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Copies what runs and models hold from ``source`` to ``sink``."""
+
+    source: MlflowClient
+    sink: MlflowClient
+    names: Names
+
+    def values(self, run: Run, sink_run_id: str, without: Callable[[str], bool]) -> None:
+        """Copy parameters and tags; parameters the sink holds already stay, as MLflow never changes one.
+
+        Args:
+            run: the run to copy from.
+            sink_run_id: the run to copy to.
+            without: says of a tag's name whether it stays behind.
+        """
+        present = self.sink.get_run(sink_run_id).data
+        params = [Param(k, self.names.translate(v)) for k, v in run.data.params.items() if k not in present.params]
+        tags = {k: self.names.translate(v) for k, v in run.data.tags.items() if not without(k)}
+        changed = [RunTag(k, v) for k, v in tags.items() if present.tags.get(k) != v]
+        for batch in batches(params, _BATCH["params"]):
+            self.sink.log_batch(sink_run_id, params=batch)
+        for batch in batches(changed, _BATCH["tags"]):
+            self.sink.log_batch(sink_run_id, tags=batch)
+
+    def metrics(self, run: Run, sink_run_id: str, models: Mapping[str, str], sent: set[Any]) -> None:
+        """Copy every metric point with its step and time stamp.
+
+        Args:
+            run: the run to copy from.
+            sink_run_id: the run to copy to.
+            models: for metrics that belong to a model, its ID in the sink.
+            sent: points already there; grows.
+        """
+        points = [point for key in run.data.metrics for point in self.source.get_metric_history(run.info.run_id, key)]
+        fresh = {(point.key, point.timestamp, point.step, str(point.value)): point for point in points}
+        fresh = {key: point for key, point in fresh.items() if key not in sent}
+        ordered = sorted(fresh.values(), key=lambda point: (point.timestamp, point.step))
+        for batch in batches(ordered, _BATCH["metrics"]):
+            copies = [Metric(p.key, p.value, p.timestamp, p.step, model_id=models.get(p.key)) for p in batch]
+            self.sink.log_batch(sink_run_id, metrics=copies)
+        sent |= fresh.keys()
+
+    def links(self, run: Run, sink_run_id: str) -> None:
+        """Copy the run's dataset inputs and say which models it made."""
+        if run.inputs and run.inputs.dataset_inputs:
+            inputs = [
+                DatasetInput(
+                    Dataset(
+                        name=item.dataset.name,
+                        digest=item.dataset.digest,
+                        source_type=item.dataset.source_type,
+                        source=self.names.translate(item.dataset.source),
+                        schema=item.dataset.schema,
+                        profile=item.dataset.profile,
+                    ),
+                    [InputTag(tag.key, tag.value) for tag in item.tags],
+                )
+                for item in run.inputs.dataset_inputs
+            ]
+            self.sink.log_inputs(sink_run_id, datasets=inputs)
+        present = self.sink.get_run(sink_run_id)
+        if run.inputs and run.inputs.model_inputs:
+            known = {model.model_id for model in present.inputs.model_inputs} if present.inputs else set()
+            used = [self.names.identifiers.get(model.model_id, model.model_id) for model in run.inputs.model_inputs]
+            if fresh := [LoggedModelInput(model_id) for model_id in used if model_id not in known]:
+                self.sink.log_inputs(sink_run_id, models=fresh)
+        if run.outputs and run.outputs.model_outputs:
+            known = {model.model_id for model in present.outputs.model_outputs} if present.outputs else set()
+            made = [
+                LoggedModelOutput(self.names.identifiers[model.model_id], model.step)
+                for model in run.outputs.model_outputs
+                if self.names.identifiers.get(model.model_id, None) not in known | {None}
+            ]
+            if made:  # unlike everything else, MLflow refuses to be told this twice
+                self.sink.log_outputs(sink_run_id, made)
+
+    def artifacts(self, run: Run, sink_run_id: str, done: str | None) -> str:
+        """Copy the run's artifacts and read each back to compare size and SHA-256.
+
+        Args:
+            run: the run to copy from.
+            sink_run_id: the run to copy to.
+            done: what this method returned last time; equal artifacts are not sent again.
+
+        Returns:
+            A digest of all artifacts as they were sent.
+
+        Raises:
+            DigestError: a file read back differs from the one sent.
+        """
+        with self._staged(run.info.artifact_uri, self.source, run.info.run_id) as folder:
+            return self._send(
+                folder,
+                done,
+                lambda path, name: self.sink.log_artifact(sink_run_id, str(path), name.rpartition("/")[0] or None),
+                lambda name, scratch: self.sink.download_artifacts(sink_run_id, name, scratch),
+            )
+
+    def model(self, model: LoggedModel, experiment_id: str, sink_run_id: str, files: str) -> str:
+        """Copy a logged model and return its ID in the sink; one that was begun before is completed.
+
+        Args:
+            model: the model to copy.
+            experiment_id: experiment in the sink.
+            sink_run_id: run in the sink that made the model.
+            files: where the model's files are, a folder of this machine.
+        """
+        found = self.sink.search_logged_models([experiment_id], f"tags.`{COPY_OF}` = '{model.model_id}'")
+        tags = {k: self.names.translate(v) for k, v in model.tags.items() if not k.startswith(SYNC)}
+        copy = (
+            found[0]
+            if found
+            else self.sink.create_logged_model(
+                experiment_id,
+                name=model.name,
+                source_run_id=sink_run_id,
+                tags={**tags, COPY_OF: model.model_id},
+                params=dict(model.params),
+                model_type=model.model_type,
+            )
+        )
+        self.names.identifiers[model.model_id] = copy.model_id
+        self.names.places[model.artifact_location] = copy.artifact_location
+        with tempfile.TemporaryDirectory() as scratch:
+            staged = self._translated(Path(files), Path(scratch) / "model")
+            self.sink.log_model_artifacts(copy.model_id, str(staged))
+            back = Path(
+                mlflow.artifacts.download_artifacts(
+                    artifact_uri=copy.artifact_location,
+                    dst_path=str(Path(scratch) / "back"),
+                    tracking_uri=self.sink.tracking_uri,
+                )
+            )
+            for name, digest in digests(staged).items():
+                _compare(name, digest, back / name)
+        if str(copy.status) != str(model.status):
+            self.sink.finalize_logged_model(copy.model_id, model.status)
+        return str(copy.model_id)
+
+    def _send(
+        self, folder: Path, done: str | None, send: Callable[[Path, str], Any], fetch: Callable[[str, str], str]
+    ) -> str:
+        with tempfile.TemporaryDirectory() as scratch:
+            staged = self._translated(folder, Path(scratch) / "staged")
+            found = digests(staged)
+            every = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
+            if every != done:
+                for name, digest in found.items():
+                    send(staged / name, name)
+                    _compare(name, digest, Path(fetch(name, scratch)))
+            return every
+
+    @contextmanager
+    def _staged(self, uri: str, client: MlflowClient, run_id: str) -> Iterator[Path]:
+        """The artifacts as a folder of this machine."""
+        if uri.startswith(("file:", "/")):
+            yield Path(local_file_uri_to_path(uri))
+            return
+        with tempfile.TemporaryDirectory() as scratch:
+            for item in files_of(client, run_id):
+                client.download_artifacts(run_id, item.path, scratch)
+            yield Path(scratch)
+
+    def _translated(self, folder: Path, target: Path) -> Path:
+        """A copy of ``folder`` whose text files call everything as in the sink."""
+        target.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+            if not path.is_file() or path.is_symlink():
+                continue
+            copy = target / path.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix in _TEXT and path.stat().st_size <= _LARGEST_TEXT:
+                with suppress(UnicodeDecodeError):  # not text after all
+                    copy.write_bytes(self.names.translate(path.read_bytes().decode("utf-8")).encode("utf-8"))
+                    continue
+            shutil.copyfile(path, copy)
+        return target
+
+
+def files_of(client: MlflowClient, run_id: str, folder: str | None = None) -> Iterator[FileInfo]:
+    """Every file among a run's artifacts."""
+    for item in client.list_artifacts(run_id, folder):
+        if item.is_dir:
+            yield from files_of(client, run_id, item.path)
+        else:
+            yield item
+
+
+def digests(folder: Path) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of every file under ``folder``, by its path."""
+    return {path.relative_to(folder).as_posix(): _digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """The items in groups of at most ``size``: MLflow refuses larger ones."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _compare(name: str, expected: tuple[int, str], path: Path) -> None:
+    found = _digest(path) if path.is_file() else (0, "")
+    if found != expected:
+        raise DigestError(f"artifact {name} came back as {found[0]} bytes that differ from the {expected[0]} sent")
+
+
+def _digest(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()

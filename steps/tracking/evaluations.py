@@ -1,0 +1,119 @@
+"""Reading finished evaluations back: what was predicted of the folds of a training."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from steps.errors import UserError
+from steps.tracking import lineage, reuse
+from steps.tracking.session import ENTRY_POINT_TAG
+
+PREVIOUS = "previous"
+
+
+def find_training(token: str, experiment_id: str) -> Run:
+    """The training named by ``token``: a run ID, ``latest``, or ``previous`` (the newest but one).
+
+    Raises:
+        UserError: there is none.
+    """
+    if token != PREVIOUS:
+        return lineage.find_run("train", token, experiment_id)
+    found = MlflowClient().search_runs(
+        [experiment_id],
+        f"tags.{ENTRY_POINT_TAG} = 'train' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=2,
+    )
+    if len(found) < 2:
+        raise UserError(
+            f"runs: 'previous' is the newest finished train run but one, and the experiment has {len(found)}; "
+            "train twice, or name two run IDs"
+        )
+    return found[1]
+
+
+def evaluations_of(train: Run) -> list[Run]:
+    """The finished evaluations of a training, newest first.
+
+    Raises:
+        UserError: there are none.
+    """
+    run_id = train.info.run_id
+    found = MlflowClient().search_runs(
+        [train.info.experiment_id],
+        f"tags.{ENTRY_POINT_TAG} = 'evaluate' and tags.train_run_id = '{run_id}' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    if not found:
+        raise UserError(
+            f"train run {run_id} has no finished evaluate run; first run: "
+            f"mlflow run . -e evaluate -P train_run_id={run_id}"
+        )
+    return list(found)
+
+
+def network_predictions(train: Run) -> pd.DataFrame:
+    """``results.csv`` of the newest evaluation of a training.
+
+    Raises:
+        UserError: there is none.
+    """
+    evaluation = evaluations_of(train)[0]
+    try:
+        return _predictions(evaluation, "results.csv")
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"evaluate run {evaluation.info.run_id} holds no results.csv; run: "
+            f"mlflow run . -e evaluate -P train_run_id={train.info.run_id}"
+        ) from error
+
+
+def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
+    """The predictions of baseline ``name`` in the newest evaluation of a training that has them.
+
+    Raises:
+        UserError: none has.
+    """
+    known: set[str] = set()
+    for evaluation in evaluations_of(train):
+        try:
+            table = _predictions(evaluation, "baselines.csv")
+        except (MlflowException, OSError):  # evaluated without baselines
+            continue
+        rows = table[table["method"] == name]
+        if len(rows):
+            return rows.drop(columns="method").reset_index(drop=True)
+        known |= set(table["method"])
+    raise UserError(
+        f"runs: {name!r} is neither the ID of a run nor a baseline in an evaluation of train run {train.info.run_id} "
+        f"(those have: {', '.join(sorted(known)) or 'none'}); run: "
+        f"mlflow run . -e evaluate -P train_run_id={train.info.run_id} -P baselines={name}"
+    )
+
+
+def training_parameters(train: Run) -> dict[str, str]:
+    """What a training was given, resolved, and what it ran on; empty where it did not record it."""
+    recorded = train.data.tags.get(reuse.IDENTITY_TAG)
+    if recorded is None:
+        return {}
+    identity = json.loads(recorded)
+    parameters = {name: str(value) for name, value in identity["parameters"].items()}
+    return parameters | {"code and environment": str(identity["code"])[:12]}
+
+
+def _predictions(evaluation: Run, path: str) -> pd.DataFrame:
+    # Names such as 01 or NA are names.
+    return pd.read_csv(
+        io.StringIO(mlflow.artifacts.load_text(f"runs:/{evaluation.info.run_id}/{path}")),
+        dtype={"subject": str, "trial": str, "method": str},
+        keep_default_na=False,
+        float_precision="round_trip",
+    )

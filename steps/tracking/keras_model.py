@@ -1,0 +1,108 @@
+"""A trained network as an MLflow model, written without TensorFlow.
+
+The folds' processes hand over the bytes of ``.keras`` files; the process that records needs neither TensorFlow (seconds
+to import) nor a model in memory. What is written is what ``mlflow.tensorflow.log_model`` writes; a test compares.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import Schema, TensorSpec
+
+MODEL = "model"
+_KERAS_MODULE = "tensorflow.keras"
+
+
+def log_network(run: Run, network: bytes, shape: tuple[int, int], params: Mapping[str, object]) -> str:
+    """Log a network to a run and return its model ID.
+
+    Args:
+        run: the run that made it.
+        network: content of its ``.keras`` file.
+        shape: of a trial, ``(timesteps, features)``.
+        params: what the model was made with.
+    """
+    client = MlflowClient()
+    logged = client.create_logged_model(
+        run.info.experiment_id,
+        name=MODEL,
+        source_run_id=run.info.run_id,
+        params={name: str(value) for name, value in params.items()},
+        model_type="keras",
+    )
+    description = Model(
+        artifact_path=logged.artifact_location, run_id=run.info.run_id, model_id=logged.model_id, signature=_of(shape)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_model(Path(folder), network, description)
+        client.log_model_artifacts(logged.model_id, folder)
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return str(logged.model_id)
+
+
+def write_model(folder: Path, network: bytes, description: Model) -> None:
+    """Write a model in MLflow's layout for Keras.
+
+    Args:
+        folder: an empty folder.
+        network: content of the ``.keras`` file.
+        description: with its signature; the flavours are added.
+    """
+    data = folder / "data"
+    data.mkdir()
+    (data / "model.keras").write_bytes(network)
+    (data / "keras_module.txt").write_text(_KERAS_MODULE, encoding="utf-8")
+    (data / "save_format.txt").write_text("tf", encoding="utf-8")
+    description.add_flavor(
+        "tensorflow",
+        code=None,
+        data="data",
+        model_type="keras",
+        keras_version=importlib.metadata.version("tensorflow"),
+        save_format="tf",
+    )
+    mlflow.pyfunc.add_to_model(
+        description,
+        loader_module="mlflow.tensorflow",
+        conda_env="conda.yaml",
+        python_env="python_env.yaml",
+        data="data",
+    )
+    requirements, pip = model_requirements(), f"pip=={importlib.metadata.version('pip')}"
+    python = platform.python_version()
+    conda = {
+        "name": "mlflow-env",
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={python}", pip.replace("==", "<="), {"pip": requirements}],
+    }
+    virtualenv = {"python": python, "build_dependencies": [pip], "dependencies": ["-r requirements.txt"]}
+    (folder / "conda.yaml").write_text(yaml.safe_dump(conda), encoding="utf-8")
+    (folder / "python_env.yaml").write_text(yaml.safe_dump(virtualenv, sort_keys=False), encoding="utf-8")
+    (folder / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
+    description.model_size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    description.save(str(folder / "MLmodel"))
+
+
+def model_requirements() -> list[str]:
+    """What loading a model needs, at the versions it was made with."""
+    packages = ("mlflow", "tensorflow", "keras", "numpy")
+    return [f"{name}=={importlib.metadata.version(name)}" for name in packages]
+
+
+def _of(shape: tuple[int, int]) -> ModelSignature:
+    floats = np.dtype(np.float32)
+    return ModelSignature(
+        inputs=Schema([TensorSpec(floats, (-1, *shape))]), outputs=Schema([TensorSpec(floats, (-1, 1))])
+    )

@@ -1,0 +1,126 @@
+"""Bringing runs from the server into the spool, where steps read: trainings of colleagues, of other machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunStatus
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from steps.tracking import push
+from steps.tracking.copy import COPY_OF, SYNC, Copy, Names
+from steps.tracking.replicator import FAILURES
+from steps.tracking.spool import Spool, current, reachable
+
+_LOCK_S = 120.0
+
+
+def local_run_id(run_id: str) -> str:
+    """The run's ID in the store this process reads; a run that only the server has is fetched with its children.
+
+    An ID that nobody knows is returned as it is.
+    """
+    spool = current()
+    if spool is None or _known(spool, run_id):
+        return run_id
+    if found := _copy_of(spool, run_id):
+        return found
+    if not reachable(spool.target):
+        return run_id
+    try:
+        return _Pull(spool).run(spool.target_client().get_run(run_id))
+    except FAILURES:
+        return run_id
+
+
+def fetch(experiment_id: str, filter_string: str) -> None:
+    """Fetch the newest run of the server's experiment of the same name that fits, unless the spool has it."""
+    spool = current()
+    if spool is None or not reachable(spool.target):
+        return
+    there = spool.target_client()
+    try:
+        name = spool.client().get_experiment(experiment_id).name
+        experiment = there.get_experiment_by_name(name)
+        if experiment is None:
+            return
+        newest = ["attributes.start_time DESC"]
+        for run in there.search_runs([experiment.experiment_id], filter_string, order_by=newest, max_results=1):
+            if run.data.tags.get(COPY_OF) is None or not _known(spool, run.data.tags[COPY_OF]):
+                local_run_id(run.info.run_id)
+    except FAILURES:  # the server's runs are a help, not a condition
+        return
+
+
+class _Pull:
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._here, self._there = spool.client(), spool.target_client()
+
+    def run(self, run: Run) -> str:
+        """Copy a run and its children into the spool; returns the ID there."""
+        # The replicator must not take a half-fetched run for one that has changed.
+        with self._spool.lock.acquire(timeout=_LOCK_S):
+            known = push.Push(self._spool).names().identifiers
+            names = Names({there: here for here, there in known.items()})
+            every = [run, *self._children(run)]
+            for one in every:
+                self._make(one, names)
+            for one in every:
+                self._fill(one, names)
+        return names.identifiers[run.info.run_id]
+
+    def _children(self, run: Run) -> Iterator[Run]:
+        children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
+        return push.pages(partial(self._there.search_runs, [run.info.experiment_id], children, max_results=1000))
+
+    def _make(self, run: Run, names: Names) -> None:
+        if run.info.run_id in names.identifiers:
+            return
+        experiment = self._there.get_experiment(run.info.experiment_id)
+        made = self._here.create_run(
+            self._spool.experiment(experiment.name),
+            start_time=run.info.start_time,
+            tags={push.RUN_ID: run.info.run_id, push.ADOPTED: "true"},
+            run_name=run.info.run_name,
+        )
+        names.identifiers[run.info.run_id] = made.info.run_id
+        names.places[run.info.artifact_uri] = made.info.artifact_uri
+
+    def _fill(self, run: Run, names: Names) -> None:
+        here_id = names.identifiers[run.info.run_id]
+        experiment_id = self._here.get_run(here_id).info.experiment_id
+        copy = Copy(self._there, self._here, names)
+        filter_string = f"source_run_id = '{run.info.run_id}'"
+        owners: dict[str, str] = {}
+        for model in self._there.search_logged_models([run.info.experiment_id], filter_string):
+            files = mlflow.artifacts.download_artifacts(
+                artifact_uri=model.artifact_location, tracking_uri=self._spool.target
+            )
+            copied = copy.model(model, experiment_id, here_id, files)
+            self._here.set_logged_model_tags(copied, {push.MODEL_ID: model.model_id})
+            owners |= {metric.key: copied for metric in model.metrics or [] if metric.run_id == run.info.run_id}
+        copy.values(run, here_id, lambda name: name.startswith(SYNC) or name == COPY_OF)
+        copy.metrics(run, here_id, owners, set())
+        copy.links(run, here_id)
+        copy.artifacts(run, here_id, None)
+        if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
+            self._here.set_terminated(here_id, run.info.status, run.info.end_time)
+        self._here.set_tag(here_id, push.STATE, push.state_of(self._here.get_run(here_id)))
+
+
+def _known(spool: Spool, run_id: str) -> bool:
+    return bool(_search(spool.client(), f"attributes.run_id = '{run_id}'"))
+
+
+def _copy_of(spool: Spool, run_id: str) -> str | None:
+    found = _search(spool.client(), f"tags.`{push.RUN_ID}` = '{run_id}'")
+    return str(found[0].info.run_id) if found else None
+
+
+def _search(client: MlflowClient, filter_string: str) -> list[Run]:
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, filter_string, max_results=1))

@@ -1,0 +1,155 @@
+"""Copying a spool to its server while a step works, and saying so when that does not succeed."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import filelock
+import requests
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from steps.tracking.environment import ROOT
+from steps.tracking.push import Passed, Push
+from steps.tracking.spool import Spool, reachable, redirected, show_uri
+
+# All that a server which fails makes MLflow's clients raise; anything else is a mistake of ours.
+FAILURES = (MlflowException, requests.RequestException, SQLAlchemyError, OSError)
+_INTERVAL_S = 2.0
+# A study is not held up for long at its end by a server that hangs.
+_LAST_TRY_S = 20.0
+
+
+@dataclass
+class Backlog:
+    """What the server does not have yet.
+
+    Attributes:
+        runs: how many runs it lacks, or holds in an older state.
+        reason: why, in one line; empty when nothing is missing.
+    """
+
+    runs: int = 0
+    reason: str = ""
+    refused: list[str] = field(default_factory=list)
+
+
+class Replicator:
+    """A thread that copies a spool to its server every few seconds; no call of a step ever waits for it."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._push = Push(spool)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="replicator", daemon=True)
+        self._failure = ""
+
+    def start(self) -> None:
+        """Begin copying."""
+        self._thread.start()
+
+    def stop(self) -> Backlog:
+        """Copy what is left, if the server lets us, and say what could not be copied."""
+        self._stop.set()
+        self._thread.join(timeout=_LAST_TRY_S)
+        if self._thread.is_alive():
+            return Backlog(self._push.pending(), self._failure or "the server does not answer")
+        passed = self._try(thorough=True, wait_s=_LAST_TRY_S)
+        if passed is None:
+            return Backlog(self._push.pending(), self._failure)
+        return Backlog(self._push.pending(), "; ".join(passed.refused[:1]), passed.refused)
+
+    def page_of(self, run_id: str) -> str | None:
+        """Address of a run's page on the server; None when the server does not have it."""
+        return self._push.page_of(run_id)
+
+    def name_of(self, run_id: str) -> str:
+        """The server's ID of a run; the spool's own while the server does not have it."""
+        return self._push.names().identifiers.get(run_id, run_id)
+
+    def _work(self) -> None:
+        pause = _INTERVAL_S
+        while not self._stop.wait(pause):
+            started = time.monotonic()
+            self._try(thorough=False, wait_s=0)
+            # Copying a large study must not take more than a tenth of a core.
+            pause = max(_INTERVAL_S, 10 * (time.monotonic() - started)) if not self._failure else _INTERVAL_S
+
+    def _try(self, *, thorough: bool, wait_s: float) -> Passed | None:
+        """One pass; None when it failed. An outage is announced once, and so is its end."""
+        try:
+            if not reachable(self._spool.target):
+                raise ConnectionError("the server does not answer")
+            with self._spool.lock.acquire(timeout=wait_s):
+                passed = self._push.once(thorough=thorough)
+        except filelock.Timeout:  # another process is copying this spool
+            self._failure = self._failure if not thorough else "another process is still copying"
+            return None
+        except FAILURES as error:
+            if not self._failure:
+                _say(
+                    f"warning: tracking server {show_uri(self._spool.target)} failed ({one_line(error)}); "
+                    "the work goes on, recorded in the spool"
+                )
+            self._failure = one_line(error)
+            return None
+        if self._failure:
+            _say(f"tracking server {show_uri(self._spool.target)} is back")
+        self._failure = ""
+        return passed
+
+
+@contextmanager
+def recording(base: Path) -> Iterator[Replicator | None]:
+    """Record to a spool, copied to the server as it grows, if the tracking store is a server.
+
+    Yields None for a local store and inside a child of a driver, which does the copying. At the end, what is missing
+    on the server is said, with the command that completes it; it is no error.
+    """
+    with redirected(base) as spool:
+        if spool is None:
+            yield None
+            return
+        replicator = Replicator(spool)
+        replicator.start()
+        try:
+            yield replicator
+        finally:
+            backlog = replicator.stop()
+            if backlog.runs:
+                _say(degraded(spool, backlog, base))
+
+
+def degraded(spool: Spool, backlog: Backlog, base: Path) -> str:
+    """What is missing on the server, and what to do about it."""
+    return (
+        f"degraded: {backlog.runs} run{'s' if backlog.runs > 1 else ''} of this study could not be copied to "
+        f"{show_uri(spool.target)} ({backlog.reason or 'not copied yet'}). Nothing is lost. When the server is back:\n"
+        f"  cd {shlex.quote(str(base.resolve()))} && mlflow run {_project(base)} -e sync\n"
+        f"until then: mlflow ui --backend-store-uri {shlex.quote(spool.uri)}"
+    )
+
+
+def _project(base: Path) -> str:
+    """What to name to `mlflow run`: a clone that MLflow made for one run will be gone."""
+    if base.resolve() == ROOT:
+        return "."
+    return "<git URL>" if ROOT.is_relative_to(tempfile.gettempdir()) else shlex.quote(str(ROOT))
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of what went wrong, without passwords."""
+    lines = show_uri(str(error)).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,174 @@
+"""The spool: where a study is recorded when its tracking store is a server.
+
+A server can be slow, full or gone, and none of that may cost an experiment. So a step never writes to a server
+itself. It writes to a spool, a genuine MLflow store in SQLite beside the user's files, and `steps.tracking.replicator`
+copies what is there to the server as it goes. Whatever could not be copied stays in the spool, also after a
+``kill -9``, until ``sync`` copies it. Local stores need none of this and are written to directly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mlflow
+import requests
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+FOLDER = ".fear-spool"
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+# The server that a redirected process and its children record for. Never logged: it may hold a password.
+_TARGET = "FEAR_TRACKING_TARGET"
+_LOCAL_SCHEMES = ("", "file", "sqlite")
+_DESCRIPTION = "spool.json"
+_PROBE_S = 2.0
+# MLflow's own patience, minutes per call, is meant for a client that has nowhere else to write to.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+# A bar per file and a line per run, from a thread that nobody watches.
+_QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+
+
+@dataclass(frozen=True)
+class Spool:
+    """A spool and the server it is for.
+
+    Attributes:
+        target: URI of the server, perhaps with a password: for MLflow, never for printing.
+        folder: where the spool lies.
+    """
+
+    target: str
+    folder: Path
+
+    @property
+    def uri(self) -> str:
+        """The spool as a tracking URI."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    @property
+    def lock(self) -> FileLock:
+        """Held by the one process that copies to the server."""
+        return FileLock(self.folder / "copying.lock")
+
+    def client(self) -> MlflowClient:
+        """Client of the spool."""
+        return MlflowClient(self.uri, self.uri)
+
+    def target_client(self) -> MlflowClient:
+        """Client of the server."""
+        return MlflowClient(self.target, self.target)
+
+    def experiment(self, name: str, tags: dict[str, str] | None = None) -> str:
+        """ID of the spool's experiment of that name, made when missing; its artifacts lie in the spool."""
+        client = self.client()
+        if found := client.get_experiment_by_name(name):
+            return str(found.experiment_id)
+        place = self.folder / "artifacts" / hashlib.sha256(name.encode()).hexdigest()[:10]
+        try:
+            return str(client.create_experiment(name, artifact_location=place.as_uri(), tags=tags))
+        except MlflowException:  # another process was faster
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+            return str(found.experiment_id)
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a tracking URI means a server (HTTP or a database server) rather than files of this machine."""
+    return uri.partition(":")[0].partition("+")[0] not in _LOCAL_SCHEMES if ":" in uri else uri == "databricks"
+
+
+def show_uri(uri: str) -> str:
+    """A URI, or a text with URIs, fit for printing: without user name and password."""
+    return re.sub(r"""(?<=://)[^/?#\s"'<>]*@""", "", uri)
+
+
+def reachable(uri: str, timeout_s: float = _PROBE_S) -> bool:
+    """Whether the server answers; only HTTP servers can be asked without risking a long wait."""
+    if urlsplit(uri).scheme not in ("http", "https"):
+        return True
+    try:
+        return requests.get(f"{uri.rstrip('/')}/health", timeout=timeout_s).status_code < 500
+    except requests.RequestException:
+        return False
+
+
+def open_spool(target: str, base: Path) -> Spool:
+    """The spool under ``base`` for a server, made when missing.
+
+    Its name does not depend on the password, and none is written down.
+    """
+    shown = show_uri(target)
+    folder = base.resolve() / FOLDER / hashlib.sha256(shown.encode()).hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _DESCRIPTION).write_text(json.dumps({"tracking_uri": shown}) + "\n", encoding="utf-8")
+    return Spool(target, folder)
+
+
+def spools(base: Path) -> list[Spool]:
+    """The spools under ``base``; a password has to come from ``MLFLOW_TRACKING_USERNAME`` and ``..._PASSWORD``."""
+    found = sorted((base.resolve() / FOLDER).glob(f"*/{_DESCRIPTION}"))
+    return [Spool(json.loads(path.read_text(encoding="utf-8"))["tracking_uri"], path.parent) for path in found]
+
+
+def current() -> Spool | None:
+    """The spool this process, or the driver that started it, records to; None when it writes to its store directly."""
+    target, uri = os.environ.get(_TARGET), os.environ.get(TRACKING_URI, "")
+    if not target or not uri.startswith("sqlite:///"):
+        return None
+    return Spool(target, Path(uri.removeprefix("sqlite:///")).parent)
+
+
+@contextmanager
+def bounded_patience() -> Iterator[None]:
+    """Ten seconds of patience per call inside the block, where the user has not set their own, and no chatter."""
+    given = {name: os.environ.get(name) for name in (*_PATIENCE, *_QUIET)}
+    os.environ |= {name: value for name, value in (_PATIENCE | _QUIET).items() if not given[name]}
+    try:
+        yield
+    finally:
+        _restore(given)
+
+
+@contextmanager
+def redirected(base: Path) -> Iterator[Spool | None]:
+    """Record to a spool inside the block if the tracking store is a server; yields the spool this process opened.
+
+    Children inherit it through the environment. Inside a child, and for a local store, nothing changes and None is
+    yielded.
+    """
+    uri = mlflow.get_tracking_uri()
+    if not is_remote(uri):
+        yield None
+        return
+    spool = open_spool(uri, base)
+    given = {name: os.environ.get(name) for name in (TRACKING_URI, _TARGET)}
+    os.environ |= {TRACKING_URI: spool.uri, _TARGET: uri}
+    # A script that chose its server with set_tracking_uri would go on talking to it.
+    chosen_by_script = mlflow.get_tracking_uri() == uri
+    if chosen_by_script:
+        mlflow.set_tracking_uri(spool.uri)
+    try:
+        with bounded_patience():
+            yield spool
+    finally:
+        _restore(given)
+        if chosen_by_script:
+            mlflow.set_tracking_uri(uri)
+
+
+def _restore(environment: dict[str, str | None]) -> None:
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -1,0 +1,68 @@
+"""Attribution of scored trials: it adds up, in every table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from steps.attribute.integrated_gradients import Attribution
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.predict import attribution
+from steps.predict.unseen import Unseen
+from steps.trained_on import TrainedOn
+
+
+@pytest.fixture(scope="module")
+def found(network: Any, unseen: Unseen, trained: TrainedOn) -> Attribution:
+    return attribution.attribute(network, unseen, attribution.baseline_values("mean", trained), steps=32)
+
+
+def test_features_add_up_to_the_change_from_the_baseline(
+    found: Attribution, network: Any, unseen: Unseen, trained: TrainedOn
+) -> None:
+    sums = attribution.by_feature(unseen, found, trained)
+    whole = attribution.completeness(unseen, found)
+    assert sums[["subject", "trial"]].equals(whole[["subject", "trial"]])
+    left = sums[list(trained.features)].sum(axis=1) - (whole["output"] - whole["baseline_output"])
+    np.testing.assert_allclose(left.abs(), whole["completeness_error"], atol=1e-6)
+    assert whole["relative_error"].max() < attribution.TOLERANCE
+    np.testing.assert_allclose(whole["output"], network(unseen.values).numpy()[:, 0], rtol=1e-5)
+    at_mean = network(np.asarray([trained.mean], np.float32)).numpy()[0, 0]
+    np.testing.assert_allclose(whole["baseline_output"], at_mean, rtol=1e-5)
+
+
+def test_the_long_table_holds_every_value(found: Attribution, unseen: Unseen, trained: TrainedOn) -> None:
+    table = attribution.attribution_table(unseen, found, trained).to_pandas()
+    assert list(table.columns) == ["subject", "trial", "time", *trained.features]
+    subject, trial = unseen.subjects[4], unseen.trials[4]
+    one = table[(table["subject"] == subject) & (table["trial"] == trial)]
+    assert one["time"].tolist() == trained.time
+    np.testing.assert_array_equal(one[list(trained.features)], found.attributions[4])
+
+
+def test_every_subject_counts_the_same(found: Attribution, unseen: Unseen, trained: TrainedOn) -> None:
+    per_subject = [np.abs(found.attributions[unseen.subjects == name]).mean(axis=0) for name in set(unseen.subjects)]
+    expected = np.mean(per_subject, axis=0)
+    np.testing.assert_allclose(attribution.mean_absolute(unseen, found), expected.T, rtol=1e-5)
+    table = attribution.importance(unseen, found, trained).set_index("feature")
+    np.testing.assert_allclose(table.loc[trained.features, "importance"], expected.mean(axis=0), rtol=1e-5)
+    assert sorted(table["rank"]) == [1, 2, 3, 4, 5, 6]
+
+
+def test_baselines_are_those_stored_with_the_model(small_study: Dataset, trained: TrainedOn) -> None:
+    patients = small_study.values[~small_study.is_control]
+    controls = small_study.values[small_study.is_control]
+    np.testing.assert_allclose(attribution.baseline_values("mean", trained), patients.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(attribution.baseline_values("control", trained), controls.mean(axis=0), rtol=1e-5)
+    assert not attribution.baseline_values("zero", trained).any()
+
+
+def test_a_baseline_that_is_not_there_is_refused(trained: TrainedOn) -> None:
+    without = trained.model_copy(update={"control_mean": None})
+    with pytest.raises(UserError, match="baseline=control, but the model's training had no control group"):
+        attribution.baseline_values("control", without)
+    with pytest.raises(UserError, match="baseline=median is not stored with the model, expected mean, control or zero"):
+        attribution.baseline_values("median", trained)

@@ -1,0 +1,158 @@
+"""The whole step on a real store: what is recorded, and that nothing is when it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.predict.__main__ import score_source
+from steps.tracking import record, registry
+from steps.tracking.session import step_run
+from tests.predict.helpers import long_table
+from tests.tracking.helpers import as_bytes
+
+TABLES = {"predictions.csv", "subjects.csv", "feature_importance.csv", "attribution_by_feature.csv", "completeness.csv"}
+FIGURES = {f"{name}.{suffix}" for name in ("probabilities", "attribution_map") for suffix in ("png", "svg")}
+
+
+@pytest.fixture
+def registered(store: Path, network: Any, summary: dict[str, Any]) -> Path:
+    """A store with one registered version, whose evidence names a threshold."""
+    with step_run("train", {}) as run:
+        uri = record.log_deployable_model(as_bytes(network), network.input_shape[1:], summary)
+    registry.register(run.info.run_id, uri, {"threshold": "0.43"}, "evidence")
+    return store
+
+
+def predicted(source: str, **parameters: Any) -> Run:
+    """Run the step with defaults and return its newest run."""
+    given = {name: PARAMETERS[name].default for name in ENTRY_POINTS["predict"]} | {"source": source} | parameters
+    try:
+        score_source(given)
+    finally:
+        (run,) = MlflowClient().search_runs(
+            ["1"], "tags.entry_point = 'predict'", order_by=["attributes.start_time DESC"], max_results=1
+        )
+    return MlflowClient().get_run(run.info.run_id)  # a search leaves the inputs out
+
+
+def artifacts(run: Run) -> set[str]:
+    return {item.path for item in MlflowClient().list_artifacts(run.info.run_id)}
+
+
+def table(run: Run, name: str) -> pd.DataFrame:
+    path = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=name)
+    return pd.read_csv(path, dtype={"subject": str, "trial": str})
+
+
+def test_unlabelled_recordings_are_scored_and_explained(
+    registered: Path, new_people: Dataset, network: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long_table(new_people, labels=False).to_csv("new.csv", index=False)
+    run = predicted("new.csv")
+    assert artifacts(run) == {"packages.json", "attribution.parquet", *TABLES, *FIGURES}
+    predictions = table(run, "predictions.csv")
+    assert predictions["subject"].tolist() == new_people.subjects.tolist()
+    assert "label" not in predictions
+    np.testing.assert_allclose(predictions["probability"], network(new_people.values).numpy()[:, 0], rtol=1e-5)
+    assert set(predictions["threshold"]) == {0.43}, "the version's own evidence"
+    tags, metrics = run.data.tags, run.data.metrics
+    assert (tags["model_uri"], tags["threshold"]) == ("models:/fear-classifier/1", "0.43")
+    assert metrics["trials"] == len(new_people.labels)
+    assert metrics["unusual_trials"] == predictions["unusual"].sum()
+    assert not any("auc" in name for name in metrics)
+    (given,) = run.inputs.dataset_inputs
+    assert given.dataset.digest == tags["dataset_digest"][:32]
+    assert json.loads(given.dataset.source)["uri"] == (registered / "new.csv").as_uri()
+    (used,) = run.inputs.model_inputs
+    assert used.model_id == registry.resolve("models:/fear-classifier/1").model_id
+    assert f"{len(new_people.labels)} trials of 5 subjects scored by models:/fear-classifier/1" in tags[
+        "mlflow.note.content"
+    ].replace("\\", "")
+    assert "models:/fear-classifier/1" in capsys.readouterr().out
+
+
+def test_every_table_of_the_attribution_adds_up(registered: Path, new_people: Dataset) -> None:
+    long_table(new_people).to_parquet("new.parquet", index=False)
+    run = predicted("new.parquet", baseline="zero", steps=16)
+    path = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="attribution.parquet")
+    whole = pq.read_table(path).to_pandas()
+    by_feature = table(run, "attribution_by_feature.csv").set_index(["subject", "trial"])
+    sums = whole.drop(columns="time").groupby(["subject", "trial"], observed=True, sort=False).sum()
+    np.testing.assert_allclose(sums.loc[by_feature.index], by_feature, atol=1e-5)
+    added = table(run, "completeness.csv").set_index(["subject", "trial"])
+    left = by_feature.sum(axis=1) - (added["output"] - added["baseline_output"])
+    np.testing.assert_allclose(left.abs(), added["completeness_error"], atol=1e-6)
+    assert run.data.metrics["completeness_error_max"] == pytest.approx(added["relative_error"].max())
+
+
+def test_labels_give_metrics_with_intervals(registered: Path, new_people: Dataset) -> None:
+    new_people.save(registered / "dataset")
+    run = predicted("dataset", threshold="0.5")
+    metrics = run.data.metrics
+    assert metrics["pooled/auc_low"] <= metrics["pooled/auc"] <= metrics["pooled/auc_high"]
+    assert "subject/threshold_0.5/accuracy" in metrics
+    path = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="summary.json")
+    document = json.loads(Path(path).read_text())
+    assert document["new_subjects"]["counts"]["subjects"] == 4, "without the control"
+
+
+def test_subjects_of_the_training_are_flagged_loudly(
+    registered: Path, small_study: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long_table(small_study.of_subjects(["S01", "S02"])).to_csv("seen.csv", index=False)
+    run = predicted("seen.csv")
+    assert set(table(run, "predictions.csv")["in_training"]) == {1}
+    assert run.data.tags["subjects_in_training"] == "2"
+    assert "**Warning:** the model was FITTED ON 2 of these 2 subjects" in run.data.tags["mlflow.note.content"]
+    assert "warning: the model was FITTED ON 2 of these 2 subjects (S01, S02)" in capsys.readouterr().err
+    names = {name for name in run.data.metrics if "accuracy" in name}
+    assert names
+    assert all(name.startswith("trained_subjects/") for name in names)
+
+
+def test_a_source_in_the_store_is_found_by_its_uri(registered: Path, new_people: Dataset) -> None:
+    new_people.save(registered / "folder")
+    with step_run("prepare", {}) as prepare:
+        MlflowClient().log_artifacts(prepare.info.run_id, "folder", "dataset")
+    run = predicted(f"runs:/{prepare.info.run_id}/dataset")
+    assert run.data.metrics["trials"] == len(new_people.labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": "simulated"}, "predict needs the recordings to score"),
+        ({"model_uri": "models:/fear-classifier@champion"}, "no alias 'champion'; it has version 1"),
+        ({"threshold": "2"}, "threshold is '2'"),
+        ({"source": "wrong.csv"}, "not the model's: missing 'ankle_moment_x'"),
+        ({"source": "short.csv"}, "has 11 time points, expected 21"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_half_written(
+    registered: Path, new_people: Dataset, change: dict[str, Any], message: str
+) -> None:
+    good = long_table(new_people)
+    good.to_csv("new.csv", index=False)
+    good.rename(columns={"ankle_moment_x": "heart_rate"}).to_csv("wrong.csv", index=False)
+    good[good["time"] <= 50].to_csv("short.csv", index=False)
+    with pytest.raises(UserError, match=message) as error:
+        predicted(**{"source": "new.csv"} | change)
+    assert "\n" not in str(error.value)
+    (run,) = MlflowClient().search_runs(["1"], "tags.entry_point = 'predict'")
+    assert run.info.status == "FAILED"
+    assert artifacts(run) == {"packages.json"}
+    assert not run.data.metrics
+    assert not run.inputs.dataset_inputs

@@ -1,0 +1,129 @@
+"""Scores, decisions, flags, and metrics that keep new and trained subjects apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from steps.errors import UserError
+from steps.predict.scores import by_subject, choose_threshold, performance, performance_metrics, score
+from steps.predict.unseen import Unseen
+from steps.trained_on import TrainedOn
+
+
+class _Fixed:
+    """A network that says for each trial what it is told to."""
+
+    def __init__(self, probabilities: np.ndarray) -> None:
+        self._left = probabilities
+
+    def __call__(self, inputs: np.ndarray, *, training: bool) -> np.ndarray:
+        assert not training
+        now, self._left = self._left[: len(inputs)], self._left[len(inputs) :]
+        return now[:, None]
+
+
+def scored(unseen: Unseen, trained: TrainedOn, threshold: float = 0.5) -> pd.DataFrame:
+    probabilities = np.random.default_rng(3).uniform(size=len(unseen.trials))
+    return score(_Fixed(probabilities), unseen, trained, threshold)
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence", "expected"),
+    [("auto", None, 0.5), ("auto", "0.43", 0.43), ("0.35", "0.43", 0.35), ("0.35", None, 0.35)],
+)
+def test_the_threshold_is_the_users_else_the_models_else_a_half(
+    text: str, evidence: str | None, expected: float
+) -> None:
+    assert choose_threshold(text, evidence) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence", "named"),
+    [
+        ("1.5", None, "threshold is '1.5'"),
+        ("0.5,0.4", None, "threshold is '0.5,0.4'"),
+        ("high", None, "threshold is 'high'"),
+        ("auto", "nan", "the model version's tag threshold is 'nan'"),
+    ],
+)
+def test_a_threshold_that_is_none_is_refused(text: str, evidence: str | None, named: str) -> None:
+    with pytest.raises(UserError, match=f"{named}, expected 'auto' or a number between 0 and 1"):
+        choose_threshold(text, evidence)
+
+
+def test_probabilities_are_the_networks_and_decisions_follow(unseen: Unseen, trained: TrainedOn, network: Any) -> None:
+    expected = network(unseen.values).numpy()[:, 0].astype(float)
+    threshold = float(np.median(expected))
+    table = score(network, unseen, trained, threshold)
+    np.testing.assert_allclose(table["probability"], expected, rtol=1e-6)
+    assert table["decision"].tolist() == (table["probability"] >= threshold).astype(int).tolist()
+    assert set(table["threshold"]) == {threshold}
+    assert list(table.columns) == [
+        *("subject", "trial", "group", "label", "probability", "decision", "threshold", "distance", "unusual"),
+        "in_training",
+    ]
+
+
+def test_distance_is_in_standard_deviations_of_the_training_trials(unseen: Unseen, trained: TrainedOn) -> None:
+    mean, sd = np.asarray(trained.mean), np.asarray(trained.sd)
+    far = np.stack([mean, mean + 2 * sd, mean - 40 * sd] + [mean] * (len(unseen.trials) - 3)).astype(np.float32)
+    table = scored(replace(unseen, values=far), trained)
+    np.testing.assert_allclose(table["distance"][:4], [0, 2, 40, 0], atol=1e-4)
+    assert table["unusual"][:4].tolist() == [0, int(trained.usual_distance < 2), 1, 0]
+
+
+def test_without_labels_there_is_no_column_and_controls_have_none(unseen: Unseen, trained: TrainedOn) -> None:
+    assert "label" not in scored(replace(unseen, labels=None), trained)
+    table = scored(unseen, trained)
+    assert table["label"].isna().tolist() == unseen.is_control.tolist()
+
+
+def test_a_subjects_probability_is_the_mean_of_its_trials(unseen: Unseen, trained: TrainedOn) -> None:
+    table = scored(unseen, trained)
+    subjects = by_subject(table, 0.5).set_index("subject")
+    assert sorted(subjects.index) == sorted(set(unseen.subjects))  # controls too
+    for name, row in subjects.iterrows():
+        own = table[table["subject"] == name]
+        assert row["probability"] == pytest.approx(own["probability"].mean())
+        assert row["decision"] == int(own["probability"].mean() >= 0.5)
+        assert row["trials"] == len(own)
+
+
+def test_performance_is_scikit_learns_without_controls(unseen: Unseen, trained: TrainedOn) -> None:
+    table = scored(unseen, trained, 0.4)
+    patients = table[table["group"] == "patient"]
+    labels = patients["label"].astype(int)
+    found = performance_metrics(performance(table, 0.4, seed=0))
+    assert found["pooled/auc"] == pytest.approx(roc_auc_score(labels, patients["probability"]))
+    assert found["pooled/threshold_0.4/balanced_accuracy"] == pytest.approx(
+        balanced_accuracy_score(labels, patients["decision"])
+    )
+    assert found["pooled/auc_low"] <= found["pooled/auc"] <= found["pooled/auc_high"]
+    assert not any(name.startswith("trained_subjects") for name in found)
+
+
+def test_trained_subjects_never_enter_the_metrics_of_new_ones(unseen: Unseen, trained: TrainedOn) -> None:
+    known = unseen.subjects == unseen.subjects[-1]
+    table = scored(replace(unseen, in_training=known), trained)
+    found = performance(table, 0.5, seed=0)
+    counted = {name: document["counts"]["trials"] for name, document in found.items()}
+    assert counted == {
+        "new_subjects": int((~known & ~unseen.is_control).sum()),
+        "trained_subjects": int((known & ~unseen.is_control).sum()),
+    }
+    assert "trained_subjects/pooled/threshold_0.5/accuracy" in performance_metrics(found)
+    everybody = performance(scored(replace(unseen, in_training=~unseen.is_control), trained), 0.5, seed=0)
+    assert set(everybody) == {"trained_subjects"}
+
+
+def test_one_class_has_no_auc(unseen: Unseen, trained: TrainedOn) -> None:
+    table = scored(replace(unseen, labels=np.zeros_like(unseen.trials, dtype=np.int8)), trained)
+    found = performance_metrics(performance(table, 0.5, seed=0))
+    assert "pooled/auc" not in found
+    assert "pooled/threshold_0.5/accuracy" in found

@@ -1,0 +1,107 @@
+"""`mlflow models serve`, really: the same numbers over HTTP as from the step, and clear refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from steps.predict.scores import score
+from steps.predict.unseen import Unseen
+from steps.tracking import record, registry
+from steps.tracking.session import step_run
+from steps.trained_on import TrainedOn
+from tests.conftest import clean_environment
+from tests.tracking.helpers import as_bytes
+
+
+@pytest.fixture
+def served(store: Path, network: Any, summary: dict[str, Any]) -> Iterator[str]:
+    """The registered model behind a server on a free port of the loopback address."""
+    with step_run("train", {}) as run:
+        uri = record.log_deployable_model(as_bytes(network), network.input_shape[1:], summary)
+    registry.register(run.info.run_id, uri, {}, "evidence")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/fear-classifier@challenger"),
+        *("--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)),
+    ]
+    environment = clean_environment(f"sqlite:///{store / 'mlflow.db'}")
+    address = f"http://127.0.0.1:{port}"
+    with (store / "log").open("w") as log:
+        # A session of its own: the server has workers, and all of them are to end with it.
+        process = subprocess.Popen(command, cwd=store, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            deadline = time.monotonic() + 120
+            while not _is_up(address):
+                assert process.poll() is None, (store / "log").read_text()[-2000:]
+                assert time.monotonic() < deadline, (store / "log").read_text()[-2000:]
+                time.sleep(0.3)
+            yield address
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
+    assert "type hint" not in (store / "log").read_text()
+
+
+def _is_up(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/ping", timeout=2) as answer:  # noqa: S310 - our own server
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def ask(address: str, **body: Any) -> tuple[int, Any]:
+    """Status and content of the answer to a scoring request."""
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{address}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_a_served_model_gives_the_numbers_of_predict(
+    served: str, unseen: Unseen, trained: TrainedOn, network: Any
+) -> None:
+    trials = unseen.values[:3].tolist()
+    for threshold in (0.5, 0.1):
+        expected = score(network, unseen, trained, threshold)[:3]
+        for key in ("inputs", "instances"):
+            status, answer = ask(served, **{key: trials}, params={"threshold": threshold})
+            assert status == 200
+            found = pd.DataFrame(answer["predictions"])
+            columns = ["probability", "decision", "distance", "unusual"]
+            pd.testing.assert_frame_equal(found, expected[columns], check_dtype=False, rtol=1e-5)
+    assert ask(served, inputs=trials)[1] == ask(served, inputs=trials, params={"threshold": 0.5})[1]
+
+    broken = unseen.values[:1].tolist()
+    broken[0][2][1] = float("nan")
+    refused = {
+        "a NaN": ({"inputs": broken}, "trial 0 holds nan for feature 'ankle_moment_y' at time point 2"),
+        "too few features": ({"inputs": [[row[1:] for row in trials[0]]]}, "(-1, 21, 6)"),
+        "one trial without its axis": ({"inputs": trials[0]}, "(-1, 21, 6)"),
+        "text": ({"inputs": [[["high"] * 6] * 21]}, "high"),
+        "a threshold beyond 1": ({"inputs": trials, "params": {"threshold": 2}}, "threshold is 2.0, expected a prob"),
+    }
+    for case, (body, message) in refused.items():
+        status, text = ask(served, **body)
+        assert status == 400, case
+        assert message in text, (case, text)

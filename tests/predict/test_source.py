@@ -1,0 +1,104 @@
+"""Reading recordings to score: the same trials from every form, labels or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.predict.source import Recorded, is_uri, read_source
+from steps.predict.unseen import fit_to_model
+from steps.trained_on import TrainedOn
+from tests.predict.helpers import long_table, write_folder
+
+
+def write(form: str, people: Dataset, folder: Path) -> str:
+    labels = not form.startswith("unlabelled")
+    if form.endswith("folder"):
+        write_folder(people, folder / "study", labels=labels)
+        return str(folder / "study")
+    if form == "artifact":
+        people.save(folder / "dataset")
+        return str(folder / "dataset")
+    path = folder / f"recordings.{form.rpartition(' ')[2]}"
+    table = long_table(people, labels=labels)
+    if path.suffix == ".csv":
+        table.to_csv(path, index=False)
+    else:
+        table.to_parquet(path, index=False)
+    return str(path)
+
+
+FORMS = ("labelled csv", "unlabelled csv", "unlabelled parquet", "labelled folder", "unlabelled folder", "artifact")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_trials(form: str, new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
+    found = fit_to_model(read_source(write(form, new_people, tmp_path)), trained)
+    np.testing.assert_array_equal(found.values, new_people.values)
+    assert found.subjects.tolist() == new_people.subjects.tolist()
+    assert found.is_control.tolist() == new_people.is_control.tolist()
+    if form.startswith("unlabelled"):
+        assert found.labels is None
+    else:
+        assert found.labels is not None
+        assert found.labels.tolist() == new_people.labels.tolist()
+
+
+def test_one_trial_of_one_subject_is_enough(new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
+    first = np.arange(len(new_people.labels)) == 0
+    source = write("unlabelled csv", new_people.select(first), tmp_path)
+    assert fit_to_model(read_source(source), trained).values.shape == (1, *trained.shape)
+
+
+def test_labels_for_some_only_are_refused(new_people: Dataset, tmp_path: Path) -> None:
+    table = long_table(new_people)
+    table.loc[table["subject"] == "N02", "label"] = ""
+    table.to_csv(tmp_path / "half.csv", index=False)
+    with pytest.raises(UserError, match=r"half\.csv, row \d+ \(subject 'N02'.*label is '', expected a label"):
+        read_source(str(tmp_path / "half.csv"))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("simulated", "predict needs the recordings to score: -P source="),
+        ("nowhere.csv", "source 'nowhere.csv' does not exist"),
+        ("text.txt", r"source 'text.txt' ends in '.txt', expected a folder with participants/"),
+        (".", r"has no folder participants/, expected .* or participants/<subject>/<trial>.csv"),
+    ],
+)
+def test_what_cannot_be_read_is_said(
+    source: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text.txt").write_text("hello")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        read_source(source)
+
+
+def test_a_misplaced_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "participants" / "a.csv"
+    path.parent.mkdir()
+    path.write_text("x\n1\n2\n")
+    with pytest.raises(UserError, match=r"participants/a\.csv is out of place"):
+        read_source(str(tmp_path))
+
+
+def test_gaps_are_an_error_unless_allowed(new_people: Dataset, tmp_path: Path) -> None:
+    table = long_table(new_people, labels=False)
+    table.loc[5, table.columns[-1]] = None
+    table.to_csv(tmp_path / "gap.csv", index=False)
+    with pytest.raises(UserError, match="max_gap"):
+        read_source(str(tmp_path / "gap.csv"))
+    filled: Recorded = read_source(str(tmp_path / "gap.csv"), max_gap=1)
+    assert filled.notes[0].startswith("Interpolated 0 missing time points and 1 missing values")
+
+
+def test_uris_are_told_from_paths() -> None:
+    assert is_uri("runs:/abc/dataset")
+    assert is_uri("s3://bucket/dataset")
+    assert not is_uri("study/recordings.csv")

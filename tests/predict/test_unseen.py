@@ -1,0 +1,38 @@
+"""What is scored: sorted, told apart from the training, with a digest that means it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from steps.predict.source import Recorded
+from steps.predict.unseen import Unseen, fit_to_model
+from steps.trained_on import TrainedOn
+
+
+def test_trials_come_out_sorted_whatever_their_order(recorded: Recorded, unseen: Unseen, trained: TrainedOn) -> None:
+    backwards = replace(recorded, recordings=recorded.recordings[::-1], trials=recorded.trials[::-1])
+    found = fit_to_model(backwards, trained)
+    assert found.subjects.tolist() == sorted(found.subjects)
+    np.testing.assert_array_equal(found.values, unseen.values)
+    assert found.digest == unseen.digest
+
+
+def test_subjects_of_the_training_are_known_in_any_case(recorded: Recorded, trained: TrainedOn) -> None:
+    assert not fit_to_model(recorded, trained).in_training.any()
+    first = recorded.recordings[0]
+    known = replace(first, subject=trained.subjects[0].lower())
+    found = fit_to_model(replace(recorded, recordings=(known, *recorded.recordings[1:])), trained)
+    assert found.subjects[found.in_training].tolist() == [trained.subjects[0].lower()]
+
+
+def test_the_digest_sees_values_names_and_labels(recorded: Recorded, unseen: Unseen, trained: TrainedOn) -> None:
+    first = recorded.recordings[0]
+    changes = (
+        replace(recorded, has_labels=False),
+        replace(recorded, recordings=(replace(first, values=first.values + 1), *recorded.recordings[1:])),
+        replace(recorded, recordings=(replace(first, subject="M01"), *recorded.recordings[1:])),
+    )
+    digests = {fit_to_model(change, trained).digest for change in changes}
+    assert len(digests | {unseen.digest}) == 4

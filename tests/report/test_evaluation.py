@@ -1,0 +1,51 @@
+"""The statistics beside the results."""
+
+from __future__ import annotations
+
+from steps.report.evaluation import chance_table, evaluation
+from tests.report.conftest import MakeReport
+
+
+def test_chance_is_told_for_every_level(make_report: MakeReport) -> None:
+    data = make_report()
+    table = chance_table(data.summary)
+    assert table is not None
+    rows = {(row[0].text, row[1].text): [cell.text for cell in row[2:]] for row in table.rows}
+    for level, unit in (("pooled", "trials"), ("subject", "subjects"), ("subject_vote", "subjects, majority vote")):
+        name, title = "threshold_0.43/balanced_accuracy", "balanced accuracy at 0.43"
+        tested = data.summary["permutation"][level][name]
+        coins = data.summary["chance"]["pooled" if level == "pooled" else "subject"]["balanced_accuracy"]
+        value, p_value, permuted, guessed = rows[title, unit]
+        assert value.startswith(f"{data.summary[level][name]['value']:.3f}")
+        assert float(p_value) == float(f"{tested['p_value']:.2g}")
+        assert (permuted, guessed) == (f"{tested['null_quantile']:.3f}", f"{coins:.3f}")
+    assert rows["AUC", "subjects"][3] == "–"  # coins have no order
+    assert ("balanced accuracy in-fold", "subjects") in rows
+
+
+def test_thresholds_of_the_folds_are_told_with_their_spread(make_report: MakeReport) -> None:
+    data = make_report()
+    found = data.summary["in_fold"]
+    text = " ".join(evaluation(data.summary).in_fold)
+    assert f"{found['mean']:.2f} on average (SD {found['sd']:.2f})" in text
+    assert f"from {found['min']:.2f} to {found['max']:.2f} over 8 folds" in text
+    assert "stopped the training" in text
+    assert "could not choose" not in text
+    fewer = {**data.summary, "in_fold": found | {"fallback_folds": 3, "fallback": 0.5}}
+    text = " ".join(evaluation(fewer).in_fold)
+    assert "over 5 folds" in text
+    assert "In 3 of 8 folds" in text
+
+
+def test_without_them_nothing_is_said(make_report: MakeReport) -> None:
+    summary = {
+        name: value for name, value in make_report().summary.items() if name not in {"in_fold", "permutation", "chance"}
+    }
+    found = evaluation(summary)
+    assert (found.chance, found.chance_notes, found.in_fold, found.spread, found.spread_notes) == (
+        None,
+        (),
+        (),
+        None,
+        (),
+    )

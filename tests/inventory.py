@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import pytest
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -105,6 +106,12 @@ def inventory(client: MlflowClient, experiment: str, ignored_tags: str = "$^") -
         experiment: name of the experiment.
         ignored_tags: regular expression of tags that belong to the copying, not to what is copied.
     """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        return _inventory(client, experiment, ignored_tags)
+
+
+def _inventory(client: MlflowClient, experiment: str, ignored_tags: str) -> Inventory:
     found = client.get_experiment_by_name(experiment)
     assert found is not None, f"no experiment {experiment}"
     runs = list(_pages(lambda token: client.search_runs([found.experiment_id], "", ViewType.ALL, 1000, None, token)))

@@ -22,6 +22,7 @@ from psycopg2 import sql
 
 from steps.dataset import Dataset
 from steps.errors import UserError
+from steps.prepare.read import shown
 from steps.tracking import lineage, record
 from steps.tracking.children import run_step
 from steps.tracking.session import step_run
@@ -159,7 +160,7 @@ def test_parameters_pass_from_the_driver_to_a_step_unharmed(
         assert manifest["source"] == str(nasty_source)
         with pytest.raises(UserError, match="step prepare failed"):
             run_step("prepare", {"source": str(nasty_source), "positive_label": NASTY}, run)
-    assert f"error: positive_label is {NASTY!r}, which is no label of the data" in capfd.readouterr().err
+    assert f"error: positive_label is {shown(NASTY)}, which is no label of the data" in capfd.readouterr().err
     assert not pwned.exists()
 
 

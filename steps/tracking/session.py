@@ -26,7 +26,7 @@ from steps.errors import UserError
 from steps.tracking import push
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.replicator import FAILURES, recording
-from steps.tracking.spool import TRACKING_URI, current, reachable, show_uri
+from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
@@ -89,8 +89,9 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
 
 def _open_store() -> MlflowClient:
     try:
-        client = MlflowClient()
-        client.get_experiment(_DEFAULT_EXPERIMENT_ID)
+        with making(mlflow.get_tracking_uri()):
+            client = MlflowClient()
+            client.get_experiment(_DEFAULT_EXPERIMENT_ID)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = show_uri(str(error).strip().splitlines()[0])
         raise UserError(f"cannot open the tracking store {show_uri(mlflow.get_tracking_uri())}: {reason}") from error

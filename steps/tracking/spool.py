@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,7 +112,24 @@ def open_spool(target: str, base: Path) -> Spool:
     folder = base.resolve() / FOLDER / hashlib.sha256(shown.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _DESCRIPTION).write_text(json.dumps({"tracking_uri": shown}) + "\n", encoding="utf-8")
-    return Spool(target, folder)
+    spool = Spool(target, folder)
+    with making(spool.uri):
+        spool.client().search_experiments(max_results=1)
+    return spool
+
+
+@contextmanager
+def making(uri: str) -> Iterator[None]:
+    """To be held while a SQLite store is opened for the first time.
+
+    MLflow makes the tables of a tracking store without a lock: of two processes that do it at once, one fails.
+    """
+    if not uri.startswith("sqlite"):
+        yield
+        return
+    name = f"fear-store-{os.getuid()}-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
+    with FileLock(Path(tempfile.gettempdir()) / name):
+        yield
 
 
 def spools(base: Path) -> list[Spool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -11,6 +13,7 @@ from mlflow import MlflowClient
 from steps.errors import UserError
 from steps.tracking.session import EXPERIMENT, absolute_uri, step_run
 from steps.tracking.spool import show_uri
+from tests.conftest import ROOT, clean_environment
 
 
 @pytest.mark.parametrize(
@@ -110,3 +113,14 @@ def test_a_deleted_experiment_is_explained(store: Path) -> None:
     client.delete_experiment(client.create_experiment(EXPERIMENT))
     with pytest.raises(UserError, match=r"was deleted; restore it with 'mlflow experiments restore"), step_run("x", {}):
         pass
+
+
+def test_a_new_store_can_be_opened_by_several_at_once(tmp_path: Path) -> None:
+    code = "from steps.tracking.session import step_run\nwith step_run('prepare', {}): pass"
+    environment = clean_environment(f"sqlite:///{tmp_path / 'mlflow.db'}") | {"PYTHONPATH": str(ROOT)}
+    starts = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    errors = [process.communicate(timeout=250)[1] for process in starts]
+    assert [process.returncode for process in starts] == [0, 0, 0], errors

@@ -24,7 +24,7 @@ _OF_THE_MACHINE = re.compile(
     r"|^workers$"
 )
 # What `evaluate` adds to the folds afterwards; training them again does not bring it back.
-_OF_EVALUATE = re.compile(r"^(test_|threshold_)")
+_OF_EVALUATE = re.compile(r"^(test_|threshold_|in_fold_)")
 
 # Columns whose cells are names, even where they look like numbers: subject 007 is not subject 7.
 _NAMES = {"subject", "trial", "feature"}

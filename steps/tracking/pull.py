@@ -74,8 +74,11 @@ class _Pull:
         return names.identifiers[run.info.run_id]
 
     def _children(self, run: Run) -> Iterator[Run]:
+        """Children, theirs, and so on."""
         children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
-        return push.pages(partial(self._there.search_runs, [run.info.experiment_id], children, max_results=1000))
+        for child in push.pages(partial(self._there.search_runs, [run.info.experiment_id], children, max_results=1000)):
+            yield child
+            yield from self._children(child)
 
     def _make(self, run: Run, names: Names) -> None:
         if run.info.run_id in names.identifiers:

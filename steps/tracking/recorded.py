@@ -20,7 +20,7 @@ from steps.dataset import MANIFEST_FILE, Manifest
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
-from steps.tracking import lineage
+from steps.tracking import lineage, pull
 from steps.tracking.environment import ROOT
 from steps.tracking.reuse import IDENTITY_TAG
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT, PARAMETERS_TAG
@@ -59,6 +59,7 @@ def find(run_id: str, experiment_id: str) -> Run:
         study = client.get_experiment_by_name(EXPERIMENT)
         places = dict.fromkeys([*([study.experiment_id] if study else []), experiment_id])
         for place in places:
+            pull.fetch(place, f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'")
             # A re-run is nested; it is not a study of its own.
             found = client.search_runs(
                 [place],
@@ -70,7 +71,7 @@ def find(run_id: str, experiment_id: str) -> Run:
                 return studies[0]
         raise UserError("no finished study to reproduce; first run: mlflow run ., or name a run: -P run_id=…")
     try:
-        run = client.get_run(run_id)
+        run = client.get_run(pull.local_run_id(run_id))
     except MlflowException as error:
         raise UserError(f"no run {run_id!r} in this store; expected the ID of a run to reproduce") from error
     kind = run.data.tags.get(ENTRY_POINT_TAG, "something else")
@@ -205,7 +206,7 @@ def _git(*arguments: str) -> str:
 
 def _run(run_id: str) -> Run | None:
     try:
-        return MlflowClient().get_run(run_id)
+        return MlflowClient().get_run(pull.local_run_id(run_id))
     except MlflowException:
         return None
 

@@ -90,7 +90,7 @@ def train(parameters: Mapping[str, Any]) -> None:
             "workers": workers,
             "training_s": float(times["training_time_s"].sum()),
             "training_s_mean_per_fold": float(times["training_time_s"].mean()),
-            "peak_memory_mb": float(times["peak_memory_mb"].max()),
+            "peak_memory_mib": float(times["peak_memory_mib"].max()),
             "folds_wall_s": trained_s,
             "recording_wait_s": time.perf_counter() - before - trained_s,
             "total_wall_s": time.perf_counter() - started,

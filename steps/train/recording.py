@@ -18,7 +18,7 @@ from steps.train.splits import Fold
 from steps.train.worker import FoldRecord
 
 # Wall times of a fold's phases in seconds, and the memory of its process, in `runtime.csv`.
-_RUNTIME = ("epochs_trained", "training_time_s", "model_saving_s", "peak_memory_mb")
+_RUNTIME = ("epochs_trained", "training_time_s", "model_saving_s", "peak_memory_mib")
 
 
 class FoldRecorder:

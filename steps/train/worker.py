@@ -177,7 +177,10 @@ def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms
     summary: list[str] = []
     trained.model.summary(print_fn=summary.append, line_length=90)
     network = _as_bytes(trained.model)
-    metrics = trained.metrics() | {"model_saving_s": time.perf_counter() - before, "peak_memory_mb": _peak_memory_mb()}
+    metrics = trained.metrics() | {
+        "model_saving_s": time.perf_counter() - before,
+        "peak_memory_mib": _peak_memory_mib(),
+    }
     return FoldRecord(
         fold=fold,
         parameters={
@@ -216,7 +219,7 @@ def _as_bytes(model: keras.Model) -> bytes:
         return path.read_bytes()
 
 
-def _peak_memory_mb() -> float:
+def _peak_memory_mib() -> float:
     """Largest resident memory this process has had; Linux counts in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)

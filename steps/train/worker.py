@@ -201,7 +201,7 @@ def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms
             "validation_subjects": len(fold.validation_subjects),
             "test_subjects": len(fold.test_subjects),
         },
-        metrics=metrics,
+        metrics=trained.metrics() | costs,
         history=trained.history,
         timestamps_ms=trained.timestamps_ms,
         network=network,

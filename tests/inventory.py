@@ -128,8 +128,9 @@ def _inventory(client: MlflowClient, experiment: str, ignored_tags: str) -> Inve
 
 
 # What depends on when, where and how fast something was computed.
-_TIMED = re.compile(r"_s$|_s_mean|wall|inference_ms|^system/")
-_VOLATILE_FILES = re.compile(r"(^|/)(report\.(html|md)|runtime\.json|MLmodel)$")
+_TIMED = re.compile(r"_s$|_s_mean|wall|inference_ms|memory")
+_SAMPLED = "system/"  # how often depends on how long a step takes
+_VOLATILE_FILES = re.compile(r"(^|/)(report\.(html|md)|runtime\.(json|csv)|MLmodel)$")
 _VOLATILE_NAMES = re.compile(r"^(cwd|pid|reuse_key|mlflow\.note\.content|mlflow\.log-model\.history)$")
 
 
@@ -144,6 +145,7 @@ def settled(stock: Inventory) -> Inventory:
             metrics={
                 key: [(step, 0.0 if _TIMED.search(key) else value, 0) for step, value, _ in points]
                 for key, points in run.metrics.items()
+                if not key.startswith(_SAMPLED)
             },
             files=_steady_files(run.files),
             models=[

@@ -15,12 +15,12 @@ from tests.inventory import Inventory, differences, inventory, settled
 from tests.test_main import CHAIN, SMALL
 
 # A machine that has other work to do may take ten times as long.
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 TIMEOUT_S = 800
 
 EXPERIMENT = "Fear_Classification_Experiments"
 SUBJECTS = 4
-TINY: dict[str, Any] = {**SMALL, "simulated_subjects": SUBJECTS, "epochs": 2, "workers": 1}
+TINY: dict[str, Any] = {**SMALL, "simulated_subjects": SUBJECTS, "epochs": 2, "workers": 1, "baselines": "none"}
 SEEDS = {"first": 1, "second": 2}
 
 

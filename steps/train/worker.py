@@ -177,10 +177,7 @@ def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms
     summary: list[str] = []
     trained.model.summary(print_fn=summary.append, line_length=90)
     network = _as_bytes(trained.model)
-    metrics = trained.metrics() | {
-        "model_saving_s": time.perf_counter() - before,
-        "peak_memory_mib": _peak_memory_mib(),
-    }
+    costs = {"model_saving_s": time.perf_counter() - before, "peak_memory_mib": _peak_memory_mib()}
     return FoldRecord(
         fold=fold,
         parameters={

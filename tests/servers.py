@@ -49,11 +49,18 @@ class Server:
     The store survives `kill`, `stop` and `start`; so does the address.
     """
 
-    def __init__(self, folder: Path, backend_store_uri: str | None = None) -> None:
+    def __init__(self, folder: Path, backend_store_uri: str | None = None, disk: Path | None = None) -> None:
+        """A server that is not running yet.
+
+        Args:
+            folder: where its log goes, and its store unless told otherwise.
+            backend_store_uri: SQLite by default.
+            disk: where store and artifacts go, unlike the log.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.backend_store_uri = backend_store_uri or f"sqlite:///{folder / 'server.db'}"
-        self.artifacts = folder / "files"
+        self.backend_store_uri = backend_store_uri or f"sqlite:///{(disk or folder) / 'server.db'}"
+        self.artifacts = (disk or folder) / "files"
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -154,9 +161,9 @@ def is_healthy(uri: str) -> bool:
 
 
 @contextmanager
-def mlflow_server(folder: Path, backend_store_uri: str | None = None) -> Iterator[Server]:
+def mlflow_server(folder: Path, backend_store_uri: str | None = None, disk: Path | None = None) -> Iterator[Server]:
     """A running server; it is gone after the block, however it was left."""
-    server = Server(folder, backend_store_uri).start()
+    server = Server(folder, backend_store_uri, disk).start()
     try:
         yield server
     finally:
@@ -267,6 +274,11 @@ class SmallDisk:
     def left(self) -> int:
         """Bytes left."""
         return shutil.disk_usage(self.folder).free
+
+
+def can_mount() -> bool:
+    """Whether `small_disk` may work here."""
+    return os.getuid() == 0 and shutil.which("mount") is not None
 
 
 @contextmanager

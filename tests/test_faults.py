@@ -5,10 +5,15 @@ from __future__ import annotations
 import errno
 import http.client
 import os
+import shutil
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,9 +23,18 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from tests.inventory import differences, inventory
+from steps.dataset import Dataset
+from steps.tracking.push import Push
+from steps.tracking.replicator import FAILURES
+from steps.tracking.session import EXPERIMENT as STUDIES
+from steps.tracking.spool import Spool, open_spool
+from steps.tracking.tracker import MLflowTracker
+from tests.chaos import KILL, PATIENCE_S, PAUSE, Chaos, chaos
+from tests.conftest import ROOT, run_command
+from tests.inventory import Inventory, differences, inventory
 from tests.proxy import Fault, Kind, Met, Proxy, proxy_to
-from tests.servers import small_disk
+from tests.servers import Server, SmallDisk, can_mount, mlflow_server, small_disk
+from tests.tracking.test_push import OWN_TAGS, a_fold, missed
 
 BODY = b"0123456789" * 100
 
@@ -239,3 +253,108 @@ def test_an_inventory_shows_what_is_missing_doubled_or_different(
     assert found[0].startswith(f"runs > {expected}")
     place = " > ".join(expected.split(" is ")[0].split(" > ")[:4])
     assert [line for line in found if not line.startswith(f"runs > {place}")] == []
+
+
+@dataclass
+class Line:
+    """A client's way to a server that things happen to, with a spool at this end."""
+
+    spool: Spool
+    server: Server
+    proxy: Proxy
+    disk: SmallDisk | None
+
+    @property
+    def here(self) -> Inventory:
+        return inventory(self.spool.client(), STUDIES, OWN_TAGS)
+
+    @property
+    def there(self) -> Inventory:
+        """Also what was removed, under names that end in ``(deleted)``."""
+        return inventory(MlflowClient(self.server.uri), STUDIES, OWN_TAGS)
+
+    def assert_exactly_once(self) -> None:
+        there = self.there
+        kept = replace(there, runs={name: run for name, run in there.runs.items() if "(deleted)" not in name})
+        assert missed(self.here, kept) == []
+        counts = self.here.summary()
+        assert counts == kept.summary() | {"tags": counts["tags"]}
+
+    def sync(self) -> subprocess.CompletedProcess[str]:
+        command = (sys.executable, "-m", "steps.sync")
+        folder = self.spool.folder.parents[1]
+        return run_command(*command, cwd=folder, tracking_uri=self.proxy.uri, PYTHONPATH=str(ROOT))
+
+
+@pytest.fixture
+def line(store: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    """A spool in a user's folder for a real server behind a proxy, on a small disk where that can be had."""
+    user = store / "user"
+    user.mkdir()
+    with ExitStack() as stack:
+        disk = stack.enter_context(small_disk(store / "disk", megabytes=48)) if can_mount() else None
+        place = disk.folder if disk else store / "disk"
+        place.mkdir(exist_ok=True)
+        shutil.copy(empty_store, place / "server.db")
+        server = stack.enter_context(mlflow_server(store / "server", disk=place))
+        proxy = stack.enter_context(proxy_to(server.uri))
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", str(PATIENCE_S))
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        spool = open_spool(proxy.uri, user)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", spool.uri)
+        yield Line(spool, server, proxy, disk)
+
+
+def record_folds(experiment_id: str, train_run_id: str, manifest: Any, subjects: Sequence[str]) -> None:
+    with MLflowTracker(experiment_id=experiment_id, parent_run_id=train_run_id) as folds:
+        for subject in subjects:
+            a_fold(folds, subject, train_run_id, manifest)
+
+
+def copy_through_chaos(line: Line, chaos: Chaos, manifest: Any, folds: int) -> int:
+    """Record a study fold by fold and copy it as it grows, until the chaos is over; returns how many passes failed."""
+    client, experiment_id = line.spool.client(), line.spool.experiment(STUDIES)
+    train = client.create_run(experiment_id, run_name="train", tags={"entry_point": "train"}).info.run_id
+    push, failed, recorded = Push(line.spool), 0, 0
+    deadline = time.monotonic() + 240
+    while recorded < folds or not chaos.is_over:
+        assert time.monotonic() < deadline, "the faults did not end"
+        if recorded < folds:
+            record_folds(experiment_id, train, manifest, [f"S{recorded}"])
+            recorded += 1
+        else:  # something has to be copied until the last fault has been met
+            client.log_text(train, f"{time.monotonic()}", "last.txt")
+        try:
+            push.once(thorough=recorded % 3 == 0)
+        except FAILURES:
+            failed += 1
+            push = Push(line.spool)  # as another process would go on
+            time.sleep(0.1)
+    (model, *_) = client.search_logged_models([experiment_id])
+    client.create_registered_model("fear-classifier")
+    client.create_model_version("fear-classifier", model.artifact_location, model.source_run_id)
+    client.set_registered_model_alias("fear-classifier", "challenger", "1")
+    client.set_terminated(train)
+    return failed
+
+
+def assert_sync_completes(line: Line) -> None:
+    done = line.sync()
+    assert done.returncode == 0, done.stdout + done.stderr
+    line.assert_exactly_once()
+    before = line.there
+    again = line.sync()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "0 of 0 runs, 0 models and 0 registered versions" in again.stdout
+    assert differences(before, line.there, verbatim="") == []
+
+
+def test_twenty_five_faults_lose_nothing_and_double_nothing(line: Line, small_study: Dataset) -> None:
+    with chaos(1, line.server, line.proxy, line.disk) as faults:
+        faults.plan(network=24, kills=1, pauses=1, full_disks=1)
+        failed = copy_through_chaos(line, faults, small_study.manifest(), folds=6)
+    assert sum(faults.happened.values()) >= 25
+    assert {kind.value for kind in Kind} | {KILL, PAUSE} <= set(faults.happened)
+    assert failed > 5, "most of them were felt"
+    assert_sync_completes(line)

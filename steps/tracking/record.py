@@ -9,6 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -178,13 +179,16 @@ def _source(uri: str) -> Any:
             return CodeDatasetSource({"dataset_uri": uri})
 
 
-def log_deployable_model(network: bytes, shape: tuple[int, int], training: Mapping[str, Any]) -> str:
-    """Log the model for new people to the active run and return its URI.
+def log_deployable_model(
+    network: bytes, shape: tuple[int, int], training: Mapping[str, Any], run_id: str | None = None
+) -> str:
+    """Log the model for new people and return its URI.
 
     Args:
         network: content of its ``.keras`` file, from ``(trials, timesteps, features)`` to ``(trials, 1)``.
         shape: of a trial, ``(timesteps, features)``.
         training: what it was trained on, as `steps.train.deployable.training_summary` says; kept beside the network.
+        run_id: the run that made it, which ends here; the active one when left out.
     """
     signature = ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *shape))]),
@@ -198,7 +202,8 @@ def log_deployable_model(network: bytes, shape: tuple[int, int], training: Mappi
         ),
         params=ParamSchema([ParamSpec("threshold", DataType.double, 0.5)]),
     )
-    with tempfile.TemporaryDirectory() as folder:
+    scope = mlflow.start_run(run_id=run_id, nested=True) if run_id else nullcontext()
+    with tempfile.TemporaryDirectory() as folder, scope:
         file, summary = Path(folder) / "network.keras", Path(folder) / "training.json"
         file.write_bytes(network)
         summary.write_text(json.dumps(training), encoding="utf-8")

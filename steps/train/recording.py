@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import mlflow
 import pandas as pd
-from mlflow.entities import Run
 
 from steps.dataset import Manifest
 from steps.tracking import record
 from steps.tracking.tracker import MLflowTracker, TrackedRun
 from steps.train.splits import Fold
 from steps.train.worker import FoldRecord
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 # Wall times of a fold's phases in seconds, and the memory of its process, in `runtime.csv`.
 _RUNTIME = ("epochs_trained", "training_time_s", "model_saving_s", "peak_memory_mib")
@@ -60,8 +61,7 @@ class FoldRecorder:
         )
         self._log(run, found)
         self._tracker.flush()
-        with mlflow.start_run(run_id=run.run_id, nested=True):
-            uri = record.log_deployable_model(found.network, found.shape, training)
+        uri = record.log_deployable_model(found.network, found.shape, training, run.run_id)
         return {"deployable_run_id": run.run_id, "deployable_model_uri": uri}
 
     def _run_of(self, fold: Fold) -> TrackedRun:

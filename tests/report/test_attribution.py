@@ -85,4 +85,5 @@ def test_the_method_is_named(make_report: MakeReport) -> None:
 def test_an_attribution_without_checks_has_no_verdict(make_report: MakeReport) -> None:
     data = make_report(attribution_metrics={}, attribution_tables={})
     assert not any("checks" in sentence for sentence in sentences(data))
-    assert report_html(data).count("<figure") == 7
+    complete = report_html(make_report()).count("<figure")
+    assert 0 < report_html(data).count("<figure") < complete

@@ -19,7 +19,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError
@@ -72,12 +72,13 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     else:
         experiment_id = experiment()
         run_id = None
-        tags |= _project_tags(given) | {MLFLOW_RUN_NAME: run_name or entry_point}
+        tags |= _project_tags(given)
     # Worker processes and child projects inherit these, not the pointer run's.
     os.environ[_EXPERIMENT_ID] = experiment_id
     os.environ.pop(_EXPERIMENT_NAME, None)
     is_long = entry_point in _LONG
-    with mlflow.start_run(run_id=run_id, experiment_id=experiment_id, log_system_metrics=is_long) as run:
+    name = None if run_id else run_name or entry_point
+    with mlflow.start_run(run_id, experiment_id, run_name=name, log_system_metrics=is_long) as run:
         logged = client.get_run(run.info.run_id).data.params
         missing = [Param(k, str(v)) for k, v in parameters.items() if k not in logged]
         client.log_batch(run.info.run_id, params=missing, tags=[RunTag(k, v) for k, v in tags.items()])

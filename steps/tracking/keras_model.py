@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,14 @@ def log_network(run: Run, network: bytes, shape: tuple[int, int], params: Mappin
         shape: of a trial, ``(timesteps, features)``.
         params: what the model was made with.
     """
+    return log_saved(run, params, lambda folder, description: write_model(folder, network, shape, description))
+
+
+def log_saved(run: Run, params: Mapping[str, object], save: Callable[[Path, Model], None]) -> str:
+    """Log what ``save`` writes into an empty folder as the model of a run; returns the model's ID.
+
+    Unlike ``log_model`` of MLflow's flavours it does not load the model to see whether that works: tests do.
+    """
     client = MlflowClient()
     logged = client.create_logged_model(
         run.info.experiment_id,
@@ -45,27 +53,28 @@ def log_network(run: Run, network: bytes, shape: tuple[int, int], params: Mappin
         params={name: str(value) for name, value in params.items()},
         model_type="keras",
     )
-    description = Model(
-        artifact_path=logged.artifact_location, run_id=run.info.run_id, model_id=logged.model_id, signature=_of(shape)
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        write_model(Path(folder), network, description)
-        client.log_model_artifacts(logged.model_id, folder)
+    description = Model(artifact_path=logged.artifact_location, run_id=run.info.run_id, model_id=logged.model_id)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / MODEL
+        save(folder, description)
+        client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run.info.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)
 
 
-def write_model(folder: Path, network: bytes, description: Model) -> None:
+def write_model(folder: Path, network: bytes, shape: tuple[int, int], description: Model) -> None:
     """Write a model in MLflow's layout for Keras.
 
     Args:
-        folder: an empty folder.
+        folder: made here.
         network: content of the ``.keras`` file.
-        description: with its signature; the flavours are added.
+        shape: of a trial, ``(timesteps, features)``.
+        description: signature and flavours are added.
     """
+    description.signature = _of(shape)
     data = folder / "data"
-    data.mkdir()
+    data.mkdir(parents=True)
     (data / "model.keras").write_bytes(network)
     (data / "keras_module.txt").write_text(_KERAS_MODULE, encoding="utf-8")
     (data / "save_format.txt").write_text("tf", encoding="utf-8")

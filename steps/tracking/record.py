@@ -9,9 +9,9 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,12 +22,12 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
-from steps.tracking.keras_model import MODEL, model_requirements
+from steps.tracking.keras_model import log_saved, model_requirements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +46,8 @@ class Described(Protocol):
         """SHA-256 of the content."""
 
 
-# MLflow refuses larger batches.
-_METRICS_PER_BATCH, _PARAMS_PER_BATCH, _TAGS_PER_BATCH = 1000, 100, 100
+# MLflow refuses larger batches, and more than 1000 of all kinds together.
+_METRICS_PER_BATCH, _PARAMS_PER_BATCH, _TAGS_PER_BATCH = 800, 100, 100
 
 
 def log(
@@ -64,12 +64,14 @@ def log(
     """
     now = time.time_ns() // 1_000_000
     points = [Metric(name, float(value), now, 0, model_id=model_id) for name, value in (metrics or {}).items()]
-    log_points(run_id, points)
     client = MlflowClient()
-    for batch in _batches([Param(k, str(v)) for k, v in (params or {}).items()], _PARAMS_PER_BATCH):
-        client.log_batch(run_id, params=batch)
-    for batch in _batches([RunTag(k, str(v)) for k, v in (tags or {}).items()], _TAGS_PER_BATCH):
-        client.log_batch(run_id, tags=batch)
+    for some_points, some_params, some_tags in zip_longest(
+        _batches(points, _METRICS_PER_BATCH),
+        _batches([Param(k, str(v)) for k, v in (params or {}).items()], _PARAMS_PER_BATCH),
+        _batches([RunTag(k, str(v)) for k, v in (tags or {}).items()], _TAGS_PER_BATCH),
+        fillvalue=(),
+    ):
+        client.log_batch(run_id, some_points, some_params, some_tags)
 
 
 def log_points(run_id: str, points: Sequence[Metric]) -> None:
@@ -179,16 +181,14 @@ def _source(uri: str) -> Any:
             return CodeDatasetSource({"dataset_uri": uri})
 
 
-def log_deployable_model(
-    network: bytes, shape: tuple[int, int], training: Mapping[str, Any], run_id: str | None = None
-) -> str:
+def log_deployable_model(run_id: str, network: bytes, shape: tuple[int, int], training: Mapping[str, Any]) -> str:
     """Log the model for new people and return its URI.
 
     Args:
+        run_id: the run that made it.
         network: content of its ``.keras`` file, from ``(trials, timesteps, features)`` to ``(trials, 1)``.
         shape: of a trial, ``(timesteps, features)``.
         training: what it was trained on, as `steps.train.deployable.training_summary` says; kept beside the network.
-        run_id: the run that made it, which ends here; the active one when left out.
     """
     signature = ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *shape))]),
@@ -202,21 +202,24 @@ def log_deployable_model(
         ),
         params=ParamSchema([ParamSpec("threshold", DataType.double, 0.5)]),
     )
-    scope = mlflow.start_run(run_id=run_id, nested=True) if run_id else nullcontext()
-    with tempfile.TemporaryDirectory() as folder, scope:
-        file, summary = Path(folder) / "network.keras", Path(folder) / "training.json"
+    with tempfile.TemporaryDirectory() as scratch:
+        file, summary = Path(scratch) / "network.keras", Path(scratch) / "training.json"
         file.write_bytes(network)
         summary.write_text(json.dumps(training), encoding="utf-8")
-        info = mlflow.pyfunc.log_model(
-            name=MODEL,
-            python_model=str(Path(__file__).with_name("scorer.py")),
-            artifacts={"network": str(file), "training": str(summary)},
-            signature=signature,
-            # The average trial: it also becomes the example request of `mlflow models serve`.
-            input_example=np.asarray(training["mean"], dtype=np.float32)[np.newaxis],
-            pip_requirements=[*model_requirements(), f"pandas=={importlib.metadata.version('pandas')}"],
-        )
-    return str(info.model_uri)
+
+        def save(folder: Path, description: Model) -> None:
+            mlflow.pyfunc.save_model(
+                folder,
+                python_model=str(Path(__file__).with_name("scorer.py")),
+                artifacts={"network": str(file), "training": str(summary)},
+                signature=signature,
+                # The average trial: it also becomes the example request of `mlflow models serve`.
+                input_example=np.asarray(training["mean"], dtype=np.float32)[np.newaxis],
+                pip_requirements=[*model_requirements(), f"pandas=={importlib.metadata.version('pandas')}"],
+                mlflow_model=description,
+            )
+
+        return f"models:/{log_saved(MlflowClient().get_run(run_id), {}, save)}"
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -82,7 +82,8 @@ class TrackedRun:
             record.log_points(
                 run_id,
                 [
-                    Metric(str(name), float(frame[name].iloc[row]), stamp, epoch, model_id=self._model_id)
+                    # Not linked with the model: what it is, its curves do not say, and linking doubles the work.
+                    Metric(str(name), float(frame[name].iloc[row]), stamp, epoch)
                     for row, (epoch, stamp) in enumerate(zip(frame.index.astype(int).tolist(), stamps, strict=True))
                     for name in wanted.values()
                 ],
@@ -106,6 +107,12 @@ class TrackedRun:
         if inference_time is not None:
             values["inference_ms_per_trial"] = inference_time
         self._submit(lambda run_id: record.log(run_id, metrics=values, model_id=self._model_id))
+
+    def log_results(self, parameters: Mapping[str, object], results: Mapping[str, float], *, needed: bool) -> None:
+        """`log_parameters` and `log_evaluation_metrics` in one call of the store."""
+        params = {} if self._tracker.log_level == "experiment" else dict(parameters)
+        metrics = dict(results) if needed or self._tracker.log_level != "experiment" else {}
+        self._submit(lambda run_id: record.log(run_id, params=params, metrics=metrics, model_id=self._model_id))
 
     def log_model(
         self,

@@ -61,7 +61,9 @@ class FoldRecorder:
         )
         self._log(run, found)
         self._tracker.flush()
-        uri = record.log_deployable_model(found.network, found.shape, training, run.run_id)
+        uri = record.log_deployable_model(run.run_id, found.network, found.shape, training)
+        run.end_run(end_time_ms=found.ended_ms)
+        self._tracker.flush()
         return {"deployable_run_id": run.run_id, "deployable_model_uri": uri}
 
     def _run_of(self, fold: Fold) -> TrackedRun:
@@ -71,9 +73,8 @@ class FoldRecorder:
         return self._begun[_key(fold)]
 
     def _log(self, run: TrackedRun, found: FoldRecord) -> None:
-        run.log_parameters(found.parameters)
-        # Whoever takes over this fold after an interruption needs these.
-        run.log_evaluation_metrics(found.metrics, needed=True)
+        # Whoever takes over this fold after an interruption needs the metrics, at whatever level.
+        run.log_results(found.parameters, found.metrics, needed=True)
         run.log_training_metrics(found.history, found.timestamps_ms)
         parts = {context: subjects for context, subjects in _contexts(found.fold).items() if subjects}
         run.log_datasets(

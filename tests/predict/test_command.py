@@ -31,7 +31,7 @@ FIGURES = {f"{name}.{suffix}" for name in ("probabilities", "attribution_map") f
 def registered(store: Path, network: Any, summary: dict[str, Any]) -> Path:
     """A store with one registered version, whose evidence names a threshold."""
     with step_run("train", {}) as run:
-        uri = record.log_deployable_model(as_bytes(network), network.input_shape[1:], summary)
+        uri = record.log_deployable_model(run.info.run_id, as_bytes(network), network.input_shape[1:], summary)
     registry.register(run.info.run_id, uri, {"threshold": "0.43"}, "evidence")
     return store
 

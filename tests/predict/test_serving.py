@@ -31,7 +31,7 @@ from tests.conftest import clean_environment
 def served(store: Path, network: Any, summary: dict[str, Any]) -> Iterator[str]:
     """The registered model behind a server on a free port of the loopback address."""
     with step_run("train", {}) as run:
-        uri = record.log_deployable_model(as_bytes(network), network.input_shape[1:], summary)
+        uri = record.log_deployable_model(run.info.run_id, as_bytes(network), network.input_shape[1:], summary)
     registry.register(run.info.run_id, uri, {}, "evidence")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -44,8 +44,10 @@ def archive(network: Any, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def logged(store: Path, network: Any, summary: dict[str, Any]) -> ModelReference:
-    with step_run("train", {}):
-        return registry.resolve(record.log_deployable_model(as_bytes(network), network.input_shape[1:], summary))
+    with step_run("train", {}) as run:
+        return registry.resolve(
+            record.log_deployable_model(run.info.run_id, as_bytes(network), network.input_shape[1:], summary)
+        )
 
 
 def fetched(archive: bytes, summary: dict[str, Any]) -> deployed.Deployed:

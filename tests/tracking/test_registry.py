@@ -30,7 +30,7 @@ def logged(store: Path, tmp_path: Path) -> tuple[str, str, Any]:
     inputs = keras.Input((TIMESTEPS, FEATURES))
     network = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs)))
     with step_run("train", {}) as run:
-        uri = record.log_deployable_model(as_bytes(network), (TIMESTEPS, FEATURES), TRAINING)
+        uri = record.log_deployable_model(run.info.run_id, as_bytes(network), (TIMESTEPS, FEATURES), TRAINING)
     return str(run.info.run_id), uri, network
 
 

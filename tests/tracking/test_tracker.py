@@ -141,13 +141,10 @@ def test_a_model_is_written_as_mlflow_writes_it(store: Path, tmp_path: Path) -> 
     import mlflow.tensorflow
 
     model = network()
-    description = Model(signature=keras_model._of((5, 2)))
+    signature = keras_model._of((5, 2))
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
-    mlflow.tensorflow.save_model(
-        model, theirs, signature=description.signature, pip_requirements=keras_model.model_requirements()
-    )
-    ours.mkdir()
-    keras_model.write_model(ours, as_bytes(model), description)
+    mlflow.tensorflow.save_model(model, theirs, signature=signature, pip_requirements=keras_model.model_requirements())
+    keras_model.write_model(ours, as_bytes(model), (5, 2), Model())
     names = {path.relative_to(theirs) for path in theirs.rglob("*") if path.is_file()}
     assert {path.relative_to(ours) for path in ours.rglob("*") if path.is_file()} == names
 

@@ -168,7 +168,8 @@ def settled(stock: Inventory) -> Inventory:
 
 
 def _steady(values: dict[str, str]) -> dict[str, str]:
-    return {name: "" if _VOLATILE_NAMES.match(name) else value for name, value in values.items()}
+    steady = {name: "" if _VOLATILE_NAMES.match(name) else value for name, value in values.items()}
+    return {name: re.sub(r'"cwd": "[^"]*"', '"cwd": ""', value) for name, value in steady.items()}
 
 
 def _steady_files(files: dict[str, File]) -> dict[str, File]:

@@ -1,4 +1,4 @@
-.PHONY: check test test-slow bench lock format
+.PHONY: check test test-slow test-faults bench lock format
 
 check: ## lint and types
 	ruff check .
@@ -14,6 +14,9 @@ test-slow: ## real studies; longer
 bench: ## what recording a training costs; minutes, on a quiet machine
 	python -m benchmarks.tracking --model cnn
 	python -m benchmarks.tracking --model cnn_wide --pairs 2
+
+test-faults: ## servers that are killed, stopped, full; networks that lose answers; two drivers at once
+	python -m pytest -m 'slow or not slow' tests/test_faults.py tests/test_two_drivers.py
 
 lock: ## conda.yaml and requirements-dev.txt from pyproject.toml
 	python scripts/lock.py

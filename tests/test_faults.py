@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,11 +32,14 @@ from steps.tracking.spool import Spool, open_spool
 from steps.tracking.tracker import MLflowTracker
 from tests.chaos import KILL, PATIENCE_S, PAUSE, Chaos, chaos
 from tests.conftest import ROOT, run_command
-from tests.inventory import Inventory, differences, inventory
+from tests.inventory import Inventory, differences, inventory, settled
 from tests.proxy import Fault, Kind, Met, Proxy, proxy_to
 from tests.servers import Server, SmallDisk, can_mount, mlflow_server, small_disk
+from tests.test_two_drivers import TINY
 from tests.tracking.test_push import OWN_TAGS, a_fold, missed
 
+# And a pointer from a model to its registered versions, which only a server writes.
+NOT_COPIED = rf"{OWN_TAGS}|mlflow\.modelVersions$"
 BODY = b"0123456789" * 100
 
 
@@ -266,12 +270,12 @@ class Line:
 
     @property
     def here(self) -> Inventory:
-        return inventory(self.spool.client(), STUDIES, OWN_TAGS)
+        return inventory(self.spool.client(), STUDIES, NOT_COPIED)
 
     @property
     def there(self) -> Inventory:
         """Also what was removed, under names that end in ``(deleted)``."""
-        return inventory(MlflowClient(self.server.uri), STUDIES, OWN_TAGS)
+        return inventory(MlflowClient(self.server.uri), STUDIES, NOT_COPIED)
 
     def assert_exactly_once(self) -> None:
         there = self.there
@@ -333,7 +337,9 @@ def copy_through_chaos(line: Line, chaos: Chaos, manifest: Any, folds: int) -> i
             time.sleep(0.1)
     (model, *_) = client.search_logged_models([experiment_id])
     client.create_registered_model("fear-classifier")
-    client.create_model_version("fear-classifier", model.artifact_location, model.source_run_id)
+    client.create_model_version(
+        "fear-classifier", model.artifact_location, model.source_run_id, model_id=model.model_id
+    )
     client.set_registered_model_alias("fear-classifier", "challenger", "1")
     client.set_terminated(train)
     return failed
@@ -357,4 +363,64 @@ def test_twenty_five_faults_lose_nothing_and_double_nothing(line: Line, small_st
     assert sum(faults.happened.values()) >= 25
     assert {kind.value for kind in Kind} | {KILL, PAUSE} <= set(faults.happened)
     assert failed > 5, "most of them were felt"
+    assert_sync_completes(line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 6))
+@pytest.mark.timeout(1200)
+def test_a_hundred_faults_lose_nothing_and_double_nothing(line: Line, small_study: Dataset, seed: int) -> None:
+    with chaos(seed, line.server, line.proxy, line.disk) as faults:
+        faults.plan(network=90, kills=5, pauses=3, full_disks=3)
+        copy_through_chaos(line, faults, small_study.manifest(), folds=10)
+    assert sum(faults.happened.values()) >= 98
+    assert_sync_completes(line)
+
+
+def study(folder: Path, tracking_uri: str | None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A whole small study, by its driver."""
+    options = [part for name, value in TINY.items() for part in (f"--{name}", str(value))]
+    command = (sys.executable, "-m", "steps.main", *options)
+    return run_command(
+        *command, cwd=folder, tracking_uri=tracking_uri, timeout=1200, PYTHONPATH=str(ROOT), **environment
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_a_whole_study_amid_faults_ends_as_an_undisturbed_one(line: Line, tmp_path: Path) -> None:
+    with chaos(6, line.server, line.proxy, line.disk) as faults:
+        faults.plan(network=25, kills=1, pauses=1, full_disks=1, gap=2)
+        done = study(line.spool.folder.parents[1], line.proxy.uri, MLFLOW_HTTP_REQUEST_TIMEOUT=str(PATIENCE_S))
+        felt = sum(faults.happened.values())
+        # A study asks less of a server that fails, so what is left of the plan meets those who try to sync.
+        syncs = [line.sync().returncode for _ in iter(lambda: faults.is_over, True)]
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert felt >= 8
+    assert sum(faults.happened.values()) >= 25
+    assert set(syncs) <= {0, 2}
+    assert_sync_completes(line)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    undisturbed = study(alone, None)
+    assert undisturbed.returncode == 0, undisturbed.stderr[-3000:]
+    expected = inventory(MlflowClient(f"sqlite:///{alone / 'mlflow.db'}"), STUDIES, NOT_COPIED)
+    found = line.there
+    kept = replace(found, runs={name: run for name, run in found.runs.items() if "(deleted)" not in name})
+    assert differences(settled(expected), settled(kept)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_a_study_without_its_server_is_completed_later(line: Line) -> None:
+    line.server.kill()
+    folder = line.spool.folder.parents[1]
+    done = study(folder, line.proxy.uri)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert "degraded: " in done.stderr
+    assert re.search(rf"cd {re.escape(str(folder))} && mlflow run \S.* -e sync\n", done.stderr)
+    early = line.sync()
+    assert early.returncode == 2
+    assert "does not answer" in early.stderr
+    line.server.start()
     assert_sync_completes(line)

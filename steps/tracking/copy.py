@@ -184,7 +184,7 @@ class Copy:
                 name=model.name,
                 source_run_id=sink_run_id,
                 tags={**tags, COPY_OF: model.model_id},
-                params=dict(model.params),
+                params={k: self.names.translate(v) for k, v in (model.params or {}).items()},
                 model_type=model.model_type,
             )
         )

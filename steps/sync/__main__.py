@@ -42,14 +42,14 @@ def _sync(spool: Spool, prune: bool) -> list[str]:
     shown = show_uri(spool.target)
     push = Push(spool)
     if not reachable(spool.target):
-        return [f"{shown} does not answer; {push.pending()} runs are not there yet: try again when it does"]
+        return [f"{shown} does not answer; try again when it does (runs not there yet: {push.pending()})"]
     try:
         with bounded_patience(), spool.lock.acquire(timeout=_LOCK_S):
             waiting = push.pending()
             passed = push.once(thorough=True)
             left = push.pending()
     except FAILURES as error:
-        return [f"{shown}: {one_line(error)}; {push.pending()} runs are not there yet: try again"]
+        return [f"{shown}: {one_line(error)}; try again (runs not there yet: {push.pending()})"]
     click.echo(
         f"{shown}: {passed.runs} of {waiting} runs, {passed.models} models and {passed.versions} registered versions "
         f"copied and checked; {passed.doubles} doubles removed; {left} runs left"

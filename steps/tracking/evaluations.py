@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
-from steps.tracking import lineage, reuse
+from steps.tracking import lineage, pull, push, reuse
 from steps.tracking.session import ENTRY_POINT_TAG
 
 PREVIOUS = "previous"
@@ -47,9 +47,12 @@ def evaluations_of(train: Run) -> list[Run]:
         UserError: there are none.
     """
     run_id = train.info.run_id
+    evaluations = f"tags.{ENTRY_POINT_TAG} = 'evaluate' and attributes.status = 'FINISHED' and tags.train_run_id"
+    if on_server := train.data.tags.get(push.RUN_ID):
+        pull.fetch(train.info.experiment_id, f"{evaluations} = '{on_server}'")
     found = MlflowClient().search_runs(
         [train.info.experiment_id],
-        f"tags.{ENTRY_POINT_TAG} = 'evaluate' and tags.train_run_id = '{run_id}' and attributes.status = 'FINISHED'",
+        f"{evaluations} = '{run_id}'",
         order_by=["attributes.start_time DESC"],
     )
     if not found:

@@ -356,6 +356,7 @@ def assert_sync_completes(line: Line) -> None:
     assert differences(before, line.there, verbatim="") == []
 
 
+@pytest.mark.slow
 def test_twenty_five_faults_lose_nothing_and_double_nothing(line: Line, small_study: Dataset) -> None:
     with chaos(1, line.server, line.proxy, line.disk) as faults:
         faults.plan(network=24, kills=1, pauses=1, full_disks=1)

@@ -38,6 +38,7 @@ def left_behind(client: MlflowClient) -> list[str]:
     return [found.name for found in client.search_experiments(view_type=ViewType.ALL) if found.name != "Default"]
 
 
+@pytest.mark.slow
 def test_by_mlflow_run_on_the_default_store(empty_store: Path, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(empty_store.read_bytes())
     done = mlflow_run("-e", "check", cwd=tmp_path)

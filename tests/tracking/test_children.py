@@ -56,6 +56,7 @@ def test_a_terminal_stays_a_terminal() -> None:
     assert "after [" in output
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("store")
 def test_a_training_shows_a_progress_bar_on_a_terminal(tmp_path: Path, small_study_folder: Path) -> None:
     reader, writer = pty.openpty()

@@ -44,11 +44,7 @@ def runs_of(client: MlflowClient, entry_point: str) -> list[Run]:
 
 def test_the_driver_says_where_to_look(server_study: ServerStudy) -> None:
     assert f"see it at {server_study.server.uri}/#/experiments/" in server_study.first.stdout
-<<<<<<< HEAD
-    assert {path.name for path in server_study.folder.iterdir()} == {".fear-spool", "results"}
-=======
     assert sorted(path.name for path in server_study.folder.iterdir()) == [".fear-spool", "results"]
->>>>>>> faults
 
 
 def test_every_run_is_there_with_its_place_in_the_study(stock: Inventory) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +26,7 @@ from steps.tracking.spool import Spool, reachable, redirected, show_uri
 # All that a server which fails makes MLflow's clients raise; anything else is a mistake of ours.
 FAILURES = (MlflowException, requests.RequestException, SQLAlchemyError, OSError)
 _INTERVAL_S = 2.0
+_NICENESS = 10
 # A study is not held up for long at its end by a server that hangs.
 _LAST_TRY_S = 20.0
 
@@ -76,6 +79,7 @@ class Replicator:
         return self._push.names().identifiers.get(run_id, run_id)
 
     def _work(self) -> None:
+        give_way()
         pause = _INTERVAL_S
         while not self._stop.wait(pause):
             started = time.monotonic()
@@ -143,6 +147,12 @@ def _project(base: Path) -> str:
     if base.resolve() == ROOT:
         return "."
     return "<git URL>" if ROOT.is_relative_to(tempfile.gettempdir()) else shlex.quote(str(ROOT))
+
+
+def give_way() -> None:
+    """Let this thread compute when nobody who trains wants the core; only Linux has priorities for threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def one_line(error: BaseException) -> str:

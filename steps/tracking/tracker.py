@@ -30,7 +30,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.tracking import keras_model, record
 from steps.tracking.environment import environment_tags
-from steps.tracking.replicator import recording
+from steps.tracking.replicator import give_way, recording
 from steps.tracking.session import EXPERIMENT, experiment_named
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class MLflowTracker:
         self._stack = ExitStack()
         self._stack.enter_context(recording(Path.cwd()))
         self._experiment_id = experiment_id or experiment_named(experiment_name or EXPERIMENT)
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="tracker")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="tracker", initializer=give_way)
         self._writes: list[Future[Any]] = []
         self._run: TrackedRun | None = None
         if autolog:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import mlflow
@@ -14,6 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tests.conftest import ROOT, run_command
 from tests.inventory import Inventory
 from tests.server_study import EPOCHS, EXPERIMENT, RUN_NAME, SUBJECTS, ServerStudy
 from tests.test_main import CHAIN, SMALL
@@ -119,3 +121,30 @@ def test_the_registered_model_scores_through_the_server(client: MlflowClient, st
 def test_a_second_study_reuses_what_is_on_the_server(server_study: ServerStudy) -> None:
     for entry_point in CHAIN:
         assert f"{entry_point}: reused run" in server_study.again.stdout
+
+
+def test_colleagues_work_with_what_only_the_server_has(
+    server_study: ServerStudy, client: MlflowClient, tmp_path: Path
+) -> None:
+    """From an empty folder, as on another machine: the registered model scores, the dataset trains."""
+    (prepare,) = runs_of(client, "prepare")
+    source = f"runs:/{prepare.info.run_id}/dataset"
+
+    def step(name: str, *options: str) -> str:
+        command = (sys.executable, "-m", f"steps.{name}", *options)
+        place = {"PYTHONPATH": str(ROOT), "MLFLOW_EXPERIMENT_NAME": "colleagues"}
+        done = run_command(*command, cwd=tmp_path, tracking_uri=server_study.server.uri, **place)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+        assert "degraded" not in done.stderr
+        return done.stdout
+
+    step("predict", "--source", source, "--steps", "8")
+    step("train", "--dataset_uri", source, "--subjects", "S01", "--epochs", "1")
+    experiment = client.get_experiment_by_name("colleagues")
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.data.tags["entry_point"] for run in runs) == ["deployable", "fold", "predict", "train"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    (fold,) = [run for run in runs if run.data.tags["entry_point"] == "fold"]
+    assert fold.data.tags["dataset_digest"] == prepare.data.tags["dataset_digest"]
+    contexts = [tag.value for found in client.get_run(fold.info.run_id).inputs.dataset_inputs for tag in found.tags]
+    assert sorted(contexts) == ["test", "train", "validation"]

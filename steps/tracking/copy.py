@@ -225,10 +225,13 @@ class Copy:
         if uri.startswith(("file:", "/")):
             yield Path(local_file_uri_to_path(uri))
             return
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as folder:
             for item in files_of(client, run_id):
-                client.download_artifacts(run_id, item.path, scratch)
-            yield Path(scratch)
+                # Some of MLflow's artifact stores keep the folders of a path, some do not.
+                target = Path(folder) / item.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(client.download_artifacts(run_id, item.path, scratch), target)
+            yield Path(folder)
 
     def _translated(self, folder: Path, target: Path) -> Path:
         """A copy of ``folder`` whose text files call everything as in the sink."""

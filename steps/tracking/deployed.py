@@ -100,7 +100,9 @@ def _read(reference: ModelReference, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             # Not mlflow.artifacts: it takes the file's path behind models:/m-... for a version.
-            return Path(get_artifact_repository(uri, store, store).download_artifacts(name, scratch)).read_bytes()
+            return Path(
+                get_artifact_repository(reference.location or uri, store, store).download_artifacts(name, scratch)
+            ).read_bytes()
         except (MlflowException, OSError) as error:
             raise UserError(
                 f"{uri} is not a deployable model of this project: it holds no {name} "

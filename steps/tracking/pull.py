@@ -67,10 +67,16 @@ class _Pull:
             known = push.Push(self._spool).names().identifiers
             names = Names({there: here for here, there in known.items()})
             every = [run, *self._children(run)]
-            for one in every:
-                self._make(one, names)
-            for one in every:
-                self._fill(one, names)
+            try:
+                for one in every:
+                    self._make(one, names)
+                for one in every:
+                    self._fill(one, names)
+            except BaseException:
+                for one in every:  # half a run would pass for a whole one
+                    if one.info.run_id in names.identifiers and one.info.run_id not in known.values():
+                        self._here.delete_run(names.identifiers[one.info.run_id])
+                raise
         return names.identifiers[run.info.run_id]
 
     def _children(self, run: Run) -> Iterator[Run]:

@@ -27,6 +27,7 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
+from steps.tracking import pull
 from steps.tracking.keras_model import log_saved, model_requirements
 
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ def _dataset_name(source: str) -> str:
 def _source(uri: str) -> Any:
     """MLflow's notion of where a dataset artifact is."""
     if RunsArtifactRepository.is_runs_uri(uri):
-        uri = RunsArtifactRepository.get_underlying_uri(uri)
+        run_id, path = RunsArtifactRepository.parse_runs_uri(uri)
+        uri = RunsArtifactRepository.get_underlying_uri(f"runs:/{pull.local_run_id(run_id)}/{path}")
     with warnings.catch_warnings():
         # MLflow registers its local source twice and then warns that it cannot tell the two apart.
         warnings.filterwarnings(

@@ -67,6 +67,7 @@ class ModelReference:
         model_id: its ``m-...``, "" where MLflow knows none.
         tags: the version's tags: the evidence.
         tracking_uri: the store it is in; None for the one in use.
+        location: where its files are in that store; "" where ``uri`` leads there.
     """
 
     uri: str
@@ -75,6 +76,7 @@ class ModelReference:
     model_id: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     tracking_uri: str | None = None
+    location: str = ""
 
 
 def resolve(uri: str) -> ModelReference:
@@ -91,7 +93,18 @@ def resolve(uri: str) -> ModelReference:
     if spool is None or not reachable(spool.target):
         return _resolve(MlflowClient(), uri)
     # What is registered is the server's to say; its aliases are set there.
-    return replace(_resolve(spool.target_client(), uri), tracking_uri=spool.target)
+    client = spool.target_client()
+    found = _resolve(client, uri)
+    return replace(found, tracking_uri=spool.target, location=_location(client, found))
+
+
+def _location(client: MlflowClient, found: ModelReference) -> str:
+    """Where the files are: MLflow would look a name up in the registry of this process, which is another one."""
+    if found.name:
+        return str(client.get_model_version_download_uri(found.name, found.version))
+    if found.uri.startswith("models:/"):
+        return str(client.get_logged_model(found.model_id).artifact_location)
+    return found.uri
 
 
 def _resolve(client: MlflowClient, uri: str) -> ModelReference:

@@ -69,23 +69,25 @@ def _timed(action: Callable[[], None]) -> float:
 
 
 def _without(dataset: Any, parameters: dict[str, Any]) -> None:
+    from steps.compute import open_pool
+    from steps.tracking.places import DatasetFolder
     from steps.train.deployable import everybody
     from steps.train.pool import train_folds
-    from steps.train.settings import FitSettings, worker_count
+    from steps.train.settings import FitSettings
     from steps.train.splits import plan_folds
     from steps.train.worker import TrainingJob
 
     names = ("cv", "repeats", "subjects", "controls", "validation_fraction", "seed")
     folds = plan_folds(dataset, **{name: parameters[name] for name in names})
     job = TrainingJob(
-        dataset_folder=Path(parameters["dataset_uri"]),
+        dataset=DatasetFolder(Path(parameters["dataset_uri"])),
         settings=FitSettings.from_parameters(parameters),
         class_weight=parameters["class_weight"],
         parameters=parameters,
     )
     everyone = everybody(dataset, parameters["controls"], parameters["seed"])
-    workers = worker_count(parameters["workers"], len(folds))
-    train_folds(job, folds, [], everyone, workers, lambda _fold: None, lambda _record: None)
+    with open_pool(parameters["scheduler"], parameters["workers"], len(folds), on_event=lambda _event: None) as pool:
+        train_folds(pool, job, folds, [], everyone, lambda _record: None)
 
 
 def _with(_dataset: Any, parameters: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ from rich.table import Table
 
 from steps.attribute.baselines import check_method
 from steps.cli import door
+from steps.compute import check_scheduler
+from steps.compute.capacity import worker_count
 from steps.errors import UserError
 from steps.evaluate.baselines.choice import parse_baselines
 from steps.evaluate.thresholds import parse_thresholds
@@ -33,7 +35,7 @@ from steps.tracking.export import NOWHERE, check_output_dir, export_tables
 from steps.tracking.replicator import Replicator, recording
 from steps.tracking.session import step_run
 from steps.tracking.ui import ui_hint
-from steps.train.settings import class_weights, parse_cv, worker_count
+from steps.train.settings import class_weights, parse_cv
 
 # Metrics of the cross-validation that a registered version carries as tags.
 _EVIDENCE = {f"{level}/auc{bound}" for level in ("pooled", "subject") for bound in ("", "_low", "_high")}
@@ -104,6 +106,7 @@ def check_early(parameters: dict[str, Any]) -> None:
     parse_baselines(parameters["baselines"])
     parse_cv(parameters["cv"])
     worker_count(parameters["workers"], 1)
+    check_scheduler(parameters["scheduler"])
     check_method(parameters["method"], parameters["baseline"])
     check_output_dir(parameters["output_dir"])
     class_weights(parameters["class_weight"], np.array([0, 1], np.int8))

@@ -119,7 +119,9 @@ _PARAMETERS = (
     Parameter("class_weight", "balanced", "'balanced', 'none' or 'w0,w1'"),
     Parameter("log_level", "epoch", "how fine to log: curves too, results of each fold, or what later steps need",
               choices=("epoch", "run", "experiment")),
-    Parameter("workers", "auto", "training processes, or 'auto' for one per core"),
+    # train, evaluate and attribute
+    Parameter("scheduler", "local", "where to work: 'local', or the address of a Dask scheduler, tcp://host:8786"),
+    Parameter("workers", "auto", "processes to work in, or 'auto': as many as cores and memory allow"),
     # evaluate and attribute
     Parameter("train_run_id", "latest", "run ID of a training, or 'latest'"),
     Parameter("thresholds", "0.5,0.43,0.35", "decision thresholds, comma-separated"),
@@ -154,10 +156,11 @@ _PREPARE = (
 _TRAIN = (
     "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "learning_rate",
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
-    "workers", "resume", "log_level",
+    "resume", "log_level",
 )  # fmt: skip
 _EVALUATE = ("thresholds", "baselines")
 _ATTRIBUTE = ("method", "steps", "baseline", "baseline_trials", "target")
+_COMPUTE = ("scheduler", "workers")
 
 ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "main": (
@@ -170,12 +173,13 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
         *_TRAIN,
         *_EVALUATE,
         *_ATTRIBUTE,
+        *_COMPUTE,
         "cwd",
     ),
     "prepare": (*_PREPARE, "seed", "cwd"),
-    "train": ("dataset_uri", *_TRAIN, "seed", "run_name", "output_dir", "cwd"),
-    "evaluate": ("train_run_id", *_EVALUATE, "seed", "output_dir", "cwd"),
-    "attribute": ("train_run_id", *_ATTRIBUTE, "seed", "output_dir", "cwd"),
+    "train": ("dataset_uri", *_TRAIN, *_COMPUTE, "seed", "run_name", "output_dir", "cwd"),
+    "evaluate": ("train_run_id", *_EVALUATE, *_COMPUTE, "seed", "output_dir", "cwd"),
+    "attribute": ("train_run_id", *_ATTRIBUTE, *_COMPUTE, "seed", "output_dir", "cwd"),
     "compare": ("runs", "thresholds", "seed", "cwd"),
     "predict": ("model_uri", "source", "threshold", "max_gap", "steps", "baseline", "seed", "cwd"),
     "sync": ("prune", "cwd"),

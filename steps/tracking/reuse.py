@@ -28,7 +28,7 @@ KEY_TAG = "reuse_key"
 # Where things lie, not what is computed; what they point to counts as an input.
 _LOCATIONS = {"cwd", "output_dir", "source", "dataset_uri", "train_run_id"}
 # What changes how fast a result comes, not the result.
-_INDIFFERENT = {"workers", "resume", "log_level"}
+_INDIFFERENT = {"scheduler", "workers", "resume", "log_level"}
 _ARTIFACTS = {
     "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
     "train": ("runtime.json",),

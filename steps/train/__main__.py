@@ -10,14 +10,16 @@ from typing import Any
 import click
 
 from steps.cli import door
+from steps.compute import open_pool
 from steps.dataset import Dataset
 from steps.tracking import lineage, record, resume, reuse
 from steps.tracking.export import check_output_dir, export_tables
+from steps.tracking.places import DatasetFolder
 from steps.tracking.session import no_child_left_running, step_run
 from steps.train.deployable import everybody
-from steps.train.pool import train_folds
+from steps.train.pool import showing, train_folds
 from steps.train.recording import FoldRecorder, runtime_table
-from steps.train.settings import FitSettings, class_weights, worker_count
+from steps.train.settings import FitSettings, class_weights
 from steps.train.splits import plan_folds
 from steps.train.worker import TrainingJob
 
@@ -53,7 +55,6 @@ def train(parameters: Mapping[str, Any]) -> None:
         identity = reuse.Identity.of("train", parameters, dataset.digest())
         finished = resume.take_over_folds(run, identity.key) if parameters["resume"] else {}
         left = [fold for fold in folds if (fold.name, fold.test_number) not in finished]
-        workers = worker_count(parameters["workers"], max(1, len(left)))
         manifest = dataset.manifest()
         record.log(
             run.info.run_id,
@@ -68,9 +69,8 @@ def train(parameters: Mapping[str, Any]) -> None:
         record.log_dataset_input(manifest, uri, context="train")
         if finished:
             click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
-        click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {workers} processes")
         job = TrainingJob(
-            dataset_folder=folder,
+            dataset=DatasetFolder(folder),
             settings=FitSettings.from_parameters(parameters),
             class_weight=parameters["class_weight"],
             parameters=dict(parameters),
@@ -78,16 +78,19 @@ def train(parameters: Mapping[str, Any]) -> None:
         before = time.perf_counter()
         everyone = everybody(dataset, parameters["controls"], parameters["seed"])
         recorder = stack.enter_context(FoldRecorder(run, parameters, manifest, uri))
-        with no_child_left_running(run):
-            everything, summary = train_folds(
-                job, left, list(finished.values()), everyone, workers, recorder.begin, recorder.record
-            )
+        with (
+            no_child_left_running(run),
+            showing(left, job.settings.epochs, recorder.begin) as show,
+            open_pool(parameters["scheduler"], parameters["workers"], len(left), on_event=show) as pool,
+        ):
+            click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
+            everything, summary = train_folds(pool, job, left, list(finished.values()), everyone, recorder.record)
             trained_s = time.perf_counter() - before
             deployable = recorder.record_deployable(everything, summary)
         times = runtime_table([*finished.items(), *recorder.done.items()])
         runtime = {
             "folds": len(folds),
-            "workers": workers,
+            "workers": pool.workers,
             "training_s": float(times["training_time_s"].sum()),
             "training_s_mean_per_fold": float(times["training_time_s"].mean()),
             "peak_memory_mib": float(times["peak_memory_mib"].max()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -44,21 +43,6 @@ def parse_cv(cv: str) -> int | None:
     if scheme != "group-kfold" or not count.isdecimal() or int(count) < 2:
         raise UserError(f"cv={cv!r}, expected 'loso' or 'group-kfold:K' with K of at least 2")
     return int(count)
-
-
-def worker_count(workers: str, jobs: int) -> int:
-    """Processes to train in: a number, or ``auto`` for one per usable core, and never more than there are jobs.
-
-    Raises:
-        UserError: neither ``auto`` nor a positive number.
-    """
-    if workers == "auto":
-        wanted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    elif workers.isdecimal() and int(workers) > 0:
-        wanted = int(workers)
-    else:
-        raise UserError(f"workers={workers!r}, expected 'auto' or a number of at least 1")
-    return min(wanted, jobs)
 
 
 def class_weights(rule: str, labels: Ints) -> tuple[float, float]:

@@ -1,25 +1,20 @@
 """What a training process does: fit a fold, hand over all there is to record of it, say how far it is.
 
 It knows nothing of MLflow, so that training neither waits for a store nor spends time on it.
-
-Each process computes on one thread, whatever their number: so results do not depend on ``workers``, and on a
-CPU folds side by side beat threads inside a fold.
 """
 
 from __future__ import annotations
 
-import os
 import resource
-import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from steps.compute import report, resident
+from steps.compute.one_thread import tensorflow_on_one_thread
 from steps.dataset import Dataset
 from steps.train.settings import FitSettings
 from steps.train.splits import Fold
@@ -32,14 +27,21 @@ if TYPE_CHECKING:
     from steps.train.fold import TrainedFold
 
 
+class DatasetPlace(Protocol):
+    """Where a process of the pool finds the dataset; equal places compare and hash as equal."""
+
+    def load(self) -> Dataset:
+        """The dataset, its digest checked."""
+
+
 @dataclass(frozen=True)
 class TrainingJob:
     """What all folds of a training have in common."""
 
-    dataset_folder: Path
+    dataset: DatasetPlace
     settings: FitSettings
     class_weight: str
-    parameters: dict[str, Any]
+    parameters: dict[str, Any] = field(hash=False)
 
 
 @dataclass(frozen=True)
@@ -91,84 +93,53 @@ class Progress:
     seconds: float | None = None
 
 
-Report = Callable[[Progress], None]
-
-
 @dataclass
-class _Process:
-    job: TrainingJob
+class _Warm:
     dataset: Dataset
     engine: Engine
-    report: Report
 
 
-# Set once per process by `start`; worker functions of a process pool can only find it here.
-_process: _Process | None = None
-
-
-def start(job: TrainingJob, report: Report) -> None:
-    """Prepare this process: one TensorFlow thread, the dataset, the network."""
-    global _process  # noqa: PLW0603
-    # The parent decides when to stop; an interrupt here would end one fold and begin the next.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    import tensorflow as tf
-
+@resident
+def _warm(job: TrainingJob) -> _Warm:
+    """What a process needs for every fold: one TensorFlow thread, the dataset, the network."""
+    tensorflow_on_one_thread()
     from steps.train.engine import Engine
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
-    dataset = Dataset.load(job.dataset_folder)
-    engine = Engine(job.settings.model, dataset.timesteps, len(dataset.features))
-    _process = _Process(job, dataset, engine, report)
+    dataset = job.dataset.load()
+    return _Warm(dataset, Engine(job.settings.model, dataset.timesteps, len(dataset.features)))
 
 
-def run_fold(fold: Fold) -> FoldRecord:
+def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:
     """Train one fold; returns all there is to record of it."""
+    warm = _warm(job)
     from steps.train.fold import train_fold
 
-    process = _this_process()
-    job, report = process.job, process.report
     started = time.time_ns() // 1_000_000
     report(Progress(fold.name, fold.test_number, 0, {}))
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         report(Progress(fold.name, fold.test_number, epoch, metrics))
 
-    trained = train_fold(process.engine, process.dataset, fold, job.settings, job.class_weight, on_epoch)
-    record = _record(job, process.dataset, trained, started)
+    trained = train_fold(warm.engine, warm.dataset, fold, job.settings, job.class_weight, on_epoch)
+    record = _record(job, warm.dataset, trained, started)
     metrics = record.metrics
     report(Progress(fold.name, fold.test_number, int(metrics["epochs_trained"]), metrics, metrics["training_time_s"]))
     return record
 
 
-def run_deployable(fold: Fold, epochs: int) -> tuple[FoldRecord, dict[str, Any]]:
+def run_deployable(job: TrainingJob, fold: Fold, epochs: int) -> tuple[FoldRecord, dict[str, Any]]:
     """Train the model for new people on all of ``fold``'s subjects.
 
     Returns:
         What there is to record of it, and what whoever scores new trials needs to know of the training trials.
     """
+    warm = _warm(job)
     from steps.train.deployable import training_summary
     from steps.train.fold import train_fold
 
-    process = _this_process()
-    job, dataset = process.job, process.dataset
     started = time.time_ns() // 1_000_000
-    trained = train_fold(process.engine, dataset, fold, replace(job.settings, epochs=epochs), job.class_weight)
-    return _record(job, dataset, trained, started), training_summary(dataset, fold)
-
-
-def _end_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-def _this_process() -> _Process:
-    if _process is None:
-        raise RuntimeError("start() has not been called in this process")
-    return _process
+    trained = train_fold(warm.engine, warm.dataset, fold, replace(job.settings, epochs=epochs), job.class_weight)
+    return _record(job, warm.dataset, trained, started), training_summary(warm.dataset, fold)
 
 
 def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms: int) -> FoldRecord:

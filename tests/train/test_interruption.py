@@ -52,7 +52,7 @@ def train(store: Path, dataset: Path, **options: object) -> subprocess.Popen[str
 
 
 @pytest.mark.parametrize(
-    ("harm", "expected"), [(kill_a_worker, "error: a training process was killed"), (interrupt, "Aborted!")]
+    ("harm", "expected"), [(kill_a_worker, "error: a worker process was killed"), (interrupt, "Aborted!")]
 )
 def test_no_run_is_left_running(
     store: Path, small_study_folder: Path, harm: Callable[[subprocess.Popen[str]], None], expected: str

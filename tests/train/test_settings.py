@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
 from steps.errors import UserError
-from steps.train.settings import class_weights, worker_count
+from steps.train.settings import class_weights
 
 
 def test_balanced_weights_give_both_classes_the_same_total() -> None:
@@ -28,12 +26,3 @@ def test_none_and_given_weights() -> None:
 def test_bad_weights_are_quoted(rule: str) -> None:
     with pytest.raises(UserError, match=r"class_weight=.*expected"):
         class_weights(rule, np.array([0, 1], np.int8))
-
-
-def test_workers() -> None:
-    assert worker_count("auto", 1000) == len(os.sched_getaffinity(0))
-    assert worker_count("7", 100) == 7
-    assert worker_count("7", 3) == 3
-    for bad in ("0", "-1", "many", "1.5", ""):
-        with pytest.raises(UserError, match="workers="):
-            worker_count(bad, 3)

@@ -1,0 +1,104 @@
+"""A warm pool of processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from multiprocessing.queues import Queue
+from queue import SimpleQueue
+from typing import Any
+
+from steps.compute.pool import LOCAL, OnEvent, Pool, T, Task
+from steps.compute.process import work_for
+from steps.errors import UserError
+
+# Enough for nobody to wait for work, few enough for results not to pile up.
+_TASKS_PER_WORKER = 4
+
+
+class LocalPool(Pool):
+    """Processes of this machine."""
+
+    def __init__(self, executor: ProcessPoolExecutor, workers: int) -> None:
+        self.workers = workers
+        self.where = f"{workers} process{'es' if workers > 1 else ''}"
+        self._executor = executor
+
+    def submit(self, function: Callable[..., T], /, *arguments: Any) -> Task[T]:
+        """Hand out ``function(*arguments)``; it returns at once."""
+        return self._executor.submit(function, *arguments)
+
+    def _at_a_time(self) -> int:
+        return _TASKS_PER_WORKER * self.workers
+
+    def _next(self, finished: SimpleQueue[Task[T]]) -> Task[T]:
+        return finished.get()
+
+
+@contextmanager
+def local_pool(workers: int, on_event: OnEvent | None) -> Iterator[LocalPool]:
+    """A pool of ``workers`` processes inside the block.
+
+    Raises:
+        UserError: a process was killed, most likely for memory.
+    """
+    # Forking a process that holds database connections and threads is not safe; spawning is.
+    context = mp.get_context("spawn")
+    with ExitStack() as stack:
+        queue = None
+        if on_event:
+            queue = context.Queue()
+            stack.enter_context(_listening(queue, on_event))
+        executor = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_start, initargs=(queue,)))
+        try:
+            yield LocalPool(executor, workers)
+        except BaseException as error:
+            # Nobody wants what is still being done; what is in the queue must not begin.
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in mp.active_children():
+                process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise UserError(
+                    f"a worker process was killed; with workers={workers} the machine may have run out of memory: "
+                    "try fewer workers"
+                ) from error
+            raise
+
+
+@contextmanager
+def _listening(queue: Queue[Any], on_event: OnEvent) -> Iterator[None]:
+    thread = threading.Thread(target=_listen, args=(queue, on_event), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        # A process killed while it held the queue's lock must not hold us.
+        queue.cancel_join_thread()
+        queue.put(None)
+        thread.join(timeout=5)
+
+
+def _listen(queue: Queue[Any], on_event: OnEvent) -> None:
+    while (event := queue.get()) is not None:
+        on_event(event)
+
+
+def _start(queue: Queue[Any] | None) -> None:
+    """In a new process of the pool."""
+    # The parent decides when to stop; an interrupt here would end one task and begin the next.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    work_for(LOCAL, queue.put if queue else None)
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

@@ -1,0 +1,128 @@
+"""The one interface to processes of this machine and to a cluster."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
+
+from steps.compute.capacity import worker_count
+from steps.errors import UserError
+
+LOCAL = "local"
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Item = TypeVar("Item")
+OnEvent = Callable[[Any], None]
+
+
+class Task(Protocol[T_co]):
+    """Work that was handed out."""
+
+    def result(self) -> T_co:
+        """Wait for it; what the function returned.
+
+        Raises:
+            UserError: the processes or the cluster that should do it are gone.
+            Exception: whatever the function raised.
+        """
+
+    def add_done_callback(self, function: Callable[[Any], object], /) -> None:
+        """Call ``function`` with this task, in some thread, when it is done, failed or lost."""
+
+
+class Pool(ABC):
+    """Processes that work.
+
+    Attributes:
+        workers: how many things are done at a time, as far as is known.
+        where: the same in words.
+    """
+
+    workers: int
+    where: str
+
+    @abstractmethod
+    def submit(self, function: Callable[..., T], /, *arguments: Any) -> Task[T]:
+        """Hand out ``function(*arguments)``; it returns at once."""
+
+    def as_completed(self, tasks: Iterable[Task[T]]) -> Iterator[Task[T]]:
+        """The tasks, each as soon as it is done."""
+        finished: SimpleQueue[Task[T]] = SimpleQueue()
+        waiting = list(tasks)
+        for task in waiting:
+            task.add_done_callback(finished.put)
+        for _ in waiting:
+            yield self._next(finished)
+
+    def each(self, function: Callable[[Item], T], items: Iterable[Item]) -> Iterator[tuple[Item, T]]:
+        """Every item with ``function(item)``, as soon as it is done.
+
+        No more items than the workers need are taken from ``items`` and handed out, and no more results are held, until
+        the caller asks for the next one.
+
+        Raises:
+            Exception: what `Task.result` raises; the rest is given up when the pool is left.
+        """
+        finished: SimpleQueue[Task[T]] = SimpleQueue()
+        handed_out: dict[Task[T], Item] = {}
+        left = iter(items)
+        while True:
+            for item in islice(left, self._at_a_time() - len(handed_out)):
+                task = self.submit(function, item)
+                handed_out[task] = item
+                task.add_done_callback(finished.put)
+            if not handed_out:
+                return
+            done = self._next(finished)
+            yield handed_out.pop(done), done.result()
+
+    @abstractmethod
+    def _at_a_time(self) -> int:
+        """How much may be handed out and not yet taken back."""
+
+    @abstractmethod
+    def _next(self, finished: SimpleQueue[Task[T]]) -> Task[T]:
+        """The next finished task."""
+
+
+def is_local(scheduler: str) -> bool:
+    """Whether this means processes of this machine."""
+    return scheduler == LOCAL
+
+
+def check_scheduler(scheduler: str) -> None:
+    """Refuse what `open_pool` would refuse.
+
+    Raises:
+        UserError: not ``local``.
+    """
+    if not is_local(scheduler):
+        raise UserError(f"scheduler={scheduler!r}, expected 'local'")
+
+
+@contextmanager
+def open_pool(
+    scheduler: str, workers: str, jobs: int, *, process_mib: float = 0.0, on_event: OnEvent | None = None
+) -> Iterator[Pool]:
+    """A pool inside the block. When the block raises, what has not begun does not begin.
+
+    Args:
+        scheduler: ``local``.
+        workers: processes, or ``auto``: as many as cores and memory allow.
+        jobs: how much there is to do; a local pool needs no more processes than that.
+        process_mib: memory that one process takes.
+        on_event: given, in another thread, what the work reports (`steps.compute.report`), in order per process.
+
+    Raises:
+        UserError: the parameters are malformed; a process was killed.
+    """
+    check_scheduler(scheduler)
+    from steps.compute.local import local_pool
+
+    with local_pool(worker_count(workers, jobs, process_mib), on_event) as pool:
+        yield pool

@@ -1,0 +1,59 @@
+"""Work for pools under test; worker processes find it by its name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from steps.compute import report, resident
+from steps.errors import UserError
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something that is slow to make ready."""
+
+    factor: int
+
+
+@resident
+def made_ready(job: Job) -> tuple[int, float]:
+    return job.factor, time.monotonic()
+
+
+def times(job: Job, number: int) -> int:
+    factor, _ = made_ready(job)
+    report(f"{number} begun")
+    report(f"{number} done")
+    return factor * number
+
+
+def made_at(job: Job) -> tuple[int, float]:
+    """Which process, and when it made the job ready."""
+    return os.getpid(), made_ready(job)[1]
+
+
+def refuse(_number: int) -> None:
+    raise UserError("file x.csv: found 3, expected 4")
+
+
+def touch(folder: Path, number: int) -> None:
+    (folder / str(number)).touch()
+    time.sleep(0.2)
+
+
+def refuse_first(folder: Path, number: int) -> None:
+    touch(folder, number)
+    if number == 0:
+        raise ValueError("the first is broken")
+
+
+def kill_itself(_number: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def ignores_interrupts() -> bool:
+    return signal.getsignal(signal.SIGINT) == signal.SIG_IGN

@@ -109,7 +109,7 @@ class Exercise:
     def metric(self) -> str:
         """A metric with step and time stamp."""
         point = Metric(_METRIC, 0.1 + 0.2, time.time_ns() // 1_000_000, _STEP)
-        record.log_points(self._run_id, [point])
+        record.log(self._run_id, points=[point])
         history = self._client.get_metric_history(self._run_id, _METRIC)
         found = [(p.value, p.timestamp, p.step) for p in history]
         _same("metric", [(point.value, point.timestamp, point.step)], found)

@@ -10,6 +10,7 @@ import importlib.metadata
 import platform
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types.schema import Schema, TensorSpec
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def log_saved(run: Run, params: Mapping[str, object], save: Callable[[Path, Mode
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / MODEL
         save(folder, description)
-        client.log_model_artifacts(logged.model_id, str(folder))
+        get_artifact_repository(logged.artifact_location).log_artifacts(str(folder))
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run.info.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)
@@ -93,6 +95,15 @@ def write_model(folder: Path, network: bytes, shape: tuple[int, int], descriptio
         python_env="python_env.yaml",
         data="data",
     )
+    for name, text in _environment().items():
+        (folder / name).write_text(text, encoding="utf-8")
+    description.model_size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    description.save(str(folder / "MLmodel"))
+
+
+@cache
+def _environment() -> dict[str, str]:
+    """The files that say what to load the model with, the same for every model of a process."""
     requirements, pip = model_requirements(), f"pip=={importlib.metadata.version('pip')}"
     python = platform.python_version()
     conda = {
@@ -101,11 +112,11 @@ def write_model(folder: Path, network: bytes, shape: tuple[int, int], descriptio
         "dependencies": [f"python={python}", pip.replace("==", "<="), {"pip": requirements}],
     }
     virtualenv = {"python": python, "build_dependencies": [pip], "dependencies": ["-r requirements.txt"]}
-    (folder / "conda.yaml").write_text(yaml.safe_dump(conda), encoding="utf-8")
-    (folder / "python_env.yaml").write_text(yaml.safe_dump(virtualenv, sort_keys=False), encoding="utf-8")
-    (folder / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
-    description.model_size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    description.save(str(folder / "MLmodel"))
+    return {
+        "conda.yaml": yaml.safe_dump(conda),
+        "python_env.yaml": yaml.safe_dump(virtualenv, sort_keys=False),
+        "requirements.txt": "\n".join(requirements),
+    }
 
 
 def as_bytes(model: keras.Model) -> bytes:

@@ -52,33 +52,35 @@ _METRICS_PER_BATCH, _PARAMS_PER_BATCH, _TAGS_PER_BATCH = 800, 100, 100
 
 
 def log(
-    run_id: str,
+    run: Run | str,
     *,
     params: Mapping[str, object] | None = None,
     tags: Mapping[str, object] | None = None,
     metrics: Mapping[str, float] | None = None,
+    points: Sequence[Metric] = (),
     model_id: str | None = None,
 ) -> None:
     """Log parameters, tags and metrics of one run in as few calls as MLflow allows.
 
-    Metrics are linked with the model when one is given.
+    Args:
+        run: the run, or its ID.
+        params: parameters.
+        tags: tags.
+        metrics: a value each, as of now; linked with the model when one is given.
+        points: metric points with steps and time stamps of their own.
+        model_id: of the model that ``metrics`` are about.
     """
+    run_id = run if isinstance(run, str) else run.info.run_id
     now = time.time_ns() // 1_000_000
-    points = [Metric(name, float(value), now, 0, model_id=model_id) for name, value in (metrics or {}).items()]
+    values = [Metric(name, float(value), now, 0, model_id=model_id) for name, value in (metrics or {}).items()]
     client = MlflowClient()
     for some_points, some_params, some_tags in zip_longest(
-        _batches(points, _METRICS_PER_BATCH),
+        _batches([*values, *points], _METRICS_PER_BATCH),
         _batches([Param(k, str(v)) for k, v in (params or {}).items()], _PARAMS_PER_BATCH),
         _batches([RunTag(k, str(v)) for k, v in (tags or {}).items()], _TAGS_PER_BATCH),
         fillvalue=(),
     ):
         client.log_batch(run_id, some_points, some_params, some_tags)
-
-
-def log_points(run_id: str, points: Sequence[Metric]) -> None:
-    """Log metric points with their own steps and time stamps."""
-    for batch in _batches(points, _METRICS_PER_BATCH):
-        MlflowClient().log_batch(run_id, metrics=batch)
 
 
 def update_metrics(run: Run, metrics: Mapping[str, float]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
 import tempfile
 import threading
 import time
@@ -22,11 +20,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from steps.tracking.environment import ROOT
 from steps.tracking.push import Passed, Push
 from steps.tracking.spool import Spool, reachable, redirected, show_uri
+from steps.tracking.writer import give_way
 
 # All that a server which fails makes MLflow's clients raise; anything else is a mistake of ours.
 FAILURES = (MlflowException, requests.RequestException, SQLAlchemyError, OSError)
 _INTERVAL_S = 2.0
-_NICENESS = 10
 # A study is not held up for long at its end by a server that hangs.
 _LAST_TRY_S = 20.0
 
@@ -147,12 +145,6 @@ def _project(base: Path) -> str:
     if base.resolve() == ROOT:
         return "."
     return "<git URL>" if ROOT.is_relative_to(tempfile.gettempdir()) else shlex.quote(str(ROOT))
-
-
-def give_way() -> None:
-    """Let this thread compute when nobody who trains wants the core; only Linux has priorities for threads."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def one_line(error: BaseException) -> str:

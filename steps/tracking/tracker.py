@@ -16,7 +16,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -26,12 +26,15 @@ import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunStatus
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.tracking import keras_model, record
 from steps.tracking.environment import environment_tags
-from steps.tracking.replicator import give_way, recording
+from steps.tracking.replicator import recording
 from steps.tracking.session import EXPERIMENT, experiment_named
+from steps.tracking.writer import Writer
 
 if TYPE_CHECKING:
     import keras
@@ -57,12 +60,12 @@ class TrackedRun:
         """Log hyperparameters, seeds, shapes; left out at log level ``experiment``."""
         if self._tracker.log_level != "experiment":
             values = dict(parameters)
-            self._submit(lambda run_id: record.log(run_id, params=self._tracker.not_yet(run_id, "params", values)))
+            self._submit(lambda run: record.log(run, params=self._tracker.not_yet(run, "params", values)))
 
     def log_tags(self, tags: Mapping[str, object]) -> None:
         """Log tags."""
         values = dict(tags)
-        self._submit(lambda run_id: record.log(run_id, tags=values))
+        self._submit(lambda run: record.log(run, tags=values))
 
     def log_training_metrics(self, history: History, timestamps_ms: Sequence[int] | None = None) -> None:
         """Log curves, at log level ``epoch``.
@@ -72,24 +75,9 @@ class TrackedRun:
                 epoch. Epochs count from 1, or as the table's index does.
             timestamps_ms: end of each epoch in Unix milliseconds; now, when left out.
         """
-        if self._tracker.log_level != "epoch":
-            return
-        frame = history if isinstance(history, pd.DataFrame) else _from_one(pd.DataFrame(dict(history)))
-        stamps = list(timestamps_ms or [time.time_ns() // 1_000_000] * len(frame))
-
-        def write(run_id: str) -> None:
-            wanted = self._tracker.not_yet(run_id, "metrics", {str(name): name for name in frame.columns})
-            record.log_points(
-                run_id,
-                [
-                    # Not linked with the model: what it is, its curves do not say, and linking doubles the work.
-                    Metric(str(name), float(frame[name].iloc[row]), stamp, epoch)
-                    for row, (epoch, stamp) in enumerate(zip(frame.index.astype(int).tolist(), stamps, strict=True))
-                    for name in wanted.values()
-                ],
-            )
-
-        self._submit(write)
+        if self._tracker.log_level == "epoch":
+            curves = _curves(history, timestamps_ms)
+            self._submit(lambda run: record.log(run, points=_points(self._tracker.not_yet(run, "metrics", curves))))
 
     def log_evaluation_metrics(
         self, results: Mapping[str, float], inference_time: float | None = None, *, needed: bool = False
@@ -106,13 +94,22 @@ class TrackedRun:
         values = dict(results)
         if inference_time is not None:
             values["inference_ms_per_trial"] = inference_time
-        self._submit(lambda run_id: record.log(run_id, metrics=values, model_id=self._model_id))
+        self._submit(lambda run: record.log(run, metrics=values, model_id=self._model_id))
 
-    def log_results(self, parameters: Mapping[str, object], results: Mapping[str, float], *, needed: bool) -> None:
-        """`log_parameters` and `log_evaluation_metrics` in one call of the store."""
-        params = {} if self._tracker.log_level == "experiment" else dict(parameters)
-        metrics = dict(results) if needed or self._tracker.log_level != "experiment" else {}
-        self._submit(lambda run_id: record.log(run_id, params=params, metrics=metrics, model_id=self._model_id))
+    def log_fit(
+        self,
+        parameters: Mapping[str, object],
+        results: Mapping[str, float],
+        history: History,
+        timestamps_ms: Sequence[int],
+    ) -> None:
+        """`log_parameters`, `log_evaluation_metrics` (needed) and `log_training_metrics` in one call of the store."""
+        level, metrics = self._tracker.log_level, dict(results)
+        params = {} if level == "experiment" else dict(parameters)
+        points = _points(_curves(history, timestamps_ms)) if level == "epoch" else []
+        self._submit(
+            lambda run: record.log(run, params=params, metrics=metrics, points=points, model_id=self._model_id)
+        )
 
     def log_model(
         self,
@@ -138,8 +135,8 @@ class TrackedRun:
             shape = tuple(model.input_shape[1:])
         params = dict(parameters or {})
 
-        def write(run_id: str) -> None:
-            self._model_id = keras_model.log_network(MlflowClient().get_run(run_id), content, shape, params)
+        def write(run: Run) -> None:
+            self._model_id = keras_model.log_network(run, content, shape, params)
 
         self._submit(write)
 
@@ -147,16 +144,16 @@ class TrackedRun:
         """Log a file, a folder, or texts by file name."""
         if isinstance(artifacts, Mapping):
             texts = dict(artifacts)
-            self._submit(lambda run_id: _log_texts(run_id, texts, artifact_path))
+            self._submit(lambda run: _log_texts(run, texts, artifact_path))
         elif Path(artifacts).is_dir():
-            self._submit(lambda run_id: MlflowClient().log_artifacts(run_id, str(artifacts), artifact_path))
+            self._submit(lambda run: _artifacts_of(run).log_artifacts(str(artifacts), artifact_path))
         else:
-            self._submit(lambda run_id: MlflowClient().log_artifact(run_id, str(artifacts), artifact_path))
+            self._submit(lambda run: _artifacts_of(run).log_artifact(str(artifacts), artifact_path))
 
     def log_datasets(self, inputs: Sequence[record.DatasetPart]) -> None:
         """Log the parts of a dataset that the run used, each with its context."""
         parts = list(inputs)
-        self._submit(lambda run_id: record.log_dataset_parts(run_id, parts))
+        self._submit(lambda run: record.log_dataset_parts(run.info.run_id, parts))
 
     def end_run(self, status: str = "FINISHED", end_time_ms: int | None = None) -> None:
         """End the run: FINISHED, FAILED or KILLED.
@@ -166,10 +163,10 @@ class TrackedRun:
         """
         if not RunStatus.is_terminated(RunStatus.from_string(status)):
             raise ValueError(f"status is {status!r}, expected FINISHED, FAILED or KILLED")
-        self._submit(lambda run_id: MlflowClient().set_terminated(run_id, status, end_time_ms))
+        self._submit(lambda run: MlflowClient().set_terminated(run.info.run_id, status, end_time_ms))
 
-    def _submit(self, write: Callable[[str], object]) -> None:
-        self._tracker.submit(lambda: write(self.run_id))
+    def _submit(self, write: Callable[[Run], object]) -> None:
+        self._tracker.submit(lambda: write(self._created.result()))
 
 
 class MLflowTracker:
@@ -203,8 +200,7 @@ class MLflowTracker:
         self._stack = ExitStack()
         self._stack.enter_context(recording(Path.cwd()))
         self._experiment_id = experiment_id or experiment_named(experiment_name or EXPERIMENT)
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="tracker", initializer=give_way)
-        self._writes: list[Future[Any]] = []
+        self._writer = Writer("tracker")
         self._run: TrackedRun | None = None
         if autolog:
             mlflow.keras.autolog(log_models=False, log_datasets=False, silent=True)
@@ -269,15 +265,13 @@ class MLflowTracker:
 
     def submit(self, write: Callable[[], Any]) -> Future[Any]:
         """Let the writing thread do something, after what it was given before."""
-        done = self._writer.submit(write)
-        self._writes.append(done)
-        return done
+        return self._writer.submit(write)
 
-    def not_yet(self, run_id: str, kind: Literal["params", "metrics"], values: dict[str, Any]) -> dict[str, Any]:
+    def not_yet(self, run: Run, kind: Literal["params", "metrics"], values: dict[str, Any]) -> dict[str, Any]:
         """Without what autologging has logged to the run before."""
         if not self._autolog:
             return values
-        present = getattr(MlflowClient().get_run(run_id).data, kind)
+        present = getattr(MlflowClient().get_run(run.info.run_id).data, kind)
         return {name: value for name, value in values.items() if name not in present}
 
     def flush(self) -> None:
@@ -286,17 +280,12 @@ class MLflowTracker:
         Raises:
             Exception: what the store raised; a server that fails is no reason, a full disk here is.
         """
-        writes, self._writes = self._writes, []
-        for write in writes:
-            write.result()
+        self._writer.flush()
 
     def close(self) -> None:
         """Write what is left and let go of the store."""
         with self._stack:
-            try:
-                self.flush()
-            finally:
-                self._writer.shutdown()
+            self._writer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -314,13 +303,36 @@ class MLflowTracker:
         return self._run
 
 
+def _curves(history: History, timestamps_ms: Sequence[int] | None) -> dict[str, list[Metric]]:
+    """The points of each metric."""
+    frame = history if isinstance(history, pd.DataFrame) else _from_one(pd.DataFrame(dict(history)))
+    epochs, stamps = frame.index.astype(int).tolist(), timestamps_ms or [time.time_ns() // 1_000_000] * len(frame)
+    return {
+        # Not linked with the model: what it is, its curves do not say, and linking doubles the work.
+        str(name): [
+            Metric(str(name), value, stamp, epoch)
+            for value, stamp, epoch in zip(frame[name].astype(float).tolist(), stamps, epochs, strict=True)
+        ]
+        for name in frame.columns
+    }
+
+
+def _points(curves: Mapping[str, list[Metric]]) -> list[Metric]:
+    return [point for points in curves.values() for point in points]
+
+
 def _from_one(frame: pd.DataFrame) -> pd.DataFrame:
     frame.index = pd.RangeIndex(1, len(frame) + 1)
     return frame
 
 
-def _log_texts(run_id: str, texts: Mapping[str, str], artifact_path: str | None) -> None:
+def _artifacts_of(run: Run) -> ArtifactRepository:
+    """The run's place for files; MLflow's client would ask the store for it every time."""
+    return get_artifact_repository(run.info.artifact_uri)
+
+
+def _log_texts(run: Run, texts: Mapping[str, str], artifact_path: str | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, text in texts.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
-        MlflowClient().log_artifacts(run_id, folder, artifact_path)
+        _artifacts_of(run).log_artifacts(folder, artifact_path)

@@ -74,8 +74,7 @@ class FoldRecorder:
 
     def _log(self, run: TrackedRun, found: FoldRecord) -> None:
         # Whoever takes over this fold after an interruption needs the metrics, at whatever level.
-        run.log_results(found.parameters, found.metrics, needed=True)
-        run.log_training_metrics(found.history, found.timestamps_ms)
+        run.log_fit(found.parameters, found.metrics, found.history, found.timestamps_ms)
         parts = {context: subjects for context, subjects in _contexts(found.fold).items() if subjects}
         run.log_datasets(
             [

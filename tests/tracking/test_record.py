@@ -20,7 +20,7 @@ def test_large_batches_are_split(store: Path) -> None:
     with step_run("train", {}) as run:
         run_id = run.info.run_id
         record.log(run_id, params={f"p{i}": i for i in range(250)}, tags={f"t{i}": i for i in range(250)})
-        record.log_points(run_id, [Metric("loss", float(i), i, i) for i in range(2500)])
+        record.log(run_id, points=[Metric("loss", float(i), i, i) for i in range(2500)])
     found = MlflowClient().get_run(run_id)
     assert len(found.data.params) == 250
     assert found.data.tags["t249"] == "249"

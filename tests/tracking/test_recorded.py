@@ -118,7 +118,7 @@ def test_evidence_is_everything_but_models_figures_and_the_environment(store: Pa
         run_id = run.info.run_id
         history = pd.DataFrame({"loss": [0.7, 0.1 + 0.2]}, index=pd.Index([1, 2], name="epoch"))
         record.log_table(run_id, history, "history.csv", index=True)
-        record.log_points(run_id, [Metric("loss", v, 0, e) for e, v in history["loss"].items()])
+        record.log(run_id, points=[Metric("loss", v, 0, e) for e, v in history["loss"].items()])
         record.log_table(run_id, pd.DataFrame({"subject": ["007", "NA"], "p": [0.1, 1.0]}), "results.csv")
         record.log_json(run_id, {"a": 1}, "summary.json")
         record.log_json(run_id, {"wall_s": 1}, "runtime.json")

@@ -11,11 +11,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,6 +25,7 @@ TRIALS_FILE = "trials.parquet"
 MANIFEST_FILE = "dataset.json"
 RESERVED_COLUMNS = ("subject", "label", "trial", "group", "time", "test_number")
 PATIENT, CONTROL = "patient", "control"
+_KEYS: Final = ("subject", "label", "trial", "group")
 TIME_NORMALISED = "Time-normalised"  # how the note begins that says so
 
 Floats = npt.NDArray[np.float32]
@@ -117,8 +117,8 @@ class Dataset:
                 f"values are {timesteps} x {features}, but time and features name "
                 f"{len(self.time)} x {len(self.features)}"
             )
-        order = np.lexsort((self.labels, self.trials, self.subjects))
-        if not np.array_equal(order, np.arange(trials)):
+        if not _is_sorted(self.subjects, self.trials, self.labels):
+            order = np.lexsort((self.labels, self.trials, self.subjects))
             for name in ("values", "labels", "subjects", "trials", "is_control"):
                 object.__setattr__(self, name, getattr(self, name)[order])
 
@@ -139,10 +139,20 @@ class Dataset:
         return {"0": len(self.labels) - positive, "1": positive}
 
     def select(self, mask: npt.NDArray[np.bool_]) -> Dataset:
-        """The trials where ``mask``, bool of shape ``(trials,)``, is true."""
+        """The trials where ``mask``, bool of shape ``(trials,)``, is true.
+
+        Values are copied only where they must be: neighbouring trials, such as those of one subject, are a read-only
+        view of these.
+        """
+        rows = np.flatnonzero(mask)
+        if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+            values = self.values[rows[0] : rows[-1] + 1]
+            values.flags.writeable = False
+        else:
+            values = self.values[rows]
         return replace(
             self,
-            values=self.values[mask],
+            values=values,
             labels=self.labels[mask],
             subjects=self.subjects[mask],
             trials=self.trials[mask],
@@ -150,8 +160,13 @@ class Dataset:
         )
 
     def of_subjects(self, names: Sequence[str]) -> Dataset:
-        """All trials of the named subjects."""
-        return self.select(np.isin(self.subjects, list(names)))
+        """All trials of the named subjects; of one subject, or of neighbours in the order of names, without a copy."""
+        wanted = np.array(sorted(set(names)), dtype=np.str_)
+        mask = np.zeros(len(self.subjects), dtype=np.bool_)
+        first, last = (np.searchsorted(self.subjects, wanted, side) for side in ("left", "right"))
+        for start, stop in zip(first.tolist(), last.tolist(), strict=True):
+            mask[start:stop] = True
+        return self.select(mask)
 
     def digest(self) -> str:
         """SHA-256 over values and meaning (not over file bytes, so a new Parquet writer keeps it)."""
@@ -170,22 +185,22 @@ class Dataset:
             "planted_truth": self.planted_truth.model_dump() if self.planted_truth else None,
         }
         sha.update(json.dumps(meaning, sort_keys=True, ensure_ascii=True).encode())
-        sha.update(np.ascontiguousarray(self.values, dtype="<f4").tobytes())
+        sha.update(np.ascontiguousarray(self.values, dtype="<f4").reshape(-1).view(np.uint8).data)
         return sha.hexdigest()
 
     def manifest(self) -> Manifest:
         """The manifest that is stored beside the trials."""
-        entries = []
-        for name in np.unique(self.subjects):
-            rows = self.subjects == name
-            entries.append(
-                SubjectEntry(
-                    name=str(name),
-                    group="control" if self.is_control[rows][0] else "patient",
-                    trials=int(rows.sum()),
-                    positive_trials=int(self.labels[rows].sum()),
-                )
+        names, first, trials = np.unique(self.subjects, return_index=True, return_counts=True)
+        positive = np.add.reduceat(self.labels, first, dtype=np.int64)
+        entries = [
+            SubjectEntry(
+                name=str(names[i]),
+                group="control" if self.is_control[first[i]] else "patient",
+                trials=int(trials[i]),
+                positive_trials=int(positive[i]),
             )
+            for i in range(len(names))
+        ]
         return Manifest(
             source=self.source,
             features=list(self.features),
@@ -207,16 +222,29 @@ class Dataset:
         folder.mkdir(parents=True, exist_ok=True)
         manifest = self.manifest()
         repeat = self.timesteps
-        columns: dict[str, pa.Array] = {
-            "subject": pa.array(np.repeat(self.subjects, repeat)).dictionary_encode(),
-            "label": pa.array(np.repeat(self.labels, repeat)),
-            "trial": pa.array(np.repeat(self.trials, repeat)).dictionary_encode(),
-            "group": pa.array(np.repeat(np.where(self.is_control, CONTROL, PATIENT), repeat)).dictionary_encode(),
-            "time": pa.array(np.tile(np.asarray(self.time, dtype=np.float64), len(self.labels))),
+        texts = {
+            "subject": self.subjects,
+            "trial": self.trials,
+            "group": np.where(self.is_control, CONTROL, PATIENT),
         }
+        columns: dict[str, pa.Array] = {name: _repeated(text, repeat) for name, text in texts.items()}
+        columns["label"] = pa.array(np.repeat(self.labels, repeat))
+        columns["time"] = pa.array(np.tile(np.asarray(self.time, dtype=np.float64), len(self.labels)))
         flat = self.values.reshape(-1, len(self.features))
         columns |= {name: pa.array(flat[:, i]) for i, name in enumerate(self.features)}
-        pq.write_table(pa.table(columns), folder / TRIALS_FILE, compression="zstd")
+        names = (*_KEYS, "time", *self.features)
+        # Chosen for loading, and smaller besides: without nulls nothing is kept about single cells, and measured values
+        # hardly repeat, so their bytes (sign and exponent, mantissa) are kept apart instead of in a dictionary.
+        pq.write_table(
+            pa.table(
+                [columns[name] for name in names],
+                schema=pa.schema([pa.field(name, columns[name].type, nullable=False) for name in names]),
+            ),
+            folder / TRIALS_FILE,
+            use_dictionary=[*_KEYS, "time"],
+            column_encoding=dict.fromkeys(self.features, "BYTE_STREAM_SPLIT"),
+            compression="lz4",
+        )
         (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return manifest
 
@@ -230,25 +258,46 @@ class Dataset:
         for name in (TRIALS_FILE, MANIFEST_FILE):
             if not (folder / name).is_file():
                 raise UserError(f"{folder} is not a dataset artifact: it holds no {name}")
+        manifest = read_manifest(folder)
         try:
-            manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise UserError(f"{folder / MANIFEST_FILE} is not a dataset manifest: {reason}") from error
-        try:
-            table = pq.read_table(folder / TRIALS_FILE)
-            flat = np.column_stack([table[name].to_numpy() for name in manifest.features])
-            first = table.slice(0).take(np.arange(0, table.num_rows, manifest.timesteps))
-            keys = first.select(["subject", "label", "trial", "group"]).to_pandas()
-            values = flat.reshape(-1, manifest.timesteps, len(manifest.features)).astype(np.float32, copy=False)
-        except (pa.ArrowInvalid, KeyError, ValueError) as error:
+            with pq.ParquetFile(folder / TRIALS_FILE, read_dictionary=["subject", "trial", "group"]) as file:
+                table = file.read([*_KEYS, *manifest.features])
+            first = table.select(_KEYS).take(np.arange(0, table.num_rows, manifest.timesteps))
+            subjects, trials, groups = (_strings(first[name]) for name in ("subject", "trial", "group"))
+            labels = first["label"].to_numpy().astype(np.int8, copy=False)
+            values = _row_major(table, manifest.features).reshape(-1, manifest.timesteps, len(manifest.features))
+            dataset = cls.of(manifest, values, labels, subjects, trials, groups == CONTROL)
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise UserError(f"{folder / TRIALS_FILE} does not match its {MANIFEST_FILE}: {error}") from error
-        dataset = cls(
+        found = dataset.digest()
+        if found != manifest.digest:
+            raise UserError(
+                f"{folder} was changed after it was written: its content has digest {found[:12]}…, "
+                f"its {MANIFEST_FILE} says {manifest.digest[:12]}…"
+            )
+        return dataset
+
+    @classmethod
+    def of(
+        cls,
+        manifest: Manifest,
+        values: Floats,
+        labels: Ints,
+        subjects: Strings,
+        trials: Strings,
+        is_control: npt.NDArray[np.bool_],
+    ) -> Dataset:
+        """The dataset that a manifest describes, from its arrays.
+
+        Raises:
+            ValueError: shapes disagree.
+        """
+        return cls(
             values=values,
-            labels=keys["label"].to_numpy(np.int8),
-            subjects=_strings(keys["subject"]),
-            trials=_strings(keys["trial"]),
-            is_control=(keys["group"] == CONTROL).to_numpy(bool),
+            labels=labels,
+            subjects=subjects,
+            trials=trials,
+            is_control=is_control,
             features=tuple(manifest.features),
             time=tuple(manifest.time),
             time_unit=manifest.time_unit,
@@ -258,14 +307,43 @@ class Dataset:
             notes=tuple(manifest.notes),
             planted_truth=manifest.planted_truth,
         )
-        found = dataset.digest()
-        if found != manifest.digest:
-            raise UserError(
-                f"{folder} was changed after it was written: its content has digest {found[:12]}…, "
-                f"its {MANIFEST_FILE} says {manifest.digest[:12]}…"
-            )
-        return dataset
 
 
-def _strings(column: pd.Series) -> Strings:
-    return np.asarray(column.astype(str).tolist(), dtype=np.str_)
+def read_manifest(folder: Path) -> Manifest:
+    """``dataset.json`` of a dataset artifact.
+
+    Raises:
+        UserError: it is malformed.
+    """
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise UserError(f"{folder / MANIFEST_FILE} is not a dataset manifest: {reason}") from error
+
+
+def _is_sorted(*keys: npt.NDArray[Any]) -> bool:
+    """Whether rows never decrease by the first key, then the second, and so on."""
+    settled = np.zeros(max(len(keys[0]) - 1, 0), dtype=np.bool_)  # rows less than the next one by an earlier key
+    for key in keys:
+        if np.any(~settled & (key[:-1] > key[1:])):
+            return False
+        settled |= key[:-1] < key[1:]
+    return True
+
+
+def _repeated(texts: Strings, count: int) -> pa.DictionaryArray:
+    names, codes = np.unique(texts, return_inverse=True)
+    return pa.DictionaryArray.from_arrays(np.repeat(codes.astype(np.int32), count), pa.array(names.tolist()))
+
+
+def _row_major(table: pa.Table, columns: Sequence[str]) -> Floats:
+    """The columns side by side, float32 of shape ``(rows, columns)``."""
+    values = np.empty((table.num_rows, len(columns)), dtype=np.float32)
+    for i, name in enumerate(columns):
+        values[:, i] = table[name].to_numpy()
+    return values
+
+
+def _strings(column: pa.ChunkedArray) -> Strings:
+    return np.asarray(column.cast(pa.string()).to_pylist(), dtype=np.str_)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steps.dataset import Dataset, Manifest
 from steps.errors import UserError
@@ -76,11 +79,76 @@ def test_selection_by_subject(small_study: Dataset) -> None:
     assert len(chosen.labels) == np.isin(small_study.subjects, names).sum()
 
 
+names = st.sampled_from(["", "a", "ab", "b", "B", "é", "a1"])
+
+
+@given(st.lists(st.tuples(names, names, st.integers(0, 1)), min_size=1), st.lists(names))
+def test_order_and_selection_are_those_of_plain_python(rows: list[tuple[str, str, int]], wanted: list[str]) -> None:
+    dataset = Dataset(
+        values=np.arange(2 * len(rows), dtype=np.float32).reshape(len(rows), 1, 2),
+        labels=np.array([label for _, _, label in rows], dtype=np.int8),
+        subjects=np.array([subject for subject, _, _ in rows], dtype=np.str_),
+        trials=np.array([trial for _, trial, _ in rows], dtype=np.str_),
+        is_control=np.zeros(len(rows), dtype=np.bool_),
+        features=("x", "y"),
+        time=(0.0,),
+    )
+    expected = sorted(range(len(rows)), key=lambda i: rows[i])
+    assert dataset.values[:, 0, 0].tolist() == [2 * i for i in expected]
+    chosen = [i for i in expected if rows[i][0] in wanted]
+    assert dataset.of_subjects(wanted).values[:, 0, 1].tolist() == [2 * i + 1 for i in chosen]
+    assert dataset.of_subjects(wanted).subjects.tolist() == [rows[i][0] for i in chosen]
+
+
+def test_neighbouring_trials_are_no_copy_and_cannot_be_changed(small_study: Dataset) -> None:
+    first, second, *_, last = np.unique(small_study.subjects).tolist()
+    for subjects in ([second], [second, first], np.unique(small_study.subjects).tolist()):
+        part = small_study.of_subjects(subjects)
+        assert np.shares_memory(part.values, small_study.values)
+        with pytest.raises(ValueError, match="read-only"):
+            part.values[0, 0, 0] = 0
+    assert not np.shares_memory(small_study.of_subjects([first, last]).values, small_study.values)
+    small_study.values[0, 0, 0] = small_study.values[0, 0, 0]  # the whole is as writable as before
+
+
 def test_shapes_that_disagree_are_refused(small_study: Dataset) -> None:
     with pytest.raises(ValueError, match="labels has shape"):
         replace(small_study, labels=small_study.labels[:-1])
     with pytest.raises(ValueError, match="time and features name"):
         replace(small_study, time=small_study.time[:-1])
+
+
+@pytest.mark.parametrize("compression", ["zstd", "none"])
+def test_how_the_trials_are_stored_does_not_matter(small_study: Dataset, tmp_path: Path, compression: str) -> None:
+    small_study.save(tmp_path)
+    table = pq.read_table(tmp_path / "trials.parquet")
+    as_before = pa.schema([pa.field(field.name, field.type) for field in table.schema])
+    pq.write_table(table.cast(as_before), tmp_path / "trials.parquet", compression=compression, row_group_size=77)
+    assert equal(Dataset.load(tmp_path), small_study)
+
+
+def test_the_trials_are_stored_for_fast_loading(small_study: Dataset, tmp_path: Path) -> None:
+    small_study.save(tmp_path)
+    with pq.ParquetFile(tmp_path / "trials.parquet") as file:
+        assert {file.schema.column(i).max_definition_level for i in range(len(file.schema))} == {0}
+        encodings = [file.metadata.row_group(0).column(i).encodings for i in range(5, len(file.schema))]
+    assert all("BYTE_STREAM_SPLIT" in names and "RLE_DICTIONARY" not in names for names in encodings)
+
+
+def test_names_of_features_with_dots_and_common_beginnings(small_study: Dataset, tmp_path: Path) -> None:
+    features = ("knee", "knee.x", "knee.x.y", "a b", "Ä", *small_study.features[5:])
+    dataset = replace(small_study, features=features, units={"knee.x": "N.m"})
+    dataset.save(tmp_path)
+    assert equal(Dataset.load(tmp_path), dataset)
+
+
+def test_a_damaged_artifact_is_one_line(small_study: Dataset, tmp_path: Path) -> None:
+    small_study.save(tmp_path)
+    content = (tmp_path / "trials.parquet").read_bytes()
+    for damaged in (content[:-1], content[: len(content) // 2], b"", content[:200] + bytes(400) + content[600:]):
+        (tmp_path / "trials.parquet").write_bytes(damaged)
+        with pytest.raises(UserError, match=r"does not match its dataset\.json|was changed after it was written"):
+            Dataset.load(tmp_path)
 
 
 def test_a_changed_artifact_is_refused(small_study: Dataset, tmp_path: Path) -> None:

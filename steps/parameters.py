@@ -108,6 +108,8 @@ _PARAMETERS = (
     Parameter("controls", "exclude", "control group in training", choices=("exclude", "negatives")),
     Parameter("epochs", 60, "most epochs of a fold", minimum=1),
     Parameter("batch_size", 16, "trials per optimisation step", minimum=1),
+    Parameter("precision", "float32", "in which numbers networks compute while training; mixed is for GPUs",
+              choices=("float32", "mixed_bfloat16", "mixed_float16")),
     Parameter("learning_rate", 0.001, "initial learning rate of Adam", minimum=0.0),
     Parameter("validation_fraction", 0.2, "share of the training subjects kept for early stopping, 1/2, 1/3, ...",
               minimum=0.05, maximum=0.5),
@@ -154,7 +156,7 @@ _PREPARE = (
     "simulated_trials_min", "simulated_trials_max", "simulated_features", "simulated_effect",
 )  # fmt: skip
 _TRAIN = (
-    "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "learning_rate",
+    "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "precision", "learning_rate",
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
     "resume", "log_level",
 )  # fmt: skip

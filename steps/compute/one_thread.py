@@ -11,6 +11,7 @@ def tensorflow_on_one_thread() -> None:
     """Set TensorFlow to one thread and deterministic operations, before its first operation in this process.
 
     So results do not depend on the number of workers, and on a CPU work side by side beats threads inside one piece.
+    Where there are GPUs, each process takes one of them by turns, and of its memory only what it needs.
 
     Raises:
         UserError: somebody has used TensorFlow in this process before, with other threads.
@@ -21,6 +22,10 @@ def tensorflow_on_one_thread() -> None:
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+        if gpus := tf.config.list_physical_devices("GPU"):
+            mine = gpus[os.getpid() % len(gpus)]  # processes are started one after the other
+            tf.config.set_visible_devices(mine, "GPU")
+            tf.config.experimental.set_memory_growth(mine, True)
     except RuntimeError as error:
         raise UserError(
             "TensorFlow was used in this worker process before, with other threads than results need; expected a "

@@ -23,12 +23,20 @@ class GradientDescent:
 
     has_learning_rate = True
 
-    def __init__(self, model: str, timesteps: int, features: int) -> None:
-        """Build for trials of shape ``(timesteps, features)``; compilation happens in the first fit."""
+    def __init__(self, model: str, timesteps: int, features: int, precision: str = "float32") -> None:
+        """Build for trials of shape ``(timesteps, features)``; compilation happens in the first fit.
+
+        Args:
+            model: name of the network.
+            timesteps: time points per trial.
+            features: features per time point.
+            precision: Keras's dtype policy while training; weights are float32 in any case.
+        """
         self._shape = (model, timesteps, features)
-        self.network = networks.build(*self._shape)
-        self._optimizer = keras.optimizers.Adam()
+        self.network = networks.build(*self._shape, precision)
+        self._optimizer = _optimizer(precision)
         self._optimizer.build(self.network.trainable_variables)
+        self._optimizer_start = [variable.numpy() for variable in self._optimizer.variables]
         # The callbacks look for these two on the model.
         self.network.compile(optimizer=self._optimizer)
         trials = tf.TensorSpec((None, timesteps, features), tf.float32)
@@ -81,8 +89,8 @@ class GradientDescent:
         fresh = networks.build(*self._shape)
         for resident, new in zip(self.network.variables, fresh.variables, strict=True):
             resident.assign(new)
-        for variable in self._optimizer.variables:
-            variable.assign(keras.ops.zeros_like(variable))
+        for variable, start in zip(self._optimizer.variables, self._optimizer_start, strict=True):
+            variable.assign(start)
         self._optimizer.learning_rate = learning_rate
         self.network.stop_training = False
         return fresh
@@ -100,7 +108,8 @@ class GradientDescent:
             with tf.GradientTape() as tape:
                 probability = self.network(tf.gather(x, batch), training=True)[:, 0]
                 loss = self._loss(labels, probability, tf.gather(weights, batch))
-            gradients = tape.gradient(loss, variables)
+                scaled = self._optimizer.scale_loss(loss)
+            gradients = tape.gradient(scaled, variables)
             self._optimizer.apply(gradients, variables)
             loss_sum += loss * tf.cast(tf.shape(batch)[0], tf.float32)
             correct += _correct(labels, probability)
@@ -126,6 +135,15 @@ class GradientDescent:
         if self.network.losses:  # L2 penalties
             loss += tf.add_n(self.network.losses)
         return loss
+
+
+def _optimizer(precision: str) -> keras.optimizers.Optimizer:
+    """Adam; in float16 with its loss scaled, so that small gradients do not become zero (Micikevicius et al. 2018).
+
+    "Mixed Precision Training", ICLR, https://arxiv.org/abs/1710.03740.
+    """
+    adam = keras.optimizers.Adam()
+    return keras.optimizers.LossScaleOptimizer(adam) if precision == "mixed_float16" else adam
 
 
 def _correct(labels: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:

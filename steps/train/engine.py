@@ -76,20 +76,29 @@ class Fit:
 class Engine:
     """Trains the networks of one name, for trials of one shape."""
 
-    def __init__(self, model: str, timesteps: int, features: int, design: SoftMiniRocket | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        timesteps: int,
+        features: int,
+        *,
+        precision: str = "float32",
+        design: SoftMiniRocket | None = None,
+    ) -> None:
         """Build for trials of shape ``(timesteps, features)``; compilation happens in the first fit.
 
         Args:
             model: name of the network.
             timesteps: time points per trial.
             features: features per time point.
+            precision: in which layers compute while training by gradient descent; `steps.train.networks.build`.
             design: of ``soft_minirocket``, if not the usual one.
         """
         self.method: Method
         if model == "soft_minirocket":
             self.method = RegularisationPath(timesteps, features, design)
         else:
-            self.method = GradientDescent(model, timesteps, features)
+            self.method = GradientDescent(model, timesteps, features, precision)
 
     def fit(
         self,

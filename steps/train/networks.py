@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 
-def build(name: str, timesteps: int, features: int) -> keras.Model:
+def build(name: str, timesteps: int, features: int, precision: str = "float32") -> keras.Model:
     """A freshly initialised network for standardised trials.
 
     Args:
         name: ``cnn`` or ``cnn_wide``.
         timesteps: time points per trial.
         features: features per time point.
+        precision: Keras's dtype policy of all layers but the last: ``float32``, ``mixed_bfloat16`` or
+            ``mixed_float16``. Weights and probabilities are float32 in any case.
 
     Returns:
         Model from ``(trials, timesteps, features)`` to ``(trials, 1)``, a probability.
@@ -26,13 +28,18 @@ def build(name: str, timesteps: int, features: int) -> keras.Model:
         ValueError: unknown name.
     """
     inputs = keras.Input((timesteps, features), name="trial")
-    if name == "cnn":
-        x = _cnn(inputs)
-    elif name == "cnn_wide":
-        x = _cnn_wide(inputs)
-    else:
-        raise ValueError(f"unknown network {name!r}")
-    outputs = keras.layers.Dense(1, activation="sigmoid", name="probability")(x)
+    given = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        if name == "cnn":
+            x = _cnn(inputs)
+        elif name == "cnn_wide":
+            x = _cnn_wide(inputs)
+        else:
+            raise ValueError(f"unknown network {name!r}")
+    finally:
+        keras.config.set_dtype_policy(given)
+    outputs = keras.layers.Dense(1, activation="sigmoid", name="probability", dtype="float32")(x)
     return keras.Model(inputs, outputs, name=name)
 
 

@@ -20,6 +20,7 @@ class FitSettings:
     model: str = "cnn"
     epochs: int = 60
     batch_size: int = 16
+    precision: str = "float32"
     learning_rate: float = 0.001
     early_stopping_patience: int = 15
     reduce_lr_patience: int = 6

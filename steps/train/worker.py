@@ -106,7 +106,8 @@ def _warm(job: TrainingJob) -> _Warm:
     from steps.train.engine import Engine
 
     dataset = job.dataset.load()
-    return _Warm(dataset, Engine(job.settings.model, dataset.timesteps, len(dataset.features)))
+    shape = (dataset.timesteps, len(dataset.features))
+    return _Warm(dataset, Engine(job.settings.model, *shape, precision=job.settings.precision))
 
 
 def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from steps.compute.capacity import worker_count
 from steps.errors import UserError
 
 LOCAL = "local"
+_PROBE_S = 5.0
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -96,13 +99,25 @@ def is_local(scheduler: str) -> bool:
 
 
 def check_scheduler(scheduler: str) -> None:
-    """Refuse what `open_pool` would refuse.
+    """Refuse what `open_pool` would refuse, as far as can be told without talking to a scheduler.
 
     Raises:
-        UserError: not ``local``.
+        UserError: neither ``local`` nor an address, or nobody listens at the address.
     """
-    if not is_local(scheduler):
-        raise UserError(f"scheduler={scheduler!r}, expected 'local'")
+    if is_local(scheduler):
+        return
+    match = re.fullmatch(r"(?:tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^/:@\s]+):(\d{1,5})/?", scheduler)
+    if match is None:
+        raise UserError(
+            f"scheduler={scheduler!r}, expected 'local' or the address of a Dask scheduler, tcp://host:8786 or "
+            "tls://host:8786"
+        )
+    try:
+        socket.create_connection((match[1].strip("[]"), int(match[2])), timeout=_PROBE_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"no Dask scheduler answers at {scheduler} ({error}); start one with: dask scheduler"
+        ) from error
 
 
 @contextmanager
@@ -112,17 +127,26 @@ def open_pool(
     """A pool inside the block. When the block raises, what has not begun does not begin.
 
     Args:
-        scheduler: ``local``.
-        workers: processes, or ``auto``: as many as cores and memory allow.
+        scheduler: ``local``, or the address of a Dask scheduler.
+        workers: processes, or ``auto``: as many as cores and memory allow; with a cluster, how much to have there at a
+            time, or ``auto``: as much as it has workers for.
         jobs: how much there is to do; a local pool needs no more processes than that.
-        process_mib: memory that one process takes.
+        process_mib: memory that one local process takes.
         on_event: given, in another thread, what the work reports (`steps.compute.report`), in order per process.
 
     Raises:
-        UserError: the parameters are malformed; a process was killed.
+        UserError: the parameters are malformed, there is no scheduler, a process was killed, the cluster was lost.
     """
     check_scheduler(scheduler)
-    from steps.compute.local import local_pool
+    most = worker_count(workers, jobs, process_mib)
+    # Dask takes a third of a second to import, and most studies need none.
+    if is_local(scheduler):
+        from steps.compute.local import local_pool
 
-    with local_pool(worker_count(workers, jobs, process_mib), on_event) as pool:
-        yield pool
+        with local_pool(most, on_event) as pool:
+            yield pool
+    else:
+        from steps.compute.cluster import cluster_pool
+
+        with cluster_pool(scheduler, None if workers == "auto" else most, on_event) as pool:
+            yield pool

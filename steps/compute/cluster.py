@@ -1,0 +1,203 @@
+"""A pool on a Dask cluster: the same functions, on other machines."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Any, Generic
+
+import click
+import dask.config
+from dask.utils import parse_timedelta
+from distributed import CancelledError, Client, Future, KilledWorker
+from distributed.client import ClosedClientError
+
+from steps.compute import remote, shipping
+from steps.compute.pool import OnEvent, Pool, T
+from steps.errors import UserError
+
+_CONNECT_S = 8.0
+# How long a scheduler may leave a question unanswered; one with thousands of tasks is busy for seconds.
+_ANSWER_S = 60.0
+_LOOK_S = 2.0
+_CLOSE_S = 5.0
+# Work handed out in advance: enough for workers that have yet to come, not all of a large study.
+_AHEAD = 1000
+# Workers of Slurm and Kubernetes wait in queues. DASK_FEAR__WAIT_FOR_WORKERS=2h in the environment changes it.
+_WAIT = "fear.wait-for-workers"
+_WAIT_DEFAULT = "10 minutes"
+
+
+class ClusterPool(Pool):
+    """The workers of a Dask cluster, those that join later included."""
+
+    def __init__(self, client: Client, address: str, most: int | None, code: str) -> None:
+        self._client, self._address, self._most, self._code = client, address, most, code
+        self._name = uuid.uuid4().hex
+        self._patience_s = parse_timedelta(dask.config.get(_WAIT, _WAIT_DEFAULT))
+        self._alone_since: float | None = None
+        self.handed_out: set[_RemoteTask[Any]] = set()
+        self.workers = self._count()
+        self.where = f"{self.workers} worker{'s' * (self.workers != 1)} of {address}"
+        self.look()
+
+    @property
+    def name(self) -> str:
+        """Unique name, by which events are told from those of other pools."""
+        return self._name
+
+    def submit(self, function: Callable[..., T], /, *arguments: Any) -> _RemoteTask[T]:
+        """Hand out ``function(*arguments)``; it returns at once."""
+        work = shipping.work(self._code, self._name, remote.versions(), function, arguments)
+        title = getattr(function, "func", function).__name__
+        future = self._client.submit(pickle.loads, work, key=f"{title}-{uuid.uuid4().hex}", pure=False)
+        task: _RemoteTask[T] = _RemoteTask(self, future)
+        self.handed_out.add(task)
+        return task
+
+    def look(self) -> None:
+        """See whether the cluster can still do anything; say so while it has no workers.
+
+        Raises:
+            UserError: the scheduler does not answer, or there have been no workers for too long.
+        """
+        workers = self._count()
+        if workers:
+            self.workers, self._alone_since = workers, None
+            return
+        if self._alone_since is None:
+            self._alone_since = time.monotonic()
+            click.echo(
+                f"the cluster at {self._address} has no workers; waiting for some, {self._patience_s:g} s at most",
+                err=True,
+            )
+        if time.monotonic() - self._alone_since > self._patience_s:
+            raise UserError(
+                f"the cluster at {self._address} has had no workers for {self._patience_s:g} s, expected at least one: "
+                f"start some with: dask worker {self._address}"
+            )
+
+    def lost(self, why: str) -> UserError:
+        """What to raise when the cluster is gone."""
+        return UserError(
+            f"the cluster at {self._address} was lost ({why}); what was finished is recorded: run the same command "
+            "again to go on"
+        )
+
+    def _count(self) -> int:
+        try:
+            threads = self._client.sync(self._client.scheduler.ncores, callback_timeout=_ANSWER_S)
+        except (OSError, TimeoutError, ClosedClientError) as error:
+            raise self.lost("its scheduler does not answer") from error
+        return len(threads)
+
+    def _at_a_time(self) -> int:
+        return self._most or max(_AHEAD, 2 * self.workers)
+
+    def _next(self, finished: SimpleQueue[Any]) -> Any:
+        while True:
+            with suppress(Empty):
+                return finished.get(timeout=_LOOK_S)
+            self.look()
+
+
+class _RemoteTask(Generic[T]):
+    def __init__(self, pool: ClusterPool, future: Future[bytes]) -> None:
+        self._pool, self.future = pool, future
+        self._done = Event()
+        future.add_done_callback(lambda _future: self._done.set())
+
+    def result(self) -> T:
+        """What the function returned; the cluster may forget it then."""
+        while not self._done.wait(_LOOK_S):
+            self._pool.look()
+        try:
+            content = self.future.result()
+        except (CancelledError, ClosedClientError, OSError) as error:
+            raise self._pool.lost("the connection to its scheduler broke") from error
+        except KilledWorker as error:
+            raise UserError(
+                f"{error.allowed_failures + 1} workers died one after another of the same work, the last of them "
+                f"{error.last_worker.address}; most likely they have too little memory: see their logs"
+            ) from error
+        finally:
+            self._pool.handed_out.discard(self)
+        return pickle.loads(content)  # type: ignore[no-any-return]  # noqa: S301 - from the cluster, who may run anything
+
+    def add_done_callback(self, function: Callable[[Any], object], /) -> None:
+        """Call ``function`` with this task when it is done, failed or lost."""
+        self.future.add_done_callback(lambda _future: function(self))
+
+
+@contextmanager
+def cluster_pool(address: str, most: int | None, on_event: OnEvent | None) -> Iterator[ClusterPool]:
+    """A pool on the cluster whose scheduler is at ``address``.
+
+    Args:
+        address: ``tcp://host:port`` or ``tls://host:port``.
+        most: tasks to have on the cluster at a time; None for as many as it has workers.
+        on_event: given what the work reports.
+
+    Raises:
+        UserError: there is no scheduler, or the cluster was lost.
+    """
+    # Dask's own account of a lost connection, in many lines, says less than ours.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    with _connected(address) as client:
+        code, upload = shipping.packed()
+        client.register_plugin(upload, name=code)
+        pool = ClusterPool(client, address, most, code)
+        with _listening(client, pool.name, on_event):
+            try:
+                yield pool
+            except BaseException:
+                with suppress(Exception):  # the cluster may be what failed
+                    client.cancel([task.future for task in pool.handed_out], force=True)
+                raise
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    try:
+        client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, ImportError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"no Dask scheduler answers at {address} ({reason}); start one with: dask scheduler") from error
+    try:
+        yield client
+    finally:
+        with suppress(Exception):  # a connection that is gone needs no farewell
+            client.close(timeout=_CLOSE_S)
+
+
+@contextmanager
+def _listening(client: Client, pool: str, on_event: OnEvent | None) -> Iterator[None]:
+    if on_event is None:
+        yield
+        return
+    events: SimpleQueue[bytes | None] = SimpleQueue()
+
+    def listen(listener: OnEvent) -> None:
+        while (event := events.get()) is not None:
+            listener(pickle.loads(event))  # noqa: S301 - from the cluster, who may run anything
+
+    def sort(event: tuple[float, dict[str, Any]]) -> None:
+        if event[1]["pool"] == pool:
+            events.put(event[1]["event"])
+
+    thread = Thread(target=listen, args=(on_event,), daemon=True)
+    thread.start()
+    client.subscribe_topic(remote.TOPIC, sort)
+    try:
+        yield
+    finally:
+        with suppress(Exception):
+            client.unsubscribe_topic(remote.TOPIC)
+        events.put(None)
+        thread.join(timeout=_CLOSE_S)

@@ -16,6 +16,7 @@ from steps.dataset import Dataset
 from steps.prepare.simulate import SimulationSize, simulate
 
 if TYPE_CHECKING:
+    from tests.clusters import Cluster
     from tests.server_study import ServerStudy
 
 ROOT = Path(__file__).parents[1]
@@ -134,3 +135,12 @@ def small_study_table() -> str:
         for time in range(5)
     ]
     return "\n".join(rows) + "\n"
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Dask scheduler with two workers, which every test leaves as it found them."""
+    from tests.clusters import cluster
+
+    with cluster(tmp_path_factory.mktemp("dask"), workers=2) as made:
+        yield made

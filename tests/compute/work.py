@@ -51,6 +51,31 @@ def refuse_first(folder: Path, number: int) -> None:
         raise ValueError("the first is broken")
 
 
+def kill_first_time(folder: Path, number: int) -> int:
+    """Count the times a number is worked on; the first time of number 3 ends with a ``kill -9`` of the process."""
+    tries = len(list(folder.glob(f"{number}-*")))
+    (folder / f"{number}-{tries}").touch()
+    time.sleep(0.05)
+    if (number, tries) == (3, 0):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def report_for_ever(file: Path) -> None:
+    while True:
+        with file.open("a") as lines:
+            lines.write("still here\n")
+        report("still here")
+        time.sleep(0.05)
+
+
+def process_and_times(_number: int) -> tuple[int, float, float]:
+    """Which process, from when to when."""
+    begun = time.monotonic()
+    time.sleep(0.02)
+    return os.getpid(), begun, time.monotonic()
+
+
 def kill_itself(_number: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 

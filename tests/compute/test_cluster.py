@@ -1,0 +1,182 @@
+"""The pool on a Dask cluster: a real scheduler, real workers, on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import dask.config
+import pytest
+
+from steps.compute import Pool, open_pool, remote, shipping
+from steps.errors import UserError
+from tests.clusters import Cluster, cluster
+from tests.compute import work
+from tests.conftest import ROOT
+
+JOB = work.Job(5)
+
+
+@pytest.fixture(scope="module")
+def pool(dask_cluster: Cluster) -> Iterator[Pool]:
+    with open_pool(dask_cluster.address, "auto", jobs=100) as pool:
+        yield pool
+
+
+def test_every_item_comes_back_with_its_result(pool: Pool, dask_cluster: Cluster) -> None:
+    assert (pool.workers, pool.where) == (2, f"2 workers of {dask_cluster.address}")
+    assert dict(pool.each(partial(work.times, JOB), range(60))) == {number: 5 * number for number in range(60)}
+
+
+def test_tasks_are_handed_out_one_by_one_too(pool: Pool) -> None:
+    tasks = [pool.submit(work.times, JOB, number) for number in range(5)]
+    assert sorted(task.result() for task in pool.as_completed(tasks)) == [0, 5, 10, 15, 20]
+    assert [task.result() for task in tasks] == [0, 5, 10, 15, 20]
+
+
+def test_a_worker_makes_a_job_ready_once(pool: Pool) -> None:
+    found = {task.result() for task in [pool.submit(work.made_at, JOB) for _ in range(20)]}
+    assert 1 <= len(found) <= 2
+    assert len({process for process, _ in found}) == len(found)
+
+
+def test_events_arrive_in_order_at_the_pool_they_are_for(pool: Pool, dask_cluster: Cluster) -> None:
+    events: list[str] = []
+    with open_pool(dask_cluster.address, "1", jobs=3, on_event=events.append) as listening:
+        pool.submit(work.times, JOB, 9).result()
+        assert dict(listening.each(partial(work.times, JOB), [1, 2])) == {1: 5, 2: 10}
+    assert events == ["1 begun", "1 done", "2 begun", "2 done"]
+
+
+def test_an_error_of_the_user_comes_back_as_it_was_raised(pool: Pool) -> None:
+    with pytest.raises(UserError, match=r"^file x\.csv: found 3, expected 4$"):
+        pool.submit(work.refuse, 1).result()
+
+
+def test_other_versions_are_named(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = remote.versions()
+    monkeypatch.setattr(remote, "versions", lambda: {**here, "numpy": "1.2.3"})
+    with pytest.raises(UserError, match=rf"has numpy {here['numpy']}, expected numpy 1\.2\.3 as on this side"):
+        pool.submit(work.times, JOB, 1).result()
+
+
+def test_work_that_was_given_up_stops(dask_cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+
+    def run() -> None:
+        with open_pool(dask_cluster.address, "auto", jobs=1) as pool:
+            pool.submit(work.report_for_ever, file)
+            while not file.exists():
+                time.sleep(0.05)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    time.sleep(1)
+    lines = file.read_text()
+    time.sleep(0.5)
+    assert file.read_text() == lines
+
+
+@pytest.fixture(scope="module")
+def threaded_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster whose one worker has four threads."""
+    with cluster(tmp_path_factory.mktemp("threaded")) as made:
+        made.add_worker("--no-nanny", "--nthreads", "4")
+        yield made
+
+
+def test_a_worker_with_threads_does_one_thing_at_a_time(threaded_cluster: Cluster) -> None:
+    with open_pool(threaded_cluster.address, "auto", jobs=20) as pool:
+        found = sorted(result for _, result in pool.each(work.process_and_times, range(20)))
+    assert len({process for process, _, _ in found}) == 1
+    assert all(ended <= begun for (_, _, ended), (_, begun, _) in pairwise(found))
+
+
+def test_work_runs_with_the_code_of_its_driver(
+    threaded_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "steps", tmp_path / "steps", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "conda.yaml", tmp_path)
+    (tmp_path / "steps" / "errors.py").write_text((ROOT / "steps" / "errors.py").read_text() + "\nNEWER = True\n")
+    is_newer = "hasattr(__import__('steps.errors').errors, 'NEWER')"
+    with open_pool(threaded_cluster.address, "auto", jobs=1) as older:
+        monkeypatch.setattr(shipping, "_ROOT", tmp_path)
+        with open_pool(threaded_cluster.address, "auto", jobs=1) as newer:
+            for _ in range(3):
+                assert newer.submit(eval, is_newer).result()
+                assert not older.submit(eval, is_newer).result()
+
+
+@pytest.fixture
+def small_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster of two workers that a test may harm."""
+    (tmp_path / "cluster").mkdir()
+    with cluster(tmp_path / "cluster", workers=2) as made:
+        yield made
+
+
+def test_a_killed_worker_costs_the_item_it_was_at_and_a_lost_scheduler_is_one_clear_line(
+    small_cluster: Cluster, tmp_path: Path
+) -> None:
+    tries = tmp_path / "tries"
+    tries.mkdir()
+    with open_pool(small_cluster.address, "auto", jobs=40) as pool:
+        done = [number for number, _ in pool.each(partial(work.kill_first_time, tries), range(40))]
+    assert sorted(done) == list(range(40))
+    assert sorted(path.name for path in tries.iterdir()) == sorted(["3-1", *(f"{number}-0" for number in range(40))])
+
+    def run() -> None:
+        with open_pool(small_cluster.address, "auto", jobs=2) as pool:
+            threading.Timer(1, lambda: os.kill(small_cluster.scheduler.pid, signal.SIGKILL)).start()
+            list(pool.each(time.sleep, [0.1, 60]))
+
+    started = time.monotonic()
+    with pytest.raises(
+        UserError, match=rf"^the cluster at {small_cluster.address} was lost .*run the same command again"
+    ):
+        run()
+    assert time.monotonic() - started < 15
+    with pytest.raises(UserError, match=f"^no Dask scheduler answers at {small_cluster.address}"):
+        run()
+
+
+def test_a_cluster_without_workers_is_waited_for_but_not_for_ever(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cluster(tmp_path) as made:
+
+        def run() -> dict[int, int]:
+            with open_pool(made.address, "auto", jobs=1) as pool:
+                return dict(pool.each(partial(work.times, JOB), [2]))
+
+        with (
+            dask.config.set({"fear.wait-for-workers": "1s"}),
+            pytest.raises(UserError, match="has had no workers for 1 s"),
+        ):
+            run()
+        assert f"the cluster at {made.address} has no workers; waiting for some, 1 s at most" in capsys.readouterr().err
+        threading.Timer(1, made.add_worker).start()
+        assert run() == {2: 10}
+        assert "waiting for some, 600 s at most" in capsys.readouterr().err
+
+
+def test_a_scheduler_that_stands_still_is_noticed(small_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("steps.compute.cluster._ANSWER_S", 2)
+
+    def run() -> None:
+        with open_pool(small_cluster.address, "auto", jobs=1) as pool:
+            os.kill(small_cluster.scheduler.pid, signal.SIGSTOP)
+            pool.submit(time.sleep, 60).result()
+
+    started = time.monotonic()
+    with pytest.raises(UserError, match=r"was lost \(its scheduler does not answer"):
+        run()
+    assert time.monotonic() - started < 20

@@ -10,8 +10,8 @@ import click
 from mlflow import MlflowClient
 
 from steps.cli import door
-from steps.errors import UserError
-from steps.prepare.load import load_source, source_fingerprint
+from steps.prepare.fingerprint import Fingerprint
+from steps.prepare.load import SIMULATED, load_source, unchanged
 from steps.prepare.simulate import SimulationSize
 from steps.tracking import lineage, record, reuse
 from steps.tracking.session import step_run
@@ -21,24 +21,25 @@ from steps.tracking.session import step_run
 def main(parameters: dict[str, Any]) -> None:
     """Read and validate recordings and store them as a dataset artifact."""
     with step_run("prepare", parameters) as run:
-        fingerprint = source_fingerprint(parameters["source"])
-        dataset = load_source(
-            parameters["source"],
-            positive_label=parameters["positive_label"],
-            timesteps=parameters["timesteps"],
-            max_gap=parameters["max_gap"],
-            seed=parameters["seed"],
-            simulation=SimulationSize(
-                subjects=parameters["simulated_subjects"],
-                controls=parameters["simulated_controls"],
-                trials_min=parameters["simulated_trials_min"],
-                trials_max=parameters["simulated_trials_max"],
-                features=parameters["simulated_features"],
-                effect=parameters["simulated_effect"],
-            ),
-        )
-        if source_fingerprint(parameters["source"]) != fingerprint:
-            raise UserError(f"source {parameters['source']!r} changed while it was read; run prepare again")
+        source, fingerprint = parameters["source"], Fingerprint()
+        with unchanged(source):
+            dataset = load_source(
+                source,
+                positive_label=parameters["positive_label"],
+                timesteps=parameters["timesteps"],
+                max_gap=parameters["max_gap"],
+                seed=parameters["seed"],
+                simulation=SimulationSize(
+                    subjects=parameters["simulated_subjects"],
+                    controls=parameters["simulated_controls"],
+                    trials_min=parameters["simulated_trials_min"],
+                    trials_max=parameters["simulated_trials_max"],
+                    features=parameters["simulated_features"],
+                    effect=parameters["simulated_effect"],
+                ),
+                fingerprint=fingerprint,
+            )
+        inputs = SIMULATED if source == SIMULATED else fingerprint.hexdigest()
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory() as folder:
             manifest = dataset.save(Path(folder))
@@ -50,7 +51,7 @@ def main(parameters: dict[str, Any]) -> None:
             tags={
                 "dataset_uri": uri,
                 "dataset_digest": manifest.digest,
-                **reuse.Identity.of("prepare", parameters, fingerprint).tags(),
+                **reuse.Identity.of("prepare", parameters, inputs).tags(),
             },
             metrics={
                 "trials": manifest.trials,

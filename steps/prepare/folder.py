@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,24 +13,50 @@ import pyarrow as pa
 
 from steps.dataset import CONTROL, PATIENT
 from steps.errors import UserError
-from steps.prepare.long import LongTable, text_column
-from steps.prepare.read import IDENTITIES, features_of, read_csv, shown, shown_path
+from steps.prepare.fingerprint import Fingerprint
+from steps.prepare.long import LongTable, categorical, row_major, text_column
+from steps.prepare.plain import is_plain, parse_together
+from steps.prepare.read import IDENTITIES, Header, csv_header, features_of, parse_csv, read_bytes, shown, shown_path
+from steps.prepare.resample import Doubles
 
 PARTICIPANTS, CONTROL_DATA = "participants", "control_data"
 _LAYOUT = f"{PARTICIPANTS}/<subject>/<label>/<trial>.csv"
+_RUN_BYTES = 16 << 20  # of files parsed at once
 _UNLABELLED_LAYOUT = f"{PARTICIPANTS}/<subject>/<trial>.csv"
+
+
+_Run = list[tuple["TrialFile", bytes]]
 
 
 @dataclass(frozen=True)
 class TrialFile:
-    """Where one trial lies, and what its folders say about it."""
+    """Where one trial lies, and what its folders say about it.
 
-    path: Path
-    name: str
+    Attributes:
+        folder: the folder of the study.
+        relative: the file's path below it, with ``/``.
+        subject: the person, by the folder above (of the control group, by all folders above).
+        label: by the folder above; "" where there is none.
+        trial: name of the file without its suffix.
+        group: ``patient`` or ``control``.
+    """
+
+    folder: Path
+    relative: str
     subject: str
     label: str
     trial: str
     group: str
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.folder / self.relative
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return shown_path(self.relative)
 
 
 def trial_files(folder: Path, *, labelled: bool = True) -> list[TrialFile]:
@@ -45,49 +71,47 @@ def trial_files(folder: Path, *, labelled: bool = True) -> list[TrialFile]:
     """
     if not (folder / PARTICIPANTS).is_dir():
         raise UserError(f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}")
-    files = [_participant(path, folder, labelled) for path in _csv_files(folder / PARTICIPANTS)]
+    files = [_participant(folder, parts, labelled) for parts in _csv_files(folder, PARTICIPANTS)]
     if not files:
         raise UserError(f"{shown_path(str(folder))} has no .csv file, expected {_layout(labelled)}")
-    return files + [_control(path, folder) for path in _csv_files(folder / CONTROL_DATA)]
+    return files + [_control(folder, parts) for parts in _csv_files(folder, CONTROL_DATA)]
 
 
-def read_folder(folder: Path, *, labelled: bool = True) -> LongTable:
+def read_folder(folder: Path, *, labelled: bool = True, fingerprint: Fingerprint | None = None) -> LongTable:
     """Read every trial of a study; features are put in the order of the first file.
 
     Args:
         folder: holds ``participants/`` and perhaps ``control_data/``.
         labelled: as for `trial_files`; where there is no label folder, the label is "".
+        fingerprint: what is read is added to it.
 
     Raises:
         UserError: a file is malformed, or its columns are not those of the first file.
     """
     files = trial_files(folder, labelled=labelled)
-    tables: list[pa.Table] = []
-    for file in files:
-        table = read_csv(file.path, file.name)
-        for column in table.column_names:
-            if column in IDENTITIES:
-                raise UserError(f"{file.name} has a column {shown(column)}, expected features and at most 'time'")
-        if tables:
-            _compare_columns(table.column_names, tables[0].column_names, file.name, files[0].name)
-        tables.append(table.select(tables[0].column_names if tables else table.column_names))
-    lengths = np.array([table.num_rows for table in tables])
-    merged = pa.concat_tables(tables)
+    header = csv_header(read_bytes(files[0].path, files[0].name), files[0].name)
+    _check_columns(files[0].name, header.names, files[0].name, header.names)
+    features = features_of(header.names)
+    has_time = "time" in header.names
+    values: list[Doubles] = []
+    times: list[Doubles] = []
+    lengths: list[int] = []
+    for run, plain in _runs(files, header, fingerprint):
+        for table, rows in _parse(run, plain, header, files[0].name):
+            values.append(row_major(table, features))
+            times += [table["time"].to_numpy()] if has_time else [np.arange(n, dtype=np.float64) for n in rows]
+            lengths += rows
     columns: dict[str, object] = {
         name: text_column(pa.chunked_array([[getattr(file, name) for file in files]])).take(
             np.repeat(np.arange(len(files)), lengths)
         )
         for name in ("subject", "label", "trial", "group")
     }
-    columns["test_number"] = text_column(pa.chunked_array([[""]])).take(np.zeros(merged.num_rows, dtype=np.int64))
-    has_time = "time" in merged.column_names
-    columns["time"] = (
-        merged["time"].to_numpy() if has_time else np.concatenate([np.arange(n, dtype=np.float64) for n in lengths])
-    )
-    features = features_of(merged.column_names)
-    columns |= {name: merged[name].to_numpy() for name in features}
+    columns["test_number"] = categorical(np.zeros(sum(lengths), dtype=np.int64), [""])
+    columns["time"] = np.concatenate(times)
     return LongTable(
         frame=pd.DataFrame(columns, copy=False),
+        values=np.concatenate(values),
         features=features,
         origins=tuple(file.name for file in files),
         starts=tuple((np.cumsum(lengths) - lengths).tolist()),
@@ -95,51 +119,84 @@ def read_folder(folder: Path, *, labelled: bool = True) -> LongTable:
     )
 
 
-def _csv_files(folder: Path) -> Iterator[Path]:
-    """Files ``*.csv`` in sorted order; hidden ones (as macOS leaves on a memory stick) are no trials.
+def _runs(files: Iterable[TrialFile], header: Header, fingerprint: Fingerprint | None) -> Iterator[tuple[_Run, bool]]:
+    """Files with their contents, in order, and whether they are plain: plain ones together, any other for itself."""
+    run: _Run = []
+    size = 0
+    for file in files:
+        try:
+            raw = read_bytes(file.path, file.name)
+        except UserError:
+            yield run, True  # what is wrong with an earlier file is said first
+            raise
+        if fingerprint:
+            fingerprint.add(file.relative, raw)
+        plain = is_plain(raw, header)
+        if run and (not plain or size + len(raw) > _RUN_BYTES):
+            yield run, True
+            run, size = [], 0
+        if plain:
+            run.append((file, raw))
+            size += len(raw)
+        else:
+            yield [(file, raw)], False
+    if run:
+        yield run, True
+
+
+def _parse(run: _Run, plain: bool, header: Header, first: str) -> Iterator[tuple[pa.Table, list[int]]]:
+    """A run's tables, with the columns of the first file in its order, and the rows of each of their files."""
+    if plain and (found := parse_together([raw for _, raw in run], header)):
+        yield found
+        return
+    for file, raw in run:
+        table = parse_csv(raw, file.name)
+        _check_columns(file.name, table.column_names, first, header.names)
+        yield table.select(header.names), [table.num_rows]
+
+
+def _csv_files(folder: Path, below: str) -> list[tuple[str, ...]]:
+    """Files ``*.csv`` in sorted order, as the parts of their paths; hidden ones (as macOS leaves them) are no trials.
 
     Links are followed; a link to nothing is kept, so that reading it is an error and not a trial less.
     """
-    found = [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(".csv") and not name.startswith(".")
-    ]
-    return iter(sorted(found, key=lambda path: path.parts))
+    found: list[tuple[str, ...]] = []
+    for parent, _, names in os.walk(folder / below, followlinks=True):
+        parts = Path(parent).relative_to(folder).parts
+        found += [(*parts, name) for name in names if name.lower().endswith(".csv") and not name.startswith(".")]
+    return sorted(found)
 
 
 def _layout(labelled: bool) -> str:
     return _LAYOUT if labelled else f"{_LAYOUT} or {_UNLABELLED_LAYOUT}"
 
 
-def _participant(path: Path, folder: Path, labelled: bool) -> TrialFile:
-    name = _name(path, folder)
-    subject, *labels = path.relative_to(folder / PARTICIPANTS).parts[:-1] or ("",)
+def _participant(folder: Path, parts: tuple[str, ...], labelled: bool) -> TrialFile:
+    subject, *labels = parts[1:-1] or ("",)
+    file = _trial_file(folder, parts, subject, "".join(labels), PATIENT)
     if not subject or len(labels) > 1 or (labelled and not labels):
-        raise UserError(f"{name} is out of place, expected {_layout(labelled)}")
-    _check_encoding(path, name)
-    return TrialFile(path, name, subject=subject, label="".join(labels), trial=path.stem, group=PATIENT)
+        raise UserError(f"{file.name} is out of place, expected {_layout(labelled)}")
+    return file
 
 
-def _control(path: Path, folder: Path) -> TrialFile:
-    folders, name = path.relative_to(folder).parts[1:-1], _name(path, folder)
-    _check_encoding(path, name)
-    return TrialFile(path, name, "_".join(folders) or CONTROL, label="", trial=path.stem, group=CONTROL)
+def _control(folder: Path, parts: tuple[str, ...]) -> TrialFile:
+    return _trial_file(folder, parts, "_".join(parts[1:-1]) or CONTROL, "", CONTROL)
 
 
-def _check_encoding(path: Path, name: str) -> None:
+def _trial_file(folder: Path, parts: tuple[str, ...], subject: str, label: str, group: str) -> TrialFile:
+    trial = os.path.splitext(parts[-1])[0]  # noqa: PTH122, a path for each of many files takes time
+    file = TrialFile(folder, "/".join(parts), subject=subject, label=label, trial=trial, group=group)
     try:
-        str(path).encode("utf-8")
+        f"{folder}/{file.relative}".encode()
     except UnicodeEncodeError as error:
-        raise UserError(f"the name of {name} is not UTF-8, expected folder and file names in UTF-8") from error
+        raise UserError(f"the name of {file.name} is not UTF-8, expected folder and file names in UTF-8") from error
+    return file
 
 
-def _name(path: Path, folder: Path) -> str:
-    return shown_path(path.relative_to(folder).as_posix())
-
-
-def _compare_columns(found: list[str], expected: list[str], name: str, first: str) -> None:
+def _check_columns(name: str, found: Sequence[str], first: str, expected: Sequence[str]) -> None:
+    for column in found:
+        if column in IDENTITIES:
+            raise UserError(f"{name} has a column {shown(column)}, expected features and at most 'time'")
     kind = {True: "column", False: "feature"}
     for column in expected:
         if column not in found:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from steps.dataset import TIME_NORMALISED, Dataset
 from steps.errors import UserError
+from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.folder import read_folder, trial_files
 from steps.prepare.long import LongTable
 from steps.prepare.read import read_bytes, shown, shown_path
@@ -39,6 +40,7 @@ def load_source(
     max_gap: int = 0,
     seed: int = 0,
     simulation: SimulationSize = _DEFAULT_SIZE,
+    fingerprint: Fingerprint | None = None,
 ) -> Dataset:
     """The study that ``source`` names, validated, as float32 trials of one length.
 
@@ -49,6 +51,8 @@ def load_source(
         max_gap: interpolate gaps of up to this many samples.
         seed: seed of the simulated study.
         simulation: size of the simulated study.
+        fingerprint: the files that are read are added to it: it is then the `source_fingerprint` of the very bytes that
+            the dataset was made of.
 
     Raises:
         UserError: anything wrong with the source or the arguments, in one line.
@@ -64,7 +68,8 @@ def load_source(
                 f"positive_label is {shown(positive_label)}, expected 'fear' or 'auto' for the simulated study"
             )
         return dataset
-    table = read_folder(Path(source)) if _is_folder(source) else read_table(Path(source))
+    read = read_folder if _is_folder(source) else read_table
+    table = read(Path(source), fingerprint=fingerprint)
     check(table)
     found, notes = recordings(table, max_gap)
     return replace(_assemble(table, found, positive_label, timesteps, notes), source=source)
@@ -78,16 +83,41 @@ def source_fingerprint(source: str) -> str:
     """
     if source == SIMULATED:
         return SIMULATED
+    fingerprint = Fingerprint()
+    for path, name in _files(source):
+        fingerprint.add(name, read_bytes(path, shown_path(name)))
+    return fingerprint.hexdigest()
+
+
+@contextmanager
+def unchanged(source: str) -> Iterator[None]:
+    """For a block that reads ``source``.
+
+    Raises:
+        UserError: at its end, names, sizes or times of files are not what they were at its beginning; or there is no
+            such source.
+    """
+    before = _state(source)
+    yield
+    if _state(source) != before:
+        raise UserError(f"source {shown(source)} changed while it was read; run prepare again")
+
+
+def _state(source: str) -> list[tuple[str, int, int, int]]:
+    found = []
+    for path, name in [] if source == SIMULATED else _files(source):
+        with suppress(FileNotFoundError):  # reading it is the error
+            stat = path.stat()
+            found.append((name, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return found
+
+
+def _files(source: str) -> list[tuple[Path, str]]:
+    """The files of a source and their names below it."""
     path = Path(source)
     if _is_folder(source):
-        files = [(file.path, file.path.relative_to(path).as_posix()) for file in trial_files(path)]
-    else:
-        files = [(path, path.name)]
-    sha = hashlib.sha256()
-    for file, name in files:
-        for part in (name.encode("utf-8", "surrogateescape"), read_bytes(file, shown_path(name))):
-            sha.update(len(part).to_bytes(8, "little") + part)
-    return sha.hexdigest()
+        return [(file.path, file.relative) for file in trial_files(path)]
+    return [(path, path.name)]
 
 
 def _is_folder(source: str) -> bool:
@@ -175,7 +205,9 @@ def _common_time(
     shortest, longest = min(lengths), max(lengths)
     wanted = timesteps or (longest if shortest == longest else DEFAULT_TIMESTEPS)
     if shortest == longest == wanted:
-        values = np.stack([trial.values for trial in found]).astype(np.float32)
+        values = np.empty((len(found), wanted, found[0].values.shape[1]), dtype=np.float32)
+        for i, trial in enumerate(found):
+            values[i] = trial.values
         first = found[0].time
         if not has_time or any(not np.array_equal(trial.time, first) for trial in found):
             return values, tuple(map(float, range(wanted))), "sample", []

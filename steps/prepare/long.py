@@ -6,20 +6,24 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from steps.prepare.resample import Doubles
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class LongTable:
     """A study as read.
 
     Attributes:
         frame: a row per trial and time point. Categorical text columns ``subject``, ``label``, ``trial``, ``group`` and
-            ``test_number`` ("" where there is none), float64 columns ``time`` and the features (NaN where missing).
+            ``test_number`` ("" where there is none), and a float64 column ``time``.
+        values: float64, shape ``(rows, features)``, NaN where missing.
         features: names of the features, in the order of the first file.
         origins: the files the rows came from, in order, as messages name them.
         starts: row of ``frame`` at which each origin begins, shape ``(origins,)``.
@@ -28,11 +32,17 @@ class LongTable:
     """
 
     frame: pd.DataFrame
+    values: Doubles
     features: tuple[str, ...]
     origins: tuple[str, ...]
     starts: tuple[int, ...]
     first_row: int = 2
     has_time: bool = True
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest magnitude among the values: NaN or infinite where one is missing."""
+        return float(np.maximum(self.values.max(), -self.values.min()))
 
     def origin(self, row: int) -> int:
         """Which origin ``row`` of the frame came from."""
@@ -54,6 +64,17 @@ class LongTable:
         keys = ("subject", "label", "trial", "test_number")
         values = [(key, str(self.frame[key].iat[row])) for key in keys]
         return f" ({', '.join(f'{key} {value!r}' for key, value in values if value)})"
+
+
+def row_major(table: pa.Table, columns: Sequence[str]) -> Doubles:
+    """Columns of float64 side by side, shape ``(rows, columns)``, so that a trial is one block; NaN for null."""
+    values = np.empty((table.num_rows, len(columns)))
+    start = 0
+    for batch in table.select(columns).to_batches():  # piece by piece, which keeps to the processor's cache
+        for i, column in enumerate(batch.columns):
+            values[start : start + batch.num_rows, i] = column.to_numpy(zero_copy_only=False)
+        start += batch.num_rows
+    return values
 
 
 def text_column(column: pa.ChunkedArray) -> pd.Categorical:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,20 @@ from steps.errors import UserError
 
 IDENTITIES = tuple(name for name in RESERVED_COLUMNS if name != "time")
 _SHOWN_LENGTH = 80
+_LOOK = 64
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line of a CSV file.
+
+    Attributes:
+        names: of the columns.
+        line: as it stands in the file, with byte order mark and line end.
+    """
+
+    names: tuple[str, ...]
+    line: bytes
 
 
 def shown(value: object) -> str:
@@ -41,43 +56,80 @@ def read_bytes(path: Path, name: str) -> bytes:
         raise UserError(f"{name} cannot be read: {error.strerror}") from error
 
 
-def read_csv(path: Path, name: str, required: Sequence[str] = ()) -> pa.Table:
-    """A CSV file; empty and NaN cells become null. The first data row is row 2, as a spreadsheet numbers it.
+def csv_header(raw: bytes, name: str, required: Sequence[str] = ()) -> Header:
+    """The header of a CSV file that holds ``raw``, after a look at the whole of it.
 
     Raises:
-        UserError: not UTF-8, empty, header only, duplicate columns, a row with too few or too many cells, or text
-            among numbers; the message calls the file ``name``.
+        UserError: not UTF-8, empty, header only, or columns that `check_columns` refuses; the message calls the file
+            ``name``.
     """
-    raw = read_bytes(path, name).lstrip(b"\r\n")
-    if b"\n" not in raw:  # line ends of old Macintosh programs
-        raw = raw.replace(b"\r", b"\n")
+    return _header(_text(raw), name, required)
+
+
+def parse_csv(raw: bytes, name: str, required: Sequence[str] = ()) -> pa.Table:
+    """A CSV file that holds ``raw``; empty and NaN cells become null.
+
+    The first data row is row 2, as a spreadsheet numbers it.
+
+    Raises:
+        UserError: as for `csv_header`, a row with too few or too many cells, or text among numbers.
+    """
+    raw = _text(raw)
+    header = _header(raw, name, required)
     try:
-        raw.decode("utf-8")
+        return arrow_csv(raw, header.names, skip_rows=1)
+    except pa.ArrowInvalid:
+        try:  # again on one thread: only then does Arrow name the row
+            return arrow_csv(raw, header.names, skip_rows=1, use_threads=False)
+        except pa.ArrowInvalid as error:
+            raise UserError(_explain(str(error), header.names, name)) from error
+
+
+def arrow_csv(raw: bytes, names: Sequence[str], *, skip_rows: int = 0, use_threads: bool = True) -> pa.Table:
+    """Rows of CSV with these columns: identities as text, everything else as float64.
+
+    Raises:
+        pyarrow.ArrowInvalid: they are not like that.
+    """
+    types = {column: pa.string() if column in IDENTITIES else pa.float64() for column in names}
+    return pa.csv.read_csv(
+        pa.BufferReader(raw),
+        read_options=pa.csv.ReadOptions(column_names=names, skip_rows=skip_rows, use_threads=use_threads),
+        convert_options=pa.csv.ConvertOptions(column_types=types),
+    )
+
+
+def is_blank(raw: bytes, start: int) -> bool:
+    """Whether nothing but white space follows ``start`` as far as a short look goes: if False, something does."""
+    return len(raw) <= start or raw[start : start + _LOOK].isspace()
+
+
+def _text(raw: bytes) -> bytes:
+    raw = raw.lstrip(b"\r\n")
+    return raw if b"\n" in raw else raw.replace(b"\r", b"\n")  # line ends of old Macintosh programs
+
+
+def _header(raw: bytes, name: str, required: Sequence[str]) -> Header:
+    try:
+        if not raw.isascii():
+            raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{name} is not UTF-8 text: byte 0x{raw[error.start]:02x} at offset {error.start}") from error
     if not raw or raw.isspace():
         raise UserError(f"{name} is empty, expected a header and a row per time point")
-    first_line, _, rest = raw.partition(b"\n")
+    end = raw.find(b"\n") + 1 or len(raw)
+    line = raw[:end]
     try:
-        cells = next(csv.reader([first_line.decode("utf-8-sig").rstrip("\r")], strict=True), [])
+        cells = next(csv.reader([line.decode("utf-8-sig").rstrip("\n").rstrip("\r")], strict=True), [])
     except csv.Error as error:
         raise UserError(f"{name} has a header that cannot be read as CSV: {error}") from error
-    header = [cell.strip() for cell in cells]
-    if len(header) == 1 and ";" in header[0]:
-        raise UserError(f"{name} has the header {shown(header[0])}: it is separated by semicolons, expected commas")
-    check_columns(header, name, required)
-    if not rest or rest.isspace():
+    names = [cell.strip() for cell in cells]
+    if len(names) == 1 and ";" in names[0]:
+        raise UserError(f"{name} has the header {shown(names[0])}: it is separated by semicolons, expected commas")
+    check_columns(names, name, required)
+    if is_blank(raw, end) and not raw[end:].strip():
         raise UserError(f"{name} holds a header only, expected a row per time point")
-    types = {column: pa.string() if column in IDENTITIES else pa.float64() for column in header}
-    try:
-        return pa.csv.read_csv(
-            pa.BufferReader(raw),
-            # One thread: only then does Arrow name the row of an error, and it is fast enough.
-            read_options=pa.csv.ReadOptions(column_names=header, skip_rows=1, use_threads=False),
-            convert_options=pa.csv.ConvertOptions(column_types=types),
-        )
-    except pa.ArrowInvalid as error:
-        raise UserError(_explain(str(error), header, name)) from error
+    return Header(tuple(names), line)
 
 
 def _explain(message: str, header: Sequence[str], name: str) -> str:
@@ -90,13 +142,12 @@ def _explain(message: str, header: Sequence[str], name: str) -> str:
     return f"{name} is not a readable CSV file: {shown(message)}"
 
 
-def read_parquet(path: Path, name: str, required: Sequence[str] = ()) -> pa.Table:
-    """A Parquet file; NaN and null stay as they are. Its first row is row 1.
+def parse_parquet(raw: bytes, name: str, required: Sequence[str] = ()) -> pa.Table:
+    """A Parquet file that holds ``raw``; NaN and null stay as they are. Its first row is row 1.
 
     Raises:
         UserError: not a Parquet file, empty, duplicate columns, or a column of a wrong type.
     """
-    raw = read_bytes(path, name)
     if not raw:
         raise UserError(f"{name} is empty, expected a Parquet file")
     try:

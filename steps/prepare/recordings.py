@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,7 +12,7 @@ import pandas as pd
 from steps.errors import UserError
 from steps.prepare.long import LongTable
 from steps.prepare.read import shown
-from steps.prepare.resample import Doubles, fill_holes, insert_missing, longest_hole, missing_samples
+from steps.prepare.resample import Doubles, fill_holes, insert_missing, irregular_trials, longest_hole, missing_samples
 from steps.prepare.validate import is_control
 
 _KEYS = ("subject", "label", "trial", "test_number")
@@ -60,21 +59,32 @@ def recordings(table: LongTable, max_gap: int) -> tuple[list[Recording], list[st
     Raises:
         UserError: a duplicate trial or time point, a trial of one time point, or a gap longer than ``max_gap``.
     """
-    frame = table.frame
-    time = frame["time"].to_numpy()
-    # Row-major once, so that each trial is one contiguous block below.
-    values = np.column_stack([frame[name].to_numpy() for name in table.features])
-    control = is_control(frame).to_numpy()
-    identities = {key: frame[key].cat.categories.to_numpy(dtype=object)[frame[key].cat.codes] for key in _KEYS}
+    trial = _trial_numbers(table)
+    _check_one_file_per_trial(table, trial)
+    order, time, values = _in_order(trial, table)
+    is_next = np.diff(trial[order]) != 0
+    _check_times(table, order, time, is_next)
+    starts = np.flatnonzero(np.concatenate([[True], is_next]))
+    bounds = [*starts.tolist(), len(order)]
+    irregular = irregular_trials(time, bounds) | _incomplete_trials(table, values, starts)
+    first = order[starts]
+    names = {key: _names(table, key, first) for key in _KEYS}
+    control = is_control(table.frame).to_numpy()[first].tolist()
     filled = Filled()
     found = []
-    for rows in _trials(table, time):
-        first = int(rows[0])
-        times, block = _without_gaps(table, rows, time[rows], values[rows], max_gap, filled)
+    for i, (start, stop) in enumerate(pairwise(bounds)):
+        if stop - start < 2:
+            raise UserError(f"{table.where(int(first[i]))}: the trial has 1 time point, expected at least 2")
+        times, block = time[start:stop], values[start:stop]
+        if irregular[i]:
+            times, block = _without_gaps(table, order[start:stop], times, block, max_gap, filled)
         found.append(
             Recording(
-                **{key: str(identities[key][first]) for key in _KEYS},
-                is_control=bool(control[first]),
+                subject=names["subject"][i],
+                label=names["label"][i],
+                trial=names["trial"][i],
+                test_number=names["test_number"][i],
+                is_control=control[i],
                 time=times,
                 values=block,
             )
@@ -82,31 +92,55 @@ def recordings(table: LongTable, max_gap: int) -> tuple[list[Recording], list[st
     return found, filled.notes(max_gap)
 
 
-def _trials(table: LongTable, time: Doubles) -> Iterator[Rows]:
-    """The rows of each trial, sorted by time."""
-    trial = np.zeros(len(table.frame), dtype=np.int64)
-    for key in _KEYS:
-        column = table.frame[key].cat
-        trial = pd.factorize(trial * len(column.categories) + column.codes.to_numpy())[0].astype(np.int64)
-    _check_one_file_per_trial(table, trial)
+def _trial_numbers(table: LongTable) -> Rows:
+    """The number of the trial that each row belongs to, in order of first appearance."""
+    columns = [table.frame[key].cat for key in _KEYS]
+    codes = [column.codes.to_numpy() for column in columns]
+    is_next = np.zeros(len(table.frame), dtype=np.bool_)
+    is_next[0] = True
+    for code in codes:
+        is_next[1:] |= code[1:] != code[:-1]
+    starts = np.flatnonzero(is_next)  # rows of a trial mostly stand together, and there are far fewer trials than rows
+    trial = np.zeros(len(starts), dtype=np.int64)
+    for column, code in zip(columns, codes, strict=True):
+        trial = pd.factorize(trial * len(column.categories) + code[starts])[0].astype(np.int64)
+    return np.repeat(trial, np.diff([*starts, len(is_next)]))
+
+
+def _in_order(trial: Rows, table: LongTable) -> tuple[Rows, Doubles, Doubles]:
+    """The rows by trial and time, and their times and values."""
+    time = table.frame["time"].to_numpy()
+    same_trial = np.diff(trial) == 0
+    if (np.diff(trial) >= 0).all() and (np.diff(time)[same_trial] >= 0).all():
+        return np.arange(len(trial)), time, table.values  # as they are: a copy of all values less
     order = np.lexsort((time, trial))
-    sorted_trial, sorted_time = trial[order], time[order]
-    same_trial = np.diff(sorted_trial) == 0
-    repeated = np.flatnonzero(same_trial & (np.diff(sorted_time) == 0))
+    return order, time[order], table.values[order]
+
+
+def _check_times(table: LongTable, order: Rows, time: Doubles, is_next: npt.NDArray[np.bool_]) -> None:
+    repeated = np.flatnonzero(~is_next & (np.diff(time) == 0))
     if len(repeated):
         rows = sorted(order[repeated[0] : repeated[0] + 2].tolist())
         raise UserError(
-            f"{table.where(rows[1])}: duplicate trial or time point, time {time[rows[0]]:g} was already given in "
+            f"{table.where(rows[1])}: duplicate trial or time point, time {time[repeated[0]]:g} was already given in "
             f"{table.where(rows[0])}; expected every time once per trial"
         )
-    bounds = np.concatenate([[0], np.flatnonzero(~same_trial) + 1, [len(order)]])
-    for start, stop in pairwise(bounds.tolist()):
-        if stop - start < 2:
-            raise UserError(f"{table.where(int(order[start]))}: the trial has 1 time point, expected at least 2")
-        yield order[start:stop]
 
 
-def _check_one_file_per_trial(table: LongTable, trial: npt.NDArray[np.int64]) -> None:
+def _incomplete_trials(table: LongTable, values: Doubles, starts: Rows) -> npt.NDArray[np.bool_]:
+    """Which trials lack a value, shape ``(trials,)``."""
+    if np.isfinite(table.largest):
+        return np.zeros(len(starts), dtype=np.bool_)
+    return np.logical_or.reduceat(~np.isfinite(values).all(axis=1), starts)
+
+
+def _names(table: LongTable, key: str, rows: Rows) -> list[str]:
+    column = table.frame[key].cat
+    names = column.categories.tolist()
+    return [names[code] for code in column.codes.to_numpy()[rows].tolist()]
+
+
+def _check_one_file_per_trial(table: LongTable, trial: Rows) -> None:
     if len(table.origins) == 1:
         return
     of_file = trial[list(table.starts)]

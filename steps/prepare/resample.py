@@ -6,6 +6,7 @@ on some processors and so change the last bit, and with it the digest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -51,6 +52,21 @@ def missing_samples(time: Doubles) -> npt.NDArray[np.int64]:
     if not ragged.any():
         return np.zeros(len(steps), dtype=np.int64)
     return np.where(ragged, np.maximum(np.rint(np.minimum(steps / usual, 2.0**31)) - 1, 1), 0).astype(np.int64)
+
+
+def irregular_trials(time: Doubles, bounds: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Which trials have a step that `missing_samples` would find ragged, shape ``(trials,)``.
+
+    ``time`` holds the times of all trials, one trial after the other; trial ``i`` goes from ``bounds[i]`` to
+    ``bounds[i + 1]``. Trials of one length are looked at together.
+    """
+    starts, lengths = np.asarray(bounds[:-1]), np.diff(bounds)
+    irregular = np.zeros(len(starts), dtype=np.bool_)
+    for length in np.unique(lengths[lengths > 2]):  # a single step is the usual one
+        these = np.flatnonzero(lengths == length)
+        steps = np.diff(time[starts[these, np.newaxis] + np.arange(length)], axis=1)
+        irregular[these] = (steps > RAGGED * np.median(steps, axis=1, keepdims=True)).any(axis=1)
+    return irregular
 
 
 def insert_missing(time: Doubles, values: Doubles, missing: npt.NDArray[np.int64]) -> tuple[Doubles, Doubles]:

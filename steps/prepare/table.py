@@ -7,27 +7,32 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from steps.prepare.long import LongTable, categorical, text_column
-from steps.prepare.read import features_of, read_csv, read_parquet
+from steps.prepare.fingerprint import Fingerprint
+from steps.prepare.long import LongTable, categorical, row_major, text_column
+from steps.prepare.read import features_of, parse_csv, parse_parquet, read_bytes
 
 SUFFIXES = (".csv", ".parquet")
 _REQUIRED = ("subject", "label", "trial", "time")
 _OPTIONAL = ("group", "test_number")
 
 
-def read_table(path: Path, *, labelled: bool = True) -> LongTable:
+def read_table(path: Path, *, labelled: bool = True, fingerprint: Fingerprint | None = None) -> LongTable:
     """Read a long table with columns ``subject, label, trial, time``, optionally ``group, test_number``, and features.
 
     Args:
         path: a ``.csv`` or ``.parquet`` file.
         labelled: whether ``label`` must be there; where it is not, every label is "".
+        fingerprint: what is read is added to it.
 
     Raises:
         UserError: the file is malformed or a required column is missing.
     """
     is_csv = path.suffix.lower() == ".csv"
     required = tuple(name for name in _REQUIRED if labelled or name != "label")
-    table = (read_csv if is_csv else read_parquet)(path, path.name, required)
+    raw = read_bytes(path, path.name)
+    if fingerprint:
+        fingerprint.add(path.name, raw)
+    table = (parse_csv if is_csv else parse_parquet)(raw, path.name, required)
     features = features_of(table.column_names)
     columns: dict[str, object] = {
         name: text_column(table[name])
@@ -36,9 +41,10 @@ def read_table(path: Path, *, labelled: bool = True) -> LongTable:
     }
     for name in ("label", *_OPTIONAL):
         columns.setdefault(name, categorical(np.zeros(table.num_rows, dtype=np.int64), [""]))
-    columns |= {name: table[name].to_numpy() for name in ("time", *features)}
+    columns["time"] = table["time"].to_numpy()
     return LongTable(
         frame=pd.DataFrame(columns, copy=False),
+        values=row_major(table, features),
         features=features,
         origins=(path.name,),
         starts=(0,),

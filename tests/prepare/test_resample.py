@@ -10,6 +10,7 @@ from steps.prepare.resample import (
     fill_holes,
     insert_missing,
     interpolate,
+    irregular_trials,
     longest_hole,
     missing_samples,
     normalise,
@@ -62,3 +63,10 @@ def test_longest_hole() -> None:
     assert longest_hole(np.array([True, False, True, False, False, True])) == 2
     assert longest_hole(np.array([False, True])) == -1
     assert longest_hole(np.array([True, False])) == -1
+
+
+@given(st.lists(times, min_size=1, max_size=6))
+def test_irregular_trials_are_those_that_lack_samples(trials: list[np.ndarray]) -> None:
+    bounds = np.cumsum([0, *map(len, trials)]).tolist()
+    expected = [bool(missing_samples(time).any()) for time in trials]
+    assert irregular_trials(np.concatenate(trials), bounds).tolist() == expected

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 import mlflow
-import numpy as np
 from mlflow.entities import Run
 from rich.console import Console
 from rich.table import Table
@@ -24,18 +25,13 @@ from steps.evaluate.baselines.choice import parse_baselines
 from steps.evaluate.thresholds import parse_thresholds
 from steps.parameters import ENTRY_POINTS
 from steps.prepare.load import source_fingerprint
-from steps.report.methods import method_columns, method_rows
-from steps.report.render import description, report_html, report_markdown
-from steps.report.runtime import runtime_summary
-from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
 from steps.tracking import lineage, record, registry, reuse
 from steps.tracking.children import run_step
-from steps.tracking.collect import report_data
 from steps.tracking.export import NOWHERE, check_output_dir, export_tables
 from steps.tracking.replicator import Replicator, recording
 from steps.tracking.session import step_run
 from steps.tracking.ui import ui_hint
-from steps.train.settings import class_weights, parse_cv
+from steps.train.settings import parse_class_weight, parse_cv
 
 # Metrics of the cross-validation that a registered version carries as tags.
 _EVIDENCE = {f"{level}/auc{bound}" for level in ("pooled", "subject") for bound in ("", "_low", "_high")}
@@ -63,6 +59,8 @@ def main(parameters: dict[str, Any]) -> None:
 
 def _run(study: _Study, run: Run, parameters: dict[str, Any]) -> Mapping[str, Any]:
     """The steps and what is made of them; returns the summary of the results."""
+    # What draws the report takes seconds to import; the first step runs meanwhile, in a process of its own.
+    threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
     prepared = study.step("prepare", {}, source_fingerprint(parameters["source"]))
     if parameters["baseline"] == "control" and not prepared.data.metrics["control_subjects"]:
         raise UserError("baseline=control, but the dataset has no control group; use baseline=mean")
@@ -73,6 +71,10 @@ def _run(study: _Study, run: Run, parameters: dict[str, Any]) -> Mapping[str, An
     study.step("attribute", of_training, trained.info.run_id)
     metrics = {name: value for name, value in evaluated.data.metrics.items() if "/" in name}
     record.log(run.info.run_id, metrics=metrics)
+    from steps.report.render import description, report_html, report_markdown
+    from steps.report.runtime import runtime_summary
+    from steps.tracking.collect import report_data
+
     data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
     mlflow.log_text(report_html(data), "report.html")
     mlflow.log_text(report_markdown(data), "report.md")
@@ -109,7 +111,7 @@ def check_early(parameters: dict[str, Any]) -> None:
     check_scheduler(parameters["scheduler"])
     check_method(parameters["method"], parameters["baseline"])
     check_output_dir(parameters["output_dir"])
-    class_weights(parameters["class_weight"], np.array([0, 1], np.int8))
+    parse_class_weight(parameters["class_weight"])
 
 
 class _Study:
@@ -147,6 +149,9 @@ class _Study:
 
 
 def _print(summary: Mapping[str, Any], done: list[Done], run: Run, replicator: Replicator | None) -> None:
+    from steps.report.methods import method_columns, method_rows
+    from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
+
     name = replicator.name_of if replicator else str
     console = Console(highlight=False)
     results = Table(*RESULT_COLUMNS, title="Results", caption=RESULT_CAPTION)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from sklearn.utils.class_weight import compute_class_weight
 
 from steps.dataset import Ints
 from steps.errors import UserError
@@ -50,13 +49,27 @@ def class_weights(rule: str, labels: Ints) -> tuple[float, float]:
     """Weights of the two classes by ``balanced`` (n / (2 n_class)), ``none`` or ``w0,w1``.
 
     Raises:
-        UserError: anything else, or a weight that is negative or not finite.
+        UserError: as `parse_class_weight`.
     """
+    weights = parse_class_weight(rule)
+    if weights is None:
+        from sklearn.utils.class_weight import compute_class_weight  # takes longer to import than all else here
+
+        negative, positive = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
+        weights = float(negative), float(positive)
+    return weights
+
+
+def parse_class_weight(rule: str) -> tuple[float, float] | None:
+    """The weights that a rule names, None for those that depend on the labels (``balanced``).
+
+    Raises:
+        UserError: neither ``balanced`` nor ``none`` nor two weights, or a weight that is negative or not finite.
+    """
+    if rule == "balanced":
+        return None
     if rule == "none":
         return 1.0, 1.0
-    if rule == "balanced":
-        negative, positive = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
-        return float(negative), float(positive)
     try:
         negative, positive = (float(part) for part in rule.split(","))
         valid = np.isfinite([negative, positive]).all() and min(negative, positive) >= 0 < max(negative, positive)

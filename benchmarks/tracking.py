@@ -70,7 +70,7 @@ def _timed(action: Callable[[], None]) -> float:
 
 def _without(dataset: Any, parameters: dict[str, Any]) -> None:
     from steps.compute import open_pool
-    from steps.tracking.places import DatasetFolder
+    from steps.tracking.addresses import dataset_place
     from steps.train.deployable import everybody
     from steps.train.pool import train_folds
     from steps.train.settings import FitSettings
@@ -80,7 +80,7 @@ def _without(dataset: Any, parameters: dict[str, Any]) -> None:
     names = ("cv", "repeats", "subjects", "controls", "validation_fraction", "seed")
     folds = plan_folds(dataset, **{name: parameters[name] for name in names})
     job = TrainingJob(
-        dataset=DatasetFolder(Path(parameters["dataset_uri"])),
+        dataset=dataset_place(parameters["scheduler"], dataset, parameters["dataset_uri"], Path.cwd()),
         settings=FitSettings.from_parameters(parameters),
         class_weight=parameters["class_weight"],
         parameters=parameters,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,6 +23,7 @@ class _Process:
 
     pool: str = ""
     send: Send | None = None
+    scratch: Path | None = None
     kept: OrderedDict[str, dict[Hashable, Any]] = field(default_factory=OrderedDict)
 
 
@@ -51,9 +53,14 @@ def resident(make: Callable[..., T]) -> Callable[..., T]:
     return get
 
 
-def work_for(pool: str, send: Send | None) -> None:
+def scratch() -> Path | None:
+    """A folder of this process; its neighbours on a cluster's machine have theirs beside it. None in a local pool."""
+    return _process.scratch
+
+
+def work_for(pool: str, send: Send | None, scratch: Path | None = None) -> None:
     """From now on this process works for the pool of that name; what it kept for older ones is dropped."""
-    _process.pool, _process.send = pool, send
+    _process.pool, _process.send, _process.scratch = pool, send, scratch
     _process.kept.setdefault(pool, {})
     _process.kept.move_to_end(pool)
     while len(_process.kept) > _POOLS_KEPT:
@@ -61,9 +68,9 @@ def work_for(pool: str, send: Send | None) -> None:
 
 
 @contextmanager
-def working_for(pool: str, send: Send | None) -> Iterator[None]:
+def working_for(pool: str, send: Send, scratch: Path) -> Iterator[None]:
     """`work_for` inside the block; after it, nobody listens to events any more."""
-    work_for(pool, send)
+    work_for(pool, send, scratch)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ import pickle
 import platform
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from distributed import get_worker
@@ -56,6 +57,6 @@ def call(pool: str, expected: Mapping[str, str], payload: bytes) -> bytes:
             raise NotWantedError(key)
         worker.log_event(TOPIC, {"pool": pool, "event": pickle.dumps(event)})
 
-    with working_for(pool, send):
+    with working_for(pool, send, Path(worker.local_directory)):
         function, arguments = pickle.loads(payload)  # noqa: S301 - from the scheduler, who may run anything here
         return pickle.dumps(function(*arguments))

@@ -1,19 +1,102 @@
-"""Where the processes of a pool find a dataset. Places travel to them and tell one dataset from another."""
+"""Where the processes of a pool find a dataset. Places travel to them and tell one dataset from another.
+
+Processes of this machine never import MLflow for it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import platform
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from steps.dataset import Dataset
+from filelock import FileLock
+
+from steps.compute.process import scratch
+from steps.dataset import Dataset, read_manifest
+from steps.errors import UserError
+from steps.shared import open_shared, share
 
 
 @dataclass(frozen=True)
-class DatasetFolder:
-    """A dataset artifact in a folder that the processes can read."""
+class SharedDataset:
+    """One copy for all processes of this machine, as `steps.shared.share` wrote it."""
 
-    folder: Path
+    path: Path
 
     def load(self) -> Dataset:
-        """The dataset, its digest checked."""
-        return Dataset.load(self.folder)
+        """The dataset."""
+        return open_shared(self.path)
+
+
+@dataclass(frozen=True)
+class DatasetArtifact:
+    """A dataset artifact that processes of other machines can reach; `steps.tracking.addresses` makes it.
+
+    Attributes:
+        digest: of the dataset.
+        folder: where it lies if the machines share that file system.
+        uri: where to download it from otherwise.
+        tracking_uri: the server that knows ``uri``; perhaps with a password, so never for printing.
+    """
+
+    digest: str
+    folder: Path | None
+    uri: str | None
+    tracking_uri: str | None = field(repr=False)
+
+    def load(self) -> Dataset:
+        """The dataset, its digest checked; processes of one machine fetch it once and share one copy.
+
+        Raises:
+            UserError: this machine cannot reach it.
+        """
+        own = scratch()
+        if own is None:
+            return self._fetch()
+        name = f"{self.digest}.arrow"
+        with FileLock(own.parent / f"{name}.lock"):
+            shared = next(own.parent.glob(f"*/{name}"), own / name)
+            if not shared.exists():
+                share(self._fetch(), shared)
+            return open_shared(shared)
+
+    def _fetch(self) -> Dataset:
+        reasons = []
+        for fetch in (self._from_folder, self._downloaded):
+            try:
+                if dataset := fetch():
+                    return dataset
+            except UserError as error:
+                reasons.append(str(error))
+        raise UserError(
+            f"{platform.node()} cannot reach the dataset ({'; '.join(reasons)}); expected a tracking server that all "
+            "machines reach, or a file system that they share"
+        )
+
+    def _from_folder(self) -> Dataset | None:
+        return self._loaded(self.folder) if self.folder else None
+
+    def _downloaded(self) -> Dataset | None:
+        if self.uri is None:
+            return None
+        import mlflow.artifacts
+
+        from steps.tracking.replicator import FAILURES, one_line
+        from steps.tracking.spool import bounded_patience
+
+        with tempfile.TemporaryDirectory() as folder, bounded_patience():
+            try:
+                path = mlflow.artifacts.download_artifacts(
+                    artifact_uri=self.uri, dst_path=folder, tracking_uri=self.tracking_uri
+                )
+            except FAILURES as error:
+                raise UserError(f"{self.uri}: {one_line(error)}") from error
+            return self._loaded(Path(path))
+
+    def _loaded(self, folder: Path) -> Dataset:
+        dataset = Dataset.load(folder)
+        found = read_manifest(folder).digest
+        if found != self.digest:
+            raise UserError(f"the dataset in {folder} has digest {found[:12]}…, expected {self.digest[:12]}…")
+        return dataset

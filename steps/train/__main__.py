@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
 
 from steps.cli import door
 from steps.compute import open_pool
-from steps.dataset import Dataset
 from steps.tracking import lineage, record, resume, reuse
+from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
-from steps.tracking.places import DatasetFolder
 from steps.tracking.session import no_child_left_running, step_run
 from steps.train.deployable import everybody
 from steps.train.pool import showing, train_folds
@@ -39,9 +40,9 @@ def train(parameters: Mapping[str, Any]) -> None:
     started = time.perf_counter()
     check_output_dir(parameters["output_dir"])
     with step_run("train", parameters) as run, ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         uri = lineage.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
-        folder = stack.enter_context(lineage.dataset_folder(uri))
-        dataset = Dataset.load(folder)
+        dataset = lineage.load_dataset(uri)
         folds = plan_folds(
             dataset,
             cv=parameters["cv"],
@@ -70,7 +71,7 @@ def train(parameters: Mapping[str, Any]) -> None:
         if finished:
             click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
         job = TrainingJob(
-            dataset=DatasetFolder(folder),
+            dataset=dataset_place(parameters["scheduler"], dataset, uri, scratch),
             settings=FitSettings.from_parameters(parameters),
             class_weight=parameters["class_weight"],
             parameters=dict(parameters),

@@ -85,8 +85,7 @@ class GradientDescent:
 
     def _reset(self, learning_rate: float, seed: int) -> keras.Model:
         """Give every variable, dropout seeds included, the value it has in a freshly built network."""
-        keras.utils.set_random_seed(seed)
-        fresh = networks.build(*self._shape)
+        fresh = networks.build(*self._shape, seed=seed)
         for resident, new in zip(self.network.variables, fresh.variables, strict=True):
             resident.assign(new)
         for variable, start in zip(self._optimizer.variables, self._optimizer_start, strict=True):

@@ -6,12 +6,18 @@ standardisation in front, so that the saved model takes trials in the units the 
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import numpy.typing as npt
 
+# Keras draws the seeds of layers from this range.
+_SEEDS = (1, 10**9)
 
-def build(name: str, timesteps: int, features: int, precision: str = "float32") -> keras.Model:
+
+def build(name: str, timesteps: int, features: int, precision: str = "float32", seed: int | None = None) -> keras.Model:
     """A freshly initialised network for standardised trials.
 
     Args:
@@ -20,6 +26,8 @@ def build(name: str, timesteps: int, features: int, precision: str = "float32") 
         features: features per time point.
         precision: Keras's dtype policy of all layers but the last: ``float32``, ``mixed_bfloat16`` or
             ``mixed_float16``. Weights and probabilities are float32 in any case.
+        seed: fixes initial weights and dropout, to what they are after ``keras.utils.set_random_seed``; but that seeds
+            the interpreter's one generator, from which other threads draw, too. None leaves them to that generator.
 
     Returns:
         Model from ``(trials, timesteps, features)`` to ``(trials, 1)``, a probability.
@@ -28,44 +36,66 @@ def build(name: str, timesteps: int, features: int, precision: str = "float32") 
         ValueError: unknown name.
     """
     inputs = keras.Input((timesteps, features), name="trial")
+    seeds = _seeds(seed)
     given = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
         if name == "cnn":
-            x = _cnn(inputs)
+            x = _cnn(inputs, seeds)
         elif name == "cnn_wide":
-            x = _cnn_wide(inputs)
+            x = _cnn_wide(inputs, seeds)
         else:
             raise ValueError(f"unknown network {name!r}")
     finally:
         keras.config.set_dtype_policy(given)
-    outputs = keras.layers.Dense(1, activation="sigmoid", name="probability", dtype="float32")(x)
+    outputs = keras.layers.Dense(
+        1, activation="sigmoid", name="probability", dtype="float32", kernel_initializer=_initial(seeds)
+    )(x)
     return keras.Model(inputs, outputs, name=name)
 
 
-def _cnn(x: keras.KerasTensor) -> keras.KerasTensor:
+def _seeds(seed: int | None) -> Iterator[int | None]:
+    """A seed for each layer in turn."""
+    generator = random.Random(seed)  # noqa: S311 - no secret
+    while True:
+        yield None if seed is None else generator.randint(*_SEEDS)
+
+
+def _initial(seeds: Iterator[int | None]) -> keras.initializers.Initializer:
+    """Keras's default, Glorot & Bengio 2010."""
+    return keras.initializers.GlorotUniform(next(seeds))
+
+
+def _cnn(x: keras.KerasTensor, seeds: Iterator[int | None]) -> keras.KerasTensor:
     """Two convolution blocks of 64, global average pooling, dense 64, dropout."""
     for _ in range(2):
-        x = keras.layers.Conv1D(64, 5, padding="same", activation="relu")(x)
+        x = keras.layers.Conv1D(64, 5, padding="same", activation="relu", kernel_initializer=_initial(seeds))(x)
     x = keras.layers.GlobalAveragePooling1D()(x)
-    x = keras.layers.Dense(64, activation="relu")(x)
-    return keras.layers.Dropout(0.3)(x)
+    x = keras.layers.Dense(64, activation="relu", kernel_initializer=_initial(seeds))(x)
+    return keras.layers.Dropout(0.3, seed=next(seeds))(x)
 
 
-def _cnn_wide(x: keras.KerasTensor) -> keras.KerasTensor:
+def _cnn_wide(x: keras.KerasTensor, seeds: Iterator[int | None]) -> keras.KerasTensor:
     """Convolutions of 400, 100 and 300 with batch normalisation and dropout, then dense 450."""
     for filters, kernel, dropout, pool in ((400, 3, 0.2, False), (100, 7, 0.4, True), (300, 3, 0.2, False)):
         x = keras.layers.Conv1D(
-            filters, kernel, padding="same", use_bias=False, kernel_regularizer=keras.regularizers.L2(0.01)
+            filters,
+            kernel,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=_initial(seeds),
+            kernel_regularizer=keras.regularizers.L2(0.01),
         )(x)
         x = keras.layers.BatchNormalization()(x)
         x = keras.layers.ReLU()(x)
         if pool:
             x = keras.layers.MaxPooling1D(2, padding="same")(x)
-        x = keras.layers.Dropout(dropout)(x)
+        x = keras.layers.Dropout(dropout, seed=next(seeds))(x)
     x = keras.layers.GlobalAveragePooling1D()(x)
-    x = keras.layers.Dense(450, activation="relu", kernel_regularizer=keras.regularizers.L2(0.01))(x)
-    return keras.layers.Dropout(0.3)(x)
+    x = keras.layers.Dense(
+        450, activation="relu", kernel_initializer=_initial(seeds), kernel_regularizer=keras.regularizers.L2(0.01)
+    )(x)
+    return keras.layers.Dropout(0.3, seed=next(seeds))(x)
 
 
 def with_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> keras.Model:

@@ -106,6 +106,23 @@ def test_networks_have_the_layers_they_promise(name: str, layers: tuple[int, ...
         networks.build("transformer", 101, 24)
 
 
+@pytest.mark.parametrize("name", ["cnn", "cnn_wide"])
+def test_a_seed_decides_weights_and_dropout_whatever_other_threads_draw(name: str) -> None:
+    import random
+
+    import keras
+
+    from steps.train import networks
+
+    keras.utils.set_random_seed(3)
+    expected = [variable.numpy() for variable in networks.build(name, 21, 6).variables]
+    random.seed(4)  # as a thread may do that shares the interpreter's generator
+    found = [variable.numpy() for variable in networks.build(name, 21, 6, seed=3).variables]
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    other = [variable.numpy() for variable in networks.build(name, 21, 6, seed=4).variables]
+    assert not all(np.array_equal(a, b) for a, b in zip(other, expected, strict=True))
+
+
 def test_a_training_that_diverges_is_an_error(small_study: Dataset) -> None:
     from steps.errors import UserError
     from steps.train.engine import Engine

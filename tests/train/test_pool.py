@@ -1,0 +1,79 @@
+"""Training in pools: the same results here and on a cluster, nothing lost when a cluster breaks."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from steps.compute import open_pool
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.tracking.addresses import dataset_place
+from steps.train.deployable import everybody
+from steps.train.pool import train_folds
+from steps.train.settings import FitSettings
+from steps.train.splits import Fold, plan_folds
+from steps.train.worker import FoldRecord, Progress, TrainingJob
+from tests.clusters import Cluster
+
+SETTINGS = FitSettings(epochs=3, batch_size=8)
+TIMES = {"training_time_s", "model_saving_s", "peak_memory_mib"}
+
+
+def trained(
+    scheduler: str, workers: str, dataset: Dataset, artifact: Path, folds: list[Fold], scratch: Path
+) -> tuple[dict[str, FoldRecord], list[Progress]]:
+    """Records of the folds and of the deployable model, and what was reported."""
+    scratch.mkdir()
+    place = dataset_place(scheduler, dataset, str(artifact), scratch)
+    job = TrainingJob(dataset=place, settings=SETTINGS, class_weight="balanced", parameters={"seed": 0})
+    events: list[Progress] = []
+    records: list[FoldRecord] = []
+    with open_pool(scheduler, workers, len(folds), on_event=events.append) as pool:
+        everyone, summary = train_folds(pool, job, folds, [], everybody(dataset, "exclude", 0), records.append)
+    assert summary["dataset_digest"] == dataset.digest()
+    return {record.fold.name: record for record in [*records, everyone]}, events
+
+
+def weights(record: FoldRecord) -> list[np.ndarray]:
+    """Every number in the model's file."""
+    found: list[np.ndarray] = []
+    with (
+        zipfile.ZipFile(io.BytesIO(record.network)) as archive,
+        h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
+    ):
+        file.visititems(lambda _, item: found.append(item[()]) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def test_results_are_the_same_to_the_last_bit_wherever_they_are_made(
+    small_study: Dataset, small_study_folder: Path, dask_cluster: Cluster, tmp_path: Path
+) -> None:
+    folds = plan_folds(small_study, cv="group-kfold:3", seed=0)
+    here, _ = trained("local", "1", small_study, small_study_folder, folds, tmp_path / "here")
+    there, events = trained(dask_cluster.address, "auto", small_study, small_study_folder, folds, tmp_path / "there")
+    assert set(here) == set(there) == {"fold-1", "fold-2", "fold-3", "all"}
+    for name, expected in here.items():
+        found = there[name]
+        assert found.history.equals(expected.history)
+        assert found.parameters == expected.parameters
+        assert {k: v for k, v in found.metrics.items() if k not in TIMES} == {
+            k: v for k, v in expected.metrics.items() if k not in TIMES
+        }
+        assert all(np.array_equal(a, b) for a, b in zip(weights(found), weights(expected), strict=True))
+    begun_and_ended = [(event.fold, event.epoch) for event in events if event.epoch == 0 or event.seconds is not None]
+    assert sorted(begun_and_ended) == sorted((fold.name, epoch) for fold in folds for epoch in (0, 3))
+
+
+def test_a_dataset_that_workers_cannot_reach_is_one_clear_line(
+    small_study: Dataset, dask_cluster: Cluster, tmp_path: Path
+) -> None:
+    unseen = small_study.select(~small_study.is_control)
+    folds = plan_folds(unseen, cv="group-kfold:2", seed=0)
+    with pytest.raises(UserError, match=r"cannot reach the dataset \(.*gone.*\); expected a tracking server"):
+        trained(dask_cluster.address, "auto", unseen, tmp_path / "gone", folds, tmp_path / "there")

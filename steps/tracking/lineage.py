@@ -15,6 +15,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import keras
 
 DATASET_FOLDER = "dataset"
-MODEL_FILE = "model/data/model.keras"
+MODEL_FILE = "data/model.keras"
 LATEST = "latest"
 
 
@@ -110,14 +111,19 @@ def load_dataset(uri: str) -> Dataset:
 
 
 def dataset_of(train: Run) -> Dataset:
-    """The dataset of a training: where it was then, or any prepared dataset with the same digest.
+    """The dataset of a training; see `dataset_and_uri_of`."""
+    return dataset_and_uri_of(train)[0]
+
+
+def dataset_and_uri_of(train: Run) -> tuple[Dataset, str]:
+    """The dataset of a training: where it was then, or any prepared dataset with the same digest; and where it is.
 
     Raises:
         UserError: neither is there.
     """
     uri, digest = train.data.tags["dataset_uri"], train.data.tags["dataset_digest"]
     try:
-        return _load_dataset_with(digest, uri, train)
+        return _load_dataset_with(digest, uri, train), uri
     except UserError:
         others = MlflowClient().search_runs(
             [train.info.experiment_id],
@@ -127,7 +133,8 @@ def dataset_of(train: Run) -> Dataset:
         )
         for other in others:
             with suppress(UserError):
-                return _load_dataset_with(digest, f"runs:/{other.info.run_id}/{DATASET_FOLDER}", train)
+                found = f"runs:/{other.info.run_id}/{DATASET_FOLDER}"
+                return _load_dataset_with(digest, found, train), found
         raise
 
 
@@ -173,7 +180,8 @@ def fold_runs(train_run_id: str) -> list[FoldRun]:
     folds: list[FoldRun] = []
     for run in fold_children(train):
         if run.info.status == "FINISHED":
-            split = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/split.json")
+            # Not runs:/, for which MLflow goes through all models of the experiment.
+            split = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/split.json")
             tags = run.data.tags
             folds.append(FoldRun(run, tags["subject"], int(tags["test_number"]), split))
     planned = train.data.metrics.get("folds", 0)
@@ -199,13 +207,39 @@ def load_model(fold: FoldRun) -> keras.Model:
 
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            path = _download(f"runs:/{fold.run_id}/{MODEL_FILE}", scratch)
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+            return keras.saving.load_model(_fetch_model(fold, scratch), compile=False, safe_mode=True)
     except (MlflowException, OSError, ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"cannot load the model of run {fold.run.info.run_name} ({fold.run_id}): {reason}") from error
+        raise _no_model(fold, error) from error
+
+
+def read_model(fold: FoldRun) -> bytes:
+    """The content of the ``.keras`` file of the fold's model.
+
+    Raises:
+        UserError: the model is not there.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            return _fetch_model(fold, scratch).read_bytes()
+    except (MlflowException, OSError) as error:
+        raise _no_model(fold, error) from error
+
+
+def _fetch_model(fold: FoldRun, scratch: str) -> Path:
+    models = fold.run.outputs.model_outputs if fold.run.outputs else []
+    if len(models) == 1:
+        place, path = MlflowClient().get_logged_model(models[0].model_id).artifact_location, MODEL_FILE
+    else:  # logged as files of the run
+        place, path = fold.run.info.artifact_uri, f"model/{MODEL_FILE}"
+    return Path(get_artifact_repository(place).download_artifacts(path, scratch))
+
+
+def _no_model(fold: FoldRun, error: Exception) -> UserError:
+    reason = str(error).strip().splitlines()[0]
+    return UserError(f"cannot load the model of run {fold.run.info.run_name} ({fold.run_id}): {reason}")
 
 
 def load_history(fold: FoldRun) -> pd.DataFrame:
     """The fold's training history: a row per epoch (the index, from 1), a column per metric."""
-    return pd.read_csv(io.StringIO(mlflow.artifacts.load_text(f"runs:/{fold.run_id}/history.csv")), index_col="epoch")
+    text = mlflow.artifacts.load_text(f"{fold.run.info.artifact_uri}/history.csv")
+    return pd.read_csv(io.StringIO(text), index_col="epoch")

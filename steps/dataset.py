@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -26,6 +27,7 @@ MANIFEST_FILE = "dataset.json"
 RESERVED_COLUMNS = ("subject", "label", "trial", "group", "time", "test_number")
 PATIENT, CONTROL = "patient", "control"
 _KEYS: Final = ("subject", "label", "trial", "group")
+_BATCH_ROWS: Final = 32768
 TIME_NORMALISED = "Time-normalised"  # how the note begins that says so
 
 Floats = npt.NDArray[np.float32]
@@ -170,6 +172,11 @@ class Dataset:
 
     def digest(self) -> str:
         """SHA-256 over values and meaning (not over file bytes, so a new Parquet writer keeps it)."""
+        sha = self._hash_of_meaning()
+        sha.update(_bytes(self.values))
+        return sha.hexdigest()
+
+    def _hash_of_meaning(self) -> hashlib._Hash:
         sha = hashlib.sha256()
         meaning = {
             "shape": self.values.shape,
@@ -185,8 +192,7 @@ class Dataset:
             "planted_truth": self.planted_truth.model_dump() if self.planted_truth else None,
         }
         sha.update(json.dumps(meaning, sort_keys=True, ensure_ascii=True).encode())
-        sha.update(np.ascontiguousarray(self.values, dtype="<f4").reshape(-1).view(np.uint8).data)
-        return sha.hexdigest()
+        return sha
 
     def manifest(self) -> Manifest:
         """The manifest that is stored beside the trials."""
@@ -233,8 +239,8 @@ class Dataset:
         flat = self.values.reshape(-1, len(self.features))
         columns |= {name: pa.array(flat[:, i]) for i, name in enumerate(self.features)}
         names = (*_KEYS, "time", *self.features)
-        # Chosen for loading, and smaller besides: without nulls nothing is kept about single cells, and measured values
-        # hardly repeat, so their bytes (sign and exponent, mantissa) are kept apart instead of in a dictionary.
+        # Chosen for loading: where no value is missing nothing has to be kept about single cells, and measured values
+        # hardly repeat, so a dictionary of them would be one of nearly all.
         pq.write_table(
             pa.table(
                 [columns[name] for name in names],
@@ -242,7 +248,6 @@ class Dataset:
             ),
             folder / TRIALS_FILE,
             use_dictionary=[*_KEYS, "time"],
-            column_encoding=dict.fromkeys(self.features, "BYTE_STREAM_SPLIT"),
             compression="lz4",
         )
         (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -261,21 +266,41 @@ class Dataset:
         manifest = read_manifest(folder)
         try:
             with pq.ParquetFile(folder / TRIALS_FILE, read_dictionary=["subject", "trial", "group"]) as file:
-                table = file.read([*_KEYS, *manifest.features])
-            first = table.select(_KEYS).take(np.arange(0, table.num_rows, manifest.timesteps))
-            subjects, trials, groups = (_strings(first[name]) for name in ("subject", "trial", "group"))
-            labels = first["label"].to_numpy().astype(np.int8, copy=False)
-            values = _row_major(table, manifest.features).reshape(-1, manifest.timesteps, len(manifest.features))
-            dataset = cls.of(manifest, values, labels, subjects, trials, groups == CONTROL)
+                dataset, found = cls._read(file, manifest)
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise UserError(f"{folder / TRIALS_FILE} does not match its {MANIFEST_FILE}: {error}") from error
-        found = dataset.digest()
         if found != manifest.digest:
             raise UserError(
                 f"{folder} was changed after it was written: its content has digest {found[:12]}…, "
                 f"its {MANIFEST_FILE} says {manifest.digest[:12]}…"
             )
         return dataset
+
+    @classmethod
+    def _read(cls, file: pq.ParquetFile, manifest: Manifest) -> tuple[Dataset, str]:
+        """The dataset in a Parquet file, and its digest."""
+        trials, timesteps, features = manifest.trials, manifest.timesteps, len(manifest.features)
+        if file.metadata.num_rows != trials * timesteps:
+            raise ValueError(f"it has {file.metadata.num_rows} rows, expected {trials} x {timesteps}")
+        keys = file.read(_KEYS).take(np.arange(0, trials * timesteps, timesteps))
+        values = np.empty((trials, timesteps, features), dtype=np.float32)
+        subjects, names, groups = (_strings(keys[name]) for name in ("subject", "trial", "group"))
+        parts = (keys["label"].to_numpy().astype(np.int8, copy=False), subjects, names, groups == CONTROL)
+        dataset = cls.of(manifest, values, *parts)  # the values are still to be read
+        sha = dataset._hash_of_meaning()
+        rows, start = values.reshape(-1, features), 0
+        # Piece by piece, so that memory holds all values once only, and one piece is hashed while the next is read.
+        with ThreadPoolExecutor(max_workers=1) as hashing:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=manifest.features, use_threads=False):
+                block = rows[start : start + batch.num_rows]
+                for i, name in enumerate(manifest.features):
+                    block[:, i] = batch[name].to_numpy(zero_copy_only=False)
+                hashing.submit(sha.update, _bytes(block))
+                start += len(block)
+        if dataset.values is values:
+            return dataset, sha.hexdigest()
+        dataset = cls.of(manifest, values, *parts)  # now put in order: `save` did not write these rows
+        return dataset, dataset.digest()
 
     @classmethod
     def of(
@@ -337,12 +362,8 @@ def _repeated(texts: Strings, count: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(np.repeat(codes.astype(np.int32), count), pa.array(names.tolist()))
 
 
-def _row_major(table: pa.Table, columns: Sequence[str]) -> Floats:
-    """The columns side by side, float32 of shape ``(rows, columns)``."""
-    values = np.empty((table.num_rows, len(columns)), dtype=np.float32)
-    for i, name in enumerate(columns):
-        values[:, i] = table[name].to_numpy()
-    return values
+def _bytes(values: Floats) -> memoryview:
+    return np.ascontiguousarray(values, dtype="<f4").reshape(-1).view(np.uint8).data
 
 
 def _strings(column: pa.ChunkedArray) -> Strings:

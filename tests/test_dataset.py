@@ -127,12 +127,28 @@ def test_how_the_trials_are_stored_does_not_matter(small_study: Dataset, tmp_pat
     assert equal(Dataset.load(tmp_path), small_study)
 
 
+def test_order_of_the_stored_trials_does_not_matter(small_study: Dataset, tmp_path: Path) -> None:
+    small_study.save(tmp_path)
+    table = pq.read_table(tmp_path / "trials.parquet")
+    rows = np.arange(table.num_rows).reshape(-1, small_study.timesteps)[::-1].reshape(-1)
+    pq.write_table(table.take(rows), tmp_path / "trials.parquet")
+    assert equal(Dataset.load(tmp_path), small_study)
+
+
+def test_more_rows_than_are_read_at_once(small_study: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_study.save(tmp_path)
+    table = pq.read_table(tmp_path / "trials.parquet")
+    pq.write_table(table, tmp_path / "trials.parquet", row_group_size=200)
+    monkeypatch.setattr("steps.dataset._BATCH_ROWS", 64)
+    assert equal(Dataset.load(tmp_path), small_study)
+
+
 def test_the_trials_are_stored_for_fast_loading(small_study: Dataset, tmp_path: Path) -> None:
     small_study.save(tmp_path)
     with pq.ParquetFile(tmp_path / "trials.parquet") as file:
         assert {file.schema.column(i).max_definition_level for i in range(len(file.schema))} == {0}
         encodings = [file.metadata.row_group(0).column(i).encodings for i in range(5, len(file.schema))]
-    assert all("BYTE_STREAM_SPLIT" in names and "RLE_DICTIONARY" not in names for names in encodings)
+    assert all("PLAIN" in names and "RLE_DICTIONARY" not in names for names in encodings)
 
 
 def test_names_of_features_with_dots_and_common_beginnings(small_study: Dataset, tmp_path: Path) -> None:
@@ -170,6 +186,11 @@ def test_what_is_no_artifact_is_named(small_study: Dataset, tmp_path: Path) -> N
     with pytest.raises(UserError, match=r"dataset\.json is not a dataset manifest"):
         Dataset.load(tmp_path)
     manifest = json.loads((tmp_path / "keep").read_text())
+    manifest["trials"] += 1
+    (tmp_path / "dataset.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=r"does not match its dataset\.json: it has \d+ rows, expected \d+ x 21"):
+        Dataset.load(tmp_path)
+    manifest["trials"] -= 1
     manifest["features"][0] = "missing"
     (tmp_path / "dataset.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match=r"does not match its dataset\.json"):

@@ -11,64 +11,64 @@ curves, models, splits, dataset inputs, system metrics. Both read the dataset fr
 from __future__ import annotations
 
 import os
-import statistics
-import sys
 import tempfile
-import time
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-SUBJECTS, TRIALS, EPOCHS = 12, 10, 60
+from benchmarks.command import part
+from benchmarks.measure import by_turns, seconds_of
+from benchmarks.report import Bar, Result, Row
+from benchmarks.study import simulated
+from steps.dataset import Dataset
 
 
-@click.command()
-@click.option("--model", default="cnn", show_default=True)
-@click.option("--pairs", default=5, show_default=True, help="how often each is measured")
-def main(model: str, pairs: int) -> None:
-    """Measure, print every figure, the medians and their ratio."""
-    from steps.dataset import Dataset
+@dataclass(frozen=True)
+class Size:
+    """Of the study, epochs of each fold, and how often each is measured."""
+
+    subjects: int = 12
+    trials: int = 10
+    epochs: int = 60
+    pairs: int = 5
+
+
+QUICK = Size(4, 3, 5, 1)
+TIMES_ALLOWED = 1.03
+
+
+def measure(model: str, size: Size, folder: Path) -> Result:
+    """Train with and without tracking, by turns."""
     from steps.parameters import ENTRY_POINTS, PARAMETERS
-    from steps.prepare.simulate import SimulationSize, simulate
 
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        size = SimulationSize(
-            subjects=SUBJECTS, controls=0, trials_min=TRIALS, trials_max=TRIALS, features=24, effect=1
-        )
-        simulate(size, seed=0).save(folder / "dataset")
-        dataset = Dataset.load(folder / "dataset")
-        os.chdir(folder)
-        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
-        parameters = {name: PARAMETERS[name].default for name in ENTRY_POINTS["train"]} | {
-            "model": model,
-            "epochs": EPOCHS,
-            "early_stopping_patience": 0,
-            "dataset_uri": str(folder / "dataset"),
-            "output_dir": "none",
-            "resume": False,
-        }
-        print(f"{model}: {SUBJECTS} subjects x {TRIALS} trials, {EPOCHS} epochs, {os.cpu_count()} cores")
-        _with(dataset, parameters | {"epochs": 1})  # makes the store's tables, fills the caches of the disk
-        seconds: dict[str, list[float]] = {"without": [], "with": []}
-        for _ in range(pairs):
-            seconds["without"].append(_timed(lambda: _without(dataset, parameters)))
-            seconds["with"].append(_timed(lambda: _with(dataset, parameters)))
-    for name, values in seconds.items():
-        print(f"{name:8} {statistics.median(values):7.2f} s   ({', '.join(f'{value:.2f}' for value in values)})")
-    ratios = [on / off for on, off in zip(seconds["with"], seconds["without"], strict=True)]
-    print(f"ratio of pairs {statistics.median(ratios):.3f} (from {min(ratios):.3f} to {max(ratios):.3f})")
+    simulated(size.subjects, size.trials).save(folder / "dataset")
+    dataset = Dataset.load(folder / "dataset")
+    os.chdir(folder)
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
+    parameters = {name: PARAMETERS[name].default for name in ENTRY_POINTS["train"]} | {
+        "model": model,
+        "epochs": size.epochs,
+        "early_stopping_patience": 0,
+        "dataset_uri": str(folder / "dataset"),
+        "output_dir": "none",
+        "resume": False,
+    }
+    _with(parameters | {"epochs": 1})  # makes the store's tables, fills the caches of the disk
+    found = by_turns(
+        {
+            "without": lambda _turn: seconds_of(lambda: _without(dataset, parameters)),
+            "with": lambda _turn: seconds_of(lambda: _with(parameters)),
+        },
+        size.pairs,
+    )
+    work = f"`{model}`, {size.subjects} subjects, {size.epochs} epochs: training with tracking"
+    bar = Bar("longer", TIMES_ALLOWED)
+    return Result([Row(work, "s", tuple(found["with"]), tuple(found["without"]), "without", bar)])
 
 
-def _timed(action: Callable[[], None]) -> float:
-    before = time.perf_counter()
-    action()
-    return time.perf_counter() - before
-
-
-def _without(dataset: Any, parameters: dict[str, Any]) -> None:
+def _without(dataset: Dataset, parameters: dict[str, Any]) -> None:
     from steps.compute import open_pool
     from steps.tracking.addresses import dataset_place
     from steps.train.deployable import everybody
@@ -90,11 +90,21 @@ def _without(dataset: Any, parameters: dict[str, Any]) -> None:
         train_folds(pool, job, folds, [], everyone, lambda _record: None)
 
 
-def _with(_dataset: Any, parameters: dict[str, Any]) -> None:
+def _with(parameters: dict[str, Any]) -> None:
     from steps.train.__main__ import train
 
     train(parameters)
 
 
+@part(__doc__)
+@click.option("--model", type=click.Choice(("cnn", "cnn_wide")), default="cnn", show_default=True)
+@click.option("--pairs", type=click.IntRange(1), help="how often each is measured")
+def main(quick: bool, model: str, pairs: int | None) -> Result:
+    """Measure the recording of one training."""
+    size = QUICK if quick else Size()
+    with tempfile.TemporaryDirectory() as scratch:
+        return measure(model, replace(size, pairs=pairs or size.pairs), Path(scratch))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

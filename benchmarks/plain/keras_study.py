@@ -93,7 +93,7 @@ def train_fold(recordings: Path, fold: dict[str, Any], options: argparse.Namespa
         "began": began,
         "ended": time.time(),
         "seconds": seconds,
-        "first_epoch_s": epochs.ends[0] - epochs.began,
+        "later_epochs_s": epochs.ends[-1] - epochs.ends[0],
         "training_trials": len(y_train),
         "labels": y_test.tolist(),
         "probabilities": probabilities.tolist(),
@@ -102,15 +102,16 @@ def train_fold(recordings: Path, fold: dict[str, Any], options: argparse.Namespa
 
 def scale(scaler: StandardScaler, values: np.ndarray) -> np.ndarray:
     """Standardised trials, float32."""
-    return scaler.transform(values.reshape(-1, values.shape[-1])).reshape(values.shape).astype(np.float32)
+    scaled = scaler.transform(values.reshape(-1, values.shape[-1])).reshape(values.shape)
+    return np.asarray(scaled, np.float32)
 
 
-class EpochEnds(keras.callbacks.Callback):
-    """When training began and when each epoch ended: the first one compiles."""
+class EpochEnds(keras.callbacks.Callback):  # type: ignore[misc]
+    """When each epoch ended; the first one compiles."""
 
     def on_train_begin(self, _logs: Any = None) -> None:
         """Begin."""
-        self.began, self.ends = time.perf_counter(), list[float]()
+        self.ends: list[float] = []
 
     def on_epoch_end(self, _epoch: int, _logs: Any = None) -> None:
         """End of an epoch."""

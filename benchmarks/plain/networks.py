@@ -9,7 +9,9 @@ from keras import layers, regularizers
 def build(name: str, timesteps: int, features: int) -> keras.Model:
     """``cnn`` or ``cnn_wide``, from ``(trials, timesteps, features)`` to a probability ``(trials, 1)``."""
     inputs = keras.Input((timesteps, features))
-    return keras.Sequential([inputs, *(_cnn() if name == "cnn" else _cnn_wide()), layers.Dense(1, activation="sigmoid")])
+    return keras.Sequential(
+        [inputs, *(_cnn() if name == "cnn" else _cnn_wide()), layers.Dense(1, activation="sigmoid")]
+    )
 
 
 def _cnn() -> list[keras.Layer]:

@@ -1,0 +1,107 @@
+"""How training grows with subjects and with trials per subject: time, memory, storage.
+
+    python -m benchmarks.growth
+
+Every fold of every study is trained, by ``python -m steps.train``, for a few epochs: more of them take longer, but
+neither memory nor storage to speak of. Memory is the sum over all processes of the training at its largest.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from benchmarks import sides
+from benchmarks.command import part
+from benchmarks.measure import CORES
+from benchmarks.report import Bar, Result, Row, Series
+from benchmarks.sides import Outcome, Training
+from benchmarks.study import Plan, Study, make_study
+
+BAR_SUBJECTS, BAR_TRIALS, GIGABYTES_ALLOWED = 64, 10, 4.0
+HEADER = (
+    "subjects",
+    "trials each",
+    "folds",
+    "command, s",
+    "per fold, s",
+    "per epoch and fold, ms",
+    "peak memory, GB",
+    "store per fold, MB",
+    "dataset, MB",
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """Studies ``(subjects, trials each)`` that grow in one and then the other, and the epochs of each fold."""
+
+    by_subjects: tuple[tuple[int, int], ...] = ((8, 10), (16, 10), (32, 10), (BAR_SUBJECTS, BAR_TRIALS))
+    by_trials: tuple[tuple[int, int], ...] = ((16, 5), (16, 10), (16, 20), (16, 40))
+    epochs: int = 5
+
+
+QUICK = Size(((6, 3), (8, 3)), (), 2)
+
+
+def measure(model: str, size: Size, folder: Path) -> Result:
+    """Train every study once."""
+    found: dict[tuple[int, int], tuple[float | str, ...]] = {}
+    rows = []
+    for subjects, trials in dict.fromkeys((*size.by_subjects, *size.by_trials)):
+        here = folder / f"{subjects}x{trials}"
+        study = make_study(here / "study", subjects=subjects, trials=trials)
+        training = Training(model, size.epochs)
+        outcome = sides.project(study, Plan(), training, here / "trained", memory=True, auc=False)
+        gigabytes = (outcome.command.peak_bytes or 0) / 1e9
+        found[subjects, trials] = _row(subjects, trials, study, training, outcome, gigabytes)
+        if (subjects, trials) == (BAR_SUBJECTS, BAR_TRIALS):
+            work = (
+                f"`{model}`: peak memory, {subjects} subjects x {trials} trials, {min(CORES, subjects)} folds at once"
+            )
+            rows.append(Row(work, "GB", (gigabytes,), bar=Bar("at most", GIGABYTES_ALLOWED)))
+    title = f"`{model}`, {size.epochs} epochs, {CORES} cores"
+    series = [
+        Series(f"{title}, more subjects:", HEADER, tuple(found[key] for key in size.by_subjects)),
+        Series(f"{title}, more trials per subject:", HEADER, tuple(found[key] for key in size.by_trials)),
+    ]
+    return Result(rows, [], [entry for entry in series if entry.rows])
+
+
+def bytes_in(folder: Path) -> int:
+    """Size of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _row(
+    subjects: int, trials: int, study: Study, training: Training, outcome: Outcome, gigabytes: float
+) -> tuple[float | str, ...]:
+    folds = sides.recorded_folds(outcome.folder)
+    fit = statistics.median(float(fold.run.data.metrics["training_time_s"]) for fold in folds)
+    return (
+        subjects,
+        trials,
+        len(folds),
+        outcome.command.wall_s,
+        outcome.fold_s,
+        1e3 * fit / training.epochs,
+        gigabytes,
+        bytes_in(outcome.folder) / len(folds) / 1e6,
+        bytes_in(study.dataset) / 1e6,
+    )
+
+
+@part(__doc__)
+@click.option("--model", type=click.Choice(("cnn", "cnn_wide")), default="cnn", show_default=True)
+def main(quick: bool, model: str) -> Result:
+    """Measure growth."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return measure(model, QUICK if quick else Size(), Path(scratch))
+
+
+if __name__ == "__main__":
+    main()

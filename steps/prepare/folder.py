@@ -21,7 +21,7 @@ from steps.prepare.resample import Doubles
 
 PARTICIPANTS, CONTROL_DATA = "participants", "control_data"
 _LAYOUT = f"{PARTICIPANTS}/<subject>/<label>/<trial>.csv"
-_RUN_BYTES = 16 << 20  # of files parsed at once
+_RUN_BYTES = 4 << 20  # of files parsed at once
 _UNLABELLED_LAYOUT = f"{PARTICIPANTS}/<subject>/<trial>.csv"
 
 

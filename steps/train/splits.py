@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
 
-from steps.dataset import Dataset
+from steps.dataset import Dataset, Ints, Strings
 from steps.errors import UserError
 from steps.train.settings import parse_cv
 
@@ -77,12 +77,13 @@ def plan_folds(
     for name, test in _outer(study, cv, seed):
         if wanted is not None and wanted.isdisjoint(test):
             continue
-        pool = study.select(~np.isin(study.subjects, test))
-        tested = np.unique(study.labels[np.isin(study.subjects, test)])
+        is_tested = np.isin(study.subjects, test)
+        labels, names = study.labels[~is_tested], study.subjects[~is_tested]
+        tested = np.unique(study.labels[is_tested])
         for test_number in range(1, repeats + 1):
             fold_seed = derive_seed(seed, name, test_number)
-            validation = _validation_subjects(pool, validation_fraction, fold_seed, name)
-            training = sorted(set(pool.subjects.tolist()) - set(validation)) + list(joining)
+            validation = _validation_subjects(labels, names, validation_fraction, fold_seed, name)
+            training = sorted(set(names.tolist()) - set(validation)) + list(joining)
             folds.append(
                 Fold(
                     name=name,
@@ -123,22 +124,22 @@ def _outer(study: Dataset, cv: str, seed: int) -> Iterator[tuple[str, tuple[str,
         yield f"fold-{number:0{len(str(count))}d}", test
 
 
-def _validation_subjects(pool: Dataset, fraction: float, seed: int, fold: str) -> tuple[str, ...]:
+def _validation_subjects(labels: Ints, subjects: Strings, fraction: float, seed: int, fold: str) -> tuple[str, ...]:
     """Grouped and, where labels allow, stratified: what is left to train on always has both classes."""
-    names = np.unique(pool.subjects)
+    names = np.unique(subjects)
     count = max(2, min(round(1 / fraction), len(names)))
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    candidates = _test_groups(splitter, pool.labels, pool.subjects)
+    candidates = _test_groups(splitter, labels, subjects)
     # In a tiny study only a single subject can be spared, and not any one.
     candidates += [(str(name),) for name in np.random.default_rng(seed).permutation(names)]
-    usable = [c for c in candidates if _has_both(pool.labels[~np.isin(pool.subjects, c)])]
+    usable = [c for c in candidates if _has_both(labels[~np.isin(subjects, c)])]
     if not usable:
         raise UserError(
             f"fold {fold} leaves {len(names)} training subjects, too few to set some aside for early stopping "
             "and still train on both classes; add subjects or test fewer at a time"
         )
     # Prefer a validation set that sees both classes; in a tiny study there may be none.
-    return next((c for c in usable if _has_both(pool.labels[np.isin(pool.subjects, c)])), usable[0])
+    return next((c for c in usable if _has_both(labels[np.isin(subjects, c)])), usable[0])
 
 
 def _test_groups(

@@ -73,7 +73,9 @@ def train_fold(
     weights = class_weights(class_weight, training.labels)
 
     def scaled(part: Dataset) -> tuple[np.ndarray, Ints]:
-        return ((part.values - mean) / scale).astype(np.float32), part.labels
+        values = part.values - mean
+        values /= scale  # in place: one copy in double precision is enough
+        return values.astype(np.float32), part.labels
 
     held = scaled(validation) if fold.validation_subjects else None
     fit: Fit = engine.fit(scaled(training), held, weights, settings, fold.seed, on_epoch)

@@ -28,6 +28,7 @@ RESERVED_COLUMNS = ("subject", "label", "trial", "group", "time", "test_number")
 PATIENT, CONTROL = "patient", "control"
 _KEYS: Final = ("subject", "label", "trial", "group")
 _BATCH_ROWS: Final = 32768
+_BUFFER_BYTES: Final = 1 << 18
 TIME_NORMALISED = "Time-normalised"  # how the note begins that says so
 
 Floats = npt.NDArray[np.float32]
@@ -265,7 +266,12 @@ class Dataset:
                 raise UserError(f"{folder} is not a dataset artifact: it holds no {name}")
         manifest = read_manifest(folder)
         try:
-            with pq.ParquetFile(folder / TRIALS_FILE, read_dictionary=["subject", "trial", "group"]) as file:
+            with pq.ParquetFile(
+                folder / TRIALS_FILE,
+                read_dictionary=["subject", "trial", "group"],
+                pre_buffer=False,  # else all of the file stays in memory while it is read
+                buffer_size=_BUFFER_BYTES,
+            ) as file:
                 dataset, found = cls._read(file, manifest)
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise UserError(f"{folder / TRIALS_FILE} does not match its {MANIFEST_FILE}: {error}") from error

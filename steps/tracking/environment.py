@@ -36,15 +36,24 @@ def environment_tags() -> dict[str, str]:
     tags = {
         "code_sha256": code_hash(),
         "python": platform.python_version(),
-        "os": f"{platform.system()} {platform.release()}",
-        "cpu": f"{_processor()}, {os.cpu_count()} cores",
-        "gpu": _gpus(),
+        **machine_tags(),
         **{f"version.{name}": importlib.metadata.version(name) for name in _PACKAGES},
     }
-    if commit := _git("rev-parse", "HEAD"):
+    # On a cluster's worker the code lies in a scratch folder, which may lie within any repository.
+    if (ROOT / ".git").exists() and (commit := _git("rev-parse", "HEAD")):
         changed = _git("status", "--porcelain", "--", "steps", "MLproject", "conda.yaml")
         tags |= {"git_commit": commit, "git_dirty": str(bool(changed)).lower()}
     return tags
+
+
+@cache
+def machine_tags() -> dict[str, str]:
+    """What differs between the machines of a cluster: ``os``, ``cpu``, ``gpu``."""
+    return {
+        "os": f"{platform.system()} {platform.release()}",
+        "cpu": f"{_processor()}, {os.cpu_count()} cores",
+        "gpu": _gpus(),
+    }
 
 
 @cache

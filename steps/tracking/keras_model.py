@@ -30,7 +30,13 @@ MODEL = "model"
 _KERAS_MODULE = "tensorflow.keras"
 
 
-def log_network(run: Run, network: bytes, shape: tuple[int, int], params: Mapping[str, object]) -> str:
+def log_network(
+    run: Run,
+    network: bytes,
+    shape: tuple[int, int],
+    params: Mapping[str, object],
+    tags: Mapping[str, str] | None = None,
+) -> str:
     """Log a network to a run and return its model ID.
 
     Args:
@@ -38,11 +44,17 @@ def log_network(run: Run, network: bytes, shape: tuple[int, int], params: Mappin
         network: content of its ``.keras`` file.
         shape: of a trial, ``(timesteps, features)``.
         params: what the model was made with.
+        tags: of the model.
     """
-    return log_saved(run, params, lambda folder, description: write_model(folder, network, shape, description))
+    return log_saved(run, params, lambda folder, description: write_model(folder, network, shape, description), tags)
 
 
-def log_saved(run: Run, params: Mapping[str, object], save: Callable[[Path, Model], None]) -> str:
+def log_saved(
+    run: Run,
+    params: Mapping[str, object],
+    save: Callable[[Path, Model], None],
+    tags: Mapping[str, str] | None = None,
+) -> str:
     """Log what ``save`` writes into an empty folder as the model of a run; returns the model's ID.
 
     Unlike ``log_model`` of MLflow's flavours it does not load the model to see whether that works: tests do.
@@ -53,6 +65,7 @@ def log_saved(run: Run, params: Mapping[str, object], save: Callable[[Path, Mode
         name=MODEL,
         source_run_id=run.info.run_id,
         params={name: str(value) for name, value in params.items()},
+        tags=dict(tags or {}),
         model_type="keras",
     )
     description = Model(artifact_path=logged.artifact_location, run_id=run.info.run_id, model_id=logged.model_id)

@@ -118,7 +118,7 @@ class _Pull:
         copy.artifacts(run, here_id, None)
         if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
             self._here.set_terminated(here_id, run.info.status, run.info.end_time)
-        self._here.set_tag(here_id, push.STATE, push.state_of(self._here.get_run(here_id)))
+        push.note_copied(self._here, here_id)
 
 
 def _known(spool: Spool, run_id: str) -> bool:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage, LoggedModel, LoggedModelStatus, Run, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
@@ -28,6 +29,8 @@ ADOPTED = f"{SYNC}adopted"
 EXPERIMENT_ID = f"{SYNC}experiment_id"
 MODEL_ID, STATE = f"{SYNC}model_id", f"{SYNC}state"
 _VERSION, _FILES = f"{SYNC}version", f"{SYNC}artifacts"
+# On a run that a cluster's worker made on the server: the training in the spool, which has to claim it.
+WORKED_FOR = "worked_for"
 _DEFAULT = "0"
 # Refusals of one run; anything else means that the server cannot be worked with.
 _REFUSALS = {
@@ -115,6 +118,7 @@ class Push:
         self._versions(names, passed)
         if thorough:
             self._remove_doubles(names, passed)
+            self._remove_unclaimed(passed)
         return passed
 
     def _all_experiments(self) -> list[Experiment]:
@@ -281,6 +285,29 @@ class Push:
                 if original in ours and str(version.version) != ours[original]:
                     self._there.delete_model_version(registered.name, version.version)
                     passed.doubles += 1
+
+    def _remove_unclaimed(self, passed: Passed) -> None:
+        """Remove what a worker left on the server when it was killed or its result never came back here."""
+        running = RunStatus.to_string(RunStatus.RUNNING)
+        ended = {run.info.run_id for run in self._runs() if run.info.status != running}
+        claimed = set(self.names().identifiers.values())  # a training that has ended claims nothing more
+        for experiment in self._all_experiments():
+            if experiment.experiment_id == _DEFAULT:
+                continue
+            there = self._experiment(experiment.experiment_id)
+            by_workers = f"tags.{WORKED_FOR} LIKE '%'"
+            for run in list(pages(partial(self._there.search_runs, [there], by_workers, max_results=1000))):
+                if run.data.tags[WORKED_FOR] not in ended or run.info.run_id in claimed:
+                    continue
+                for model in self._there.search_logged_models([there], f"source_run_id = '{run.info.run_id}'"):
+                    self._there.delete_logged_model(model.model_id)
+                self._there.delete_run(run.info.run_id)
+                passed.doubles += 1
+
+
+def note_copied(here: MlflowClient, run_id: str) -> None:
+    """Note that the server has a run of the spool as it is now."""
+    here.set_tag(run_id, STATE, state_of(here.get_run(run_id)))
 
 
 def pages(search: Callable[..., Any]) -> Iterator[Any]:

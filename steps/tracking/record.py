@@ -59,6 +59,7 @@ def log(
     metrics: Mapping[str, float] | None = None,
     points: Sequence[Metric] = (),
     model_id: str | None = None,
+    at_ms: int | None = None,
 ) -> None:
     """Log parameters, tags and metrics of one run in as few calls as MLflow allows.
 
@@ -66,13 +67,14 @@ def log(
         run: the run, or its ID.
         params: parameters.
         tags: tags.
-        metrics: a value each, as of now; linked with the model when one is given.
+        metrics: a value each; linked with the model when one is given.
         points: metric points with steps and time stamps of their own.
         model_id: of the model that ``metrics`` are about.
+        at_ms: when ``metrics`` were found, Unix milliseconds; now, when left out.
     """
     run_id = run if isinstance(run, str) else run.info.run_id
-    now = time.time_ns() // 1_000_000
-    values = [Metric(name, float(value), now, 0, model_id=model_id) for name, value in (metrics or {}).items()]
+    at_ms = at_ms or time.time_ns() // 1_000_000
+    values = [Metric(name, float(value), at_ms, 0, model_id=model_id) for name, value in (metrics or {}).items()]
     client = MlflowClient()
     for some_points, some_params, some_tags in zip_longest(
         _batches([*values, *points], _METRICS_PER_BATCH),

@@ -30,7 +30,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from steps.tracking import keras_model, record
+from steps.tracking import keras_model, push, record
 from steps.tracking.environment import environment_tags
 from steps.tracking.replicator import recording
 from steps.tracking.session import EXPERIMENT, experiment_named
@@ -55,6 +55,16 @@ class TrackedRun:
     def run_id(self) -> str:
         """The run's ID; waits until the run has been made."""
         return str(self._created.result().info.run_id)
+
+    @property
+    def started_ms(self) -> int:
+        """When it began, Unix milliseconds; waits until the run has been made."""
+        return int(self._created.result().info.start_time)
+
+    @property
+    def model_id(self) -> str | None:
+        """ID of the model, once it has been written."""
+        return self._model_id
 
     def log_parameters(self, parameters: Mapping[str, object]) -> None:
         """Log hyperparameters, seeds, shapes; left out at log level ``experiment``."""
@@ -102,13 +112,19 @@ class TrackedRun:
         results: Mapping[str, float],
         history: History,
         timestamps_ms: Sequence[int],
+        ended_ms: int,
     ) -> None:
-        """`log_parameters`, `log_evaluation_metrics` (needed) and `log_training_metrics` in one call of the store."""
+        """`log_parameters`, `log_evaluation_metrics` (needed) and `log_training_metrics` in one call of the store.
+
+        All time stamps are those of the fit, so that logging it again, in another store, makes the same points.
+        """
         level, metrics = self._tracker.log_level, dict(results)
         params = {} if level == "experiment" else dict(parameters)
         points = _points(_curves(history, timestamps_ms)) if level == "epoch" else []
         self._submit(
-            lambda run: record.log(run, params=params, metrics=metrics, points=points, model_id=self._model_id)
+            lambda run: record.log(
+                run, params=params, metrics=metrics, points=points, model_id=self._model_id, at_ms=ended_ms
+            )
         )
 
     def log_model(
@@ -116,6 +132,7 @@ class TrackedRun:
         model: keras.Model | bytes,
         shape: tuple[int, int] | None = None,
         parameters: Mapping[str, object] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """Log a network; metrics logged to this run from now on are linked with it.
 
@@ -124,6 +141,7 @@ class TrackedRun:
                 ``.keras`` file.
             shape: of a trial, ``(timesteps, features)``; needed with bytes.
             parameters: what the model was made with.
+            tags: of the model.
 
         Raises:
             ValueError: bytes without a shape.
@@ -136,7 +154,7 @@ class TrackedRun:
         params = dict(parameters or {})
 
         def write(run: Run) -> None:
-            self._model_id = keras_model.log_network(run, content, shape, params)
+            self._model_id = keras_model.log_network(run, content, shape, params, tags)
 
         self._submit(write)
 
@@ -165,6 +183,10 @@ class TrackedRun:
             raise ValueError(f"status is {status!r}, expected FINISHED, FAILED or KILLED")
         self._submit(lambda run: MlflowClient().set_terminated(run.info.run_id, status, end_time_ms))
 
+    def is_on_server(self) -> None:
+        """Say that the server has all of this run that was logged so far (`steps.tracking.push`)."""
+        self._submit(lambda run: push.note_copied(MlflowClient(), run.info.run_id))
+
     def _submit(self, write: Callable[[Run], object]) -> None:
         self._tracker.submit(lambda: write(self._created.result()))
 
@@ -180,6 +202,7 @@ class MLflowTracker:
         autolog: bool = False,
         parent_run_id: str | None = None,
         experiment_id: str | None = None,
+        spooled: bool = True,
     ) -> None:
         """Open the store; the experiment is made when it is missing.
 
@@ -190,6 +213,7 @@ class MLflowTracker:
             autolog: let MLflow log your own ``fit`` calls as well; what it has logged is not logged again.
             parent_run_id: runs are nested under this one.
             experiment_id: instead of a name.
+            spooled: False writes to a server directly, for who can do without it; `flush` raises when it fails.
 
         Raises:
             UserError: the experiment cannot be used.
@@ -198,7 +222,8 @@ class MLflowTracker:
         self._autolog = autolog
         self._parent_run_id = parent_run_id
         self._stack = ExitStack()
-        self._stack.enter_context(recording(Path.cwd()))
+        if spooled:
+            self._stack.enter_context(recording(Path.cwd()))
         self._experiment_id = experiment_id or experiment_named(experiment_name or EXPERIMENT)
         self._writer = Writer("tracker")
         self._run: TrackedRun | None = None
@@ -212,6 +237,7 @@ class MLflowTracker:
         subject: str | None = None,
         test_number: int | None = None,
         tags: Mapping[str, object] | None = None,
+        started_ms: int | None = None,
     ) -> TrackedRun:
         """Begin a run, which the methods of this class then mean.
 
@@ -220,12 +246,13 @@ class MLflowTracker:
             subject: who is tested.
             test_number: which repeat this is.
             tags: more tags.
+            started_ms: Unix milliseconds; now, when left out.
         """
         name = "_".join(str(part) for part in (run_name, subject, test_number) if part is not None)
         known = {"subject": subject, "test_number": test_number, MLFLOW_PARENT_RUN_ID: self._parent_run_id}
         every = {**environment_tags(), **{k: v for k, v in known.items() if v is not None}, **(tags or {})}
         texts = {k: str(v) for k, v in every.items()}
-        started = time.time_ns() // 1_000_000
+        started = started_ms or time.time_ns() // 1_000_000
 
         def create() -> Run:
             return MlflowClient().create_run(self._experiment_id, start_time=started, tags=texts, run_name=name)

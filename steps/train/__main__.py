@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from steps.compute import open_pool
 from steps.tracking import lineage, record, resume, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
+from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import no_child_left_running, step_run
 from steps.train.deployable import everybody
+from steps.train.on_server import OnServer, run_and_record_fold
 from steps.train.pool import showing, train_folds
-from steps.train.recording import FoldRecorder, runtime_table
+from steps.train.recording import FoldRecorder, Training, runtime_table
 from steps.train.settings import FitSettings, class_weights
-from steps.train.splits import plan_folds
+from steps.train.splits import Fold, plan_folds
 from steps.train.worker import TrainingJob
 
 
@@ -70,22 +73,29 @@ def train(parameters: Mapping[str, Any]) -> None:
         record.log_dataset_input(manifest, uri, context="train")
         if finished:
             click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
+        place = dataset_place(parameters["scheduler"], dataset, uri, scratch)
         job = TrainingJob(
-            dataset=dataset_place(parameters["scheduler"], dataset, uri, scratch),
+            dataset=place,
             settings=FitSettings.from_parameters(parameters),
             class_weight=parameters["class_weight"],
             parameters=dict(parameters),
         )
         before = time.perf_counter()
         everyone = everybody(dataset, parameters["controls"], parameters["seed"])
-        recorder = stack.enter_context(FoldRecorder(run, parameters, manifest, uri))
+        training = Training.of(run, parameters, manifest, uri)
+        recorder = stack.enter_context(FoldRecorder(training))
+        server = OnServer.of(training, place) if isinstance(place, DatasetArtifact) else None
+        # Where workers record, the run of a fold is theirs.
+        begin, train_one = (_leave_it, partial(run_and_record_fold, job, server)) if server else (recorder.begin, None)
         with (
             no_child_left_running(run),
-            showing(left, job.settings.epochs, recorder.begin) as show,
+            showing(left, job.settings.epochs, begin) as show,
             open_pool(parameters["scheduler"], parameters["workers"], len(left), on_event=show) as pool,
         ):
             click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
-            everything, summary = train_folds(pool, job, left, list(finished.values()), everyone, recorder.record)
+            everything, summary = train_folds(
+                pool, job, left, list(finished.values()), everyone, recorder.record, train_one
+            )
             trained_s = time.perf_counter() - before
             deployable = recorder.record_deployable(everything, summary)
         times = runtime_table([*finished.items(), *recorder.done.items()])
@@ -106,6 +116,10 @@ def train(parameters: Mapping[str, Any]) -> None:
         click.echo(
             f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
         )
+
+
+def _leave_it(_fold: Fold) -> None:
+    """To whoever trains the fold."""
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from steps.train.splits import Fold
 from steps.train.worker import FoldRecord, Progress, TrainingJob
 
 OnBegin = Callable[[Fold], None]
-OnRecord = Callable[[FoldRecord], None]
+OnRecord = Callable[[FoldRecord], object]
 Show = Callable[[Progress], None]
 
 
@@ -31,6 +31,7 @@ def train_folds(
     finished: Sequence[dict[str, float]],
     everybody: Fold,
     on_record: OnRecord,
+    train_one: Callable[[Fold], FoldRecord] | None = None,
 ) -> tuple[FoldRecord, dict[str, Any]]:
     """Train every fold, then the deployable model.
 
@@ -41,6 +42,7 @@ def train_folds(
         finished: metrics of folds that were trained before.
         everybody: the fold of the deployable model.
         on_record: given every fold's record, as soon as the fold is finished.
+        train_one: what the pool does for each fold; `steps.train.worker.run_fold` when left out.
 
     Returns:
         What `steps.train.worker.run_deployable` returned.
@@ -49,7 +51,7 @@ def train_folds(
         Exception: what `steps.compute.Task.result` raises.
     """
     metrics = list(finished)
-    for _, record in pool.each(partial(worker.run_fold, job), folds):
+    for _, record in pool.each(train_one or partial(worker.run_fold, job), folds):
         on_record(record)
         metrics.append(record.metrics)
     epochs = epochs_to_train(metrics, job.settings)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+import click
 import pandas as pd
 
 from steps.dataset import Manifest
-from steps.tracking import record
-from steps.tracking.tracker import MLflowTracker, TrackedRun
+from steps.tracking import push, record
+from steps.tracking.environment import machine_tags
+from steps.tracking.tracker import LogLevel, MLflowTracker, TrackedRun
 from steps.train.splits import Fold
 from steps.train.worker import FoldRecord
 
@@ -22,20 +25,63 @@ if TYPE_CHECKING:
 _RUNTIME = ("epochs_trained", "training_time_s", "model_saving_s", "peak_memory_mib")
 
 
+@dataclass(frozen=True)
+class Training:
+    """What the runs of a training's folds have in common, in one store.
+
+    Attributes:
+        experiment_id: where they are.
+        run_id: the run they are nested under.
+        run_name: how their names begin.
+        log_level: how fine to log.
+        tags: of each of them.
+        source: of the dataset, as the user named it.
+        digest: of the dataset.
+        dataset_uri: of the dataset artifact.
+    """
+
+    experiment_id: str
+    run_id: str
+    run_name: str
+    log_level: LogLevel
+    tags: dict[str, str] = field(hash=False)
+    source: str
+    digest: str
+    dataset_uri: str
+
+    @classmethod
+    def of(cls, run: Run, parameters: Mapping[str, Any], manifest: Manifest, dataset_uri: str) -> Training:
+        """The training whose run this is."""
+        return cls(
+            experiment_id=run.info.experiment_id,
+            run_id=run.info.run_id,
+            run_name=parameters["run_name"],
+            log_level=parameters["log_level"],
+            tags={"model": parameters["model"], "dataset_uri": dataset_uri, "dataset_digest": manifest.digest},
+            source=manifest.source,
+            digest=manifest.digest,
+            dataset_uri=dataset_uri,
+        )
+
+
 class FoldRecorder:
     """Records folds as they are begun and finished, while others are being trained."""
 
-    def __init__(self, run: Run, parameters: Mapping[str, Any], manifest: Manifest, dataset_uri: str) -> None:
-        self._name = parameters["run_name"]
-        self._manifest, self._uri = manifest, dataset_uri
-        self._tags = {
-            "model": parameters["model"],
-            "dataset_uri": dataset_uri,
-            "dataset_digest": manifest.digest,
-        }
+    def __init__(self, training: Training, *, spooled: bool = True) -> None:
+        """Open the store.
+
+        Args:
+            training: whose folds.
+            spooled: False writes to a server directly; `flush` raises when it fails.
+        """
+        self._training = training
         self._tracker = MLflowTracker(
-            log_level=parameters["log_level"], parent_run_id=run.info.run_id, experiment_id=run.info.experiment_id
+            log_level=training.log_level,
+            parent_run_id=training.run_id,
+            experiment_id=training.experiment_id,
+            spooled=spooled,
         )
+        self._has_warned = False
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, int], TrackedRun] = {}
         self.done: dict[tuple[str, int], dict[str, float]] = {}
@@ -46,18 +92,59 @@ class FoldRecorder:
             self._run_of(fold)
 
     def record(self, found: FoldRecord) -> None:
-        """Record a finished fold and end its run."""
+        """Record a finished fold and end its run.
+
+        Where a worker has recorded the fold on the server, the two runs and models are told to be the same.
+        """
+        self.write(found)
+        self.end(found)
+
+    def write(self, found: FoldRecord) -> TrackedRun:
+        """`record` but for the run's end; returns the run."""
+        there = found.server_run
+        if there and there.failure:
+            self._warn(there.failure)
+            there = None
+        of_run = {push.RUN_ID: there.run_id, push.ADOPTED: "true"} if there else {}
         with self._lock:  # word of a short fold's beginning may come after its end
-            run = self._run_of(found.fold)
-        run.log_model(found.network, found.shape)
+            run = self._run_of(found.fold, of_run, there.started_ms if there else found.started_ms)
+        if found.machine != machine_tags():
+            run.log_tags(found.machine)
+        run.log_model(found.network, found.shape, tags={push.MODEL_ID: there.model_id} if there else {})
         self._log(run, found)
+        return run
+
+    def end(self, found: FoldRecord) -> None:
+        """End the run of a fold that was written."""
+        with self._lock:
+            run = self._run_of(found.fold)
         run.end_run(end_time_ms=found.ended_ms)
+        if found.server_run and not found.server_run.failure:
+            run.is_on_server()
         self.done[_key(found.fold)] = found.metrics
+
+    def _warn(self, failure: str) -> None:
+        """Once: the reason is the same for all."""
+        if not self._has_warned:
+            self._has_warned = True
+            click.echo(
+                f"warning: a worker could not record on the tracking server ({failure}); this side records for it",
+                err=True,
+            )
+
+    def flush(self) -> None:
+        """Wait until all is written.
+
+        Raises:
+            Exception: what the store raised.
+        """
+        self._tracker.flush()
 
     def record_deployable(self, found: FoldRecord, training: Mapping[str, Any]) -> dict[str, str]:
         """Record the model fitted on everybody, after all else; returns tags that lead to it."""
         run = self._tracker.start_run(
-            f"{self._name}_{found.fold.name}", tags={"entry_point": "deployable", **self._tags}
+            f"{self._training.run_name}_{found.fold.name}",
+            tags={"entry_point": "deployable", **self._training.tags, **found.machine},
         )
         self._log(run, found)
         self._tracker.flush()
@@ -66,19 +153,27 @@ class FoldRecorder:
         self._tracker.flush()
         return {"deployable_run_id": run.run_id, "deployable_model_uri": uri}
 
-    def _run_of(self, fold: Fold) -> TrackedRun:
+    def close(self) -> None:
+        """Write what is left and let go of the store."""
+        self._tracker.close()
+
+    def _run_of(self, fold: Fold, tags: Mapping[str, str] | None = None, started_ms: int | None = None) -> TrackedRun:
+        """The fold's run, made if it was not begun before."""
         if _key(fold) not in self._begun:
-            tags = {"label": fold.label, "entry_point": "fold", **self._tags}
-            self._begun[_key(fold)] = self._tracker.start_run(self._name, fold.name, fold.test_number, tags)
+            every = {"label": fold.label, "entry_point": "fold", **self._training.tags, **(tags or {})}
+            self._begun[_key(fold)] = self._tracker.start_run(
+                self._training.run_name, fold.name, fold.test_number, every, started_ms
+            )
         return self._begun[_key(fold)]
 
     def _log(self, run: TrackedRun, found: FoldRecord) -> None:
         # Whoever takes over this fold after an interruption needs the metrics, at whatever level.
-        run.log_fit(found.parameters, found.metrics, found.history, found.timestamps_ms)
+        run.log_fit(found.parameters, found.metrics, found.history, found.timestamps_ms, found.ended_ms)
+        of = self._training
         parts = {context: subjects for context, subjects in _contexts(found.fold).items() if subjects}
         run.log_datasets(
             [
-                record.DatasetPart(self._manifest.source, self._manifest.digest, self._uri, subjects, context)
+                record.DatasetPart(of.source, of.digest, of.dataset_uri, subjects, context)
                 for context, subjects in parts.items()
             ]
         )
@@ -94,7 +189,7 @@ class FoldRecorder:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._tracker.close()
+        self.close()
 
 
 def runtime_table(folds: Iterable[tuple[tuple[str, int], Mapping[str, float]]]) -> pd.DataFrame:

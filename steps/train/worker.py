@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from steps.compute import report, resident
 from steps.compute.one_thread import tensorflow_on_one_thread
 from steps.dataset import Dataset
+from steps.tracking.environment import machine_tags
 from steps.train.settings import FitSettings
 from steps.train.splits import Fold
 
@@ -45,6 +46,16 @@ class TrainingJob:
 
 
 @dataclass(frozen=True)
+class ServerRun:
+    """A fold's run and model on the tracking server; ``failure`` says why there are none."""
+
+    run_id: str = ""
+    model_id: str = ""
+    started_ms: int = 0
+    failure: str = ""
+
+
+@dataclass(frozen=True)
 class FoldRecord:
     """All there is to record of a fold; it travels from a training process to the one that records.
 
@@ -59,6 +70,8 @@ class FoldRecord:
         model_summary: the architecture in words.
         started_ms: start of the fold, Unix milliseconds.
         ended_ms: its end.
+        machine: tags that tell which machine it was trained on.
+        server_run: where a worker of a cluster has recorded it already, or why not; None where nobody was asked to.
     """
 
     fold: Fold
@@ -71,6 +84,8 @@ class FoldRecord:
     model_summary: str
     started_ms: int
     ended_ms: int
+    machine: dict[str, str]
+    server_run: ServerRun | None = None
 
     @property
     def split(self) -> dict[str, list[str]]:
@@ -178,6 +193,7 @@ def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms
         model_summary="\n".join(summary) + "\n",
         started_ms=started_ms,
         ended_ms=time.time_ns() // 1_000_000,
+        machine=machine_tags(),
     )
 
 

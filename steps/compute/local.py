@@ -5,12 +5,15 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from multiprocessing.queues import Queue
 from queue import SimpleQueue
 from typing import Any
@@ -21,6 +24,8 @@ from steps.errors import UserError
 
 # Enough for nobody to wait for work, few enough for results not to pile up.
 _TASKS_PER_WORKER = 4
+_CAN_FORK = sys.platform == "linux"
+_PRELOAD = ("keras", "pandas", "sklearn.preprocessing", "sklearn.utils.class_weight")
 
 
 class LocalPool(Pool):
@@ -42,6 +47,27 @@ class LocalPool(Pool):
         return finished.get()
 
 
+def warm_up() -> None:
+    """Begin to import what TensorFlow work needs, in a process of its own, from which a pool's processes are forked.
+
+    Returns at once. So the import, seconds long, is done once for all processes, and while the caller opens stores and
+    reads data. Where processes cannot be forked, nothing happens and each imports for itself.
+    """
+    if _CAN_FORK:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        _context().set_forkserver_preload(list(_PRELOAD))
+        forkserver.ensure_running()
+
+
+def _context() -> BaseContext:
+    """How processes are made.
+
+    Forking a process that holds database connections and threads is not safe. The fork server holds none: it has
+    imported TensorFlow, whose threads are made by its first operation, and does nothing else.
+    """
+    return mp.get_context("forkserver" if _CAN_FORK else "spawn")
+
+
 @contextmanager
 def local_pool(workers: int, on_event: OnEvent | None) -> Iterator[LocalPool]:
     """A pool of ``workers`` processes inside the block.
@@ -49,8 +75,7 @@ def local_pool(workers: int, on_event: OnEvent | None) -> Iterator[LocalPool]:
     Raises:
         UserError: a process was killed, most likely for memory.
     """
-    # Forking a process that holds database connections and threads is not safe; spawning is.
-    context = mp.get_context("spawn")
+    context = _context()
     with ExitStack() as stack:
         queue = None
         if on_event:

@@ -120,6 +120,14 @@ def check_scheduler(scheduler: str) -> None:
         ) from error
 
 
+def warm_up(scheduler: str) -> None:
+    """To be called as early as it is known that a pool will do TensorFlow work: `steps.compute.local.warm_up`."""
+    if is_local(scheduler):
+        from steps.compute.local import warm_up as warm_up_processes
+
+        warm_up_processes()
+
+
 @contextmanager
 def open_pool(
     scheduler: str, workers: str, jobs: int, *, process_mib: float = 0.0, on_event: OnEvent | None = None

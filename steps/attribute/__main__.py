@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-import click
-
+from steps.attribute import worker
 from steps.attribute.baselines import check_method
-from steps.attribute.faithfulness import spread_out
-from steps.attribute.figures import all_figures
-from steps.attribute.fold import FoldResult, Settings, attribute_fold
-from steps.attribute.randomisation import FOLDS
-from steps.attribute.results import Results, in_words, results, warnings
+from steps.attribute.settings import Settings
 from steps.cli import door
-from steps.dataset import Dataset
-from steps.tracking import lineage, record, reuse
-from steps.tracking.export import check_output_dir, export_tables
-from steps.tracking.session import step_run
+from steps.compute import open_pool
+
+_PROCESS_MIB = 800.0
+_READY_EARLY = 4  # processes that are started before it is known how many are needed
 
 
 @door("attribute")
@@ -24,67 +20,14 @@ def main(parameters: dict[str, Any]) -> None:
     """Attribute the probability of every held-out trial, under its own fold's model, to features and time."""
     settings = Settings(**{name: parameters[name] for name in Settings.__dataclass_fields__})
     check_method(settings.method, settings.baseline)
-    check_output_dir(parameters["output_dir"])
-    with step_run("attribute", parameters) as run:
-        run_id = run.info.run_id
-        train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
-        dataset = lineage.dataset_of(train)
-        folds = lineage.fold_runs(train.info.run_id)
-        found = results(
-            _attribute(folds, dataset, settings), [(f.name, f.test_number) for f in folds], dataset, settings
-        )
-        record.log(
-            run_id,
-            tags={
-                "train_run_id": train.info.run_id,
-                "dataset_digest": train.data.tags["dataset_digest"],
-                **reuse.Identity.of("attribute", parameters, train.info.run_id).tags(),
-            },
-            metrics=found.metrics,
-        )
-        _log_files(run_id, found, dataset)
-        export_tables(
-            parameters["output_dir"],
-            run,
-            {name: found.tables[name] for name in ("feature_importance", "time_importance")},
-        )
-        for line in in_words(found):
-            click.echo(line)
-        for line in warnings(found):
-            click.echo(f"warning: {line}", err=True)
+    jobs = sys.maxsize  # not known yet
+    with open_pool(parameters["scheduler"], parameters["workers"], jobs, process_mib=_PROCESS_MIB) as pool:
+        # TensorFlow takes as long to import as MLflow and the drawing: the pool's processes do the one, this the other.
+        for _ in range(min(pool.workers, _READY_EARLY)):
+            pool.submit(worker.get_ready)
+        from steps.attribute.recording import attribute_and_record
 
-
-def _attribute(folds: list[lineage.FoldRun], dataset: Dataset, settings: Settings) -> list[FoldResult]:
-    """Every fold, one after the other; a model is kept no longer than its fold takes."""
-    controls = dataset.select(dataset.is_control)
-    randomised = set(spread_out(len(folds), FOLDS).tolist())
-    return [
-        attribute_fold(
-            lineage.load_model(fold),
-            dataset.of_subjects(fold.split["test"]),
-            dataset.of_subjects(fold.split["training"]),
-            controls,
-            settings,
-            name=fold.name,
-            test_number=fold.test_number,
-            randomise=number in randomised,
-        )
-        for number, fold in enumerate(folds)
-    ]
-
-
-def _log_files(run_id: str, found: Results, dataset: Dataset) -> None:
-    for name, table in found.tables.items():
-        record.log_table(run_id, table, f"{name}.csv")
-    figures = all_figures(
-        found.tables,
-        dataset.time,
-        time_unit=dataset.time_unit,
-        label_names=dataset.label_names,
-        truth=dataset.planted_truth,
-        metrics=found.metrics,
-    )
-    record.log_figures(run_id, figures)
+        attribute_and_record(parameters, settings, pool)
 
 
 if __name__ == "__main__":

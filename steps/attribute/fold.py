@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from steps.attribute.baselines import BaselineKind, baseline_source, baseline_values
+from steps.attribute.baselines import baseline_source, baseline_values, draw
 from steps.attribute.checks import COMPLETENESS_TOLERANCE
-from steps.attribute.expected_gradients import ExpectedAttribution, expected_gradients
+from steps.attribute.expected_gradients import ExpectedAttribution, integrate_expected
 from steps.attribute.faithfulness import FoldCurves, fold_curves, spread_out
+from steps.attribute.functions import Functions
 from steps.attribute.importance import FoldMap, fold_map
-from steps.attribute.integrated_gradients import Attribution, integrated_gradients, model_output
+from steps.attribute.integrated_gradients import Attribution, integrate
 from steps.attribute.outcomes import FoldOutcomes, fold_outcomes
 from steps.attribute.randomisation import TRIALS, randomisation_check
+from steps.attribute.settings import Method, Settings
 from steps.dataset import Dataset, Floats
 
-Method = Literal["integrated_gradients", "expected_gradients"]
 # Where the output hardly changes, the error relative to the change needs many points.
 MAX_STEPS: dict[Method, int] = {"integrated_gradients": 4096, "expected_gradients": 1024}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How trials are attributed; the fields are parameters of the entry point."""
-
-    method: Method = "integrated_gradients"
-    steps: int = 32
-    baseline: BaselineKind = "mean"
-    baseline_trials: int = 32
-    target: Literal[0, 1] = 1
-    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,21 +50,28 @@ class FoldTask:
     """A fold's model with its held-out trials and what they are compared with."""
 
     def __init__(
-        self, model: Any, test: Dataset, training: Dataset, controls: Dataset, settings: Settings, seed: int
+        self,
+        model: Any,
+        functions: Functions,
+        test: Dataset,
+        training: Dataset,
+        controls: Dataset,
+        settings: Settings,
+        seed: int,
     ) -> None:
-        self._model, self._test, self._settings, self._seed = model, test, settings, seed
+        self._model, self._functions = model, functions
+        self._test, self._settings, self._seed = test, settings, seed
         self._baseline = baseline_values(settings.baseline, training, controls)
         expected = settings.method == "expected_gradients"
         self._source = baseline_source(settings.baseline, training, controls) if expected else None
 
     def attribute(self) -> Attribution:
         """Attributions of all held-out trials."""
-        steps = self._settings.steps
-        return self._attribute(self._model, self._test.values, COMPLETENESS_TOLERANCE, steps)
+        return self._attribute(self._model, self._test.values, COMPLETENESS_TOLERANCE)
 
     def curves(self, found: Attribution) -> FoldCurves:
         """Deletion and insertion; values are replaced by the mean trajectory, also with expected gradients."""
-        output = model_output(self._model, self._settings.target)
+        output = self._functions.output(self._model)
         generator = np.random.default_rng([self._seed, 1])
         return fold_curves(
             output, self._test.values, self._baseline, found.attributions, self._test.subjects, generator=generator
@@ -84,26 +80,25 @@ class FoldTask:
     def randomised(self) -> pd.DataFrame:
         """The randomisation check of a few trials; a coarse sum will do for their order."""
         rows = spread_out(len(self._test.labels), TRIALS)
-        steps = self._settings.steps
         return randomisation_check(
             self._model,
-            lambda model: self._attribute(model, self._test.values[rows], np.inf, steps).attributions,
+            lambda model: self._attribute(model, self._test.values[rows], np.inf).attributions,
             self._test.subjects[rows],
             seed=self._seed,
+            copy=self._functions.copy(self._model),
         )
 
-    def _attribute(self, model: Any, values: Floats, tolerance: float, steps: int) -> Attribution:
-        settings = self._settings
-        max_steps = max(MAX_STEPS[settings.method], steps)
+    def _attribute(self, model: Any, values: Floats, tolerance: float) -> Attribution:
+        settings, gradient = self._settings, self._functions.gradient(model)
+        max_steps = max(MAX_STEPS[settings.method], settings.steps)
         if self._source is None:
-            return integrated_gradients(
-                model, values, self._baseline,
-                target=settings.target, steps=steps, tolerance=tolerance, max_steps=max_steps,
-            )  # fmt: skip
-        return expected_gradients(
-            model, values, self._source,
-            count=settings.baseline_trials, generator=np.random.default_rng([self._seed, 0]),
-            target=settings.target, steps=max(2, steps // 4), tolerance=tolerance, max_steps=max_steps,
+            return integrate(
+                gradient, values, self._baseline, steps=settings.steps, tolerance=tolerance, max_steps=max_steps
+            )
+        drawn = draw(len(self._source), settings.baseline_trials, np.random.default_rng([self._seed, 0]))
+        return integrate_expected(
+            gradient, values, self._source, drawn,
+            steps=max(2, settings.steps // 4), tolerance=tolerance, max_steps=max_steps,
         )  # fmt: skip
 
 
@@ -117,6 +112,7 @@ def attribute_fold(
     name: str,
     test_number: int,
     randomise: bool,
+    functions: Functions | None = None,
 ) -> FoldResult:
     """Attribute a fold's held-out trials and check the attribution.
 
@@ -129,12 +125,13 @@ def attribute_fold(
         name: of the fold; decides, with ``settings.seed`` and ``test_number``, all that is random.
         test_number: of the fold.
         randomise: whether to run the randomisation check as well.
+        functions: of ``settings.target``, to go on with what was compiled for ``model`` before.
 
     Raises:
         UserError: ``baseline=control`` without controls, or a baseline that the method cannot use.
     """
     seed = zlib.crc32(f"{settings.seed} {name} {test_number}".encode())
-    task = FoldTask(model, test, training, controls, settings, seed)
+    task = FoldTask(model, functions or Functions(settings.target), test, training, controls, settings, seed)
     found = task.attribute()
     probabilities = found.output if settings.target == 1 else 1.0 - found.output
     return FoldResult(

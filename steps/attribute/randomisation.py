@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import spearmanr
 
 from steps.dataset import Floats
+from steps.fold_network import copy_of, give
 
 FOLDS = 6  # that are checked, spread over the study
 TRIALS = 6  # of each of them
@@ -23,29 +23,34 @@ Attribute = Callable[[Any], Floats]
 """Maps a model to its attributions of the same few trials, ``(trials, timesteps, features)``."""
 
 
-def cascade(model: Any, seed: int) -> Iterator[tuple[str, Any]]:
+def cascade(model: Any, seed: int, copy: Any = None) -> Iterator[tuple[str, Any]]:
     """The model with its last layer's weights drawn anew from the layer's initialisers, then its last two, and on.
 
     Args:
         model: a Keras model; stays as it is. What it was given and has not learned, the scaler's mean and variance,
             its copies keep.
         seed: of the weights; sets Keras's global seed.
+        copy: a copy of the model to randomise, for callers that have one with functions compiled for it.
 
     Yields:
-        The name of the layer that was randomised last, and the model; the same object each time.
+        The name of the layer that was randomised last, and the copy; the same object each time.
     """
     import keras  # takes seconds; the statistics do without
 
     keras.utils.set_random_seed(seed)
-    fresh, working = keras.models.clone_model(model), keras.models.clone_model(model)
-    working.set_weights(model.get_weights())
-    for layer, new in zip(reversed(working.layers), reversed(fresh.layers), strict=True):
+    fresh = keras.models.clone_model(model)
+    if copy is None:
+        copy = copy_of(model)
+    give(copy, model)
+    for layer, new in zip(reversed(copy.layers), reversed(fresh.layers), strict=True):
         if layer.trainable_weights:
             layer.set_weights(new.get_weights())
-            yield layer.name, working
+            yield layer.name, copy
 
 
-def randomisation_check(model: Any, attribute: Attribute, subjects: npt.NDArray[np.str_], *, seed: int) -> pd.DataFrame:
+def randomisation_check(
+    model: Any, attribute: Attribute, subjects: npt.NDArray[np.str_], *, seed: int, copy: Any = None
+) -> pd.DataFrame:
     """How like the model's own attributions are those of its randomised copies.
 
     Args:
@@ -53,6 +58,7 @@ def randomisation_check(model: Any, attribute: Attribute, subjects: npt.NDArray[
         attribute: attributes a few trials.
         subjects: whose trials those are, shape ``(trials,)``.
         seed: of the random weights.
+        copy: as for `cascade`.
 
     Returns:
         A row per trial and stage: ``subject``, ``stage`` (how many layers are random), ``layer`` (the last of them),
@@ -63,7 +69,7 @@ def randomisation_check(model: Any, attribute: Attribute, subjects: npt.NDArray[
     """
     trained = attribute(model)
     tables = []
-    for stage, (layer, randomised) in enumerate(cascade(model, seed), start=1):
+    for stage, (layer, randomised) in enumerate(cascade(model, seed, copy), start=1):
         found = attribute(randomised)
         tables.append(
             pd.DataFrame(
@@ -110,6 +116,8 @@ def randomisation_metrics(checked: pd.DataFrame) -> dict[str, float]:
 
 
 def _rank_correlations(one: Floats, other: Floats) -> npt.NDArray[np.float64]:
+    from scipy.stats import spearmanr
+
     found = np.full(len(one), np.nan)
     for row, (first, second) in enumerate(zip(one, other, strict=True)):
         if np.ptp(first) > 0 and np.ptp(second) > 0:

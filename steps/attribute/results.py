@@ -10,11 +10,12 @@ import pandas as pd
 
 from steps.attribute.checks import COMPLETENESS_TOLERANCE, check_metrics
 from steps.attribute.faithfulness import CURVES, area_metrics, curve_table
-from steps.attribute.fold import FoldResult, Settings, completeness_metrics
+from steps.attribute.fold import FoldResult, completeness_metrics
 from steps.attribute.importance import attribution_map, cell_importance, feature_importance, time_importance
 from steps.attribute.outcomes import importance_by_outcome, outcome_metrics
 from steps.attribute.planted import planted_metrics, planted_table
 from steps.attribute.randomisation import randomisation_metrics, randomisation_table
+from steps.attribute.settings import Settings
 from steps.attribute.stability import rank_stability, stability_metrics
 from steps.attribute.trajectories import class_trajectories
 from steps.dataset import Dataset

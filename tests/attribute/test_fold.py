@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.attribute.fold import FoldResult, Method, Settings, attribute_fold
+from steps.attribute.fold import FoldResult, attribute_fold
 from steps.attribute.results import INTERVAL_COLUMNS, REPORTED_TABLES, Results, in_words, results, warnings
+from steps.attribute.settings import Method, Settings
 from steps.dataset import Dataset
 
 METHODS: tuple[Method, ...] = ("integrated_gradients", "expected_gradients")

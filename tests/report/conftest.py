@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from steps.attribute.faithfulness import fold_curves
-from steps.attribute.fold import FoldResult, Settings
+from steps.attribute.fold import FoldResult
 from steps.attribute.importance import fold_map
 from steps.attribute.outcomes import fold_outcomes
 from steps.attribute.results import REPORTED_TABLES, Results, results
+from steps.attribute.settings import Settings
 from steps.dataset import Dataset
 from steps.evaluate.in_fold import FoldThreshold, in_fold_table
 from steps.evaluate.summary import summary

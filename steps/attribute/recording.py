@@ -1,0 +1,96 @@
+"""The step, from the run it opens to what it leaves there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steps.attribute import worker
+from steps.attribute.faithfulness import spread_out
+from steps.attribute.figures import all_figures
+from steps.attribute.fold import FoldResult
+from steps.attribute.randomisation import FOLDS
+from steps.attribute.results import Results, in_words, results, warnings
+from steps.attribute.settings import Settings
+from steps.attribute.worker import AttributionJob, FoldToAttribute
+from steps.compute import Pool
+from steps.dataset import Dataset
+from steps.tracking import lineage, record, reuse
+from steps.tracking.addresses import dataset_place
+from steps.tracking.export import check_output_dir, export_tables
+from steps.tracking.session import step_run
+
+
+def attribute_and_record(parameters: Mapping[str, Any], settings: Settings, pool: Pool) -> None:
+    """Attribute all folds of a training in a pool, and record what comes of it.
+
+    Raises:
+        UserError: there is no such training, or its folds cannot be attributed like this.
+    """
+    check_output_dir(parameters["output_dir"])
+    with step_run("attribute", parameters) as run, tempfile.TemporaryDirectory() as scratch:
+        run_id = run.info.run_id
+        train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
+        dataset, uri = lineage.dataset_and_uri_of(train)
+        folds = lineage.fold_runs(train.info.run_id)
+        job = AttributionJob(dataset_place(parameters["scheduler"], dataset, uri, Path(scratch)), settings)
+        attributed = _attribute(pool, job, folds)
+        found = results(attributed, [(fold.name, fold.test_number) for fold in folds], dataset, settings)
+        record.log(
+            run_id,
+            tags={
+                "train_run_id": train.info.run_id,
+                "dataset_digest": train.data.tags["dataset_digest"],
+                **reuse.Identity.of("attribute", parameters, train.info.run_id).tags(),
+            },
+            metrics=found.metrics,
+        )
+        _log_files(run_id, found, dataset)
+        exported = {name: found.tables[name] for name in ("feature_importance", "time_importance")}
+        export_tables(parameters["output_dir"], run, exported)
+        for line in in_words(found):
+            click.echo(line)
+        for line in warnings(found):
+            click.echo(f"warning: {line}", err=True)
+
+
+def _attribute(pool: Pool, job: AttributionJob, folds: Sequence[lineage.FoldRun]) -> list[FoldResult]:
+    """Every fold's result, in the order of the folds."""
+    attributed = {
+        (fold.name, fold.test_number): result
+        for fold, result in pool.each(partial(worker.attribute, job), _with_networks(folds))
+    }
+    return [attributed[fold.name, fold.test_number] for fold in folds]
+
+
+def _with_networks(folds: Sequence[lineage.FoldRun]) -> Iterator[FoldToAttribute]:
+    """The folds with their networks, which are read when their turn has come."""
+    randomised = set(spread_out(len(folds), FOLDS).tolist())
+    for number, fold in enumerate(folds):
+        yield FoldToAttribute(
+            name=fold.name,
+            test_number=fold.test_number,
+            training=tuple(fold.split["training"]),
+            test=tuple(fold.split["test"]),
+            network=lineage.read_model(fold),
+            randomise=number in randomised,
+        )
+
+
+def _log_files(run_id: str, found: Results, dataset: Dataset) -> None:
+    for name, table in found.tables.items():
+        record.log_table(run_id, table, f"{name}.csv")
+    figures = all_figures(
+        found.tables,
+        dataset.time,
+        time_unit=dataset.time_unit,
+        label_names=dataset.label_names,
+        truth=dataset.planted_truth,
+        metrics=found.metrics,
+    )
+    record.log_figures(run_id, figures)

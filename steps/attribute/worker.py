@@ -1,0 +1,107 @@
+"""What a process of the pool does: attribute the held-out trials of one fold after the other.
+
+It knows nothing of MLflow, and imports TensorFlow when it has something to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from steps.attribute.settings import Settings
+from steps.compute import resident
+from steps.compute.one_thread import tensorflow_on_one_thread
+from steps.dataset import Dataset
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+    from steps.attribute.fold import FoldResult
+    from steps.attribute.functions import Functions
+    from steps.fold_network import ResidentNetwork
+
+
+class DatasetPlace(Protocol):
+    """Where a process of the pool finds the dataset; equal places compare and hash as equal."""
+
+    def load(self) -> Dataset:
+        """The dataset, its digest checked."""
+
+
+@dataclass(frozen=True)
+class AttributionJob:
+    """What all folds have in common."""
+
+    dataset: DatasetPlace
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class FoldToAttribute:
+    """A fold, as it travels to a process of the pool.
+
+    Attributes:
+        name: of the fold.
+        test_number: which repeat of it.
+        training: subjects the network was fitted on.
+        test: held-out subjects.
+        network: content of the ``.keras`` file. The file itself goes along: a few hundred KiB are less trouble than an
+            address that every machine of a cluster can read.
+        randomise: whether to run the randomisation check as well.
+    """
+
+    name: str
+    test_number: int
+    training: tuple[str, ...]
+    test: tuple[str, ...]
+    network: bytes = field(repr=False)
+    randomise: bool
+
+
+@dataclass
+class _Warm:
+    dataset: Dataset
+    network: ResidentNetwork
+    functions: Functions
+    threads: ThreadpoolController
+
+
+@resident
+def _warm(job: AttributionJob) -> _Warm:
+    """What a process needs for every fold: one thread, the dataset, one network with its compiled functions."""
+    get_ready()
+    from threadpoolctl import ThreadpoolController
+
+    from steps.attribute.functions import Functions
+    from steps.fold_network import ResidentNetwork
+
+    return _Warm(job.dataset.load(), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
+
+
+def get_ready() -> None:
+    """Import what takes seconds to import."""
+    tensorflow_on_one_thread()
+    import steps.attribute.fold  # noqa: F401
+
+
+def attribute(job: AttributionJob, fold: FoldToAttribute) -> FoldResult:
+    """Attribute one fold.
+
+    Raises:
+        UserError: its network cannot be loaded, or its baseline cannot be had.
+    """
+    warm = _warm(job)
+    from steps.attribute.fold import attribute_fold
+
+    with warm.threads.limit(limits=1):
+        return attribute_fold(
+            warm.network.load(fold.network, fold.name),
+            warm.dataset.of_subjects(fold.test),
+            warm.dataset.of_subjects(fold.training),
+            warm.dataset.select(warm.dataset.is_control),
+            job.settings,
+            name=fold.name,
+            test_number=fold.test_number,
+            randomise=fold.randomise,
+            functions=warm.functions,
+        )

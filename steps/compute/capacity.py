@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import joblib
 import psutil
 
 from steps.errors import UserError
@@ -40,6 +39,8 @@ def worker_count(workers: str, jobs: int, process_mib: float = 0.0) -> int:
 
 def usable_cores() -> int:
     """Cores this process may use: by its affinity, and by the processor quota of its container."""
+    import joblib  # takes a tenth of a second, for one function
+
     return int(joblib.cpu_count())
 
 

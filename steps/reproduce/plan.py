@@ -6,21 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from steps.compute.pool import LOCAL
 from steps.dataset import Dataset
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.prepare.load import SIMULATED, load_source
 from steps.prepare.simulate import SimulationSize
 
-# Everything is computed anew, and nothing that others rely on is changed.
-_AFRESH: dict[str, Value] = {"reuse": False, "register": False, "resume": False}
+# Everything is computed anew, on this machine, and nothing that others rely on is changed.
+_AFRESH: dict[str, Value] = {"reuse": False, "register": False, "resume": False, "scheduler": LOCAL}
 
 
 def complete(entry_point: str, recorded: Mapping[str, Value], **given: Value) -> tuple[dict[str, Value], list[str]]:
     """All parameters of an entry point: given ones, then recorded ones, then defaults; and which had to be defaults.
 
-    A run made before a parameter existed did not record it. How many processes train, and what only a simulated study
-    needs, changes nothing and is not counted.
+    A run made before a parameter existed did not record it. Where and in how many processes it ran, and what only a
+    simulated study needs, changes nothing and is not counted.
     """
     parameters: dict[str, Value] = {}
     defaulted = []
@@ -28,7 +29,7 @@ def complete(entry_point: str, recorded: Mapping[str, Value], **given: Value) ->
     for name in ENTRY_POINTS[entry_point]:
         known = {**recorded, **{k: v for k, v in _AFRESH.items() if k in ENTRY_POINTS[entry_point]}, **given}
         parameters[name] = known.get(name, PARAMETERS[name].default)
-        unneeded = name in ("workers", "cwd") or (name.startswith("simulated_") and not simulated)
+        unneeded = name in ("scheduler", "workers", "cwd") or (name.startswith("simulated_") and not simulated)
         if name not in known and not unneeded and not (name == "seed" and not simulated):
             defaulted.append(name)
     return parameters, defaulted

@@ -17,10 +17,12 @@ DEFAULTS: dict[str, Value] = {name: parameter.default for name, parameter in PAR
 
 
 def test_given_before_recorded_before_default_and_nothing_reused() -> None:
-    parameters, defaulted = plan.complete("main", DEFAULTS | {"epochs": 7, "source": "old.csv"}, source="/new.csv")
+    recorded = DEFAULTS | {"epochs": 7, "source": "old.csv", "scheduler": "tcp://a-cluster:8786"}
+    parameters, defaulted = plan.complete("main", recorded, source="/new.csv")
     assert list(parameters) == list(ENTRY_POINTS["main"])
     assert (parameters["epochs"], parameters["source"]) == (7, "/new.csv")
     assert (parameters["reuse"], parameters["register"], parameters["resume"]) == (False, False, False)
+    assert parameters["scheduler"] == "local", "the cluster may be gone"
     assert defaulted == []
 
 

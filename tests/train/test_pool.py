@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from steps.compute import open_pool
 from steps.dataset import Dataset
@@ -19,7 +25,9 @@ from steps.train.pool import train_folds
 from steps.train.settings import FitSettings
 from steps.train.splits import Fold, plan_folds
 from steps.train.worker import FoldRecord, Progress, TrainingJob
-from tests.clusters import Cluster
+from tests.clusters import Cluster, cluster
+from tests.conftest import ROOT, clean_environment
+from tests.servers import wait_until
 
 SETTINGS = FitSettings(epochs=3, batch_size=8)
 TIMES = {"training_time_s", "model_saving_s", "peak_memory_mib"}
@@ -77,3 +85,63 @@ def test_a_dataset_that_workers_cannot_reach_is_one_clear_line(
     folds = plan_folds(unseen, cv="group-kfold:2", seed=0)
     with pytest.raises(UserError, match=r"cannot reach the dataset \(.*gone.*\); expected a tracking server"):
         trained(dask_cluster.address, "auto", unseen, tmp_path / "gone", folds, tmp_path / "there")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_killed_worker_and_a_lost_scheduler_cost_the_folds_they_were_at(
+    store: Path, small_study_folder: Path, tmp_path: Path
+) -> None:
+    def folds(status: str) -> dict[str, float]:
+        client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+        experiment = client.get_experiment_by_name("Fear_Classification_Experiments")
+        wanted = f"tags.entry_point = 'fold' and attributes.status = '{status}'"
+        runs = client.search_runs([experiment.experiment_id], wanted) if experiment else []
+        assert len({run.info.run_name for run in runs}) == len(runs), "a fold is there twice"
+        return {run.info.run_name: run.data.metrics.get("loss", 0.0) for run in runs}
+
+    def start(scheduler: str, **options: object) -> subprocess.Popen[str]:
+        named = {
+            "scheduler": scheduler, "dataset_uri": small_study_folder, "epochs": 400, "early_stopping_patience": 0
+        } | options  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "steps.train",
+            *(part for k, v in named.items() for part in (f"--{k}", str(v))),
+        ]
+        return subprocess.Popen(
+            command, cwd=store, env=clean_environment() | {"PYTHONPATH": str(ROOT)}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    (tmp_path / "cluster").mkdir()
+    with cluster(tmp_path / "cluster", workers=2) as made:
+        training = start(made.address)
+        wait_until(lambda: len(folds("RUNNING")) == 2, "beginning two folds", 200)
+        os.kill(made.workers[0].pid, signal.SIGKILL)
+        made.add_worker()
+        wait_until(lambda: len(folds("FINISHED")) >= 3, "finishing three folds", 200)
+        os.kill(made.scheduler.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        output, errors = training.communicate(timeout=60)
+        assert time.monotonic() - killed < 30
+        assert training.returncode == 2, errors
+        assert errors.splitlines()[-1].startswith(f"error: the cluster at {made.address} was lost")
+        assert "Traceback" not in errors
+    before = folds("FINISHED")
+    assert 3 <= len(before) < 8, output
+    assert folds("RUNNING") == {}
+
+    again = start("local", workers=2)
+    output, errors = again.communicate(timeout=250)
+    assert again.returncode == 0, errors
+    assert f"going on after an interruption: {len(before)} of 8 folds were trained before" in output
+    after = folds("FINISHED")
+    assert len(after) == 8
+    assert after.items() >= before.items()
+
+    whole = start("local", workers=2, resume="false", run_name="alone")
+    assert whole.communicate(timeout=250)[0]
+    alone = {name.replace("alone", "fear"): loss for name, loss in folds("FINISHED").items() if "alone" in name}
+    assert alone == after

@@ -4,19 +4,18 @@
 
 Overhead is the wall time of the chain minus the work of its steps: what the same steps take in one process that has
 everything imported and its store made, without the imports of the processes they start. It is compared with the bare
-imports: Python processes that import what the chain's processes were seen to import and do nothing else, as many at a
-time as in the chain, one group after the other.
+imports: a chain of Python processes that import what those were seen to import, start one another where those did, wait
+for one another where those did, and do nothing else.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import pairwise
@@ -26,7 +25,7 @@ from typing import Any
 import click
 
 from benchmarks.command import part
-from benchmarks.measure import ROOT, common_environment, run
+from benchmarks.measure import ROOT, run
 from benchmarks.report import Bar, Result, Row
 
 STEPS = ("prepare", "train", "evaluate", "attribute")
@@ -50,14 +49,16 @@ class Seen:
     Attributes:
         pid: its number.
         parent: that of the process that made it.
-        command: its command line.
-        began: when its interpreter had started, Unix seconds.
+        command: its command line, or that of the process it was forked from.
+        forked: whether it began with the modules of its parent.
+        began: when it was first seen, Unix seconds.
         imports: module and members of every import statement, in order, with when it began and ended.
     """
 
     pid: int
     parent: int
     command: Sequence[str]
+    forked: bool
     began: float
     imports: list[dict[str, Any]] = field(default_factory=list)
 
@@ -67,13 +68,8 @@ class Seen:
         return float(sum(entry["ended"] - entry["began"] for entry in self.imports))
 
     @property
-    def is_pool(self) -> bool:
-        """Whether it belongs to a pool of processes that work side by side."""
-        return "--multiprocessing-fork" in self.command
-
-    @property
-    def is_module(self) -> bool:
-        """Whether it is a module of this project that was run."""
+    def is_step(self) -> bool:
+        """Whether it is a step, which the driver waits for before it starts the next."""
         return any(before == "-m" and name.startswith("steps.") for before, name in pairwise(self.command))
 
 
@@ -89,13 +85,13 @@ def measure(turns: int, folder: Path) -> Result:
         here = folder / f"chain-{turn}"
         here.mkdir()
         chain = [sys.executable, "-m", "steps.main", *_options(here)]
-        walls.append(run(chain, here, _probing(here / "seen")).wall_s)
-        groups = import_groups(read_probe(here / "seen"))
-        bare.append(sum(import_together(group, here) for group in groups))
-    warm = run([sys.executable, "-m", "benchmarks.chain", "--work-in", str(here)], here, _probing(here / "warm"))
+        walls.append(run(chain, here, probing(here / "seen")).wall_s)
+        seen = read_probe(here / "seen")
+        bare.append(import_all(seen, here))
+    warm = run([sys.executable, "-m", "benchmarks.chain", "--work-in", str(here)], here, probing(here / "warm"))
     work = json.loads(warm.output.splitlines()[-1])
     overheads = tuple(wall - sum(work.values()) for wall in walls)
-    processes = sum(map(len, groups))
+    processes = sum(not process.forked for process in seen)
     row = Row(
         f"chain of five steps: all but their work, {processes} processes",
         "s",
@@ -114,53 +110,48 @@ def read_probe(folder: Path) -> list[Seen]:
     found = []
     for path in folder.glob("*.jsonl"):
         first, *rest = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-        found.append(Seen(int(path.stem), first["parent"], first["command"], first["began"], rest))
-    return sorted(found, key=lambda seen: seen.began)
+        found.append(Seen(int(path.stem), **first, imports=rest))
+    return sorted(found, key=lambda process: process.began)
 
 
-def import_groups(seen: Iterable[Seen]) -> list[list[Seen]]:
-    """The processes of a chain that matter, as groups that import at the same time.
+def script_of(process: Seen, seen: Sequence[Seen]) -> list[dict[str, Any]]:
+    """What a process did, as far as imports go: modules imported and processes started, in order.
 
-    The processes of a pool are such a group; all others, one after the other, are alone.
+    Forked processes import on top of what the process has that they are forked from, and do the same side by side: of
+    them, the one that imports longest counts, as if its parent had done it.
     """
-    groups: list[list[Seen]] = []
-    for process in seen:
-        if process.is_pool and groups and groups[-1][0].is_pool and groups[-1][0].parent == process.parent:
-            groups[-1].append(process)
-        elif process.is_pool or process.is_module:
-            groups.append([process])
-    return groups
+    children = [child for child in seen if child.parent == process.pid]
+    forked = max((child for child in children if child.forked), key=lambda child: child.import_s, default=None)
+    imports = [*process.imports, *(forked.imports if forked else [])]
+    events = [(entry["began"], {"name": entry["name"], "members": entry["members"]}) for entry in imports]
+    events += [
+        (child.began, {"script": script_of(child, seen), "wait": child.is_step})
+        for child in children
+        if not child.forked
+    ]
+    return [event for _, event in sorted(events, key=lambda event: event[0])]
 
 
-def import_together(group: Sequence[Seen], folder: Path) -> float:
-    """Wall time of processes that start at once and import what these imported."""
-    commands = []
-    for process in group:
-        listed = folder / f"imports-{process.pid}.json"
-        listed.write_text(json.dumps([(entry["name"], entry["members"]) for entry in process.imports]))
-        commands.append([sys.executable, "-c", _IMPORT, str(listed)])
-    before = time.perf_counter()
-    running = [subprocess.Popen(command, cwd=folder, env=common_environment(folder)) for command in commands]
-    statuses = [process.wait() for process in running]
-    if any(statuses):
-        raise click.ClickException("a process that only imports has failed")
-    return time.perf_counter() - before
+def import_all(seen: Sequence[Seen], folder: Path, path: str = str(ROOT)) -> float:
+    """Wall time of a chain of processes that import what these imported, started where these were, and do no more.
 
-
-_IMPORT = """
-import json, sys
-for name, members in json.load(open(sys.argv[1])):
-    try:
-        __import__(name, None, None, members)
-    except ImportError:
-        pass
-"""
+    Args:
+        seen: the processes.
+        folder: to work in.
+        path: where to import from besides what is installed.
+    """
+    numbers = {process.pid for process in seen}
+    (root,) = (process for process in seen if process.parent not in numbers)
+    script = folder / "imports.json"
+    script.write_text(json.dumps(script_of(root, seen)), encoding="utf-8")
+    code = Path(__file__).with_name("only_imports.py")
+    return run([sys.executable, "-P", str(code), str(script)], folder, {"PYTHONPATH": path}).wall_s
 
 
 def work_of_steps(folder: Path) -> dict[str, float]:
     """Seconds of each step in this process, the second time; the study of `measure` has been done in ``folder``.
 
-    Waiting for other processes to import is no work: a pool's slowest process counts.
+    Waiting for the processes of a pool to import is no work.
     """
     arguments = _options(folder)
     seconds: dict[str, float] = {}
@@ -177,8 +168,8 @@ def _work(module: str, arguments: list[str]) -> float:
     began, before = time.time(), time.perf_counter()
     command.main(arguments, standalone_mode=False)
     elapsed = time.perf_counter() - before
-    started = [p for p in read_probe(Path(os.environ[PROBE])) if p.began > began and p.is_pool]
-    return elapsed - sum(max(process.import_s for process in group) for group in import_groups(started))
+    started = [process.import_s for process in read_probe(Path(os.environ[PROBE])) if process.began > began]
+    return elapsed - max(started, default=0.0)
 
 
 def _options(folder: Path) -> list[str]:
@@ -192,7 +183,8 @@ def _of_step(name: str, folder: Path) -> list[str]:
     return [part for key, value in given.items() for part in (f"--{key}", str(value))] + ["--cwd", str(folder)]
 
 
-def _probing(folder: Path) -> dict[str, str]:
+def probing(folder: Path) -> dict[str, str]:
+    """Variables that let every Python process of a command note its imports in ``folder``, which is made."""
     folder.mkdir()
     return {PROBE: str(folder), "PYTHONPATH": f"{ROOT / 'benchmarks' / 'probe'}{os.pathsep}{ROOT}"}
 

@@ -142,9 +142,7 @@ def check_accuracy(aucs: Mapping[str, Sequence[float]], model: str, tolerance: f
     )
     for side, mean in means.items():
         if not abs(mean - means["project"]) <= tolerance:
-            raise click.ClickException(
-                f"{side} and the project do not reach the same accuracy, so no ratio: {sentence}"
-            )
+            raise click.ClickException(f"{side} and project do not reach the same accuracy, so no ratio: {sentence}")
     return sentence
 
 

@@ -7,6 +7,7 @@ not the network.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from steps.fold_network import copy_of, give
 
 FOLDS = 6  # that are checked, spread over the study
 TRIALS = 6  # of each of them
+_SEEDS = (1, 10**9)  # from which Keras draws those of layers
 Attribute = Callable[[Any], Floats]
 """Maps a model to its attributions of the same few trials, ``(trials, timesteps, features)``."""
 
@@ -29,16 +31,13 @@ def cascade(model: Any, seed: int, copy: Any = None) -> Iterator[tuple[str, Any]
     Args:
         model: a Keras model; stays as it is. What it was given and has not learned, the scaler's mean and variance,
             its copies keep.
-        seed: of the weights; sets Keras's global seed.
+        seed: of the weights.
         copy: a copy of the model to randomise, for callers that have one with functions compiled for it.
 
     Yields:
         The name of the layer that was randomised last, and the copy; the same object each time.
     """
-    import keras  # takes seconds; the statistics do without
-
-    keras.utils.set_random_seed(seed)
-    fresh = keras.models.clone_model(model)
+    fresh = _anew(model, seed)
     if copy is None:
         copy = copy_of(model)
     give(copy, model)
@@ -46,6 +45,26 @@ def cascade(model: Any, seed: int, copy: Any = None) -> Iterator[tuple[str, Any]
         if layer.trainable_weights:
             layer.set_weights(new.get_weights())
             yield layer.name, copy
+
+
+def _anew(model: Any, seed: int) -> Any:
+    """A freshly initialised network like ``model``.
+
+    Its initialisers get seeds of their own: those of the model, where it has recorded them, would give the weights that
+    its training began with, and Keras's global seed is anybody's who has a thread in this process.
+    """
+    import keras  # takes seconds; the statistics do without
+
+    generator = random.Random(seed)  # noqa: S311 - no secret
+
+    def reseeded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: generator.randint(*_SEEDS) if key == "seed" else reseeded(v) for key, v in value.items()}
+        return value
+
+    return keras.models.clone_model(
+        model, clone_function=lambda layer: type(layer).from_config(reseeded(layer.get_config()))
+    )
 
 
 def randomisation_check(

@@ -18,15 +18,17 @@ from steps.attribute.randomisation import FOLDS
 from steps.attribute.results import Results, in_words, results, warnings
 from steps.attribute.settings import Settings
 from steps.attribute.worker import AttributionJob, FoldToAttribute
-from steps.compute import Pool
+from steps.compute import Pool, open_pool
 from steps.dataset import Dataset
 from steps.tracking import lineage, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
 
+_PROCESS_MIB = 600.0
 
-def attribute_and_record(parameters: Mapping[str, Any], settings: Settings, pool: Pool) -> None:
+
+def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> None:
     """Attribute all folds of a training in a pool, and record what comes of it.
 
     Raises:
@@ -39,7 +41,9 @@ def attribute_and_record(parameters: Mapping[str, Any], settings: Settings, pool
         dataset, uri = lineage.dataset_and_uri_of(train)
         folds = lineage.fold_runs(train.info.run_id)
         job = AttributionJob(dataset_place(parameters["scheduler"], dataset, uri, Path(scratch)), settings)
-        attributed = _attribute(pool, job, folds)
+        with open_pool(parameters["scheduler"], parameters["workers"], len(folds), process_mib=_PROCESS_MIB) as pool:
+            click.echo(f"{len(folds)} folds in {pool.where}")
+            attributed = _attribute(pool, job, folds)
         found = results(attributed, [(fold.name, fold.test_number) for fold in folds], dataset, settings)
         record.log(
             run_id,

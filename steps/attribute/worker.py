@@ -69,19 +69,13 @@ class _Warm:
 @resident
 def _warm(job: AttributionJob) -> _Warm:
     """What a process needs for every fold: one thread, the dataset, one network with its compiled functions."""
-    get_ready()
+    tensorflow_on_one_thread()
     from threadpoolctl import ThreadpoolController
 
     from steps.attribute.functions import Functions
     from steps.fold_network import ResidentNetwork
 
     return _Warm(job.dataset.load(), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
-
-
-def get_ready() -> None:
-    """Import what takes seconds to import."""
-    tensorflow_on_one_thread()
-    import steps.attribute.fold  # noqa: F401
 
 
 def attribute(job: AttributionJob, fold: FoldToAttribute) -> FoldResult:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from steps.cli import door
-from steps.compute import open_pool
+from steps.compute import open_pool, warm_up
 from steps.tracking import lineage, record, resume, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
@@ -23,7 +23,7 @@ from steps.train.deployable import everybody
 from steps.train.on_server import OnServer, run_and_record_fold
 from steps.train.pool import showing, train_folds
 from steps.train.recording import FoldRecorder, Training, runtime_table
-from steps.train.settings import FitSettings, class_weights
+from steps.train.settings import FitSettings, class_weights, process_mib
 from steps.train.splits import Fold, plan_folds
 from steps.train.worker import TrainingJob
 
@@ -42,6 +42,7 @@ def train(parameters: Mapping[str, Any]) -> None:
     """
     started = time.perf_counter()
     check_output_dir(parameters["output_dir"])
+    warm_up(parameters["scheduler"])
     with step_run("train", parameters) as run, ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         uri = lineage.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
@@ -90,7 +91,13 @@ def train(parameters: Mapping[str, Any]) -> None:
         with (
             no_child_left_running(run),
             showing(left, job.settings.epochs, begin) as show,
-            open_pool(parameters["scheduler"], parameters["workers"], len(left), on_event=show) as pool,
+            open_pool(
+                parameters["scheduler"],
+                parameters["workers"],
+                len(left),
+                process_mib=process_mib(job.settings, dataset.values),
+                on_event=show,
+            ) as pool,
         ):
             click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
             everything, summary = train_folds(

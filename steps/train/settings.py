@@ -8,8 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from steps.dataset import Ints
+from steps.dataset import Floats, Ints
 from steps.errors import UserError
+
+# What a training process was seen to take: with hardly any data, and for each byte of the dataset.
+_TENSORFLOW_MIB, _COPIES = 900.0, 7.5
+# Feature maps as wide as the trial is long, over all layers.
+_CHANNELS = {"cnn": 128, "cnn_wide": 800, "soft_minirocket": 256}
+_VALIDATION_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,21 @@ def parse_cv(cv: str) -> int | None:
     if scheme != "group-kfold" or not count.isdecimal() or int(count) < 2:
         raise UserError(f"cv={cv!r}, expected 'loso' or 'group-kfold:K' with K of at least 2")
     return int(count)
+
+
+def process_mib(settings: FitSettings, values: Floats) -> float:
+    """Memory that a training process takes at most, in MiB; for ``workers=auto``, so rather too much than too little.
+
+    Measured (docs/scaling.md): TensorFlow and a compiled network, copies of the dataset while a fold is standardised
+    and fitted, and the feature maps of a batch.
+
+    Args:
+        settings: of the fits.
+        values: of the dataset, ``(trials, timesteps, features)``.
+    """
+    batch = max(settings.batch_size, _VALIDATION_BATCH)
+    maps = 4 * batch * values.shape[1] * _CHANNELS[settings.model] * np.dtype(np.float32).itemsize
+    return _TENSORFLOW_MIB + float(_COPIES * values.nbytes + maps) / 2**20
 
 
 def class_weights(rule: str, labels: Ints) -> tuple[float, float]:

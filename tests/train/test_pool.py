@@ -22,7 +22,7 @@ from steps.errors import UserError
 from steps.tracking.addresses import dataset_place
 from steps.train.deployable import everybody
 from steps.train.pool import train_folds
-from steps.train.settings import FitSettings
+from steps.train.settings import FitSettings, process_mib
 from steps.train.splits import Fold, plan_folds
 from steps.train.worker import FoldRecord, Progress, TrainingJob
 from tests.clusters import Cluster, cluster
@@ -66,6 +66,8 @@ def test_results_are_the_same_to_the_last_bit_wherever_they_are_made(
     here, _ = trained("local", "1", small_study, small_study_folder, folds, tmp_path / "here")
     there, events = trained(dask_cluster.address, "auto", small_study, small_study_folder, folds, tmp_path / "there")
     assert set(here) == set(there) == {"fold-1", "fold-2", "fold-3", "all"}
+    assumed = process_mib(SETTINGS, small_study.values)
+    assert all(assumed / 2 < record.metrics["peak_memory_mib"] < assumed for record in here.values())
     for name, expected in here.items():
         found = there[name]
         assert found.history.equals(expected.history)

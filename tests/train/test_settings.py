@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steps.errors import UserError
-from steps.train.settings import class_weights
+from steps.train.settings import FitSettings, class_weights, process_mib
 
 
 def test_balanced_weights_give_both_classes_the_same_total() -> None:
@@ -26,3 +26,14 @@ def test_none_and_given_weights() -> None:
 def test_bad_weights_are_quoted(rule: str) -> None:
     with pytest.raises(UserError, match=r"class_weight=.*expected"):
         class_weights(rule, np.array([0, 1], np.int8))
+
+
+def test_memory_grows_with_the_dataset_the_network_and_the_batch() -> None:
+    values = np.zeros((640, 101, 24), np.float32)
+    base = process_mib(FitSettings(), values)
+    assert base < process_mib(FitSettings(), np.zeros((6400, 101, 24), np.float32))
+    assert base < process_mib(FitSettings(model="cnn_wide"), values)
+    assert process_mib(FitSettings(model="cnn_wide"), values) < process_mib(
+        FitSettings(model="cnn_wide", batch_size=512), values
+    )
+    assert process_mib(FitSettings(batch_size=1), values) == base, "validation has batches of its own"

@@ -1,0 +1,54 @@
+"""What a process of the pool does for `benchmarks.attribution`: Integrated Gradients, and no checks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from steps.attribute.worker import AttributionJob, FoldToAttribute
+from steps.compute import resident
+from steps.compute.one_thread import tensorflow_on_one_thread
+from steps.dataset import Dataset, Floats
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+    from steps.attribute.functions import Functions
+    from steps.fold_network import ResidentNetwork
+
+
+@dataclass
+class _Warm:
+    dataset: Dataset
+    network: ResidentNetwork
+    functions: Functions
+    threads: ThreadpoolController
+
+
+@resident
+def _warm(job: AttributionJob) -> _Warm:
+    tensorflow_on_one_thread()
+    from threadpoolctl import ThreadpoolController
+
+    from steps.attribute.functions import Functions
+    from steps.fold_network import ResidentNetwork
+
+    return _Warm(job.dataset.load(), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
+
+
+def integrate(job: AttributionJob, fold: FoldToAttribute) -> Floats:
+    """Attributions of a fold's held-out trials, ``(trials, timesteps, features)``."""
+    warm = _warm(job)
+    from steps.attribute.fold import FoldTask
+
+    with warm.threads.limit(limits=1):
+        task = FoldTask(
+            warm.network.load(fold.network, fold.name),
+            warm.functions,
+            warm.dataset.of_subjects(fold.test),
+            warm.dataset.of_subjects(fold.training),
+            warm.dataset.select(warm.dataset.is_control),
+            job.settings,
+            seed=0,
+        )
+        return task.attribute().attributions

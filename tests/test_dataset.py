@@ -158,6 +158,18 @@ def test_names_of_features_with_dots_and_common_beginnings(small_study: Dataset,
     assert equal(Dataset.load(tmp_path), dataset)
 
 
+def test_columns_of_another_type(small_study: Dataset, tmp_path: Path) -> None:
+    small_study.save(tmp_path)
+    table = pd.read_parquet(tmp_path / "trials.parquet")
+    table.astype(dict.fromkeys(small_study.features, np.float64)).to_parquet(tmp_path / "trials.parquet")
+    assert equal(Dataset.load(tmp_path), small_study)
+    spoilt: dict[str, str | int | None] = {small_study.features[0]: "x", "label": "x", "subject": 7, "trial": None}
+    for column, value in spoilt.items():
+        table.assign(**{column: value}).to_parquet(tmp_path / "trials.parquet")
+        with pytest.raises(UserError, match=r"does not match its dataset\.json"):
+            Dataset.load(tmp_path)
+
+
 def test_a_damaged_artifact_is_one_line(small_study: Dataset, tmp_path: Path) -> None:
     small_study.save(tmp_path)
     content = (tmp_path / "trials.parquet").read_bytes()

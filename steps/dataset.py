@@ -288,7 +288,7 @@ class Dataset:
         trials, timesteps, features = manifest.trials, manifest.timesteps, len(manifest.features)
         if file.metadata.num_rows != trials * timesteps:
             raise ValueError(f"it has {file.metadata.num_rows} rows, expected {trials} x {timesteps}")
-        keys = file.read(_KEYS)
+        keys = file.read(_KEYS, use_threads=False)
         values = np.empty((trials, timesteps, features), dtype=np.float32)
         subjects, names, groups = (_strings(keys[name], timesteps) for name in ("subject", "trial", "group"))
         labels = keys["label"].to_numpy()[::timesteps].astype(np.int8)

@@ -11,9 +11,8 @@ test: ## the suite; minutes
 test-slow: ## real studies; longer
 	python -m pytest -m slow
 
-bench: ## what recording a training costs; minutes, on a quiet machine
-	python -m benchmarks.tracking --model cnn
-	python -m benchmarks.tracking --model cnn_wide --pairs 2
+bench: ## the plain way against the project, one table; under 25 minutes, on a quiet machine
+	python -m benchmarks --output results/benchmark
 
 test-faults: ## servers that are killed, stopped, full; networks that lose answers; two drivers at once
 	python -m pytest -m 'slow or not slow' tests/test_faults.py tests/test_two_drivers.py

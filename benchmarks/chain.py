@@ -89,6 +89,8 @@ def measure(turns: int, folder: Path) -> Result:
         seen = read_probe(here / "seen")
         bare.append(import_all(seen, here))
     warm = run([sys.executable, "-m", "benchmarks.chain", "--work-in", str(here)], here, probing(here / "warm"))
+    if warm.output.count(": reused run ") != 2 * len(STEPS):
+        raise click.ClickException("the driver did not find the steps of the tiny study done, so their work is unknown")
     work = json.loads(warm.output.splitlines()[-1])
     overheads = tuple(wall - sum(work.values()) for wall in walls)
     processes = sum(not process.forked for process in seen)

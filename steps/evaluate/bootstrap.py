@@ -8,20 +8,22 @@ all resamples at once: confusion counts and sums are linear in them, AUC is bili
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from steps.evaluate.calibration import bin_gaps
+from steps.evaluate.chunks import Run, chunks, here
 from steps.evaluate.decisions import Bools, decisions
 from steps.evaluate.metrics import PROBABILITY_EPSILON
 from steps.evaluate.tables import Scores
 from steps.evaluate.thresholds import threshold_key
 
 Array = npt.NDArray[np.float64]
-_ELEMENTS = 2_000_000  # per temporary array, 16 MB
+Counts = npt.NDArray[np.floating | np.unsignedinteger]
 
 
 class Estimate(TypedDict):
@@ -161,7 +163,40 @@ def _defined(values: Mapping[str, Array]) -> dict[str, float]:
     return {name: float(value[0]) for name, value in values.items() if np.isfinite(value[0])}
 
 
-def estimates(scores: Scores, weights: Array, thresholds: Sequence[float], *, confidence: float) -> dict[str, Estimate]:
+def resampled_statistics(
+    scores: Scores, weights: Array, thresholds: Sequence[float], run: Run = here
+) -> dict[str, Array]:
+    """`statistics`, some resamples at a time.
+
+    Args:
+        scores: the trials, or the subjects.
+        weights: from `resample_weights`.
+        thresholds: decision thresholds.
+        run: where to work.
+    """
+    return _resampled(partial(_statistics_of, scores, tuple(thresholds)), scores, weights, run)
+
+
+def _statistics_of(scores: Scores, thresholds: Sequence[float], weights: Counts) -> dict[str, Array]:
+    return statistics(scores, weights.astype(np.float64), thresholds)
+
+
+def _decision_statistics_of(scores: Scores, rules: Mapping[str, Bools], weights: Counts) -> dict[str, Array]:
+    return decision_statistics(scores, weights.astype(np.float64), rules)
+
+
+def _resampled(
+    function: Callable[[Counts], dict[str, Array]], scores: Scores, weights: Array, run: Run
+) -> dict[str, Array]:
+    counts = weights.astype(np.uint16)
+    compact: Counts = counts if np.array_equal(counts, weights) else weights  # a quarter of the bytes has to travel
+    parts = run(function, [compact[part] for part in chunks(len(weights), len(scores.labels))])
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def estimates(
+    scores: Scores, weights: Array, thresholds: Sequence[float], *, confidence: float, run: Run = here
+) -> dict[str, Estimate]:
     """The statistics of ``scores`` with percentile intervals (Efron & Tibshirani 1993, chapter 13).
 
     Args:
@@ -169,21 +204,23 @@ def estimates(scores: Scores, weights: Array, thresholds: Sequence[float], *, co
         weights: from `resample_weights`; with a single subject there are no intervals.
         thresholds: decision thresholds.
         confidence: e.g. 0.95.
+        run: where to work.
 
     Returns:
         An estimate per statistic that is defined; resamples in which one is undefined are left out of its
         interval.
     """
-    resampled = statistics(scores, weights, thresholds)
+    resampled = resampled_statistics(scores, weights, thresholds, run)
     return _with_intervals(point_values(scores, thresholds), resampled, weights, confidence)
 
 
 def decision_estimates(
-    scores: Scores, weights: Array, rules: Mapping[str, Bools], *, confidence: float
+    scores: Scores, weights: Array, rules: Mapping[str, Bools], *, confidence: float, run: Run = here
 ) -> dict[str, Estimate]:
     """`decision_statistics` with percentile intervals; the arguments are explained there and in `estimates`."""
     point = _defined(decision_statistics(scores, as_they_are(scores), rules))
-    return _with_intervals(point, decision_statistics(scores, weights, rules), weights, confidence)
+    resampled = _resampled(partial(_decision_statistics_of, scores, rules), scores, weights, run)
+    return _with_intervals(point, resampled, weights, confidence)
 
 
 def _with_intervals(
@@ -285,9 +322,8 @@ def _cumulative(scores: Scores, weights: Array) -> Iterator[tuple[Array, Array]]
     descending = scores.probabilities[order]
     last_of_ties = np.append(np.flatnonzero(np.diff(descending)), len(order) - 1)
     codes, positive = _codes(scores)[order], (scores.labels == 1)[order]
-    block = max(1, _ELEMENTS // len(order))
-    for start in range(0, len(weights), block):
-        entries = weights[start : start + block, codes]
+    for block in chunks(len(weights), len(order)):
+        entries = weights[block][:, codes]
         tp = np.cumsum(entries * positive, axis=1)[:, last_of_ties]
         yield tp, np.cumsum(entries, axis=1)[:, last_of_ties] - tp
 

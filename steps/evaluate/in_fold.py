@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import roc_curve
 
 from steps.dataset import Dataset
 
@@ -61,6 +60,8 @@ def choose_threshold(validation: Dataset, probabilities: npt.NDArray[np.floating
         return without("no_validation")
     if len(np.unique(validation.labels)) < 2:
         return without("one_class")
+    from sklearn.metrics import roc_curve  # a second to import; whoever reads the results does without
+
     false_positives, true_positives, descending = roc_curve(
         validation.labels, probabilities, sample_weight=_equal_subjects(validation), drop_intermediate=False
     )

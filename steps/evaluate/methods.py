@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from steps.dataset import Dataset
-from steps.evaluate.baselines.predict import Split, predict_baseline
+from steps.evaluate.baselines.predict import Array, Fit, Split, predictions_of
+from steps.evaluate.chunks import Run, here
 from steps.evaluate.tables import results_table
 from steps.evaluate.thresholds import prediction_columns, threshold_key
 from steps.statistics.paired import LEVELS, estimates, levels_of, paired_differences, resample_weights
@@ -20,7 +21,11 @@ _LOGGED = ("auc", "brier", "accuracy", "balanced_accuracy")
 
 
 def baseline_results(
-    names: Sequence[str], dataset: Dataset, splits: Sequence[Split], thresholds: Sequence[float], *, seed: int
+    names: Sequence[str],
+    dataset: Dataset,
+    splits: Sequence[Split],
+    thresholds: Sequence[float],
+    fitted: Mapping[Fit, Array],
 ) -> dict[str, pd.DataFrame]:
     """The predictions of each baseline, as `steps.evaluate.tables.results_table` has those of the network.
 
@@ -29,9 +34,9 @@ def baseline_results(
         dataset: the study.
         splits: of every fold and test number, from `steps.evaluate.baselines.predict.Split.of`.
         thresholds: decision thresholds.
-        seed: the study's seed.
+        fitted: what `steps.evaluate.baselines.predict.fit_predict` made of `fits_of` them.
     """
-    return {name: results_table(predict_baseline(name, dataset, splits, seed=seed), thresholds) for name in names}
+    return {name: results_table(predictions_of(name, dataset, splits, fitted), thresholds) for name in names}
 
 
 def baselines_summary(
@@ -41,6 +46,7 @@ def baselines_summary(
     resamples: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
+    run: Run = here,
 ) -> dict[str, Any]:
     """Metrics of every baseline and the paired differences to the network.
 
@@ -50,6 +56,7 @@ def baselines_summary(
         resamples: bootstrap resamples of subjects.
         confidence: of the percentile intervals.
         seed: of the bootstrap; with the seed of `steps.evaluate.summary.summary` the resamples are the same, too.
+        run: where the bootstrap is worked on.
 
     Returns:
         Name -> ``pooled`` and ``subject``, as in a summary, and ``network_minus``: ``pooled`` and ``subject`` of the
@@ -62,10 +69,11 @@ def baselines_summary(
     for name, results in baselines.items():
         others = levels_of(results)
         document[name] = {
-            level: dict(estimates(others[level], weights, thresholds, confidence=confidence)) for level in LEVELS
+            level: dict(estimates(others[level], weights, thresholds, confidence=confidence, run=run))
+            for level in LEVELS
         }
         document[name][DIFFERENCE] = {
-            level: paired_differences(levels[level], others[level], weights, thresholds, confidence=confidence)
+            level: paired_differences(levels[level], others[level], weights, thresholds, confidence=confidence, run=run)
             for level in LEVELS
         }
     return document

@@ -6,13 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    log_loss,
-    precision_recall_fscore_support,
-    roc_auc_score,
-)
 
 from steps.evaluate.thresholds import threshold_key
 
@@ -34,6 +27,9 @@ def threshold_metrics(labels: Labels, probabilities: Probabilities, threshold: f
         ``accuracy``, ``precision``, ``recall``, ``f1`` and the counts ``tn``, ``fp``, ``fn``, ``tp``.
         Precision, recall and F1 are 0 where they would divide by zero.
     """
+    # A second to import; whoever reads the results does without.
+    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
     predictions = (probabilities >= threshold).astype(np.int8)
     precision, recall, f1, _ = precision_recall_fscore_support(
         labels, predictions, labels=[0, 1], pos_label=1, average="binary", zero_division=0
@@ -64,6 +60,8 @@ def fold_metrics(labels: Labels, probabilities: Probabilities, thresholds: Seque
         where both classes are among the labels: with one class there is none), and ``threshold_metrics`` of
         each threshold as ``threshold_0.43/accuracy`` and so on.
     """
+    from sklearn.metrics import log_loss, roc_auc_score
+
     clipped = np.clip(probabilities.astype(np.float64), PROBABILITY_EPSILON, 1 - PROBABILITY_EPSILON)
     metrics = {"test_loss": float(log_loss(labels, clipped, labels=[0, 1]))}
     if len(np.unique(labels)) == 2:

@@ -15,16 +15,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from steps.evaluate.chunks import Run, chunks, here
 from steps.evaluate.decisions import Array, Bools, decisions, majority, thresholds_of
 from steps.evaluate.tables import Scores
 
-_ELEMENTS = 2_000_000  # per temporary array, 16 MB
 _TIE = 1e-9  # statistics this close are equal: they differ by rounding alone
 QUANTILE = 0.95
 
@@ -90,7 +91,7 @@ def arrangements(trials: Scores) -> int:
 
 
 def permutation_test(
-    trials: Scores, thresholds: Sequence[float], *, permutations: int, seed: int
+    trials: Scores, thresholds: Sequence[float], *, permutations: int, seed: int, run: Run = here
 ) -> dict[str, dict[str, Tested]]:
     """One-sided p values of AUC and of the balanced accuracy at every threshold.
 
@@ -102,14 +103,15 @@ def permutation_test(
         thresholds: the declared ones; the threshold chosen in the fold is tested where the scores have one.
         permutations: how many.
         seed: of the permutations.
+        run: where to work.
 
     Returns:
         ``pooled``, ``subject`` and ``subject_vote`` -> ``auc`` (not of votes), ``threshold_0.5/balanced_accuracy``
         and so on -> ``p_value`` and ``null_quantile``: what 95% of the permutations stay at or below.
     """
     labels = permuted_labels(trials, permutations, seed)
-    block = max(1, _ELEMENTS // labels.shape[1])
-    parts = [_statistics(trials, labels[start : start + block], thresholds) for start in range(0, len(labels), block)]
+    statistics = partial(_statistics, trials, thresholds=tuple(thresholds))
+    parts = run(statistics, [labels[part] for part in chunks(*labels.shape)])
     return {
         level: {name: _place(np.concatenate([part[level][name] for part in parts])) for name in found}
         for level, found in parts[0].items()

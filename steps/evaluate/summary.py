@@ -12,6 +12,7 @@ import pandas as pd
 from steps.evaluate.bootstrap import class_totals, decision_estimates, estimates, resample_weights
 from steps.evaluate.calibration import reliability
 from steps.evaluate.chance import ALPHA, chance_level
+from steps.evaluate.chunks import Run, here
 from steps.evaluate.decisions import Bools, decisions, votes
 from steps.evaluate.in_fold import in_fold_summary
 from steps.evaluate.permutation import QUANTILE, arrangements, permutation_test
@@ -31,6 +32,7 @@ def summary(
     seed: int = 0,
     in_fold: pd.DataFrame | None = None,
     permutations: int = 2000,
+    run: Run = here,
 ) -> dict[str, Any]:
     """Trial-level and subject-level metrics with intervals over subjects, and what chance would give.
 
@@ -44,6 +46,7 @@ def summary(
         seed: of the bootstrap and the permutations; the same seed and results give the same numbers.
         in_fold: from `steps.evaluate.in_fold.in_fold_table`, for the threshold chosen in the fold.
         permutations: of the labels over subjects.
+        run: where bootstrap and permutations are worked on; the numbers are the same wherever.
 
     Returns:
         Plain numbers, strings, lists and dictionaries, never NaN: what is undefined is absent.
@@ -94,18 +97,18 @@ def summary(
     }
     for level, scores in (("pooled", trials), ("subject", subjects)):
         document[level] = {
-            **estimates(scores, weights, thresholds, confidence=confidence),
+            **estimates(scores, weights, thresholds, confidence=confidence, run=run),
             **_confusion_counts(scores.labels, decisions(scores, thresholds)),
         }
     voted = votes(trials, subjects, thresholds)
     document["subject_vote"] = {
-        **decision_estimates(subjects, weights, voted, confidence=confidence),
+        **decision_estimates(subjects, weights, voted, confidence=confidence, run=run),
         **_confusion_counts(subjects.labels, voted),
     }
     if chosen is not None:
         document["in_fold"] = chosen
     if trials.has_both_classes:
-        document["permutation"] = _permutation(document, trials, thresholds, permutations, seed)
+        document["permutation"] = _permutation(document, trials, thresholds, permutations, seed, run)
         document["chance"] = _chance(trials, subjects)
     document["calibration"] = {
         level: reliability(scores, confidence=confidence)
@@ -158,10 +161,15 @@ def _confusion_counts(labels: npt.NDArray[np.integer], rules: Mapping[str, Bools
 
 
 def _permutation(
-    document: Mapping[str, Any], trials: Scores, thresholds: Sequence[float], permutations: int, seed: int
+    document: Mapping[str, Any],
+    trials: Scores,
+    thresholds: Sequence[float],
+    permutations: int,
+    seed: int,
+    run: Run,
 ) -> dict[str, Any]:
     """The test, and its p values into the estimates they belong to."""
-    levels = permutation_test(trials, thresholds, permutations=permutations, seed=seed)
+    levels = permutation_test(trials, thresholds, permutations=permutations, seed=seed, run=run)
     for level, tests in levels.items():
         for name, tested in tests.items():
             document[level][name]["p_value"] = tested["p_value"]

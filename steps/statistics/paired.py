@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steps.evaluate.bootstrap import Estimate, estimates, point_values, resample_weights, statistics
+from steps.evaluate.bootstrap import Estimate, estimates, point_values, resample_weights, resampled_statistics
+from steps.evaluate.chunks import Run, here
 from steps.evaluate.tables import Scores, subject_scores, trial_scores
 
 __all__ = [
@@ -43,7 +44,13 @@ def levels_of(results: pd.DataFrame) -> dict[str, Scores]:
 
 
 def paired_differences(
-    first: Scores, second: Scores, weights: Weights, thresholds: Sequence[float], *, confidence: float = 0.95
+    first: Scores,
+    second: Scores,
+    weights: Weights,
+    thresholds: Sequence[float],
+    *,
+    confidence: float = 0.95,
+    run: Run = here,
 ) -> dict[str, Estimate]:
     """Every statistic of ``first`` minus that of ``second``, with percentile intervals.
 
@@ -54,6 +61,7 @@ def paired_differences(
             to both.
         thresholds: decision thresholds.
         confidence: of the intervals.
+        run: where to work.
 
     Returns:
         An estimate per statistic that both define, named as by `steps.evaluate.bootstrap.statistics`. Resamples in
@@ -65,7 +73,7 @@ def paired_differences(
     if not (np.array_equal(first.subjects, second.subjects) and np.array_equal(first.labels, second.labels)):
         raise ValueError("paired differences need the same subjects and labels in the same order")
     values = point_values(first, thresholds), point_values(second, thresholds)
-    resampled = statistics(first, weights, thresholds), statistics(second, weights, thresholds)
+    resampled = [resampled_statistics(scores, weights, thresholds, run) for scores in (first, second)]
     tail = 100 * (1 - confidence) / 2
     result: dict[str, Estimate] = {}
     for name in values[0]:

@@ -203,7 +203,7 @@ def test_blocks_change_nothing(study: StudyMaker, monkeypatch: pytest.MonkeyPatc
     scores = trial_scores(study())
     weights = resample_weights(12, 30, 0)
     whole = statistics(scores, weights, ())["average_precision"]
-    monkeypatch.setattr("steps.evaluate.bootstrap._ELEMENTS", 1)
+    monkeypatch.setattr("steps.evaluate.chunks.ELEMENTS", 1)
     np.testing.assert_array_equal(statistics(scores, weights, ())["average_precision"], whole)
 
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from steps.dataset import Dataset, Floats
-from steps.evaluate.__main__ import _own_threshold
+from steps.evaluate.fold import evaluate_fold
 from steps.evaluate.in_fold import FoldThreshold, choose_threshold, in_fold_summary, in_fold_table
 from steps.evaluate.tables import FoldPrediction, results_table, subject_scores, trial_scores
 from tests.evaluate.conftest import make_dataset
@@ -81,10 +81,10 @@ def test_only_the_validation_subjects_are_looked_at() -> None:
 
     dataset = make_dataset(["a", "b", "c", "d"], ["1"] * 4, [0, 1, 0, 1])
     dataset.values[:] = np.array([0.1, 0.9, 0.2, 0.6])[:, None, None]
-    split = {"test": ["a"], "validation": ["c", "d"], "training": ["b"]}
-    found = _own_threshold(model, dataset, split, 0.5)
-    np.testing.assert_allclose(np.concatenate(seen)[:, 0, 0], [0.2, 0.6])
-    assert found.threshold == pytest.approx(0.4)
+    found = evaluate_fold(model, dataset.of_subjects(["a"]), dataset.of_subjects(["c", "d"]), (0.5,))
+    np.testing.assert_allclose(np.unique(np.concatenate(seen[:-1])), [0.1])
+    np.testing.assert_allclose(seen[-1][:, 0, 0], [0.2, 0.6])
+    assert found.own.threshold == pytest.approx(0.4)
 
 
 def table() -> pd.DataFrame:

@@ -141,7 +141,7 @@ def test_p_values_are_uniform_without_an_effect(study: StudyMaker, mixed: int) -
 def test_blocks_change_nothing(study: StudyMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = trial_scores(study(mixed=3))
     whole = permutation_test(entries, (0.5,), permutations=30, seed=0)
-    monkeypatch.setattr("steps.evaluate.permutation._ELEMENTS", 1)
+    monkeypatch.setattr("steps.evaluate.chunks.ELEMENTS", 1)
     assert permutation_test(entries, (0.5,), permutations=30, seed=0) == whole
 
 

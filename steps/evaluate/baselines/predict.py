@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,53 +41,91 @@ class Split:
         return cls(tuple(training), tuple(split["test"]), test_number)
 
 
-def predict_baseline(name: str, dataset: Dataset, splits: Iterable[Split], *, seed: int) -> list[FoldPrediction]:
-    """The predictions of baseline ``name``, a fold and test number at a time.
+@dataclass(frozen=True)
+class Fit:
+    """One fit of a baseline.
 
-    What is deterministic is fitted once for all test numbers of a fold; ``minirocket`` has a seed for each.
+    Attributes:
+        name: one of `steps.evaluate.baselines.choice.BASELINES`.
+        training: subjects to fit on.
+        test: subjects to predict.
+        test_number: decides the seed; 0 where there is nothing random, so that one fit serves every test number.
+    """
+
+    name: str
+    training: tuple[str, ...]
+    test: tuple[str, ...]
+    test_number: int
+
+    @classmethod
+    def of(cls, name: str, split: Split) -> Fit:
+        """The fit that predicts a split.
+
+        Raises:
+            ValueError: a test subject is among the training subjects.
+        """
+        if shared := set(split.training) & set(split.test):
+            raise ValueError(f"subject {sorted(shared)[0]!r} is to train and to be tested")
+        return cls(name, split.training, split.test, split.test_number if name == MINIROCKET else 0)
+
+
+def fits_of(names: Iterable[str], splits: Sequence[Split]) -> list[Fit]:
+    """The different fits of the baselines ``names``; the errors are those of `Fit.of`."""
+    return list(dict.fromkeys(Fit.of(name, split) for name in names for split in splits))
+
+
+def fit_predict(dataset: Dataset, fit: Fit, seed: int) -> Array:
+    """Fit, and predict the probability of the positive class of each test trial, shape ``(trials,)``.
 
     Args:
-        name: one of `steps.evaluate.baselines.choice.BASELINES`.
         dataset: the study.
-        splits: from `Split.of`.
+        fit: what is to be done.
         seed: the study's seed.
 
     Raises:
-        ValueError: a test subject is among the training subjects.
+        UserError: the trials do not suit the baseline.
     """
-    done: dict[tuple[Sequence[str], Sequence[str]], Array] = {}
-    predictions = []
-    for split in splits:
-        if shared := set(split.training) & set(split.test):
-            raise ValueError(f"subject {sorted(shared)[0]!r} is to train and to be tested")
-        test = dataset.of_subjects(split.test)
-        key = (split.training, split.test)
-        probabilities = None if name == MINIROCKET else done.get(key)
-        if probabilities is None:
-            probabilities = _fit_predict(name, dataset.of_subjects(split.training), test, split, seed)
-            done[key] = probabilities
-        predictions.append(FoldPrediction(test, split.test_number, probabilities))
-    return predictions
-
-
-def _fit_predict(name: str, training: Dataset, test: Dataset, split: Split, seed: int) -> Array:
+    training, test = dataset.of_subjects(fit.training), dataset.of_subjects(fit.test)
     # Imported where used: a study without baselines waits for none of them.
-    if name == MAJORITY:
+    if fit.name == MAJORITY:
         from steps.evaluate.baselines.majority import majority
 
-        return majority(training, len(test.labels), tested_subjects=len(split.test))
-    if name == LOGISTIC:
+        return majority(training, len(test.labels), tested_subjects=len(fit.test))
+    if fit.name == LOGISTIC:
         from steps.evaluate.baselines.logistic import logistic
 
         return logistic(training, test.values)
-    if name == MINIROCKET:
+    if fit.name == MINIROCKET:
         from steps.evaluate.baselines.minirocket import minirocket
 
-        return minirocket(training, test.values, seed=_seed(seed, split))
-    raise ValueError(f"{name!r} is no baseline")
+        return minirocket(training, test.values, seed=_seed(seed, fit))
+    raise ValueError(f"{fit.name!r} is no baseline")
 
 
-def _seed(seed: int, split: Split) -> int:
+def predictions_of(
+    name: str, dataset: Dataset, splits: Iterable[Split], fitted: Mapping[Fit, Array]
+) -> list[FoldPrediction]:
+    """The predictions of baseline ``name``, one per split.
+
+    Args:
+        name: of the baseline.
+        dataset: the study.
+        splits: from `Split.of`.
+        fitted: what `fit_predict` made of `fits_of` them.
+    """
+    return [
+        FoldPrediction(dataset.of_subjects(split.test), split.test_number, fitted[Fit.of(name, split)])
+        for split in splits
+    ]
+
+
+def predict_baseline(name: str, dataset: Dataset, splits: Sequence[Split], *, seed: int) -> list[FoldPrediction]:
+    """Fit and predict every split with baseline ``name`` in this process, one after the other."""
+    fitted = {fit: fit_predict(dataset, fit, seed) for fit in fits_of([name], splits)}
+    return predictions_of(name, dataset, splits, fitted)
+
+
+def _seed(seed: int, fit: Fit) -> int:
     """A 31-bit seed from the study's seed and the split, the same wherever and whenever."""
-    text = "\x1f".join([str(seed), str(split.test_number), *split.test])
+    text = "\x1f".join([str(seed), str(fit.test_number), *fit.test])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF

@@ -1,0 +1,162 @@
+"""The step, from the run it opens to what it leaves there."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from steps.compute import Pool, open_pool
+from steps.dataset import Dataset
+from steps.evaluate import export, figures, worker
+from steps.evaluate.baselines.predict import Split, fits_of
+from steps.evaluate.benefit import decision_curve
+from steps.evaluate.chunks import in_pool
+from steps.evaluate.decisions import with_votes
+from steps.evaluate.fold import EvaluatedFold
+from steps.evaluate.in_fold import in_fold_table
+from steps.evaluate.methods import baseline_metrics, baseline_results, baselines_summary, baselines_table, methods_table
+from steps.evaluate.repeats import repeats_table
+from steps.evaluate.summary import flat_metrics, summary
+from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
+from steps.evaluate.thresholds import threshold_key
+from steps.evaluate.worker import EvaluationJob, FoldToEvaluate
+from steps.tracking import lineage, record, reuse
+from steps.tracking.addresses import dataset_place
+from steps.tracking.export import check_output_dir, export_tables
+from steps.tracking.session import step_run
+
+_PROCESS_MIB = 600.0
+
+
+def evaluate_and_record(
+    parameters: Mapping[str, Any], thresholds: tuple[float, ...], baselines: tuple[str, ...]
+) -> None:
+    """Evaluate all folds of a training in a pool, and record what comes of it.
+
+    Raises:
+        UserError: there is no such training, or its models cannot be used.
+    """
+    check_output_dir(parameters["output_dir"])
+    seed = parameters["seed"]
+    with step_run("evaluate", parameters) as run, tempfile.TemporaryDirectory() as scratch:
+        run_id = run.info.run_id
+        train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
+        dataset, uri = lineage.dataset_and_uri_of(train)
+        folds = lineage.fold_runs(train.info.run_id)
+        job = EvaluationJob(dataset_place(parameters["scheduler"], dataset, uri, Path(scratch)), thresholds, seed)
+        splits = [Split.of(fold.split, fold.test_number) for fold in folds]
+        with open_pool(parameters["scheduler"], parameters["workers"], len(folds), process_mib=_PROCESS_MIB) as pool:
+            click.echo(f"{len(folds)} folds in {pool.where}")
+            evaluated = _evaluate(pool, job, folds)
+            results = results_table(
+                [
+                    FoldPrediction(dataset.of_subjects(fold.split["test"]), fold.test_number, found.probabilities)
+                    for fold, found in zip(folds, evaluated, strict=True)
+                ],
+                thresholds,
+            )
+            in_fold = in_fold_table(
+                (fold.name, fold.test_number, fold.split["test"], found.own)
+                for fold, found in zip(folds, evaluated, strict=True)
+            )
+            outcome = summary(results, seed=seed, in_fold=in_fold, run=in_pool(pool))
+            fitting = {fit: pool.submit(worker.fit_baseline, job, fit) for fit in fits_of(baselines, splits)}
+            # Drawing takes about as long as fitting does over there.
+            histories = [lineage.load_history(fold) for fold in folds]
+            _log_figures(run_id, figures.all_figures(results, outcome, histories, dataset.label_names, in_fold))
+            fitted = {fit: task.result() for fit, task in fitting.items()}
+            compared = baseline_results(baselines, dataset, splits, thresholds, fitted)
+            outcome["baselines"] = baselines_summary(results, compared, seed=seed, run=in_pool(pool))
+        record.log(
+            run_id,
+            tags={
+                "train_run_id": train.info.run_id,
+                "dataset_digest": train.data.tags["dataset_digest"],
+                **reuse.Identity.of("evaluate", parameters, train.info.run_id).tags(),
+            },
+            metrics={
+                **flat_metrics(outcome),
+                **baseline_metrics(outcome),
+                "inference_ms_per_trial": statistics.median(
+                    found.metrics["inference_ms_per_trial"] for found in evaluated
+                ),
+            },
+        )
+        tables = _tables(results, in_fold, outcome, compared, dataset, seed)
+        for name, table in tables.items():
+            record.log_table(run_id, table, f"{name}.csv")
+        record.log_json(run_id, outcome, "summary.json")
+        record.log_files(run_id, {"export.parquet": export.as_parquet(tables["export"])})
+        export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
+        for level in ("pooled", "subject"):
+            click.echo(_in_words(level, outcome))
+
+
+def _evaluate(pool: Pool, job: EvaluationJob, folds: Sequence[lineage.FoldRun]) -> list[EvaluatedFold]:
+    """Every fold's result, in the order of the folds; its metrics are added to its run."""
+    runs = {(fold.name, fold.test_number): fold.run for fold in folds}
+    evaluated = {}
+    for fold, found in pool.each(partial(worker.evaluate, job), _with_networks(folds)):
+        key = (fold.name, fold.test_number)
+        record.update_metrics(runs[key], found.metrics)
+        evaluated[key] = found
+    return [evaluated[key] for key in runs]
+
+
+def _with_networks(folds: Sequence[lineage.FoldRun]) -> Iterator[FoldToEvaluate]:
+    """The folds with their networks, which are read when their turn has come."""
+    for fold in folds:
+        yield FoldToEvaluate(
+            name=fold.name,
+            test_number=fold.test_number,
+            validation=tuple(fold.split["validation"]),
+            test=tuple(fold.split["test"]),
+            network=lineage.read_model(fold),
+        )
+
+
+def _tables(
+    results: pd.DataFrame,
+    in_fold: pd.DataFrame,
+    outcome: Mapping[str, Any],
+    compared: Mapping[str, pd.DataFrame],
+    dataset: Dataset,
+    seed: int,
+) -> dict[str, pd.DataFrame]:
+    """By the name of their file, without ``.csv``."""
+    tables = {
+        "results": results,
+        "subjects": with_votes(subjects_table(results), results),
+        "in_fold_thresholds": in_fold,
+        "decision_curve": decision_curve(results, seed=seed),
+        "export": export.export_table(results, in_fold, dataset.label_names),
+        "codebook": export.codebook_table(dataset.label_names),
+    }
+    if "per_test_number" in outcome:
+        tables["test_numbers"] = repeats_table(dict(outcome))
+    if compared:
+        tables |= {"baselines": baselines_table(compared), "methods": methods_table(outcome)}
+    return tables
+
+
+def _log_figures(run_id: str, drawn: Mapping[str, Any]) -> None:
+    record.log_figures(run_id, {name.removesuffix(".png"): figure for name, figure in drawn.items()})
+
+
+def _in_words(level: str, outcome: Mapping[str, Any]) -> str:
+    """One line of the results; `summary.json` has the rest."""
+    names = {"auc": "AUC", f"{threshold_key(outcome['thresholds'][0])}/balanced_accuracy": "balanced accuracy"}
+    parts = [
+        f"{text} {found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+        for name, text in names.items()
+        if "low" in (found := outcome[level].get(name, {}))
+    ]
+    unit = {"pooled": "trials", "subject": "subjects"}[level]
+    return f"{outcome['counts'][unit]} {unit}: {', '.join(parts) or 'one class only, nothing to tell apart'}"

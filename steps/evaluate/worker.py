@@ -1,0 +1,78 @@
+"""What a process of the pool does: evaluate one fold after the other, fit baselines.
+
+It knows nothing of MLflow, and imports TensorFlow when there is a fold to evaluate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from steps.compute import resident
+from steps.compute.one_thread import tensorflow_on_one_thread
+from steps.dataset_place import DatasetPlace
+
+if TYPE_CHECKING:
+    from steps.dataset import Dataset
+    from steps.evaluate.baselines.predict import Array, Fit
+    from steps.evaluate.fold import EvaluatedFold
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What all folds have in common."""
+
+    dataset: DatasetPlace
+    thresholds: tuple[float, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class FoldToEvaluate:
+    """A fold, as it travels to a process of the pool.
+
+    Attributes:
+        name: of the fold.
+        test_number: which repeat of it.
+        validation: subjects that decided when to stop.
+        test: held-out subjects.
+        network: content of the ``.keras`` file. The file itself goes along: a few hundred KiB are less trouble than an
+            address that every machine of a cluster can read.
+    """
+
+    name: str
+    test_number: int
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    network: bytes = field(repr=False)
+
+
+@resident
+def _dataset(job: EvaluationJob) -> Dataset:
+    return job.dataset.load()
+
+
+def evaluate(job: EvaluationJob, fold: FoldToEvaluate) -> EvaluatedFold:
+    """Evaluate one fold.
+
+    Raises:
+        UserError: its network cannot be loaded, or gives something that is no probability.
+    """
+    tensorflow_on_one_thread()
+    from steps.evaluate.fold import evaluate_fold
+    from steps.fold_network import read_network
+
+    dataset = _dataset(job)
+    return evaluate_fold(
+        read_network(fold.network, fold.name),
+        dataset.of_subjects(fold.test),
+        dataset.of_subjects(fold.validation),
+        job.thresholds,
+    )
+
+
+def fit_baseline(job: EvaluationJob, fit: Fit) -> Array:
+    """Fit a baseline and predict, as `steps.evaluate.baselines.predict.fit_predict`."""
+    from steps.evaluate.baselines.predict import fit_predict
+
+    return fit_predict(_dataset(job), fit, job.seed)

@@ -65,21 +65,22 @@ class ResidentNetwork:
             _make_changeable(read)
             self._network, self._design = read, design
         else:
-            give(self._network, read)
+            _give(self._network, read)
         return self._network
 
 
 def copy_of(network: keras.Model) -> keras.Model:
-    """A network that is built like this one, and whose values `give` can change; it has values of its own."""
+    """A network that is built like this one and has its values, but its own variables."""
     import keras
 
     copy = keras.models.clone_model(network)
     _make_changeable(copy)
+    _give(copy, network)
     return copy
 
 
-def give(network: keras.Model, source: keras.Model) -> None:
-    """Give a network of `ResidentNetwork` or `copy_of` the values of another that is built alike."""
+def _give(network: keras.Model, source: keras.Model) -> None:
+    """Give a changeable network the values of another that is built alike."""
     for own, other in zip(network.variables, source.variables, strict=True):
         own.assign(other)
     for own, other in zip(network.layers, source.layers, strict=True):

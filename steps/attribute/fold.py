@@ -67,7 +67,7 @@ class FoldTask:
 
     def attribute(self) -> Attribution:
         """Attributions of all held-out trials."""
-        return self._attribute(self._model, self._test.values, COMPLETENESS_TOLERANCE)
+        return self._attribute(self._test.values, COMPLETENESS_TOLERANCE)
 
     def curves(self, found: Attribution) -> FoldCurves:
         """Deletion and insertion; values are replaced by the mean trajectory, also with expected gradients."""
@@ -80,16 +80,20 @@ class FoldTask:
     def randomised(self) -> pd.DataFrame:
         """The randomisation check of a few trials; a coarse sum will do for their order."""
         rows = spread_out(len(self._test.labels), TRIALS)
-        return randomisation_check(
-            self._model,
-            lambda model: self._attribute(model, self._test.values[rows], np.inf).attributions,
-            self._test.subjects[rows],
-            seed=self._seed,
-            copy=self._functions.copy(self._model),
-        )
+        own = self._model.get_weights()
 
-    def _attribute(self, model: Any, values: Floats, tolerance: float) -> Attribution:
-        settings, gradient = self._settings, self._functions.gradient(model)
+        def attribute(model: Any) -> Floats:
+            # What is compiled for the fold's model serves for all: it takes over their weights, for a while.
+            self._model.set_weights(model.get_weights())
+            return self._attribute(self._test.values[rows], np.inf).attributions
+
+        try:
+            return randomisation_check(self._model, attribute, self._test.subjects[rows], seed=self._seed)
+        finally:
+            self._model.set_weights(own)
+
+    def _attribute(self, values: Floats, tolerance: float) -> Attribution:
+        settings, gradient = self._settings, self._functions.gradient(self._model)
         max_steps = max(MAX_STEPS[settings.method], settings.steps)
         if self._source is None:
             return integrate(

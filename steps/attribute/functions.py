@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 from steps.attribute.integrated_gradients import GradientFunction, OutputFunction, model_gradient, model_output
-from steps.fold_network import copy_of
 
 T = TypeVar("T")
 
 
 class Functions:
-    """The functions of networks whose values change (`steps.fold_network`); each is made when it is first asked for."""
+    """The functions of networks, whose values may change meanwhile; each is made when it is first asked for."""
 
     def __init__(self, target: Literal[0, 1]) -> None:
         """Attribute the probability of class ``target``."""
@@ -26,10 +25,6 @@ class Functions:
     def output(self, model: Any) -> OutputFunction:
         """The probability of the target under ``model``."""
         return self._once("output", model, lambda: model_output(model, self._target))
-
-    def copy(self, model: Any) -> Any:
-        """A network built like ``model``, whose values may be changed; the same object for the same model."""
-        return self._once("copy", model, lambda: copy_of(model))
 
     def _once(self, what: str, model: Any, make: Callable[[], T]) -> T:
         key = (what, id(model))

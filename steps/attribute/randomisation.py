@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from steps.dataset import Floats
-from steps.fold_network import copy_of, give
+from steps.fold_network import copy_of
 
 FOLDS = 6  # that are checked, spread over the study
 TRIALS = 6  # of each of them
@@ -25,22 +25,18 @@ Attribute = Callable[[Any], Floats]
 """Maps a model to its attributions of the same few trials, ``(trials, timesteps, features)``."""
 
 
-def cascade(model: Any, seed: int, copy: Any = None) -> Iterator[tuple[str, Any]]:
+def cascade(model: Any, seed: int) -> Iterator[tuple[str, Any]]:
     """The model with its last layer's weights drawn anew from the layer's initialisers, then its last two, and on.
 
     Args:
         model: a Keras model; stays as it is. What it was given and has not learned, the scaler's mean and variance,
             its copies keep.
         seed: of the weights.
-        copy: a copy of the model to randomise, for callers that have one with functions compiled for it.
 
     Yields:
         The name of the layer that was randomised last, and the copy; the same object each time.
     """
-    fresh = _anew(model, seed)
-    if copy is None:
-        copy = copy_of(model)
-    give(copy, model)
+    fresh, copy = _anew(model, seed), copy_of(model)
     for layer, new in zip(reversed(copy.layers), reversed(fresh.layers), strict=True):
         if layer.trainable_weights:
             layer.set_weights(new.get_weights())
@@ -67,9 +63,7 @@ def _anew(model: Any, seed: int) -> Any:
     )
 
 
-def randomisation_check(
-    model: Any, attribute: Attribute, subjects: npt.NDArray[np.str_], *, seed: int, copy: Any = None
-) -> pd.DataFrame:
+def randomisation_check(model: Any, attribute: Attribute, subjects: npt.NDArray[np.str_], *, seed: int) -> pd.DataFrame:
     """How like the model's own attributions are those of its randomised copies.
 
     Args:
@@ -77,7 +71,6 @@ def randomisation_check(
         attribute: attributes a few trials.
         subjects: whose trials those are, shape ``(trials,)``.
         seed: of the random weights.
-        copy: as for `cascade`.
 
     Returns:
         A row per trial and stage: ``subject``, ``stage`` (how many layers are random), ``layer`` (the last of them),
@@ -88,7 +81,7 @@ def randomisation_check(
     """
     trained = attribute(model)
     tables = []
-    for stage, (layer, randomised) in enumerate(cascade(model, seed, copy), start=1):
+    for stage, (layer, randomised) in enumerate(cascade(model, seed), start=1):
         found = attribute(randomised)
         tables.append(
             pd.DataFrame(

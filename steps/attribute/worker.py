@@ -6,26 +6,20 @@ It knows nothing of MLflow, and imports TensorFlow when it has something to do.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from steps.attribute.settings import Settings
 from steps.compute import resident
 from steps.compute.one_thread import tensorflow_on_one_thread
-from steps.dataset import Dataset
+from steps.dataset_place import DatasetPlace
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
     from steps.attribute.fold import FoldResult
     from steps.attribute.functions import Functions
+    from steps.dataset import Dataset
     from steps.fold_network import ResidentNetwork
-
-
-class DatasetPlace(Protocol):
-    """Where a process of the pool finds the dataset; equal places compare and hash as equal."""
-
-    def load(self) -> Dataset:
-        """The dataset, its digest checked."""
 
 
 @dataclass(frozen=True)

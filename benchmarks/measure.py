@@ -19,7 +19,9 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-_SAMPLING_S = 0.1
+_SAMPLING_S = 0.2
+# Looking at the memory of large processes takes tens of milliseconds, in which they may have to wait.
+_SAMPLING_SHARE = 0.04
 _TAIL = 20
 
 T = TypeVar("T")
@@ -124,12 +126,13 @@ class MemorySampler:
         except psutil.NoSuchProcess:
             return
         while True:
+            before = time.perf_counter()
             try:
                 family = [root, *root.children(recursive=True)]
             except psutil.NoSuchProcess:
                 family = []
             self._peak = max(self._peak, sum(_memory_of(process) for process in family))
-            if self._done.wait(_SAMPLING_S):
+            if self._done.wait(max(_SAMPLING_S, (time.perf_counter() - before) / _SAMPLING_SHARE)):
                 return
 
 

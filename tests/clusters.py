@@ -58,10 +58,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 0) -> Iterator[Cluster]:
+def cluster(folder: Path, workers: int = 0, protocol: str = "tcp") -> Iterator[Cluster]:
     """A cluster that lives as long as the block."""
     described = folder / "scheduler.json"
-    options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(described))
+    options = [*("--host", "127.0.0.1", "--port", "0", "--no-dashboard"), *("--protocol", protocol)]
+    options += ["--scheduler-file", str(described)]
     made = Cluster(folder, "", start(folder, "scheduler", "scheduler", *options))
     try:
         deadline = time.monotonic() + 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -42,10 +43,12 @@ class ClusterPool(Pool):
         self._name = uuid.uuid4().hex
         self._patience_s = parse_timedelta(dask.config.get(_WAIT, _WAIT_DEFAULT))
         self._alone_since: float | None = None
+        self._looked = 0.0
         self.handed_out: set[_RemoteTask[Any]] = set()
-        self.workers = self._count()
-        self.where = f"{self.workers} worker{'s' * (self.workers != 1)} of {address}"
+        self.workers = 0
         self.look()
+        count = f"{self.workers} worker{'s' * (self.workers > 1)}" if self.workers else "the workers to come"
+        self.where = f"{count} of {address}"
 
     @property
     def name(self) -> str:
@@ -67,8 +70,8 @@ class ClusterPool(Pool):
         Raises:
             UserError: the scheduler does not answer, or there have been no workers for too long.
         """
-        workers = self._count()
-        if workers:
+        self._looked = time.monotonic()
+        if workers := self._count():
             self.workers, self._alone_since = workers, None
             return
         if self._alone_since is None:
@@ -101,10 +104,13 @@ class ClusterPool(Pool):
         return self._most or max(_AHEAD, 2 * self.workers)
 
     def _next(self, finished: SimpleQueue[Any]) -> Any:
-        while True:
+        done = None
+        while done is None:
             with suppress(Empty):
-                return finished.get(timeout=_LOOK_S)
-            self.look()
+                done = finished.get(timeout=_LOOK_S)
+            if not self.workers or time.monotonic() - self._looked > _LOOK_S:
+                self.look()
+        return done
 
 
 class _RemoteTask(Generic[T]):
@@ -150,6 +156,7 @@ def cluster_pool(address: str, most: int | None, on_event: OnEvent | None) -> It
     # Dask's own account of a lost connection, in many lines, says less than ours.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with _connected(address) as client:
+        _check_interpreters(client)
         code, upload = shipping.packed()
         client.register_plugin(upload, name=code)
         pool = ClusterPool(client, address, most, code)
@@ -174,6 +181,17 @@ def _connected(address: str) -> Iterator[Client]:
     finally:
         with suppress(Exception):  # a connection that is gone needs no farewell
             client.close(timeout=_CLOSE_S)
+
+
+def _check_interpreters(client: Client) -> None:
+    """Code of one version of Python means nothing to another; packages are compared where the work is done."""
+    here = remote.versions()["python"]
+    for worker, there in client.run(platform.python_version, on_error="ignore").items():
+        if there.split(".")[:2] != here.split(".")[:2]:
+            raise UserError(
+                f"worker {worker} has python {there}, expected {here} as on this side; start workers in an environment "
+                "made from the same conda.yaml"
+            )
 
 
 @contextmanager

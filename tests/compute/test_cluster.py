@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dask.config
 import pytest
+from distributed.security import Security
 
 from steps.compute import Pool, open_pool, remote, shipping
 from steps.errors import UserError
@@ -65,6 +66,16 @@ def test_other_versions_are_named(pool: Pool, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(remote, "versions", lambda: {**here, "numpy": "1.2.3"})
     with pytest.raises(UserError, match=rf"has numpy {here['numpy']}, expected numpy 1\.2\.3 as on this side"):
         pool.submit(work.times, JOB, 1).result()
+
+
+def test_another_interpreter_is_refused_before_anything_runs(
+    dask_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = remote.versions()
+    monkeypatch.setattr(remote, "versions", lambda: {**here, "python": "2.7.18"})
+    expected = rf"^worker tcp://127.0.0.1:\d+ has python {here['python']}, expected 2\.7\.18 as on this side"
+    with pytest.raises(UserError, match=expected), open_pool(dask_cluster.address, "auto", jobs=1):
+        pass
 
 
 def test_work_that_was_given_up_stops(dask_cluster: Cluster, tmp_path: Path) -> None:
@@ -155,7 +166,10 @@ def test_a_cluster_without_workers_is_waited_for_but_not_for_ever(
 
         def run() -> dict[int, int]:
             with open_pool(made.address, "auto", jobs=1) as pool:
-                return dict(pool.each(partial(work.times, JOB), [2]))
+                assert (pool.workers, pool.where) == (0, f"the workers to come of {made.address}")
+                found = dict(pool.each(partial(work.times, JOB), [2]))
+                assert pool.workers == 1
+                return found
 
         with (
             dask.config.set({"fear.wait-for-workers": "1s"}),
@@ -166,6 +180,40 @@ def test_a_cluster_without_workers_is_waited_for_but_not_for_ever(
         threading.Timer(1, made.add_worker).start()
         assert run() == {2: 10}
         assert "waiting for some, 600 s at most" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_tls_keeps_everybody_else_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = Security.temporary()
+    for name in ("ca_file", "client_cert", "client_key"):
+        (tmp_path / name).write_text(getattr(credentials, f"tls_{name}"))
+    settings = {
+        "ca-file": str(tmp_path / "ca_file"),
+        **{
+            f"{role}.{part}": str(tmp_path / f"client_{part}")
+            for role in ("scheduler", "worker", "client")
+            for part in ("cert", "key")
+        },
+    }
+    names = {key: key.upper().replace("-", "_").replace(".", "__") for key in settings}
+    for key, value in settings.items():  # as the documentation has it
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__COMM__TLS__{names[key]}", value)
+    with cluster(tmp_path, workers=0, protocol="tls") as made:
+        assert made.address.startswith("tls://")
+        made.add_worker()
+        nobody = "^no Dask scheduler answers at"
+        with pytest.raises(UserError, match=rf"{nobody} tls://.*TLS"), open_pool(made.address, "auto", jobs=1):
+            pass
+        plain = made.address.replace("tls", "tcp")
+        with pytest.raises(UserError, match=rf"{nobody} tcp://"), open_pool(plain, "auto", jobs=1):
+            pass
+        dask.config.refresh()
+        try:
+            with open_pool(made.address, "auto", jobs=1) as pool:
+                assert dict(pool.each(partial(work.times, JOB), [2])) == {2: 10}
+        finally:
+            monkeypatch.undo()
+            dask.config.refresh()
 
 
 def test_a_scheduler_that_stands_still_is_noticed(small_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

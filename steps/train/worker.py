@@ -11,11 +11,12 @@ import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from steps.compute import report, resident
 from steps.compute.one_thread import tensorflow_on_one_thread
 from steps.dataset import Dataset
+from steps.dataset_place import DatasetPlace
 from steps.tracking.environment import machine_tags
 from steps.train.settings import FitSettings
 from steps.train.splits import Fold
@@ -28,11 +29,8 @@ if TYPE_CHECKING:
     from steps.train.fold import TrainedFold
 
 
-class DatasetPlace(Protocol):
-    """Where a process of the pool finds the dataset; equal places compare and hash as equal."""
-
-    def load(self) -> Dataset:
-        """The dataset, its digest checked."""
+# Hundreds of workers with epochs of milliseconds would have a scheduler do nothing but pass on how far they are.
+_REPORT_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -133,8 +131,13 @@ def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:
     started = time.time_ns() // 1_000_000
     report(Progress(fold.name, fold.test_number, 0, {}))
 
+    reported = time.monotonic()
+
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
-        report(Progress(fold.name, fold.test_number, epoch, metrics))
+        nonlocal reported
+        if time.monotonic() - reported > _REPORT_S:
+            reported = time.monotonic()
+            report(Progress(fold.name, fold.test_number, epoch, metrics))
 
     trained = train_fold(warm.engine, warm.dataset, fold, job.settings, job.class_weight, on_epoch)
     record = _record(job, warm.dataset, trained, started)

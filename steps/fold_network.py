@@ -58,27 +58,32 @@ class ResidentNetwork:
 
     def __init__(self) -> None:
         self._network: keras.Model | None = None
-        self._design = _Design("", [], [])
+        self._built = ""
+        self._layers: list[keras.layers.Layer] = []
         self._places: list[str] = []
 
     def load(self, content: bytes, name: str) -> keras.Model:
-        """The network with the values of a fold; what it had before is gone.
+        """The network with the values and the layers' names of a fold; what it had before is gone.
 
         The arguments and errors are those of `read_network`. Of a file whose network is built like one that was read in
-        safe mode, nothing but numbers is used.
+        safe mode, nothing but numbers and names is used.
         """
         with _blaming(name), zipfile.ZipFile(io.BytesIO(content)) as archive:
             design = _Design.of(json.loads(archive.read("config.json")))
-            if self._network is None or design.built != self._design.built:
-                self._network, self._design = read_network(content, name), design
+            if self._network is None or design.built != self._built:
+                self._network, self._built = read_network(content, name), design.built
                 _make_changeable(self._network)
+                self._layers = [self._network.get_layer(layer) for layer in design.names]
                 self._places = _places(self._network)
-            else:
-                self._network.set_weights(_weights(archive, self._network, self._places))
-                for layer, given in zip(self._design.names, design.given, strict=True):
-                    for part, value in given.items():
-                        own = getattr(self._network.get_layer(layer), part)
-                        own.assign(np.asarray(value, np.float32).reshape(own.shape))
+                return self._network
+            self._network.set_weights(_weights(archive, self._network, self._places))
+            for layer, own_name, given in zip(self._layers, design.names, design.given, strict=True):
+                layer.name = (
+                    own_name  # of several folds' layers, each process would show those it happened to get first
+                )
+                for part, value in given.items():
+                    own = getattr(layer, part)
+                    own.assign(np.asarray(value, np.float32).reshape(own.shape))
             return self._network
 
 

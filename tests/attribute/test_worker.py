@@ -1,0 +1,104 @@
+"""Attribution in pools: the same to the last bit wherever it is done."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steps.attribute.fold import FoldResult, attribute_fold
+from steps.attribute.functions import Functions
+from steps.attribute.settings import Settings
+from steps.attribute.worker import AttributionJob, FoldToAttribute, attribute
+from steps.compute import open_pool, warm_up
+from steps.dataset import Dataset
+from steps.fold_network import ResidentNetwork
+from steps.tracking.places import DatasetArtifact
+from tests.clusters import Cluster
+from tests.conftest import ROOT
+from tests.fold_networks import fold_network
+
+
+@pytest.fixture(scope="module")
+def folds() -> list[FoldToAttribute]:
+    training = ("S04", "S05", "S06", "S07")
+    return [
+        FoldToAttribute(name, 1, training, (name,), fold_network(seed), randomise=name != "S02")
+        for seed, name in enumerate(("S01", "S02", "S03"))
+    ]
+
+
+def assert_equal(one: FoldResult, other: FoldResult) -> None:
+    np.testing.assert_array_equal(one.map.subject_signed, other.map.subject_signed)
+    np.testing.assert_array_equal(one.outcomes.absolute, other.outcomes.absolute)
+    pd.testing.assert_frame_equal(one.completeness, other.completeness, check_exact=True)
+    for unit, curves in one.curves.curves.items():
+        for name, curve in curves.items():
+            np.testing.assert_array_equal(curve, other.curves.curves[unit][name])
+    if one.randomised is None or other.randomised is None:
+        assert one.randomised is other.randomised
+    else:
+        pd.testing.assert_frame_equal(one.randomised, other.randomised, check_exact=True)
+
+
+def test_results_are_the_same_wherever_they_are_made(
+    small_study: Dataset, small_study_folder: Path, dask_cluster: Cluster, folds: list[FoldToAttribute]
+) -> None:
+    job = AttributionJob(DatasetArtifact(small_study.digest(), small_study_folder, None, None), Settings(steps=8))
+
+    def attributed(scheduler: str, workers: str) -> dict[str, FoldResult]:
+        with open_pool(scheduler, workers, len(folds)) as pool:
+            return {fold.name: found for fold, found in pool.each(partial(attribute, job), folds)}
+
+    warm_up("local")
+    alone = attributed("local", "1")
+    assert set(alone) == {"S01", "S02", "S03"}
+    assert (alone["S02"].randomised is None, alone["S03"].randomised is None) == (True, False)
+    for found in (attributed("local", "2"), attributed(dask_cluster.address, "auto")):
+        for name, expected in alone.items():
+            assert_equal(found[name], expected)
+
+
+def test_what_is_kept_from_fold_to_fold_changes_nothing(small_study: Dataset, folds: list[FoldToAttribute]) -> None:
+    """Each fold with a network and functions of its own, against all with the same ones."""
+    resident, functions = ResidentNetwork(), Functions(1)
+    for fold in folds:
+        network = resident.load(fold.network, fold.name)
+        before = network.get_weights()
+        kept, own = (
+            attribute_fold(
+                model,
+                small_study.of_subjects(fold.test),
+                small_study.of_subjects(fold.training),
+                small_study.select(small_study.is_control),
+                Settings(steps=8),
+                name=fold.name,
+                test_number=1,
+                randomise=fold.randomise,
+                functions=given,
+            )
+            for model, given in (
+                (network, functions),
+                (ResidentNetwork().load(fold.network, fold.name), None),
+            )
+        )
+        assert_equal(kept, own)
+        for weights, original in zip(network.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(weights, original)
+
+
+@pytest.mark.parametrize("module", ["steps.attribute.__main__", "steps.attribute.worker"])
+def test_what_waits_for_nothing_imports_nothing_slow(module: str) -> None:
+    slow = "{'mlflow', 'tensorflow', 'keras', 'matplotlib', 'scipy', 'sklearn', 'distributed'}"
+    code = f"import {module}, sys; found = {slow} & set(sys.modules); assert not found, found"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_what_records_leaves_tensorflow_to_the_pool() -> None:
+    code = "import steps.attribute.recording, sys; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,0 +1,124 @@
+"""Evaluation in pools: the same to the last bit wherever it is done."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steps.compute import Pool, open_pool, warm_up
+from steps.dataset import Dataset
+from steps.evaluate.baselines.predict import Split, fit_predict, fits_of
+from steps.evaluate.chunks import chunks, here, in_pool
+from steps.evaluate.fold import EvaluatedFold, evaluate_fold
+from steps.evaluate.methods import baselines_summary
+from steps.evaluate.summary import summary
+from steps.evaluate.worker import EvaluationJob, FoldToEvaluate, evaluate, fit_baseline
+from steps.fold_network import read_network
+from steps.tracking.places import DatasetArtifact
+from tests.clusters import Cluster
+from tests.conftest import ROOT
+from tests.evaluate.conftest import StudyMaker
+from tests.fold_networks import fold_network
+
+TIMES = {"inference_ms_per_trial", "evaluation_time_s"}
+BASELINES = ("majority", "logistic")
+SPLITS = [Split(("S04", "S05", "S06", "S07"), (name,), 1) for name in ("S01", "S02")]
+
+
+@pytest.fixture(scope="module")
+def folds() -> list[FoldToEvaluate]:
+    names = ("S01", "S02", "S03")
+    return [FoldToEvaluate(name, 1, ("S04", "S05"), (name,), fold_network(seed)) for seed, name in enumerate(names)]
+
+
+@pytest.fixture
+def job(small_study: Dataset, small_study_folder: Path) -> EvaluationJob:
+    place = DatasetArtifact(small_study.digest(), small_study_folder, None, None)
+    return EvaluationJob(place, thresholds=(0.5, 0.35), seed=0)
+
+
+def everything(
+    pool: Pool, job: EvaluationJob, folds: list[FoldToEvaluate], results: pd.DataFrame
+) -> tuple[dict[str, EvaluatedFold], dict[str, Any], list[np.ndarray]]:
+    """Folds by name, the summary with baselines, and what baselines predict."""
+    found = {fold.name: one for fold, one in pool.each(partial(evaluate, job), folds)}
+    document = summary(results, resamples=200, permutations=200, run=in_pool(pool))
+    other = results.assign(probability=1 - results["probability"])
+    document["baselines"] = baselines_summary(results, {"other": other}, resamples=200, run=in_pool(pool))
+    fits = [pool.submit(fit_baseline, job, fit) for fit in fits_of(BASELINES, SPLITS)]
+    return found, document, [task.result() for task in fits]
+
+
+def test_results_are_the_same_wherever_they_are_made(
+    small_study: Dataset,
+    job: EvaluationJob,
+    folds: list[FoldToEvaluate],
+    study: StudyMaker,
+    dask_cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("steps.evaluate.chunks.ELEMENTS", 3000)  # dozens of chunks
+    results = study(subjects=20, mixed=3)
+    warm_up("local")
+    found = []
+    for scheduler, workers in (("local", "1"), ("local", "2"), (dask_cluster.address, "auto")):
+        with open_pool(scheduler, workers, len(folds)) as pool:
+            found.append(everything(pool, job, folds, results))
+    one, document, fitted = found[0]
+    for others, other_document, other_fitted in found[1:]:
+        assert other_document == document
+        for mine, theirs in zip(fitted, other_fitted, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        for name, expected in one.items():
+            np.testing.assert_array_equal(others[name].probabilities, expected.probabilities)
+            assert others[name].own == expected.own
+            assert {key: value for key, value in others[name].metrics.items() if key not in TIMES} == {
+                key: value for key, value in expected.metrics.items() if key not in TIMES
+            }
+    for fit, probabilities in zip(fits_of(BASELINES, SPLITS), fitted, strict=True):
+        np.testing.assert_array_equal(probabilities, fit_predict(small_study, fit, 0))
+
+
+def test_a_fold_is_evaluated_on_its_own_subjects(small_study: Dataset, folds: list[FoldToEvaluate]) -> None:
+    fold = folds[0]
+    model = read_network(fold.network, fold.name)
+    test, validation = small_study.of_subjects(fold.test), small_study.of_subjects(fold.validation)
+    found = evaluate_fold(model, test, validation, (0.5, 0.35))
+    np.testing.assert_array_equal(found.probabilities, np.asarray(model(test.values, training=False))[:, 0])
+    assert found.own.validation_subjects == 2
+    assert {"test_loss", "threshold_0.35/f1", "threshold_in_fold/accuracy", "in_fold_threshold", *TIMES} <= set(
+        found.metrics
+    )
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2000, 177), (2001, 90_000), (5, 10**8), (0, 3)])
+def test_chunks_cover_every_row_once(rows: int, columns: int) -> None:
+    cut = chunks(rows, columns)
+    np.testing.assert_array_equal(np.concatenate([np.arange(rows)[part] for part in cut]), np.arange(rows))
+    assert all(part.stop - part.start == 1 or (part.stop - part.start) * columns <= 2_000_000 for part in cut)
+
+
+def test_chunks_in_this_process_keep_their_order() -> None:
+    assert here(str, range(5)) == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("module", ["steps.evaluate.__main__", "steps.evaluate.worker"])
+def test_what_waits_for_nothing_imports_nothing_slow(module: str) -> None:
+    slow = "{'mlflow', 'tensorflow', 'keras', 'matplotlib', 'scipy', 'sklearn', 'distributed'}"
+    code = f"import {module}, sys; found = {slow} & set(sys.modules); assert not found, found"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    "module", ["steps.evaluate.recording", "steps.evaluate.permutation", "steps.statistics.paired"]
+)
+def test_neither_recording_nor_bootstrap_starts_tensorflow(module: str) -> None:
+    code = f"import {module}, sys; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,25 @@ def test_the_same_seed_gives_the_same_weights(network: NetworkMaker) -> None:
     one, other, third = (list(cascade(model, seed))[-1][1] for seed in (5, 5, 6))
     assert same(one, other)
     assert not same(one, third)
+
+
+def test_random_weights_are_not_those_that_training_began_with() -> None:
+    """Initialisers that have recorded their seed would draw the same again."""
+    from steps.train.networks import build
+
+    untrained = build("cnn", 12, 3, seed=4)
+    *_, (_, one) = cascade(untrained, seed=0)
+    for own, drawn in zip(layers_with_weights(untrained), layers_with_weights(one), strict=True):
+        assert not np.allclose(own.get_weights()[0], drawn.get_weights()[0])
+
+
+def test_random_weights_are_their_seeds_alone(network: NetworkMaker) -> None:
+    """Other threads of a process may draw from Python's generator at any moment."""
+    model = network()
+    random.seed(1)
+    one = list(cascade(model, 5))[-1][1]
+    random.seed(2)
+    assert same(one, list(cascade(model, 5))[-1][1])
 
 
 def test_attributions_of_the_data_alone_are_caught(values: Floats, network: NetworkMaker) -> None:

@@ -5,7 +5,7 @@ import pytest
 from steps.attribute.quadrature import gauss_legendre
 
 
-@pytest.mark.parametrize("points", [1, 2, 3, 32, 512])
+@pytest.mark.parametrize("points", [1, 2, 3, 32, 512, 4096])
 def test_weights_sum_to_one_and_integrate_x(points: int) -> None:
     nodes, weights = gauss_legendre(points)
     assert nodes.shape == weights.shape == (points,)

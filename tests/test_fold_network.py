@@ -32,17 +32,24 @@ def test_it_has_the_values_of_one_fold_after_the_other(name: str) -> None:
     folds = [fold_network(seed, name) for seed in (1, 2, 3)]
     first = resident.load(folds[0], "a")
     compiled = tf.function(lambda inputs: first(inputs, training=False))
-    seen = []
+    names, seen = [layer.name for layer in first.layers], []
     for content in [*folds, folds[0]]:
         assert resident.load(content, "a") is first
-        read = read_network(content, "a")
-        assert [layer.name for layer in first.layers] == [layer.name for layer in read.layers]
-        expected = probabilities(read)
+        assert [layer.name for layer in first.layers] == names
+        expected = probabilities(read_network(content, "a"))
         np.testing.assert_array_equal(probabilities(first), expected)
         np.testing.assert_allclose(compiled(VALUES), expected, rtol=1e-4)
         seen.append(expected)
     assert not np.allclose(seen[0], seen[1], rtol=1e-3)
     np.testing.assert_array_equal(seen[0], seen[3])
+
+
+def test_layers_are_numbered_within_their_network() -> None:
+    fold_network(1)  # Keras goes on counting
+    names = [layer.name for layer in ResidentNetwork().load(fold_network(2), "a").layers]
+    assert names == [
+        "trial", "standardise", "conv1d", "conv1d_1", "global_average_pooling1d", "dense", "dropout", "probability",
+    ]  # fmt: skip
 
 
 def test_another_kind_of_network_is_another_object() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlflow.entities import Run
+import filelock
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
@@ -15,9 +14,10 @@ from steps.dataset import Dataset
 from steps.shared import SHARED_FILE, share
 from steps.tracking import pull, push
 from steps.tracking.places import DatasetArtifact, SharedDataset
+from steps.tracking.replicator import FAILURES
 from steps.tracking.spool import Spool, current, reachable
 
-# The replicator begins a pass every few seconds; one over a large study takes a while.
+# How long the replicator may be at a pass over a large study.
 _WAIT_S = 60.0
 
 
@@ -39,7 +39,7 @@ def dataset_place(scheduler: str, dataset: Dataset, uri: str, folder: Path) -> S
 def dataset_address(uri: str, digest: str) -> DatasetArtifact:
     """The dataset artifact at ``uri`` (`steps.tracking.lineage.resolve_dataset_uri`) for processes of other machines.
 
-    With a tracking server its copy there is meant, and waited for if the server answers.
+    With a tracking server its copy there is meant, which is made if need be.
     """
     spool = current()
     tracking_uri = spool.target if spool else None
@@ -48,30 +48,28 @@ def dataset_address(uri: str, digest: str) -> DatasetArtifact:
     run_id, path = RunsArtifactRepository.parse_runs_uri(uri)
     run_id = pull.local_run_id(run_id)
     here = _at(RunsArtifactRepository.get_underlying_uri(f"runs:/{run_id}/{path}"), digest, None)
-    there = id_on_server(spool, run_id, whole=True) if spool else None
+    there = id_on_server(spool, run_id) if spool else None
     return DatasetArtifact(digest, here.folder, f"runs:/{there}/{path}", tracking_uri) if there else here
 
 
-def id_on_server(spool: Spool, run_id: str, *, whole: bool) -> str | None:
-    """What the server calls a run of the spool, once it has it; None when the server fails.
+def id_on_server(spool: Spool, run_id: str) -> str | None:
+    """What the server calls a run of the spool, once it has all of it; None when the server fails.
 
-    Args:
-        spool: the spool.
-        run_id: the run.
-        whole: wait until all the run holds is there.
+    The replicator copies at its leisure, so what is missing is copied now.
     """
-    deadline = time.monotonic() + _WAIT_S
-    while reachable(spool.target):
-        run = spool.client().get_run(run_id)
-        if push.RUN_ID in run.data.tags and (not whole or _is_whole(run)):
-            return str(run.data.tags[push.RUN_ID])
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    return None
+    if not reachable(spool.target):
+        return None
+    try:
+        with spool.lock.acquire(timeout=_WAIT_S):
+            if not _is_there(spool, run_id):
+                push.Push(spool).once()
+    except (filelock.Timeout, *FAILURES):
+        return None
+    return str(spool.client().get_run(run_id).data.tags[push.RUN_ID]) if _is_there(spool, run_id) else None
 
 
-def _is_whole(run: Run) -> bool:
+def _is_there(spool: Spool, run_id: str) -> bool:
+    run = spool.client().get_run(run_id)
     return bool(run.data.tags.get(push.STATE) == push.state_of(run))
 
 

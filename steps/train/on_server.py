@@ -55,7 +55,7 @@ class OnServer:
             dataset: its address.
         """
         spool = current()
-        there = id_on_server(spool, training.run_id, whole=False) if spool else None
+        there = id_on_server(spool, training.run_id) if spool else None
         if spool is None or there is None:
             return None
         try:

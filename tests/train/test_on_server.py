@@ -15,7 +15,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from steps.dataset import Dataset
+from steps.errors import UserError
 from steps.tracking import push, record
+from steps.tracking.addresses import dataset_address, id_on_server
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.push import Passed, Push
 from steps.tracking.session import EXPERIMENT
@@ -184,6 +186,29 @@ def test_a_server_that_fails_a_worker_costs_nothing(
     assert study.differences() == []
     said = capsys.readouterr().err
     assert said.count("warning: a worker could not record on the tracking server (the disk of the server is full)") == 1
+
+
+def test_a_dataset_has_an_address_that_other_machines_know(study: Study, small_study: Dataset) -> None:
+    here = study.spool.client()
+    prepared = here.create_run(study.training.experiment_id, tags={"entry_point": "prepare"})
+    assert study.dataset.folder
+    here.log_artifacts(prepared.info.run_id, str(study.dataset.folder), "dataset")
+    here.set_terminated(prepared.info.run_id)
+    digest = small_study.digest()
+    found = dataset_address(f"runs:/{prepared.info.run_id}/dataset", digest)
+    there = id_on_server(study.spool, prepared.info.run_id)
+    assert (found.uri, found.tracking_uri) == (f"runs:/{there}/dataset", study.spool.target)
+    assert found.folder
+    assert found.load().digest() == digest
+    downloaded = replace(found, folder=None)
+    assert downloaded.load().digest() == digest
+    assert study.spool.target not in repr(downloaded), "it may hold a password"
+    with pytest.raises(
+        UserError, match=r"cannot reach the dataset \(the dataset in .* has digest .*…, expected 0123…\)"
+    ):
+        replace(downloaded, digest="0123").load()
+    with pytest.raises(UserError, match=r"cannot reach the dataset \(.*/gone is not a dataset artifact.*; runs:/"):
+        replace(found, folder=Path("/gone"), uri="runs:/0123/dataset").load()
 
 
 def test_no_server_is_no_place_to_record(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,10 @@ print("before")
 with tail_of_output(3) as tail:
     print("from python")
     subprocess.run([sys.executable, "-c", (
-        "import os, sys\\n"
+        "import os, sys, time\\n"
         "for i in range(5): print('line', i)\\n"
         "print('terminal', os.isatty(1), os.isatty(2), flush=True)\\n"
+        "time.sleep(0.5)\\n"  # the two streams are read by two threads
         "os.write(2, b'50%\\\\rto the error stream')\\n"
     )])
 print("after", sorted(tail))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
@@ -25,13 +26,19 @@ def statuses(folder: Path, entry_point: str) -> list[str]:
     return [run.info.status for run in runs]
 
 
-def children_of(pid: int) -> list[int]:
-    listed = subprocess.run(["pgrep", "-P", str(pid), "-f", "spawn_main"], capture_output=True, text=True, check=False)
-    return [int(line) for line in listed.stdout.split()]
+def workers_of(pid: int) -> list[psutil.Process]:
+    """Where processes are forked, they are children of the server that forks them; elsewhere of the step."""
+    below = [
+        child for child in psutil.Process(pid).children(recursive=True) if "multiprocessing" in str(child.cmdline())
+    ]
+    forked = [child for child in below if child.ppid() != pid]
+    return forked or [child for child in below if "spawn_main" in str(child.cmdline())]
 
 
 def kill_a_worker(process: subprocess.Popen[str]) -> None:
-    os.kill(children_of(process.pid)[0], signal.SIGKILL)
+    workers = workers_of(process.pid)
+    assert len(workers) == 2
+    workers[0].kill()
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -129,17 +130,23 @@ def _validation_subjects(labels: Ints, subjects: Strings, fraction: float, seed:
     names = np.unique(subjects)
     count = max(2, min(round(1 / fraction), len(names)))
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    candidates = _test_groups(splitter, labels, subjects)
     # In a tiny study only a single subject can be spared, and not any one.
-    candidates += [(str(name),) for name in np.random.default_rng(seed).permutation(names)]
-    usable = [c for c in candidates if _has_both(labels[~np.isin(subjects, c)])]
-    if not usable:
+    singles = ((str(name),) for name in np.random.default_rng(seed).permutation(names))
+    first = None
+    # The first nearly always will do, so the others are not looked at in advance.
+    for candidate in chain(_test_groups(splitter, labels, subjects), singles):
+        validates = np.isin(subjects, candidate)
+        if _has_both(labels[~validates]):
+            # Prefer a validation set that sees both classes; in a tiny study there may be none.
+            if _has_both(labels[validates]):
+                return candidate
+            first = first or candidate
+    if first is None:
         raise UserError(
             f"fold {fold} leaves {len(names)} training subjects, too few to set some aside for early stopping "
             "and still train on both classes; add subjects or test fewer at a time"
         )
-    # Prefer a validation set that sees both classes; in a tiny study there may be none.
-    return next((c for c in usable if _has_both(labels[np.isin(subjects, c)])), usable[0])
+    return first
 
 
 def _test_groups(

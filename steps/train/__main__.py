@@ -2,131 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections.abc import Mapping
-from contextlib import ExitStack
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import click
-
 from steps.cli import door
-from steps.compute import open_pool, warm_up
-from steps.tracking import lineage, record, resume, reuse
-from steps.tracking.addresses import dataset_place
-from steps.tracking.export import check_output_dir, export_tables
-from steps.tracking.places import DatasetArtifact
-from steps.tracking.session import no_child_left_running, step_run
-from steps.train.deployable import everybody
-from steps.train.on_server import OnServer, run_and_record_fold
-from steps.train.pool import showing, train_folds
-from steps.train.recording import FoldRecorder, Training, runtime_table
-from steps.train.settings import FitSettings, class_weights, process_mib
-from steps.train.splits import Fold, plan_folds
-from steps.train.worker import TrainingJob
+from steps.compute import warm_up
 
 
 @door("train")
 def main(parameters: dict[str, Any]) -> None:
     """Train one model per fold and test number; every fold is a run nested under this one."""
-    train(parameters)
-
-
-def train(parameters: Mapping[str, Any]) -> None:
-    """The whole step.
-
-    Raises:
-        UserError: the parameters or the dataset cannot be used.
-    """
-    started = time.perf_counter()
-    check_output_dir(parameters["output_dir"])
     warm_up(parameters["scheduler"])
-    with step_run("train", parameters) as run, ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        uri = lineage.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
-        dataset = lineage.load_dataset(uri)
-        folds = plan_folds(
-            dataset,
-            cv=parameters["cv"],
-            repeats=parameters["repeats"],
-            subjects=parameters["subjects"],
-            controls=parameters["controls"],
-            validation_fraction=parameters["validation_fraction"],
-            seed=parameters["seed"],
-        )
-        class_weights(parameters["class_weight"], dataset.labels)  # a typo should not wait for the first fold
-        identity = reuse.Identity.of("train", parameters, dataset.digest())
-        finished = resume.take_over_folds(run, identity.key) if parameters["resume"] else {}
-        left = [fold for fold in folds if (fold.name, fold.test_number) not in finished]
-        manifest = dataset.manifest()
-        record.log(
-            run.info.run_id,
-            tags={
-                "dataset_uri": uri,
-                "dataset_digest": manifest.digest,
-                "model": parameters["model"],
-                **identity.tags(),
-                **resume.process_tags(),
-            },
-        )
-        record.log_dataset_input(manifest, uri, context="train")
-        if finished:
-            click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
-        place = dataset_place(parameters["scheduler"], dataset, uri, scratch)
-        job = TrainingJob(
-            dataset=place,
-            settings=FitSettings.from_parameters(parameters),
-            class_weight=parameters["class_weight"],
-            parameters=dict(parameters),
-        )
-        before = time.perf_counter()
-        everyone = everybody(dataset, parameters["controls"], parameters["seed"])
-        training = Training.of(run, parameters, manifest, uri)
-        recorder = stack.enter_context(FoldRecorder(training))
-        server = OnServer.of(training, place) if isinstance(place, DatasetArtifact) else None
-        # Where workers record, the run of a fold is theirs.
-        begin, train_one = (_leave_it, partial(run_and_record_fold, job, server)) if server else (recorder.begin, None)
-        with (
-            no_child_left_running(run),
-            showing(left, job.settings.epochs, begin) as show,
-            open_pool(
-                parameters["scheduler"],
-                parameters["workers"],
-                len(left),
-                process_mib=process_mib(job.settings, dataset.values),
-                on_event=show,
-            ) as pool,
-        ):
-            click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
-            everything, summary = train_folds(
-                pool, job, left, list(finished.values()), everyone, recorder.record, train_one
-            )
-            trained_s = time.perf_counter() - before
-            deployable = recorder.record_deployable(everything, summary)
-        times = runtime_table([*finished.items(), *recorder.done.items()])
-        runtime = {
-            "folds": len(folds),
-            "workers": pool.workers,
-            "training_s": float(times["training_time_s"].sum()),
-            "training_s_mean_per_fold": float(times["training_time_s"].mean()),
-            "peak_memory_mib": float(times["peak_memory_mib"].max()),
-            "folds_wall_s": trained_s,
-            "recording_wait_s": time.perf_counter() - before - trained_s,
-            "total_wall_s": time.perf_counter() - started,
-        }
-        record.log_json(run.info.run_id, runtime, "runtime.json")
-        record.log_table(run.info.run_id, times, "runtime.csv")
-        record.log(run.info.run_id, tags=deployable, metrics=runtime)
-        export_tables(parameters["output_dir"], run, {"runtime": times})
-        click.echo(
-            f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
-        )
+    # Only now what takes as long to import as TensorFlow does over there: MLflow and scikit-learn.
+    from steps.train.training import train
 
-
-def _leave_it(_fold: Fold) -> None:
-    """To whoever trains the fold."""
+    train(parameters)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""The work of ``train`` without any record of it: the other side of `benchmarks.tracking`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from steps.cli import door
+from steps.compute import warm_up
+
+
+@door("train")
+def main(parameters: dict[str, Any]) -> None:
+    """Train all folds and the model for new people, and throw them away; the options are those of ``train``."""
+    warm_up(parameters["scheduler"])
+    from steps.compute import open_pool
+    from steps.dataset import Dataset
+    from steps.shared import SHARED_FILE, share
+    from steps.tracking.places import SharedDataset
+    from steps.train.deployable import everybody
+    from steps.train.pool import showing, train_folds
+    from steps.train.settings import FitSettings
+    from steps.train.splits import plan_folds
+    from steps.train.worker import TrainingJob
+
+    dataset = Dataset.load(Path(parameters["dataset_uri"]))
+    names = ("cv", "repeats", "subjects", "controls", "validation_fraction", "seed")
+    folds = plan_folds(dataset, **{name: parameters[name] for name in names})
+    everyone = everybody(dataset, parameters["controls"], parameters["seed"])
+    with tempfile.TemporaryDirectory() as scratch:
+        share(dataset, Path(scratch) / SHARED_FILE)
+        job = TrainingJob(
+            dataset=SharedDataset(Path(scratch) / SHARED_FILE),
+            settings=FitSettings.from_parameters(parameters),
+            class_weight=parameters["class_weight"],
+            parameters=parameters,
+        )
+        with (
+            showing(folds, parameters["epochs"], lambda _fold: None) as show,
+            open_pool(parameters["scheduler"], parameters["workers"], len(folds), on_event=show) as pool,
+        ):
+            train_folds(pool, job, folds, [], everyone, lambda _record: None)
+
+
+if __name__ == "__main__":
+    main()

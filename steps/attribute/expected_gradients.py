@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from steps.attribute.baselines import draw
 from steps.attribute.integrated_gradients import (
-    CHUNK,
     Array,
     Attribution,
     GradientFunction,
+    inputs_per_call,
     model_gradient,
     outputs,
     path_attributions,
@@ -65,7 +65,7 @@ def expected_gradients(
     steps: int = 8,
     tolerance: float = 0.01,
     max_steps: int = 512,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> ExpectedAttribution:
     """Expected gradients of the probability of ``target`` under a Keras model with a sigmoid output.
 
@@ -80,7 +80,7 @@ def expected_gradients(
             fewer are needed than from one baseline.
         tolerance: trials whose ``relative_error`` is larger are done again with twice the points...
         max_steps: ...up to this many.
-        chunk: inputs per gradient call.
+        chunk: inputs per gradient call, by default as `inputs_per_call` says.
 
     Raises:
         ValueError: ``target`` is not 0 or 1, there is nothing to draw from, or the shapes do not fit.
@@ -101,14 +101,14 @@ def integrate_expected(
     steps: int = 8,
     tolerance: float = 0.01,
     max_steps: int = 512,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> ExpectedAttribution:
     """Expected gradients of any function, from the trials ``source[drawn]``; see `expected_gradients`."""
     if not len(drawn):
         raise ValueError("there are no trials to draw baselines from")
     if source.shape[1:] != values.shape[1:]:
         raise ValueError(f"baselines have shape {source.shape[1:]}, expected {values.shape[1:]}")
-    count = len(drawn)
+    count, chunk = len(drawn), chunk or inputs_per_call(values.shape[1])
     output, source_outputs = outputs(gradient, values, chunk), outputs(gradient, source, chunk)
     baseline_output = np.full(len(values), source_outputs[drawn].mean())
     source_output = np.full(len(values), source_outputs.mean())

@@ -29,7 +29,8 @@ GradientFunction = Callable[[Floats], tuple[npt.NDArray[np.floating], npt.NDArra
 OutputFunction = Callable[[Floats], Array]
 """Maps inputs ``(points, timesteps, features)`` to outputs ``(points,)``."""
 
-CHUNK = 128  # inputs per call: their activations stay near the core, more were measured to be no faster
+# Time points of the inputs of a call, 128 trials of 101: more were measured to be no faster, and take more memory.
+_TIME_POINTS = 128 * 101
 
 # A smaller change of the output counts as this much in the relative error. Float32 probabilities near 1 are 2**-24
 # (6e-8) apart, and rounding inside a network was measured to cost about two such steps; 1% of the floor is 17.
@@ -70,7 +71,7 @@ def integrated_gradients(
     steps: int = 32,
     tolerance: float = 0.01,
     max_steps: int = 512,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> Attribution:
     """Integrated Gradients of the probability of ``target`` under a Keras model with a sigmoid output.
 
@@ -82,7 +83,8 @@ def integrated_gradients(
         steps: quadrature points to begin with.
         tolerance: trials whose ``relative_error`` is larger are done again with twice the points...
         max_steps: ...up to this many.
-        chunk: inputs per gradient call; all trials and quadrature points share the calls.
+        chunk: inputs per gradient call, by default as `inputs_per_call` says; all trials and quadrature points share
+            the calls.
 
     Raises:
         ValueError: the baseline's shape fits neither form, or ``target`` is not 0 or 1.
@@ -118,12 +120,12 @@ def model_gradient(model: Any, target: Literal[0, 1] = 1) -> GradientFunction:
     return gradient
 
 
-def model_output(model: Any, target: Literal[0, 1] = 1, chunk: int = CHUNK) -> OutputFunction:
+def model_output(model: Any, target: Literal[0, 1] = 1) -> OutputFunction:
     """The probability of ``target`` under a Keras model, in inference mode, without its gradient."""
     compiled = _for_any_number(lambda points: model(points, training=False)[:, 0])
 
     def output(inputs: Floats) -> Array:
-        positive = np.empty(len(inputs))
+        positive, chunk = np.empty(len(inputs)), inputs_per_call(inputs.shape[1])
         for start in range(0, len(inputs), chunk):
             positive[start : start + chunk] = compiled(inputs[start : start + chunk].astype(np.float32, copy=False))
         return positive if target == 1 else 1.0 - positive
@@ -155,11 +157,12 @@ def integrate(
     steps: int = 32,
     tolerance: float = 0.01,
     max_steps: int = 512,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> Attribution:
     """Integrated Gradients of any function; `integrated_gradients` describes the arguments and errors."""
     if baseline.shape not in (values.shape, values.shape[1:]):
         raise ValueError(f"baseline has shape {baseline.shape}, expected {values.shape[1:]} or {values.shape}")
+    chunk = chunk or inputs_per_call(values.shape[1])
     output = outputs(gradient, values, chunk)
     own_baselines = baseline.ndim == values.ndim
     baseline_output = outputs(gradient, baseline if own_baselines else baseline[np.newaxis], chunk)
@@ -173,6 +176,11 @@ def integrate(
         attribute, output - baseline_output, values.shape, steps=steps, tolerance=tolerance, max_steps=max_steps
     )
     return Attribution(refined.attributions, output, baseline_output, refined.error, refined.relative, refined.steps)
+
+
+def inputs_per_call(timesteps: int) -> int:
+    """How many inputs of this length share a call of a network; the longer, the fewer."""
+    return max(1, _TIME_POINTS // timesteps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +228,7 @@ def refine(
     return Refined(attributions, error, relative, used)
 
 
-def outputs(gradient: GradientFunction, values: npt.NDArray[np.floating], chunk: int = CHUNK) -> Array:
+def outputs(gradient: GradientFunction, values: npt.NDArray[np.floating], chunk: int) -> Array:
     """The function itself, float64, shape ``(trials,)``."""
     parts = [
         gradient(values[start : start + chunk].astype(np.float32, copy=False))[0]

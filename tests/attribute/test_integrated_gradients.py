@@ -8,6 +8,7 @@ import pytest
 from steps.attribute.integrated_gradients import (
     CHANGE_FLOOR,
     Attribution,
+    inputs_per_call,
     integrate,
     integrated_gradients,
     model_gradient,
@@ -127,6 +128,10 @@ def assert_equal(one: Attribution, other: Attribution) -> None:
     np.testing.assert_allclose(one.output, other.output, rtol=1e-5)
     np.testing.assert_allclose(one.baseline_output, other.baseline_output, rtol=1e-5)
     np.testing.assert_array_equal(one.steps, other.steps)
+
+
+def test_the_longer_the_inputs_the_fewer_share_a_call() -> None:
+    assert [inputs_per_call(timesteps) for timesteps in (101, 1000, 100_000)] == [128, 12, 1]
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 50, 10_000])

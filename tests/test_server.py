@@ -132,8 +132,13 @@ def test_colleagues_work_with_what_only_the_server_has(
 
     def step(name: str, *options: str) -> str:
         command = (sys.executable, "-m", f"steps.{name}", *options)
-        place = {"PYTHONPATH": str(ROOT), "MLFLOW_EXPERIMENT_NAME": "colleagues"}
-        done = run_command(*command, cwd=tmp_path, tracking_uri=server_study.server.uri, **place)
+        done = run_command(
+            *command,
+            cwd=tmp_path,
+            tracking_uri=server_study.server.uri,
+            PYTHONPATH=str(ROOT),
+            MLFLOW_EXPERIMENT_NAME="colleagues",
+        )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
         assert "degraded" not in done.stderr
         return done.stdout

@@ -67,7 +67,8 @@ def test_results_are_the_same_to_the_last_bit_wherever_they_are_made(
     there, events = trained(dask_cluster.address, "auto", small_study, small_study_folder, folds, tmp_path / "there")
     assert set(here) == set(there) == {"fold-1", "fold-2", "fold-3", "all"}
     assumed = process_mib(SETTINGS, small_study.values)
-    assert all(assumed / 2 < record.metrics["peak_memory_mib"] < assumed for record in here.values())
+    # Half of it for a process of its own; less for one that shares TensorFlow's pages with the one it is forked from.
+    assert all(assumed / 3 < record.metrics["peak_memory_mib"] < assumed for record in here.values())
     for name, expected in here.items():
         found = there[name]
         assert found.history.equals(expected.history)

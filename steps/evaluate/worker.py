@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from steps.dataset import Dataset
     from steps.evaluate.baselines.predict import Array, Fit
     from steps.evaluate.fold import EvaluatedFold
+    from steps.fold_network import ResidentNetwork
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,25 @@ def _dataset(job: EvaluationJob) -> Dataset:
     return job.dataset.load()
 
 
+@resident
+def _network(_job: EvaluationJob) -> ResidentNetwork:
+    tensorflow_on_one_thread()
+    from steps.fold_network import ResidentNetwork
+
+    return ResidentNetwork()
+
+
 def evaluate(job: EvaluationJob, fold: FoldToEvaluate) -> EvaluatedFold:
     """Evaluate one fold.
 
     Raises:
         UserError: its network cannot be loaded, or gives something that is no probability.
     """
-    tensorflow_on_one_thread()
+    network, dataset = _network(job).load(fold.network, fold.name), _dataset(job)
     from steps.evaluate.fold import evaluate_fold
-    from steps.fold_network import read_network
 
-    dataset = _dataset(job)
     return evaluate_fold(
-        read_network(fold.network, fold.name),
+        network,
         dataset.of_subjects(fold.test),
         dataset.of_subjects(fold.validation),
         job.thresholds,

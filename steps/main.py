@@ -1,177 +1,18 @@
-"""Entry point ``main``, the driver: runs the steps in order and hands run IDs and artifact URIs on."""
+"""Entry point ``main``, the driver: prepare -> train -> evaluate -> attribute."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-import click
-import mlflow
-from mlflow.entities import Run
-from rich.console import Console
-from rich.table import Table
-
-from steps.attribute.baselines import check_method
 from steps.cli import door
-from steps.compute import check_scheduler
-from steps.compute.capacity import worker_count
-from steps.errors import UserError
-from steps.evaluate.baselines.choice import parse_baselines
-from steps.evaluate.thresholds import parse_thresholds
-from steps.parameters import ENTRY_POINTS
-from steps.prepare.load import source_fingerprint
-from steps.tracking import lineage, record, registry, reuse
-from steps.tracking.children import run_step
-from steps.tracking.export import NOWHERE, check_output_dir, export_tables
-from steps.tracking.replicator import Replicator, recording
-from steps.tracking.session import step_run
-from steps.tracking.ui import ui_hint
-from steps.train.settings import parse_class_weight, parse_cv
-
-# Metrics of the cross-validation that a registered version carries as tags.
-_EVIDENCE = {f"{level}/auc{bound}" for level in ("pooled", "subject") for bound in ("", "_low", "_high")}
-
-
-@dataclass(frozen=True)
-class Done:
-    """A step that is done: by this study, or by an earlier run that was as good."""
-
-    entry_point: str
-    run: Run
-    reused: bool
-    seconds: float
 
 
 @door("main")
 def main(parameters: dict[str, Any]) -> None:
     """Run a whole study: prepare, train, evaluate, attribute."""
-    check_early(parameters)
-    with recording(Path.cwd()) as replicator, step_run("main", parameters, run_name=parameters["run_name"]) as run:
-        study = _Study(run, parameters)
-        outcome = _run(study, run, parameters)
-    _print(outcome, study.done, run, replicator)
+    from steps.study import run_study
 
-
-def _run(study: _Study, run: Run, parameters: dict[str, Any]) -> Mapping[str, Any]:
-    """The steps and what is made of them; returns the summary of the results."""
-    # What draws the report takes seconds to import; the first step runs meanwhile, in a process of its own.
-    threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
-    prepared = study.step("prepare", {}, source_fingerprint(parameters["source"]))
-    if parameters["baseline"] == "control" and not prepared.data.metrics["control_subjects"]:
-        raise UserError("baseline=control, but the dataset has no control group; use baseline=mean")
-    tags = prepared.data.tags
-    trained = study.step("train", {"dataset_uri": tags["dataset_uri"]}, tags["dataset_digest"])
-    of_training = {"train_run_id": trained.info.run_id}
-    evaluated = study.step("evaluate", of_training, trained.info.run_id)
-    study.step("attribute", of_training, trained.info.run_id)
-    metrics = {name: value for name, value in evaluated.data.metrics.items() if "/" in name}
-    record.log(run.info.run_id, metrics=metrics)
-    from steps.report.render import description, report_html, report_markdown
-    from steps.report.runtime import runtime_summary
-    from steps.tracking.collect import report_data
-
-    data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
-    mlflow.log_text(report_html(data), "report.html")
-    mlflow.log_text(report_markdown(data), "report.md")
-    record.describe(run.info.run_id, description(data))
-    runtime = runtime_summary(data)
-    record.log_table(run.info.run_id, runtime, "runtime.csv")
-    tables = {"results": data.results, "subjects": data.subjects, "feature_importance": data.importance}
-    if folder := export_tables(parameters["output_dir"], run, {**tables, "runtime": runtime}):
-        click.echo(f"tables: {folder}")
-    if parameters["register"]:
-        evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
-        in_words = description(data, registry.DESCRIPTION_LENGTH)
-        _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
-    return data.summary
-
-
-def _register(trained: Run, evidence: dict[str, str], in_words: str) -> None:
-    tags = trained.data.tags
-    runs = {"train_run_id": trained.info.run_id, "dataset_digest": tags["dataset_digest"]}
-    version = registry.register(tags["deployable_run_id"], tags["deployable_model_uri"], {**runs, **evidence}, in_words)
-    click.echo(f"models:/{version.name}@{registry.CHALLENGER} is version {version.version}: fitted on all subjects")
-
-
-def check_early(parameters: dict[str, Any]) -> None:
-    """Refuse what a later step would refuse after minutes of work.
-
-    Raises:
-        UserError: a parameter of any step is malformed.
-    """
-    parse_thresholds(parameters["thresholds"])
-    parse_baselines(parameters["baselines"])
-    parse_cv(parameters["cv"])
-    worker_count(parameters["workers"], 1)
-    check_scheduler(parameters["scheduler"])
-    check_method(parameters["method"], parameters["baseline"])
-    check_output_dir(parameters["output_dir"])
-    parse_class_weight(parameters["class_weight"])
-
-
-class _Study:
-    """The steps of one driver run."""
-
-    def __init__(self, run: Run, parameters: dict[str, Any]) -> None:
-        self._run = run
-        # The driver exports the tables of all steps itself.
-        self._parameters = {**parameters, "cwd": str(Path.cwd()), "output_dir": NOWHERE}
-        self.done: list[Done] = []
-
-    def step(self, entry_point: str, handed_on: dict[str, str], inputs: str) -> Run:
-        """Reuse or run one step and return its finished run."""
-        given = {**self._parameters, **handed_on}
-        parameters = {name: given[name] for name in ENTRY_POINTS[entry_point]}
-        found, reason = None, "reuse=false"
-        if self._parameters["reuse"]:
-            identity = reuse.Identity.of(entry_point, parameters, inputs)
-            found, reason = reuse.find(identity, self._run.info.experiment_id)
-        if found:
-            click.echo(f"{entry_point}: reused run {found.info.run_id} ({reason})")
-        else:
-            click.echo(f"{entry_point}: running ({reason})")
-        started = time.perf_counter()
-        run_id = found.info.run_id if found else run_step(entry_point, parameters, self._run)
-        seconds = time.perf_counter() - started
-        finished = found or lineage.find_run(entry_point, run_id, self._run.info.experiment_id)
-        record.log(
-            self._run.info.run_id,
-            tags={f"{entry_point}_run_id": run_id},
-            metrics={f"{entry_point}_wall_s": seconds},
-        )
-        self.done.append(Done(entry_point, finished, found is not None, seconds))
-        return finished
-
-
-def _print(summary: Mapping[str, Any], done: list[Done], run: Run, replicator: Replicator | None) -> None:
-    from steps.report.methods import method_columns, method_rows
-    from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
-
-    name = replicator.name_of if replicator else str
-    console = Console(highlight=False)
-    results = Table(*RESULT_COLUMNS, title="Results", caption=RESULT_CAPTION)
-    for row in result_rows(summary, HEADLINES):
-        results.add_row(*row)
-    methods = Table(*method_columns(summary), title="Beside simpler methods")
-    for cells in method_rows(summary):
-        methods.add_row(*cells)
-    runs = Table("step", "run", "", title="Runs")
-    for step in done:
-        runs.add_row(step.entry_point, name(step.run.info.run_id), "reused" if step.reused else f"{step.seconds:.0f} s")
-    runs.add_row("main", name(run.info.run_id), "")
-    console.print(results)
-    if methods.rows:
-        console.print(methods)
-    console.print(runs)
-    if replicator is None:
-        click.echo(ui_hint(f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"))
-    elif page := replicator.page_of(run.info.run_id):
-        click.echo(f"see it at {page}")
+    run_study(parameters)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def test_every_locked_requirement_has_hashes_and_no_index() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["steps.prepare.__main__", "steps.main", "steps.evaluate.metrics", "steps.predict.__main__"]
+    "module", ["steps.prepare.recording", "steps.study", "steps.evaluate.metrics", "steps.predict.__main__"]
 )
 def test_tensorflow_is_imported_only_where_it_is_needed(module: str) -> None:
     code = f"import {module}, sys; sys.exit('tensorflow' in sys.modules)"

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from multiprocessing.queues import Queue
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -25,7 +26,8 @@ from steps.errors import UserError
 # Enough for nobody to wait for work, few enough for results not to pile up.
 _TASKS_PER_WORKER = 4
 _CAN_FORK = sys.platform == "linux"
-_PRELOAD = ("keras", "pandas", "sklearn.preprocessing", "sklearn.utils.class_weight")
+_ROOT = Path(__file__).parents[2]
+_PRELOAD = "steps.compute.preload"
 
 
 class LocalPool(Pool):
@@ -55,8 +57,23 @@ def warm_up() -> None:
     """
     if _CAN_FORK:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        _context().set_forkserver_preload(list(_PRELOAD))
-        forkserver.ensure_running()
+        _context().set_forkserver_preload([_PRELOAD])
+        with _on_python_path(_ROOT):  # the server is told our sys.path, and does not use it
+            forkserver.ensure_running()
+
+
+@contextmanager
+def _on_python_path(folder: Path) -> Iterator[None]:
+    """Let Python processes that are started inside the block find what is in the folder."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(folder), before) if part)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _context() -> BaseContext:

@@ -2,80 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
-import click
-from mlflow import MlflowClient
-
 from steps.cli import door
-from steps.prepare.fingerprint import Fingerprint
-from steps.prepare.load import SIMULATED, load_source, unchanged
-from steps.prepare.simulate import SimulationSize
-from steps.tracking import lineage, record, reuse
-from steps.tracking.session import step_run
 
 
 @door("prepare")
 def main(parameters: dict[str, Any]) -> None:
     """Read and validate recordings and store them as a dataset artifact."""
-    with step_run("prepare", parameters) as run:
-        source, fingerprint = parameters["source"], Fingerprint()
-        with unchanged(source):
-            dataset = load_source(
-                source,
-                positive_label=parameters["positive_label"],
-                timesteps=parameters["timesteps"],
-                max_gap=parameters["max_gap"],
-                seed=parameters["seed"],
-                simulation=SimulationSize(
-                    subjects=parameters["simulated_subjects"],
-                    controls=parameters["simulated_controls"],
-                    trials_min=parameters["simulated_trials_min"],
-                    trials_max=parameters["simulated_trials_max"],
-                    features=parameters["simulated_features"],
-                    effect=parameters["simulated_effect"],
-                ),
-                fingerprint=fingerprint,
-            )
-        inputs = SIMULATED if source == SIMULATED else fingerprint.hexdigest()
-        run_id = run.info.run_id
-        with tempfile.TemporaryDirectory() as folder:
-            manifest = dataset.save(Path(folder))
-            MlflowClient().log_artifacts(run_id, folder, lineage.DATASET_FOLDER)
-        uri = f"runs:/{run_id}/{lineage.DATASET_FOLDER}"
-        patients = sum(subject.group == "patient" for subject in manifest.subjects)
-        record.log(
-            run_id,
-            tags={
-                "dataset_uri": uri,
-                "dataset_digest": manifest.digest,
-                **reuse.Identity.of("prepare", parameters, inputs).tags(),
-            },
-            metrics={
-                "trials": manifest.trials,
-                "timesteps": manifest.timesteps,
-                "features": len(manifest.features),
-                "subjects": patients,
-                "control_subjects": len(manifest.subjects) - patients,
-                "trials_negative": manifest.class_counts["0"],
-                "trials_positive": manifest.class_counts["1"],
-            },
-        )
-        record.log_dataset_input(manifest, uri, context="prepare")
-        negative, positive = manifest.labels["0"], manifest.labels["1"]
-        lines = [
-            f"{manifest.trials} trials of {patients} subjects and {len(manifest.subjects) - patients} controls, "
-            f"{manifest.timesteps} time points x {len(manifest.features)} features",
-            f"{manifest.class_counts['1']} trials {positive!r} (positive), "
-            f"{manifest.class_counts['0']} trials {negative!r}",
-            *manifest.notes,
-            f"digest {manifest.digest}",
-        ]
-        record.describe(run_id, "\n".join(f"- {line}" for line in lines))
-        for line in lines:
-            click.echo(line)
+    from steps.prepare.recording import prepare
+
+    prepare(parameters)
 
 
 if __name__ == "__main__":

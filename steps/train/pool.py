@@ -32,6 +32,7 @@ def train_folds(
     everybody: Fold,
     on_record: OnRecord,
     train_one: Callable[[Fold], FoldRecord] | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> tuple[FoldRecord, dict[str, Any]]:
     """Train every fold, then the deployable model.
 
@@ -43,6 +44,7 @@ def train_folds(
         everybody: the fold of the deployable model.
         on_record: given every fold's record, as soon as the fold is finished.
         train_one: what the pool does for each fold; `steps.train.worker.run_fold` when left out.
+        meanwhile: called while the deployable model is being trained, alone.
 
     Returns:
         What `steps.train.worker.run_deployable` returned.
@@ -55,7 +57,10 @@ def train_folds(
         on_record(record)
         metrics.append(record.metrics)
     epochs = epochs_to_train(metrics, job.settings)
-    return pool.submit(worker.run_deployable, job, everybody, epochs).result()
+    deployable = pool.submit(worker.run_deployable, job, everybody, epochs)
+    if meanwhile:
+        meanwhile()
+    return deployable.result()
 
 
 @contextmanager

@@ -140,6 +140,18 @@ class FoldRecorder:
         """
         self._tracker.flush()
 
+    def catch_up(self, shape: tuple[int, int]) -> None:
+        """Write what is waiting, and prepare for the model that comes last.
+
+        Args:
+            shape: of a trial, ``(timesteps, features)``.
+
+        Raises:
+            Exception: what the store raised.
+        """
+        self.flush()
+        record.rehearse_deployable_model(shape)
+
     def record_deployable(self, found: FoldRecord, training: Mapping[str, Any]) -> dict[str, str]:
         """Record the model fitted on everybody, after all else; returns tags that lead to it."""
         run = self._tracker.start_run(

@@ -92,8 +92,9 @@ def train(parameters: Mapping[str, Any]) -> None:
             ) as pool,
         ):
             click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
+            catch_up = partial(recorder.catch_up, (dataset.timesteps, len(dataset.features)))
             everything, summary = train_folds(
-                pool, job, left, list(finished.values()), everyone, recorder.record, train_one
+                pool, job, left, list(finished.values()), everyone, recorder.record, train_one, catch_up
             )
             trained_s = time.perf_counter() - before
             deployable = recorder.record_deployable(everything, summary)

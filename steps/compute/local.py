@@ -42,6 +42,10 @@ class LocalPool(Pool):
         """Hand out ``function(*arguments)``; it returns at once."""
         return self._executor.submit(function, *arguments)
 
+    def no_more(self) -> None:
+        """Let processes end that have nothing left to do."""
+        self._executor.shutdown(wait=False)
+
     def _at_a_time(self) -> int:
         return _TASKS_PER_WORKER * self.workers
 

@@ -84,6 +84,9 @@ class Pool(ABC):
             done = self._next(finished)
             yield handed_out.pop(done), done.result()
 
+    def no_more(self) -> None:  # noqa: B027 - most pools have nothing to do
+        """Say that nothing more will be handed out, so that processes may end while something else is done."""
+
     @abstractmethod
     def _at_a_time(self) -> int:
         """How much may be handed out and not yet taken back."""

@@ -140,24 +140,25 @@ class FoldRecorder:
         """
         self._tracker.flush()
 
-    def catch_up(self, shape: tuple[int, int]) -> None:
-        """Write what is waiting, and prepare for the model that comes last.
+    def begin_deployable(self, fold: Fold, shape: tuple[int, int]) -> None:
+        """While the model for new people is trained: write what is waiting, and make its run.
 
         Args:
+            fold: everybody.
             shape: of a trial, ``(timesteps, features)``.
 
         Raises:
             Exception: what the store raised.
         """
+        self._deployable_run(fold)
         self.flush()
         record.rehearse_deployable_model(shape)
 
     def record_deployable(self, found: FoldRecord, training: Mapping[str, Any]) -> dict[str, str]:
         """Record the model fitted on everybody, after all else; returns tags that lead to it."""
-        run = self._tracker.start_run(
-            f"{self._training.run_name}_{found.fold.name}",
-            tags={"entry_point": "deployable", **self._training.tags, **found.machine},
-        )
+        run = self._deployable_run(found.fold)
+        if found.machine != machine_tags():
+            run.log_tags(found.machine)
         self._log(run, found)
         self._tracker.flush()
         uri = record.log_deployable_model(run.run_id, found.network, found.shape, training)
@@ -176,6 +177,12 @@ class FoldRecorder:
             self._begun[_key(fold)] = self._tracker.start_run(
                 self._training.run_name, fold.name, fold.test_number, every, started_ms
             )
+        return self._begun[_key(fold)]
+
+    def _deployable_run(self, fold: Fold) -> TrackedRun:
+        if _key(fold) not in self._begun:
+            name, tags = f"{self._training.run_name}_{fold.name}", {"entry_point": "deployable", **self._training.tags}
+            self._begun[_key(fold)] = self._tracker.start_run(name, tags=tags)
         return self._begun[_key(fold)]
 
     def _log(self, run: TrackedRun, found: FoldRecord) -> None:

@@ -92,10 +92,11 @@ def train(parameters: Mapping[str, Any]) -> None:
             ) as pool,
         ):
             click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
-            catch_up = partial(recorder.catch_up, (dataset.timesteps, len(dataset.features)))
+            begin_last = partial(recorder.begin_deployable, everyone, (dataset.timesteps, len(dataset.features)))
             everything, summary = train_folds(
-                pool, job, left, list(finished.values()), everyone, recorder.record, train_one, catch_up
+                pool, job, left, list(finished.values()), everyone, recorder.record, train_one, begin_last
             )
+            pool.no_more()
             trained_s = time.perf_counter() - before
             deployable = recorder.record_deployable(everything, summary)
         times = runtime_table([*finished.items(), *recorder.done.items()])

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import mlflow
-from mlflow.entities import Run
 from rich.console import Console
 from rich.table import Table
 
@@ -31,6 +29,9 @@ from steps.tracking.replicator import Replicator, recording
 from steps.tracking.session import step_run
 from steps.tracking.ui import ui_hint
 from steps.train.settings import parse_class_weight, parse_cv
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 # Metrics of the cross-validation that a registered version carries as tags.
 _EVIDENCE = {f"{level}/auc{bound}" for level in ("pooled", "subject") for bound in ("", "_low", "_high")}
@@ -78,8 +79,8 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Mapping[str,
     from steps.tracking.collect import report_data
 
     data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
-    mlflow.log_text(report_html(data), "report.html")
-    mlflow.log_text(report_markdown(data), "report.md")
+    pages = {"report.html": report_html(data), "report.md": report_markdown(data)}
+    record.log_files(run.info.run_id, {name: page.encode() for name, page in pages.items()})
     record.describe(run.info.run_id, description(data))
     runtime = runtime_summary(data)
     record.log_table(run.info.run_id, runtime, "runtime.csv")

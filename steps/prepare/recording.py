@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from mlflow import MlflowClient
 
 from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.load import SIMULATED, load_source, unchanged
@@ -46,7 +45,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory() as folder:
             manifest = dataset.save(Path(folder))
-            MlflowClient().log_artifacts(run_id, folder, lineage.DATASET_FOLDER)
+            record.log_folder(run_id, Path(folder), lineage.DATASET_FOLDER)
         uri = f"runs:/{run_id}/{lineage.DATASET_FOLDER}"
         patients = sum(subject.group == "patient" for subject in manifest.subjects)
         record.log(

@@ -122,6 +122,11 @@ def log_files(run_id: str, files: Mapping[str, bytes]) -> None:
         MlflowClient().log_artifacts(run_id, folder)
 
 
+def log_folder(run_id: str, folder: Path, artifact_path: str) -> None:
+    """Log what is in a folder."""
+    MlflowClient().log_artifacts(run_id, str(folder), artifact_path)
+
+
 def describe(run_id: str, markdown: str) -> None:
     """Set the run's description, which MLflow renders as Markdown."""
     MlflowClient().set_tag(run_id, MLFLOW_RUN_NOTE, markdown)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +14,7 @@ from click.testing import CliRunner
 from steps.cli import USER_ERROR, door
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,23 @@ def test_a_users_mistake_is_one_line_and_exit_status_2() -> None:
     result = CliRunner().invoke(command, ["--thresholds", "7"])
     assert result.exit_code == USER_ERROR
     assert result.stderr == "error: thresholds is 7, expected something else\n"
+
+
+def test_a_command_does_not_search_for_cycles_when_it_ends(tmp_path: Path) -> None:
+    code = """
+import atexit, gc
+atexit.register(lambda: print("left alone:", gc.get_freeze_count()))  # what is registered first is called last
+from steps.cli import door
+@door("sync")
+def command(parameters):
+    print("frozen while it works:", gc.get_freeze_count())
+command()
+"""
+    command = [sys.executable, "-c", code, "--cwd", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    working, ending = done.stdout.splitlines()
+    assert working == "frozen while it works: 0"
+    assert int(ending.removeprefix("left alone: ")) > 10_000
 
 
 def test_a_bug_keeps_its_traceback() -> None:

@@ -158,12 +158,22 @@ def _download(uri: str, scratch: str) -> Path:
 
 def fold_children(train: Run) -> list[Run]:
     """The runs of a training's folds, in whatever state they are."""
+    return [run for run in children(train) if is_fold(run)]
+
+
+def is_fold(run: Run) -> bool:
+    """Whether this is the run of a fold."""
+    return bool(run.data.tags.get(ENTRY_POINT_TAG) == "fold")
+
+
+def children(parent: Run) -> list[Run]:
+    """The runs nested right under a run, in whatever state they are."""
     client = MlflowClient()
-    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{train.info.run_id}' and tags.{ENTRY_POINT_TAG} = 'fold'"
+    nested = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.info.run_id}'"
     found: list[Run] = []
     token = None
     while True:
-        page = client.search_runs([train.info.experiment_id], children, max_results=1000, page_token=token)
+        page = client.search_runs([parent.info.experiment_id], nested, max_results=1000, page_token=token)
         found.extend(page)
         token = page.token
         if not token:

@@ -119,10 +119,10 @@ def log_files(run_id: str, files: Mapping[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        MlflowClient().log_artifacts(run_id, folder)
+        log_folder(run_id, Path(folder))
 
 
-def log_folder(run_id: str, folder: Path, artifact_path: str) -> None:
+def log_folder(run_id: str, folder: Path, artifact_path: str | None = None) -> None:
     """Log what is in a folder."""
     MlflowClient().log_artifacts(run_id, str(folder), artifact_path)
 

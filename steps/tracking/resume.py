@@ -30,8 +30,8 @@ def process_tags() -> dict[str, str]:
 def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float]]:
     """Make the finished folds of interrupted trainings with the same identity children of ``run``.
 
-    Trainings that were killed are marked as FAILED, as are the folds they were at. Trainings that still run, here or
-    on another machine, are left alone.
+    Trainings that were killed are marked as FAILED, as is what they were at: folds, or the model for new people.
+    Trainings that still run, here or on another machine, are left alone.
 
     Args:
         run: the training that goes on.
@@ -52,14 +52,15 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
         if train.info.run_id == run.info.run_id or (train.info.status == _RUNNING and _may_be_alive(train)):
             continue
         _end(client, train)
-        for fold in lineage.fold_children(train):
-            if fold.info.status == _RUNNING:
-                _end(client, fold)
-            name = (fold.data.tags["subject"], int(fold.data.tags["test_number"]))
-            is_whole = fold.info.status == "FINISHED" and artifact_exists(fold.info.run_id, f"{MODEL}/MLmodel")
+        for child in lineage.children(train):
+            _end(client, child)
+            if not lineage.is_fold(child):
+                continue
+            name = (child.data.tags["subject"], int(child.data.tags["test_number"]))
+            is_whole = child.info.status == "FINISHED" and artifact_exists(child.info.run_id, f"{MODEL}/MLmodel")
             if is_whole and name not in taken:
-                client.set_tag(fold.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)
-                taken[name] = fold.data.metrics
+                client.set_tag(child.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)
+                taken[name] = child.data.metrics
         client.set_tag(train.info.run_id, "resumed_by", run.info.run_id)
     return taken
 

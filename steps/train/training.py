@@ -94,7 +94,7 @@ def train(parameters: Mapping[str, Any]) -> None:
             click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
             begin_last = partial(recorder.begin_deployable, everyone, (dataset.timesteps, len(dataset.features)))
             everything, summary = train_folds(
-                pool, job, left, list(finished.values()), everyone, recorder.record, train_one, begin_last
+                pool, job, left, list(finished.values()), everyone, recorder.record, train_one, meanwhile=begin_last
             )
             pool.no_more()
             trained_s = time.perf_counter() - before

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from steps.compute import Pool, check_scheduler, open_pool
 from steps.errors import UserError
 from tests.compute import work
+from tests.conftest import ROOT
 
 JOB = work.Job(3)
 
@@ -101,6 +105,38 @@ def test_a_killed_process_is_one_clear_line() -> None:
 
     with pytest.raises(UserError, match="a worker process was killed; with workers=1 the machine may have run out"):
         run()
+
+
+def test_what_was_handed_out_is_done_when_no_more_will_come() -> None:
+    with open_pool("local", "2", jobs=6) as pool:
+        tasks = [pool.submit(work.times, JOB, number) for number in range(6)]
+        pool.no_more()
+        assert [task.result() for task in tasks] == [0, 3, 6, 9, 12, 15]
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            pool.submit(work.times, JOB, 7)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes cannot be forked here")
+def test_warm_processes_have_tensorflow_wherever_the_command_was_typed(tmp_path: Path) -> None:
+    script = tmp_path / "warm.py"
+    script.write_text(
+        f"""
+import json, os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from steps.compute import open_pool, warm_up
+from tests.compute import work
+if __name__ == "__main__":
+    warm_up("local")
+    with open_pool("local", "1", jobs=1) as pool:
+        print(json.dumps([*pool.submit(work.forked_with).result(), "PYTHONPATH" in os.environ]))
+"""
+    )
+    done = subprocess.run([sys.executable, "-P", script], cwd=tmp_path, check=True, capture_output=True, text=True)
+    has_keras, frozen, searches, changed = json.loads(done.stdout)
+    assert has_keras
+    assert frozen > 100_000
+    assert searches
+    assert not changed
 
 
 def test_work_may_be_called_without_a_pool() -> None:

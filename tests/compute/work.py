@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,11 @@ def times(job: Job, number: int) -> int:
     report(f"{number} begun")
     report(f"{number} done")
     return factor * number
+
+
+def forked_with() -> tuple[bool, int, bool]:
+    """Whether this process has Keras, how many objects it does not search for cycles, whether it searches others."""
+    return "keras" in sys.modules, gc.get_freeze_count(), gc.isenabled()
 
 
 def made_at(job: Job) -> tuple[int, float]:

@@ -28,7 +28,11 @@ def gone_pid() -> int:
 
 
 def training(status: str, pid: int, key: str = KEY, host: str | None = None) -> tuple[str, str]:
-    """A training with one whole fold, one without a model and one that was being trained; IDs of it and the first."""
+    """A training with one whole fold, one without a model, one and a model for new people that were being trained.
+
+    Returns:
+        IDs of it and of its whole fold.
+    """
     client = MlflowClient()
     where = {"host": host or platform.node(), "pid": str(pid)}
     train = client.create_run(experiment(), tags={"entry_point": "train", "reuse_key": key, **where})
@@ -42,6 +46,8 @@ def training(status: str, pid: int, key: str = KEY, host: str | None = None) -> 
         if ends == "FINISHED":
             client.set_terminated(fold.info.run_id)
         ids.append(fold.info.run_id)
+    last = {"entry_point": "deployable", MLFLOW_PARENT_RUN_ID: train.info.run_id}
+    client.create_run(train.info.experiment_id, tags=last)
     if status != "RUNNING":
         client.set_terminated(train.info.run_id, status)
     return train.info.run_id, ids[0]
@@ -66,7 +72,8 @@ def test_whole_folds_of_a_dead_training_are_taken_over(store: Path, status: str)
     assert client.get_run(old).info.status == ("FAILED" if status == "RUNNING" else status)
     assert client.get_run(old).data.tags["resumed_by"] == run.info.run_id
     left = client.search_runs([run.info.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{old}'")
-    assert {fold.data.tags["subject"]: fold.info.status for fold in left} == {"S2": "FINISHED", "S3": "FAILED"}
+    states = {run.data.tags.get("subject", run.data.tags["entry_point"]): run.info.status for run in left}
+    assert states == {"S2": "FINISHED", "S3": "FAILED", "deployable": "FAILED"}
 
 
 @pytest.mark.parametrize(("pid", "host"), [(os.getpid(), None), (1, "another-machine")])

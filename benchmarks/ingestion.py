@@ -32,7 +32,7 @@ class Size:
 
     subjects: int = 100
     trials: int = 10
-    turns: int = 5
+    turns: int = 11
 
 
 QUICK = Size(10, 4, 2)

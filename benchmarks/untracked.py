@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def main(parameters: dict[str, Any]) -> None:
     from steps.dataset import Dataset
     from steps.shared import SHARED_FILE, share
     from steps.tracking.places import SharedDataset
-    from steps.train.deployable import everybody
+    from steps.train.deployable import everybody, training_summary
     from steps.train.pool import showing, train_folds
     from steps.train.settings import FitSettings
     from steps.train.splits import plan_folds
@@ -40,7 +41,8 @@ def main(parameters: dict[str, Any]) -> None:
             showing(folds, parameters["epochs"], lambda _fold: None) as show,
             open_pool(parameters["scheduler"], parameters["workers"], len(folds), on_event=show) as pool,
         ):
-            train_folds(pool, job, folds, [], everyone, lambda _record: None)
+            summarise = partial(training_summary, dataset, everyone)
+            train_folds(pool, job, folds, [], everyone, lambda _record: None, meanwhile=summarise)
 
 
 if __name__ == "__main__":

@@ -110,8 +110,13 @@ def write_model(folder: Path, network: bytes, shape: tuple[int, int], descriptio
     )
     for name, text in _environment().items():
         (folder / name).write_text(text, encoding="utf-8")
-    description.model_size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    description.model_size_bytes = size_of(folder)
     description.save(str(folder / "MLmodel"))
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import tempfile
 import time
@@ -16,19 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import mlflow
-import numpy as np
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
-from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
 from steps.tracking import pull
-from steps.tracking.keras_model import log_saved, model_requirements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,68 +185,6 @@ def _source(uri: str) -> Any:
             return mlflow.data.dataset_source_registry.resolve_dataset_source(uri)
         except MlflowException:  # MLflow has no source type for artifacts that its server hands out
             return CodeDatasetSource({"dataset_uri": uri})
-
-
-def log_deployable_model(run_id: str, network: bytes, shape: tuple[int, int], training: Mapping[str, Any]) -> str:
-    """Log the model for new people and return its URI.
-
-    Args:
-        run_id: the run that made it.
-        network: content of its ``.keras`` file, from ``(trials, timesteps, features)`` to ``(trials, 1)``.
-        shape: of a trial, ``(timesteps, features)``.
-        training: what it was trained on, as `steps.train.deployable.training_summary` says; kept beside the network.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        file, summary = Path(scratch) / "network.keras", Path(scratch) / "training.json"
-        file.write_bytes(network)
-        summary.write_text(json.dumps(training), encoding="utf-8")
-
-        def save(folder: Path, description: Model) -> None:
-            _save_scorer(
-                folder,
-                shape,
-                artifacts={"network": str(file), "training": str(summary)},
-                # The average trial: it also becomes the example request of `mlflow models serve`.
-                input_example=np.asarray(training["mean"], dtype=np.float32)[np.newaxis],
-                mlflow_model=description,
-            )
-
-        return f"models:/{log_saved(MlflowClient().get_run(run_id), {}, save)}"
-
-
-def rehearse_deployable_model(shape: tuple[int, int]) -> None:
-    """Let this process do now what would hold up its first `log_deployable_model`: a quarter of a second.
-
-    MLflow looks through everything that is installed when a process saves its first model.
-
-    Args:
-        shape: of a trial, ``(timesteps, features)``.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        _save_scorer(Path(scratch) / "model", shape, input_example=np.zeros((1, *shape), np.float32))
-
-
-def _save_scorer(folder: Path, shape: tuple[int, int], **more: Any) -> None:
-    """Write a deployable model as MLflow lays it out; ``more`` goes to ``save_model``."""
-    signature = ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *shape))]),
-        outputs=Schema(
-            [
-                ColSpec(DataType.double, "probability"),
-                ColSpec(DataType.long, "decision"),
-                ColSpec(DataType.double, "distance"),
-                ColSpec(DataType.long, "unusual"),
-            ]
-        ),
-        params=ParamSchema([ParamSpec("threshold", DataType.double, 0.5)]),
-    )
-    mlflow.pyfunc.save_model(
-        folder,
-        python_model=str(Path(__file__).with_name("scorer.py")),
-        signature=signature,
-        pip_requirements=[*model_requirements(), f"pandas=={importlib.metadata.version('pandas')}"],
-        **more,
-    )
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

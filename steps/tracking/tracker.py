@@ -52,14 +52,19 @@ class TrackedRun:
         self._model_id: str | None = None
 
     @property
+    def run(self) -> Run:
+        """The run as it was made; waits until it has been."""
+        return self._created.result()
+
+    @property
     def run_id(self) -> str:
         """The run's ID; waits until the run has been made."""
-        return str(self._created.result().info.run_id)
+        return str(self.run.info.run_id)
 
     @property
     def started_ms(self) -> int:
         """When it began, Unix milliseconds; waits until the run has been made."""
-        return int(self._created.result().info.start_time)
+        return int(self.run.info.start_time)
 
     @property
     def model_id(self) -> str | None:
@@ -188,7 +193,7 @@ class TrackedRun:
         self._submit(lambda run: push.note_copied(MlflowClient(), run.info.run_id))
 
     def _submit(self, write: Callable[[Run], object]) -> None:
-        self._tracker.submit(lambda: write(self._created.result()))
+        self._tracker.submit(lambda: write(self.run))
 
 
 class MLflowTracker:

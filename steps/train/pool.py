@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -33,7 +32,7 @@ def train_folds(
     on_record: OnRecord,
     train_one: Callable[[Fold], FoldRecord] | None = None,
     meanwhile: Callable[[], object] | None = None,
-) -> tuple[FoldRecord, dict[str, Any]]:
+) -> FoldRecord:
     """Train every fold, then the deployable model.
 
     Args:
@@ -47,7 +46,7 @@ def train_folds(
         meanwhile: called while the deployable model is being trained, alone.
 
     Returns:
-        What `steps.train.worker.run_deployable` returned.
+        The record of the deployable model.
 
     Raises:
         Exception: what `steps.compute.Task.result` raises.

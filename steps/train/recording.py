@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from steps.dataset import Manifest
 from steps.tracking import push, record
+from steps.tracking.deployable import DeployableModel
 from steps.tracking.environment import machine_tags
 from steps.tracking.tracker import LogLevel, MLflowTracker, TrackedRun
 from steps.train.splits import Fold
@@ -81,6 +83,8 @@ class FoldRecorder:
             experiment_id=training.experiment_id,
             spooled=spooled,
         )
+        self._stack = ExitStack()
+        self._deployable: DeployableModel | None = None
         self._has_warned = False
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, int], TrackedRun] = {}
@@ -111,7 +115,9 @@ class FoldRecorder:
         if found.machine != machine_tags():
             run.log_tags(found.machine)
         run.log_model(found.network, found.shape, tags={push.MODEL_ID: there.model_id} if there else {})
-        self._log(run, found)
+        self._log_fit(run, found)
+        self._log_datasets(run, found.fold)
+        run.log_artifacts({**_split_file(found.fold), **_fit_files(found)})
         return run
 
     def end(self, found: FoldRecord) -> None:
@@ -140,35 +146,45 @@ class FoldRecorder:
         """
         self._tracker.flush()
 
-    def begin_deployable(self, fold: Fold, shape: tuple[int, int]) -> None:
-        """While the model for new people is trained: write what is waiting, and make its run.
+    def begin_deployable(self, fold: Fold, training: Mapping[str, Any]) -> None:
+        """While the model for new people is trained: write what is waiting, and all that is known of the model.
 
         Args:
             fold: everybody.
-            shape: of a trial, ``(timesteps, features)``.
+            training: what it is trained on, as `steps.train.deployable.training_summary` says.
 
         Raises:
             Exception: what the store raised.
         """
-        self._deployable_run(fold)
+        run = self._deployable_run(fold)
+        self._log_datasets(run, fold)
+        run.log_artifacts(_split_file(fold))
         self.flush()
-        record.rehearse_deployable_model(shape)
+        self._deployable = self._stack.enter_context(DeployableModel(training))
 
-    def record_deployable(self, found: FoldRecord, training: Mapping[str, Any]) -> dict[str, str]:
-        """Record the model fitted on everybody, after all else; returns tags that lead to it."""
+    def record_deployable(self, found: FoldRecord) -> dict[str, str]:
+        """Record the model fitted on everybody, begun before, after all else; returns tags that lead to it.
+
+        Raises:
+            RuntimeError: it was not begun.
+        """
+        if self._deployable is None:
+            raise RuntimeError("the model for new people was not begun: call begin_deployable first")
         run = self._deployable_run(found.fold)
         if found.machine != machine_tags():
             run.log_tags(found.machine)
-        self._log(run, found)
+        self._log_fit(run, found)
+        run.log_artifacts(_fit_files(found))
         self._tracker.flush()
-        uri = record.log_deployable_model(run.run_id, found.network, found.shape, training)
+        uri = self._deployable.log(run.run, found.network)
         run.end_run(end_time_ms=found.ended_ms)
         self._tracker.flush()
         return {"deployable_run_id": run.run_id, "deployable_model_uri": uri}
 
     def close(self) -> None:
         """Write what is left and let go of the store."""
-        self._tracker.close()
+        with self._stack:
+            self._tracker.close()
 
     def _run_of(self, fold: Fold, tags: Mapping[str, str] | None = None, started_ms: int | None = None) -> TrackedRun:
         """The fold's run, made if it was not begun before."""
@@ -185,23 +201,18 @@ class FoldRecorder:
             self._begun[_key(fold)] = self._tracker.start_run(name, tags=tags)
         return self._begun[_key(fold)]
 
-    def _log(self, run: TrackedRun, found: FoldRecord) -> None:
+    def _log_fit(self, run: TrackedRun, found: FoldRecord) -> None:
         # Whoever takes over this fold after an interruption needs the metrics, at whatever level.
         run.log_fit(found.parameters, found.metrics, found.history, found.timestamps_ms, found.ended_ms)
+
+    def _log_datasets(self, run: TrackedRun, fold: Fold) -> None:
         of = self._training
-        parts = {context: subjects for context, subjects in _contexts(found.fold).items() if subjects}
         run.log_datasets(
             [
                 record.DatasetPart(of.source, of.digest, of.dataset_uri, subjects, context)
-                for context, subjects in parts.items()
+                for context, subjects in _contexts(fold).items()
+                if subjects
             ]
-        )
-        run.log_artifacts(
-            {
-                "split.json": json.dumps(found.split, indent=2) + "\n",
-                "history.csv": found.history.to_csv(lineterminator="\n"),
-                "model_summary.txt": found.model_summary,
-            }
         )
 
     def __enter__(self) -> Self:
@@ -222,6 +233,19 @@ def runtime_table(folds: Iterable[tuple[tuple[str, int], Mapping[str, float]]]) 
 
 def _contexts(fold: Fold) -> dict[str, tuple[str, ...]]:
     return {"train": fold.training_subjects, "validation": fold.validation_subjects, "test": fold.test_subjects}
+
+
+def _split_file(fold: Fold) -> dict[str, str]:
+    subjects = {
+        "training": fold.training_subjects,
+        "validation": fold.validation_subjects,
+        "test": fold.test_subjects,
+    }
+    return {"split.json": json.dumps(subjects, indent=2) + "\n"}
+
+
+def _fit_files(found: FoldRecord) -> dict[str, str]:
+    return {"history.csv": found.history.to_csv(lineterminator="\n"), "model_summary.txt": found.model_summary}
 
 
 def _key(fold: Fold) -> tuple[str, int]:

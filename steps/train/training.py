@@ -18,7 +18,7 @@ from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import no_child_left_running, step_run
-from steps.train.deployable import everybody
+from steps.train.deployable import everybody, training_summary
 from steps.train.on_server import OnServer, run_and_record_fold
 from steps.train.pool import showing, train_folds
 from steps.train.recording import FoldRecorder, Training, runtime_table
@@ -92,13 +92,16 @@ def train(parameters: Mapping[str, Any]) -> None:
             ) as pool,
         ):
             click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
-            begin_last = partial(recorder.begin_deployable, everyone, (dataset.timesteps, len(dataset.features)))
-            everything, summary = train_folds(
+
+            def begin_last() -> None:
+                recorder.begin_deployable(everyone, training_summary(dataset, everyone))
+
+            everything = train_folds(
                 pool, job, left, list(finished.values()), everyone, recorder.record, train_one, meanwhile=begin_last
             )
             pool.no_more()
             trained_s = time.perf_counter() - before
-            deployable = recorder.record_deployable(everything, summary)
+            deployable = recorder.record_deployable(everything)
         times = runtime_table([*finished.items(), *recorder.done.items()])
         runtime = {
             "folds": len(folds),

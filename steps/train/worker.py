@@ -85,15 +85,6 @@ class FoldRecord:
     machine: dict[str, str]
     server_run: ServerRun | None = None
 
-    @property
-    def split(self) -> dict[str, list[str]]:
-        """Subjects of each part."""
-        return {
-            "training": list(self.fold.training_subjects),
-            "validation": list(self.fold.validation_subjects),
-            "test": list(self.fold.test_subjects),
-        }
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -146,19 +137,14 @@ def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:
     return record
 
 
-def run_deployable(job: TrainingJob, fold: Fold, epochs: int) -> tuple[FoldRecord, dict[str, Any]]:
-    """Train the model for new people on all of ``fold``'s subjects.
-
-    Returns:
-        What there is to record of it, and what whoever scores new trials needs to know of the training trials.
-    """
+def run_deployable(job: TrainingJob, fold: Fold, epochs: int) -> FoldRecord:
+    """Train the model for new people on all of ``fold``'s subjects; returns all there is to record of it."""
     warm = _warm(job)
-    from steps.train.deployable import training_summary
     from steps.train.fold import train_fold
 
     started = time.time_ns() // 1_000_000
     trained = train_fold(warm.engine, warm.dataset, fold, replace(job.settings, epochs=epochs), job.class_weight)
-    return _record(job, warm.dataset, trained, started), training_summary(warm.dataset, fold)
+    return _record(job, warm.dataset, trained, started)
 
 
 def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms: int) -> FoldRecord:

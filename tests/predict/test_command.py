@@ -18,7 +18,8 @@ from steps.dataset import Dataset
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.predict.__main__ import score_source
-from steps.tracking import record, registry
+from steps.tracking import registry
+from steps.tracking.deployable import log_deployable_model
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
 from tests.predict.helpers import long_table
@@ -31,7 +32,7 @@ FIGURES = {f"{name}.{suffix}" for name in ("probabilities", "attribution_map") f
 def registered(store: Path, network: Any, summary: dict[str, Any]) -> Path:
     """A store with one registered version, whose evidence names a threshold."""
     with step_run("train", {}) as run:
-        uri = record.log_deployable_model(run.info.run_id, as_bytes(network), network.input_shape[1:], summary)
+        uri = log_deployable_model(run, as_bytes(network), summary)
     registry.register(run.info.run_id, uri, {"threshold": "0.43"}, "evidence")
     return store
 

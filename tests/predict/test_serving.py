@@ -20,7 +20,8 @@ import pytest
 
 from steps.predict.scores import score
 from steps.predict.unseen import Unseen
-from steps.tracking import record, registry
+from steps.tracking import registry
+from steps.tracking.deployable import log_deployable_model
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
 from steps.trained_on import TrainedOn
@@ -31,7 +32,7 @@ from tests.conftest import clean_environment
 def served(store: Path, network: Any, summary: dict[str, Any]) -> Iterator[str]:
     """The registered model behind a server on a free port of the loopback address."""
     with step_run("train", {}) as run:
-        uri = record.log_deployable_model(run.info.run_id, as_bytes(network), network.input_shape[1:], summary)
+        uri = log_deployable_model(run, as_bytes(network), summary)
     registry.register(run.info.run_id, uri, {}, "evidence")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -15,7 +15,8 @@ import pytest
 
 from steps.dataset import Dataset
 from steps.errors import UserError
-from steps.tracking import deployed, record, registry
+from steps.tracking import deployed, registry
+from steps.tracking.deployable import log_deployable_model
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.registry import ModelReference
 from steps.tracking.session import step_run
@@ -45,9 +46,7 @@ def archive(network: Any, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def logged(store: Path, network: Any, summary: dict[str, Any]) -> ModelReference:
     with step_run("train", {}) as run:
-        return registry.resolve(
-            record.log_deployable_model(run.info.run_id, as_bytes(network), network.input_shape[1:], summary)
-        )
+        return registry.resolve(log_deployable_model(run, as_bytes(network), summary))
 
 
 def fetched(archive: bytes, summary: dict[str, Any]) -> deployed.Deployed:

@@ -10,7 +10,8 @@ import pytest
 from mlflow import MlflowClient
 
 from steps.errors import UserError
-from steps.tracking import record, registry
+from steps.tracking import registry
+from steps.tracking.deployable import log_deployable_model
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
 
@@ -30,7 +31,7 @@ def logged(store: Path, tmp_path: Path) -> tuple[str, str, Any]:
     inputs = keras.Input((TIMESTEPS, FEATURES))
     network = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs)))
     with step_run("train", {}) as run:
-        uri = record.log_deployable_model(run.info.run_id, as_bytes(network), (TIMESTEPS, FEATURES), TRAINING)
+        uri = log_deployable_model(run, as_bytes(network), TRAINING)
     return str(run.info.run_id), uri, network
 
 

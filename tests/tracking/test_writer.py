@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
+from steps.tracking import writer as writer_module
 from steps.tracking.writer import Writer
 
 
@@ -29,6 +31,18 @@ def test_everything_is_done_once_and_in_order() -> None:
         writer.submit(note(number))
     writer.close()
     assert done == list(range(500))
+
+
+def test_what_has_waited_too_long_is_done_though_the_thread_gets_no_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(writer_module, "give_way", never.wait)  # where the thread begins
+    writer = Writer("test", longest_wait_s=0.2)
+    before = time.monotonic()
+    first, second = writer.submit(time.monotonic), writer.submit(time.monotonic)
+    assert first.result(timeout=10) - before >= 0.2
+    assert first.result() <= second.result(timeout=10)
+    never.set()
+    writer.close()
 
 
 @pytest.mark.usefixtures("starved")

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
+from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
+from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.uri import is_local_uri
 
 from steps.tracking import lineage
 from steps.tracking.keras_model import MODEL
@@ -22,12 +26,31 @@ _HOST, _PID = "host", "pid"
 _RUNNING, _FAILED = RunStatus.to_string(RunStatus.RUNNING), RunStatus.to_string(RunStatus.FAILED)
 
 
+@dataclass(frozen=True)
+class TakenOver:
+    """What interrupted trainings have left.
+
+    Attributes:
+        folds: metrics of each fold taken over, by its name and test number.
+        folders: where folds may be that were finished, but not recorded; the latest training first.
+    """
+
+    folds: dict[tuple[str, int], dict[str, float]]
+    folders: list[Path]
+
+
 def process_tags() -> dict[str, str]:
     """Tags that tell a training that is still running from one whose process was killed."""
     return {_HOST: platform.node(), _PID: str(os.getpid())}
 
 
-def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float]]:
+def unrecorded_folder(run: Run) -> Path | None:
+    """Where a training keeps what is still to be recorded: beside its artifacts; None where those are elsewhere."""
+    uri = run.info.artifact_uri
+    return Path(local_file_uri_to_path(uri)).parent / "unrecorded" if is_local_uri(uri) else None
+
+
+def take_over_folds(run: Run, key: str) -> TakenOver:
     """Make the finished folds of interrupted trainings with the same identity children of ``run``.
 
     Trainings that were killed are marked as FAILED, as is what they were at: folds, or the model for new people.
@@ -36,9 +59,6 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
     Args:
         run: the training that goes on.
         key: its identity (`steps.tracking.reuse.Identity.key`).
-
-    Returns:
-        Metrics of each fold taken over, by its name and test number.
     """
     client = MlflowClient()
     experiments = [run.info.experiment_id]
@@ -47,7 +67,7 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
         f"tags.{ENTRY_POINT_TAG} = 'train' and tags.{KEY_TAG} = '{key}' and attributes.status != 'FINISHED'",
         order_by=["attributes.start_time DESC"],
     )
-    taken: dict[tuple[str, int], dict[str, float]] = {}
+    taken = TakenOver({}, [])
     for train in earlier:
         if train.info.run_id == run.info.run_id or (train.info.status == _RUNNING and _may_be_alive(train)):
             continue
@@ -58,9 +78,11 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
                 continue
             name = (child.data.tags["subject"], int(child.data.tags["test_number"]))
             is_whole = child.info.status == "FINISHED" and artifact_exists(child.info.run_id, f"{MODEL}/MLmodel")
-            if is_whole and name not in taken:
+            if is_whole and name not in taken.folds:
                 client.set_tag(child.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)
-                taken[name] = child.data.metrics
+                taken.folds[name] = child.data.metrics
+        if folder := unrecorded_folder(train):
+            taken.folders.append(folder)
         client.set_tag(train.info.run_id, "resumed_by", run.info.run_id)
     return taken
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -17,6 +18,7 @@ from steps.tracking import push, record
 from steps.tracking.deployable import DeployableModel
 from steps.tracking.environment import machine_tags
 from steps.tracking.tracker import LogLevel, MLflowTracker, TrackedRun
+from steps.train.journal import Journal
 from steps.train.splits import Fold
 from steps.train.worker import FoldRecord
 
@@ -69,13 +71,15 @@ class Training:
 class FoldRecorder:
     """Records folds as they are begun and finished, while others are being trained."""
 
-    def __init__(self, training: Training, *, spooled: bool = True) -> None:
+    def __init__(self, training: Training, *, journal: Journal | None = None, spooled: bool = True) -> None:
         """Open the store.
 
         Args:
             training: whose folds.
+            journal: keeps what is still to be written.
             spooled: False writes to a server directly; `flush` raises when it fails.
         """
+        self._journal = journal
         self._training = training
         self._tracker = MLflowTracker(
             log_level=training.log_level,
@@ -85,7 +89,7 @@ class FoldRecorder:
         )
         self._stack = ExitStack()
         self._deployable: DeployableModel | None = None
-        self._has_warned = False
+        self._warnings: set[str] = set()
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, int], TrackedRun] = {}
         self.done: dict[tuple[str, int], dict[str, float]] = {}
@@ -100,14 +104,17 @@ class FoldRecorder:
 
         Where a worker has recorded the fold on the server, the two runs and models are told to be the same.
         """
+        journal = self._journal if self._keep(found) else None
         self.write(found)
         self.end(found)
+        if journal:
+            self._tracker.submit(partial(journal.remove, found.fold))
 
     def write(self, found: FoldRecord) -> TrackedRun:
         """`record` but for the run's end; returns the run."""
         there = found.server_run
         if there and there.failure:
-            self._warn(there.failure)
+            self._warn(f"a worker could not record on the tracking server ({there.failure}); this side records for it")
             there = None
         of_run = {push.RUN_ID: there.run_id, push.ADOPTED: "true"} if there else {}
         with self._lock:  # word of a short fold's beginning may come after its end
@@ -129,14 +136,21 @@ class FoldRecorder:
             run.is_on_server()
         self.done[_key(found.fold)] = found.metrics
 
-    def _warn(self, failure: str) -> None:
-        """Once: the reason is the same for all."""
-        if not self._has_warned:
-            self._has_warned = True
-            click.echo(
-                f"warning: a worker could not record on the tracking server ({failure}); this side records for it",
-                err=True,
-            )
+    def _keep(self, found: FoldRecord) -> bool:
+        if self._journal is None:
+            return False
+        try:
+            self._journal.add(found)
+        except OSError as error:  # only whoever is killed in the next seconds would miss it
+            self._warn(f"finished folds cannot be kept until they are recorded ({error.strerror})")
+            return False
+        return True
+
+    def _warn(self, message: str) -> None:
+        """Once each: the reason is the same for all."""
+        if message not in self._warnings:
+            self._warnings.add(message)
+            click.echo(f"warning: {message}", err=True)
 
     def flush(self) -> None:
         """Wait until all is written.

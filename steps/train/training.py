@@ -19,12 +19,13 @@ from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import no_child_left_running, step_run
 from steps.train.deployable import everybody, training_summary
+from steps.train.journal import Journal
 from steps.train.on_server import OnServer, run_and_record_fold
 from steps.train.pool import showing, train_folds
 from steps.train.recording import FoldRecorder, Training, runtime_table
 from steps.train.settings import FitSettings, class_weights, process_mib
 from steps.train.splits import Fold, plan_folds
-from steps.train.worker import TrainingJob
+from steps.train.worker import FoldRecord, TrainingJob
 
 
 def train(parameters: Mapping[str, Any]) -> None:
@@ -50,7 +51,9 @@ def train(parameters: Mapping[str, Any]) -> None:
         )
         class_weights(parameters["class_weight"], dataset.labels)  # a typo should not wait for the first fold
         identity = reuse.Identity.of("train", parameters, dataset.digest())
-        finished = resume.take_over_folds(run, identity.key) if parameters["resume"] else {}
+        taken = resume.take_over_folds(run, identity.key) if parameters["resume"] else resume.TakenOver({}, [])
+        unrecorded = _unrecorded(taken)
+        finished = {**taken.folds, **{name: found.metrics for name, found in unrecorded.items()}}
         left = [fold for fold in folds if (fold.name, fold.test_number) not in finished]
         manifest = dataset.manifest()
         record.log(
@@ -76,7 +79,12 @@ def train(parameters: Mapping[str, Any]) -> None:
         before = time.perf_counter()
         everyone = everybody(dataset, parameters["controls"], parameters["seed"])
         training = Training.of(run, parameters, manifest, uri)
-        recorder = stack.enter_context(FoldRecorder(training))
+        folder = resume.unrecorded_folder(run)
+        recorder = stack.enter_context(FoldRecorder(training, journal=Journal(folder) if folder else None))
+        for found in unrecorded.values():
+            recorder.record(found)
+        for journal in map(Journal, taken.folders):
+            journal.clear()
         server = OnServer.of(training, place) if isinstance(place, DatasetArtifact) else None
         # Where workers record, the run of a fold is theirs.
         begin, train_one = (_leave_it, partial(run_and_record_fold, job, server)) if server else (recorder.begin, None)
@@ -102,7 +110,7 @@ def train(parameters: Mapping[str, Any]) -> None:
             pool.no_more()
             trained_s = time.perf_counter() - before
             deployable = recorder.record_deployable(everything)
-        times = runtime_table([*finished.items(), *recorder.done.items()])
+        times = runtime_table([*taken.folds.items(), *recorder.done.items()])
         runtime = {
             "folds": len(folds),
             "workers": pool.workers,
@@ -120,6 +128,16 @@ def train(parameters: Mapping[str, Any]) -> None:
         click.echo(
             f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
         )
+
+
+def _unrecorded(taken: resume.TakenOver) -> dict[tuple[str, int], FoldRecord]:
+    """Folds that were finished when their training was killed, but not recorded."""
+    found: dict[tuple[str, int], FoldRecord] = {}
+    for fold in (fold for folder in taken.folders for fold in Journal(folder).records()):
+        name = (fold.fold.name, fold.fold.test_number)
+        if name not in taken.folds:
+            found.setdefault(name, fold)
+    return found
 
 
 def _leave_it(_fold: Fold) -> None:

@@ -1,0 +1,87 @@
+"""Finished folds whose record is still to be written: a file each, so that a killed training need not repeat them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from steps.train.splits import Fold
+from steps.train.worker import FoldRecord
+
+_RECORD, _NETWORK = "record.json", "network.keras"
+
+
+class Journal:
+    """A folder with a file per fold; a file is there whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder, which is made when it is needed."""
+        self._folder = folder
+        self._lock = threading.Lock()  # the folder goes when one thread takes the last file and comes when one adds
+
+    def add(self, record: FoldRecord) -> None:
+        """Keep a record; when this returns, neither ``kill -9`` nor a power cut can take it away.
+
+        Raises:
+            OSError: the disk is full, or not for writing.
+        """
+        path = self._path(record.fold)
+        part = path.with_suffix(".part")
+        with self._lock:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = part.open("wb")
+        with file:
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr(_RECORD, json.dumps(_as_json(record)))
+                archive.writestr(_NETWORK, record.network)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def remove(self, fold: Fold) -> None:
+        """Forget a fold; the folder goes with the last one."""
+        with self._lock:
+            self._path(fold).unlink(missing_ok=True)
+            if self._folder.is_dir() and not any(self._folder.iterdir()):
+                self._folder.rmdir()
+
+    def records(self) -> list[FoldRecord]:
+        """What is kept, in the order in which the folds ended."""
+        found = [_read(path) for path in self._folder.glob("*.zip")]
+        return sorted(found, key=lambda record: record.ended_ms)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, fold: Fold) -> Path:
+        # A subject's name is no file name.
+        name = hashlib.sha256(f"{fold.test_number} {fold.name}".encode()).hexdigest()
+        return self._folder / f"{name[:32]}.zip"
+
+
+def _as_json(record: FoldRecord) -> dict[str, Any]:
+    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    # A worker's run on the server belongs to the training that was killed: the fold gets another one.
+    del fields["network"], fields["server_run"]
+    return fields | {"fold": dataclasses.asdict(record.fold), "history": record.history.to_dict("list")}
+
+
+def _read(path: Path) -> FoldRecord:
+    with zipfile.ZipFile(path) as archive:
+        fields, network = json.loads(archive.read(_RECORD)), archive.read(_NETWORK)
+    fold: dict[str, Any] = fields.pop("fold")
+    subjects = {name: tuple(value) for name, value in fold.items() if name.endswith("_subjects")}
+    history = pd.DataFrame(fields.pop("history"))
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    shape = tuple(fields.pop("shape"))
+    return FoldRecord(fold=Fold(**fold | subjects), history=history, network=network, shape=shape, **fields)

@@ -1,6 +1,6 @@
 """What recording a training costs: the same study with tracking and without, by turns, in one run.
 
-    python -m benchmarks.tracking [--model cnn] [--pairs 5]
+    python -m benchmarks.tracking [--model cnn] [--pairs 11]
 
 12 subjects, leave-one-subject-out, 60 epochs, early stopping off, in as many processes as there are cores; MLflow's
 default SQLite store in an empty folder. *With* is the command `python -m steps.train` as users run it, from starting
@@ -31,7 +31,7 @@ class Size:
     subjects: int = 12
     trials: int = 10
     epochs: int = 60
-    pairs: int = 5
+    pairs: int = 11
 
 
 QUICK = Size(4, 3, 5, 1)

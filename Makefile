@@ -11,7 +11,7 @@ test: ## the suite; minutes
 test-slow: ## real studies; longer
 	python -m pytest -m slow
 
-bench: ## the plain way against the project, one table; under 25 minutes, on a quiet machine
+bench: ## the plain way against the project, one table; about half an hour, on a quiet machine
 	python -m benchmarks --output results/benchmark
 
 test-faults: ## servers that are killed, stopped, full; networks that lose answers; two drivers at once

@@ -1,9 +1,10 @@
-"""How training grows with subjects and with trials per subject: time, memory, storage.
+"""How the work grows with subjects and with trials per subject: time of each step, memory, storage.
 
     python -m benchmarks.growth
 
 Every fold of every study is trained, by ``python -m steps.train``, for a few epochs: more of them take longer, but
-neither memory nor storage to speak of. Memory is the sum over all processes of the training at its largest.
+neither memory nor storage to speak of. Memory is the sum over all processes of the training at its largest. Then
+``python -m steps.evaluate`` and ``python -m steps.attribute`` work on that training, whole commands both.
 """
 
 from __future__ import annotations
@@ -17,23 +18,30 @@ import click
 
 from benchmarks import sides
 from benchmarks.command import part
-from benchmarks.measure import CORES
+from benchmarks.ingestion import ingest
+from benchmarks.measure import CORES, seconds_of
 from benchmarks.report import Bar, Result, Row, Series
 from benchmarks.sides import Outcome, Training
 from benchmarks.study import Plan, Study, make_study
+from steps.dataset import Dataset
 
 BAR_SUBJECTS, BAR_TRIALS, GIGABYTES_ALLOWED = 64, 10, 4.0
 HEADER = (
     "subjects",
     "trials each",
     "folds",
-    "command, s",
+    "files to artifact, s",
+    "loading, ms",
+    "train, s",
     "per fold, s",
     "per epoch and fold, ms",
+    "evaluate, s",
+    "attribute, s",
     "peak memory, GB",
     "store per fold, MB",
     "dataset, MB",
 )
+_LOADINGS = 5
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ def measure(model: str, size: Size, folder: Path) -> Result:
         training = Training(model, size.epochs)
         outcome = sides.project(study, Plan(), training, here / "trained", memory=True, auc=False)
         gigabytes = (outcome.command.peak_bytes or 0) / 1e9
-        found[subjects, trials] = _row(subjects, trials, study, training, outcome, gigabytes)
+        found[subjects, trials] = _row((subjects, trials), study, training, outcome, gigabytes)
         if (subjects, trials) == (BAR_SUBJECTS, BAR_TRIALS):
             work = (
                 f"`{model}`: peak memory, {subjects} subjects x {trials} trials, {min(CORES, subjects)} folds at once"
@@ -78,19 +86,24 @@ def bytes_in(folder: Path) -> int:
 
 
 def _row(
-    subjects: int, trials: int, study: Study, training: Training, outcome: Outcome, gigabytes: float
+    size: tuple[int, int], study: Study, training: Training, outcome: Outcome, gigabytes: float
 ) -> tuple[float | str, ...]:
     folds = sides.recorded_folds(outcome.folder)
     fit = statistics.median(float(fold.run.data.metrics["training_time_s"]) for fold in folds)
+    stored = bytes_in(outcome.folder)  # before the other steps add theirs
+    again = study.dataset.with_name("again")
+    ingest(study.recordings, again)  # once untimed: modules into the process
     return (
-        subjects,
-        trials,
+        *size,
         len(folds),
+        seconds_of(lambda: ingest(study.recordings, again)),
+        1e3 * statistics.median(seconds_of(lambda: Dataset.load(again)) for _ in range(_LOADINGS)),
         outcome.command.wall_s,
         outcome.fold_s,
         1e3 * fit / training.epochs,
+        *(sides.step(name, outcome.folder, {"output_dir": "none"}).wall_s for name in ("evaluate", "attribute")),
         gigabytes,
-        bytes_in(outcome.folder) / len(folds) / 1e6,
+        stored / len(folds) / 1e6,
         bytes_in(study.dataset) / 1e6,
     )
 

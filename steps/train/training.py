@@ -133,10 +133,11 @@ def train(parameters: Mapping[str, Any]) -> None:
 def _unrecorded(taken: resume.TakenOver) -> dict[tuple[str, int], FoldRecord]:
     """Folds that were finished when their training was killed, but not recorded."""
     found: dict[tuple[str, int], FoldRecord] = {}
-    for fold in (fold for folder in taken.folders for fold in Journal(folder).records()):
-        name = (fold.fold.name, fold.fold.test_number)
-        if name not in taken.folds:
-            found.setdefault(name, fold)
+    for folder in taken.folders:
+        for kept in Journal(folder).records():
+            name = (kept.fold.name, kept.fold.test_number)
+            if name not in taken.folds:
+                found.setdefault(name, kept)
     return found
 
 

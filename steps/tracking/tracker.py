@@ -50,6 +50,7 @@ class TrackedRun:
         self._tracker = tracker
         self._created = created
         self._model_id: str | None = None
+        self._is_whole = True
 
     @property
     def run(self) -> Run:
@@ -65,6 +66,11 @@ class TrackedRun:
     def started_ms(self) -> int:
         """When it began, Unix milliseconds; waits until the run has been made."""
         return int(self.run.info.start_time)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of what has been written so far has failed."""
+        return self._is_whole
 
     @property
     def model_id(self) -> str | None:
@@ -179,21 +185,33 @@ class TrackedRun:
         self._submit(lambda run: record.log_dataset_parts(run.info.run_id, parts))
 
     def end_run(self, status: str = "FINISHED", end_time_ms: int | None = None) -> None:
-        """End the run: FINISHED, FAILED or KILLED.
+        """End the run: FINISHED, FAILED or KILLED. A run that lacks something is not FINISHED, but FAILED.
 
         Raises:
             ValueError: another status.
         """
         if not RunStatus.is_terminated(RunStatus.from_string(status)):
             raise ValueError(f"status is {status!r}, expected FINISHED, FAILED or KILLED")
-        self._submit(lambda run: MlflowClient().set_terminated(run.info.run_id, status, end_time_ms))
+
+        def write(run: Run) -> None:
+            seen = status if self._is_whole or status == "KILLED" else "FAILED"
+            MlflowClient().set_terminated(run.info.run_id, seen, end_time_ms)
+
+        self._submit(write)
 
     def is_on_server(self) -> None:
         """Say that the server has all of this run that was logged so far (`steps.tracking.push`)."""
         self._submit(lambda run: push.note_copied(MlflowClient(), run.info.run_id))
 
     def _submit(self, write: Callable[[Run], object]) -> None:
-        self._tracker.submit(lambda: write(self.run))
+        def attempt() -> object:
+            try:
+                return write(self.run)
+            except BaseException:
+                self._is_whole = False
+                raise
+
+        self._tracker.submit(attempt)
 
 
 class MLflowTracker:

@@ -14,9 +14,11 @@ import click
 import pandas as pd
 
 from steps.dataset import Manifest
+from steps.errors import UserError
 from steps.tracking import push, record
 from steps.tracking.deployable import DeployableModel
 from steps.tracking.environment import machine_tags
+from steps.tracking.replicator import FAILURES, one_line
 from steps.tracking.tracker import LogLevel, MLflowTracker, TrackedRun
 from steps.train.journal import Journal
 from steps.train.splits import Fold
@@ -104,11 +106,11 @@ class FoldRecorder:
 
         Where a worker has recorded the fold on the server, the two runs and models are told to be the same.
         """
-        journal = self._journal if self._keep(found) else None
-        self.write(found)
+        is_kept = self._keep(found)
+        run = self.write(found)
         self.end(found)
-        if journal:
-            self._tracker.submit(partial(journal.remove, found.fold))
+        if is_kept:
+            self._tracker.submit(partial(self._forget, found.fold, run))
 
     def write(self, found: FoldRecord) -> TrackedRun:
         """`record` but for the run's end; returns the run."""
@@ -146,6 +148,10 @@ class FoldRecorder:
             return False
         return True
 
+    def _forget(self, fold: Fold, run: TrackedRun) -> None:
+        if self._journal and run.is_whole:
+            self._journal.remove(fold)
+
     def _warn(self, message: str) -> None:
         """Once each: the reason is the same for all."""
         if message not in self._warnings:
@@ -156,9 +162,18 @@ class FoldRecorder:
         """Wait until all is written.
 
         Raises:
-            Exception: what the store raised.
+            UserError: the store has failed, and the journal keeps the folds it lacks.
+            Exception: what the store raised, where there is no journal.
         """
-        self._tracker.flush()
+        try:
+            self._tracker.flush()
+        except FAILURES as error:
+            if self._journal is None:
+                raise
+            raise UserError(
+                f"the tracking store failed ({one_line(error)}); finished folds are kept, and the same command goes on "
+                "with them"
+            ) from error
 
     def begin_deployable(self, fold: Fold, training: Mapping[str, Any]) -> None:
         """While the model for new people is trained: write what is waiting, and all that is known of the model.
@@ -168,7 +183,7 @@ class FoldRecorder:
             training: what it is trained on, as `steps.train.deployable.training_summary` says.
 
         Raises:
-            Exception: what the store raised.
+            Exception: as `flush`.
         """
         run = self._deployable_run(fold)
         self._log_datasets(run, fold)
@@ -181,6 +196,7 @@ class FoldRecorder:
 
         Raises:
             RuntimeError: it was not begun.
+            Exception: as `flush`.
         """
         if self._deployable is None:
             raise RuntimeError("the model for new people was not begun: call begin_deployable first")
@@ -189,10 +205,10 @@ class FoldRecorder:
             run.log_tags(found.machine)
         self._log_fit(run, found)
         run.log_artifacts(_fit_files(found))
-        self._tracker.flush()
+        self.flush()
         uri = self._deployable.log(run.run, found.network)
         run.end_run(end_time_ms=found.ended_ms)
-        self._tracker.flush()
+        self.flush()
         return {"deployable_run_id": run.run_id, "deployable_model_uri": uri}
 
     def close(self) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from steps.dataset import Dataset
+from steps.errors import UserError
 from steps.tracking.session import step_run
 from steps.train.journal import Journal
 from steps.train.recording import FoldRecorder, Training
@@ -113,3 +115,26 @@ def test_a_disk_that_cannot_keep_them_costs_a_warning_not_the_training(
     assert capsys.readouterr().err.count("finished folds cannot be kept until they are recorded") == 1
     runs = MlflowClient().search_runs([training.experiment_id], "tags.entry_point = 'fold'")
     assert sorted(run.info.status for run in runs) == ["FINISHED", "FINISHED"]
+
+
+def test_a_fold_that_the_store_did_not_take_is_kept_for_the_next_try(
+    training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_batch, failing = MlflowClient.log_batch, ["once"]
+
+    def fail_once(client: MlflowClient, *arguments: object, **named: object) -> object:
+        if failing:
+            raise MlflowException(f"database or disk is {failing.pop()} full\nand more")
+        return log_batch(client, *arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", fail_once)
+    first, second = (dataclasses.replace(record_of(name), server_run=None) for name in ("S1", "S2"))
+    journal = Journal(tmp_path / "unrecorded")
+    with FoldRecorder(training, journal=journal) as recorder:
+        recorder.record(first)
+        recorder.record(second)
+        with pytest.raises(UserError, match=r"^the tracking store failed \(database or disk is once full\); finished"):
+            recorder.flush()
+    assert [kept.fold for kept in journal.records()] == [first.fold]
+    runs = MlflowClient().search_runs([training.experiment_id], "tags.entry_point = 'fold'")
+    assert {run.data.tags["subject"]: run.info.status for run in runs} == {"S1": "FAILED", "S2": "FINISHED"}

@@ -7,12 +7,12 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -102,7 +102,12 @@ def local_pool(workers: int, on_event: OnEvent | None) -> Iterator[LocalPool]:
         if on_event:
             queue = context.Queue()
             stack.enter_context(_listening(queue, on_event))
-        executor = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_start, initargs=(queue,)))
+        ends_with_us, ours = context.Pipe(duplex=False)
+        for end in (ends_with_us, ours):
+            stack.callback(end.close)
+        executor = stack.enter_context(
+            ProcessPoolExecutor(workers, context, initializer=_start, initargs=(queue, ends_with_us))
+        )
         try:
             yield LocalPool(executor, workers)
         except BaseException as error:
@@ -136,15 +141,15 @@ def _listen(queue: Queue[Any], on_event: OnEvent) -> None:
         on_event(event)
 
 
-def _start(queue: Queue[Any] | None) -> None:
+def _start(queue: Queue[Any] | None, ends_with_owner: Connection) -> None:
     """In a new process of the pool."""
-    # The parent decides when to stop; an interrupt here would end one task and begin the next.
+    # The owner decides when to stop; an interrupt here would end one task and begin the next.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_owner, args=(ends_with_owner,), daemon=True).start()
     work_for(LOCAL, queue.put if queue else None)
 
 
-def _end_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
+def _end_with_owner(pipe: Connection) -> None:
+    """Wait for the pool's owner to end, whatever ends it; our parent may be the fork server, which outlives it."""
+    pipe.poll(None)
     os._exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -97,6 +98,24 @@ def test_no_run_is_left_running(
     assert expected in errors
     assert statuses(store, "train") == ["FAILED"]
     assert set(statuses(store, "fold")) == {"FAILED"}
+
+
+def test_no_process_outlives_a_killed_training(store: Path, small_study_folder: Path) -> None:
+    killed = train(store, small_study_folder, epochs=100_000)
+    try:
+        deadline = time.monotonic() + 90
+        while statuses(store, "fold").count("RUNNING") < 2 and time.monotonic() < deadline:
+            assert killed.poll() is None
+            time.sleep(0.5)
+        family = psutil.Process(killed.pid).children(recursive=True)
+        assert len(family) >= 2
+        killed.kill()  # and nobody else, as when memory runs out
+        killed.communicate()
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert alive == []
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(killed.pid, signal.SIGKILL)
 
 
 def test_a_killed_training_goes_on_and_ends_as_an_uninterrupted_one(store: Path, small_study_folder: Path) -> None:

@@ -23,8 +23,8 @@ from benchmarks.report import Result, from_json
 
 # Training first: without the same accuracy on both sides there is nothing to compare.
 PARTS: dict[str, tuple[str, ...]] = {
-    "training, cnn": ("training", "--model", "cnn"),
-    "training, cnn_wide": ("training", "--model", "cnn_wide"),
+    "training cnn": ("training", "--model", "cnn"),
+    "training cnn_wide": ("training", "--model", "cnn_wide"),
     "whole study": ("whole_study",),
     "attribution": ("attribution",),
     "ingestion": ("ingestion",),

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import click
 import pandas as pd
 
 from steps.train.splits import Fold
@@ -37,15 +38,22 @@ class Journal:
         path = self._path(record.fold)
         part = path.with_suffix(".part")
         with self._lock:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            if not self._folder.is_dir():
+                self._folder.mkdir(parents=True)
+                _to_disk(self._folder.parent)
             file = part.open("wb")
-        with file:
-            with zipfile.ZipFile(file, "w") as archive:
-                archive.writestr(_RECORD, json.dumps(_as_json(record)))
-                archive.writestr(_NETWORK, record.network)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        try:
+            with file:
+                with zipfile.ZipFile(file, "w") as archive:
+                    archive.writestr(_RECORD, json.dumps(_as_json(record)))
+                    archive.writestr(_NETWORK, record.network)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+            _to_disk(self._folder)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
 
     def remove(self, fold: Fold) -> None:
         """Forget a fold; the folder goes with the last one."""
@@ -55,8 +63,13 @@ class Journal:
                 self._folder.rmdir()
 
     def records(self) -> list[FoldRecord]:
-        """What is kept, in the order in which the folds ended."""
-        found = [_read(path) for path in self._folder.glob("*.zip")]
+        """What is kept, in the order in which the folds ended; what cannot be read is left out, with a warning."""
+        found = []
+        for path in self._folder.glob("*.zip"):
+            try:
+                found.append(_read(path))
+            except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+                click.echo(f"warning: {path} cannot be read ({error}), so its fold is trained again", err=True)
         return sorted(found, key=lambda record: record.ended_ms)
 
     def clear(self) -> None:
@@ -67,6 +80,16 @@ class Journal:
         # A subject's name is no file name.
         name = hashlib.sha256(f"{fold.test_number} {fold.name}".encode()).hexdigest()
         return self._folder / f"{name[:32]}.zip"
+
+
+def _to_disk(folder: Path) -> None:
+    """Make the names in a folder outlast a power cut; elsewhere than on POSIX systems folders cannot be opened."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _as_json(record: FoldRecord) -> dict[str, Any]:

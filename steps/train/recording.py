@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -81,7 +81,7 @@ class FoldRecorder:
             journal: keeps what is still to be written.
             spooled: False writes to a server directly; `flush` raises when it fails.
         """
-        self._journal = journal
+        self._journal, self._keeps_all = journal, journal is not None
         self._training = training
         self._tracker = MLflowTracker(
             log_level=training.log_level,
@@ -143,14 +143,16 @@ class FoldRecorder:
             return False
         try:
             self._journal.add(found)
-        except OSError as error:  # only whoever is killed in the next seconds would miss it
+        except OSError as error:  # missed only by whoever is killed before it is recorded
+            self._keeps_all = False
             self._warn(f"finished folds cannot be kept until they are recorded ({error.strerror})")
             return False
         return True
 
     def _forget(self, fold: Fold, run: TrackedRun) -> None:
         if self._journal and run.is_whole:
-            self._journal.remove(fold)
+            with suppress(OSError):  # nobody looks for it where the training has finished
+                self._journal.remove(fold)
 
     def _warn(self, message: str) -> None:
         """Once each: the reason is the same for all."""
@@ -163,12 +165,12 @@ class FoldRecorder:
 
         Raises:
             UserError: the store has failed, and the journal keeps the folds it lacks.
-            Exception: what the store raised, where there is no journal.
+            Exception: what the store raised, where there is no journal, or it could not keep them all.
         """
         try:
             self._tracker.flush()
         except FAILURES as error:
-            if self._journal is None:
+            if not self._keeps_all:
                 raise
             raise UserError(
                 f"the tracking store failed ({one_line(error)}); finished folds are kept, and the same command goes on "

@@ -51,10 +51,6 @@ def train(parameters: Mapping[str, Any]) -> None:
         )
         class_weights(parameters["class_weight"], dataset.labels)  # a typo should not wait for the first fold
         identity = reuse.Identity.of("train", parameters, dataset.digest())
-        taken = resume.take_over_folds(run, identity.key) if parameters["resume"] else resume.TakenOver({}, [])
-        unrecorded = _unrecorded(taken)
-        finished = {**taken.folds, **{name: found.metrics for name, found in unrecorded.items()}}
-        left = [fold for fold in folds if (fold.name, fold.test_number) not in finished]
         manifest = dataset.manifest()
         record.log(
             run.info.run_id,
@@ -67,6 +63,11 @@ def train(parameters: Mapping[str, Any]) -> None:
             },
         )
         record.log_dataset_input(manifest, uri, context="train")
+        # Only now, with an identity: if this training is killed, the next one finds what it has taken over.
+        taken = resume.take_over_folds(run, identity.key) if parameters["resume"] else resume.TakenOver({}, [])
+        unrecorded = _unrecorded(taken)
+        finished = {**taken.folds, **{name: found.metrics for name, found in unrecorded.items()}}
+        left = [fold for fold in folds if (fold.name, fold.test_number) not in finished]
         if finished:
             click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
         place = dataset_place(parameters["scheduler"], dataset, uri, scratch)
@@ -79,17 +80,18 @@ def train(parameters: Mapping[str, Any]) -> None:
         before = time.perf_counter()
         everyone = everybody(dataset, parameters["controls"], parameters["seed"])
         training = Training.of(run, parameters, manifest, uri)
+        stack.enter_context(no_child_left_running(run))  # after the recorder has written what was waiting
         folder = resume.unrecorded_folder(run)
         recorder = stack.enter_context(FoldRecorder(training, journal=Journal(folder) if folder else None))
         for found in unrecorded.values():
             recorder.record(found)
+        recorder.flush()  # or it raises, and what was kept is kept
         for journal in map(Journal, taken.folders):
             journal.clear()
         server = OnServer.of(training, place) if isinstance(place, DatasetArtifact) else None
         # Where workers record, the run of a fold is theirs.
         begin, train_one = (_leave_it, partial(run_and_record_fold, job, server)) if server else (recorder.begin, None)
         with (
-            no_child_left_running(run),
             showing(left, job.settings.epochs, begin) as show,
             open_pool(
                 parameters["scheduler"],

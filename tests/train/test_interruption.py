@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from tests.conftest import ROOT, clean_environment
 
@@ -31,6 +32,20 @@ def statuses(folder: Path, entry_point: str) -> list[str]:
 def kept(store: Path) -> list[Path]:
     """Folds that wait for being recorded."""
     return list(store.glob("mlruns/*/*/unrecorded/*.zip"))
+
+
+def result_of(client: MlflowClient, run: Run) -> dict[str, object]:
+    """All of a fold's record that does not depend on when and how fast it was trained."""
+    folder = Path(client.download_artifacts(run.info.run_id, ""))
+    return {
+        "metrics": {k: v for k, v in run.data.metrics.items() if not k.endswith(("_s", "_mib"))},
+        "params": {k: v for k, v in run.data.params.items() if k not in ("resume", "cwd")},
+        "files": {name: (folder / name).read_text() for name in ("split.json", "history.csv")},
+        "inputs": sorted((entry.dataset.name, entry.dataset.digest) for entry in run.inputs.dataset_inputs),
+        "curve": [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "loss")],
+        "model": len(run.outputs.model_outputs),
+        "status": run.info.status,
+    }
 
 
 def workers_of(pid: int) -> list[psutil.Process]:
@@ -57,6 +72,23 @@ STARVED = """
 from steps.tracking.writer import Writer
 do_next, done = Writer._do_next, []
 Writer._do_next = lambda self: done.append(do_next(self)) if len(done) < 16 else None
+from steps.train.__main__ import main
+main()
+"""
+
+# Nothing is recorded before the end.
+UNRECORDED = """
+from steps.tracking.writer import Writer
+Writer._work = Writer._do_overdue = lambda self: None
+from steps.train.__main__ import main
+main()
+"""
+FULL_DISK = """
+from steps.tracking import keras_model
+from steps.train.journal import Journal
+def full(*_arguments, **_named):
+    raise OSError(28, "No space left on device")
+Journal.add = keras_model.log_network = full
 from steps.train.__main__ import main
 main()
 """
@@ -100,6 +132,24 @@ def test_no_run_is_left_running(
     assert set(statuses(store, "fold")) == {"FAILED"}
 
 
+def test_no_run_is_left_running_that_was_still_to_be_made(store: Path, small_study_folder: Path) -> None:
+    process = train(store, small_study_folder, ("-c", UNRECORDED))
+    try:
+        deadline = time.monotonic() + 90
+        while not kept(store) and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.1)
+        assert statuses(store, "fold") == []
+        interrupt(process)
+        process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    folds = statuses(store, "fold")
+    assert "FAILED" in folds
+    assert "RUNNING" not in folds + statuses(store, "train")
+
+
 def test_no_process_outlives_a_killed_training(store: Path, small_study_folder: Path) -> None:
     killed = train(store, small_study_folder, epochs=100_000)
     try:
@@ -108,7 +158,7 @@ def test_no_process_outlives_a_killed_training(store: Path, small_study_folder: 
             assert killed.poll() is None
             time.sleep(0.5)
         family = psutil.Process(killed.pid).children(recursive=True)
-        assert len(family) >= 2
+        assert len(workers_of(killed.pid)) == 2
         killed.kill()  # and nobody else, as when memory runs out
         killed.communicate()
         _, alive = psutil.wait_procs(family, timeout=20)
@@ -129,6 +179,13 @@ def test_a_killed_training_goes_on_and_ends_as_an_uninterrupted_one(store: Path,
     recorded, unrecorded = statuses(store, "fold").count("FINISHED"), len(kept(store))
     assert recorded
     assert unrecorded >= 3
+
+    before_that = sorted(kept(store))
+    full = train(store, small_study_folder, ("-c", FULL_DISK))
+    _, errors = full.communicate(timeout=120)
+    assert full.returncode
+    assert errors.count("warning: finished folds cannot be kept until they are recorded (No space left on device)") == 1
+    assert sorted(kept(store)) == before_that
 
     again = train(store, small_study_folder)
     output, errors = again.communicate(timeout=120)
@@ -151,10 +208,13 @@ def test_a_killed_training_goes_on_and_ends_as_an_uninterrupted_one(store: Path,
         "tags.entry_point = 'train' and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time ASC"],
     )
-    losses = []
+    results = []
     for run in finished:
         children = f"tags.mlflow.parentRunId = '{run.info.run_id}' and attributes.status = 'FINISHED'"
         folds = client.search_runs([experiment.experiment_id], children)
-        losses.append({fold.info.run_name: fold.data.metrics["loss"] for fold in folds})
-    assert len(losses[0]) == 9  # eight folds and the model for new people
-    assert losses[0] == losses[1]
+        assert len(folds) == 9  # eight folds and the model for new people
+        results.append({fold.info.run_name: result_of(client, fold) for fold in folds})
+    assert len(results[0]) == 9
+    for name, result in results[0].items():
+        for kind, value in result.items():
+            assert value == results[1][name][kind], (name, kind)

@@ -55,7 +55,9 @@ def test_records_come_back_as_they_were_but_for_the_run_of_the_killed_training(t
         assert dataclasses.replace(new, history=blank) == dataclasses.replace(old, history=blank, server_run=None)
 
 
-def test_half_a_file_is_none_and_the_folder_goes_with_the_last(tmp_path: Path) -> None:
+def test_half_a_file_is_none_and_the_folder_goes_with_the_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     journal, folder = Journal(tmp_path / "unrecorded"), tmp_path / "unrecorded"
     assert journal.records() == []
     first, second = record_of("S1"), record_of("S1", 3, test_number=2)
@@ -66,11 +68,31 @@ def test_half_a_file_is_none_and_the_folder_goes_with_the_last(tmp_path: Path) -
     assert [record.fold.test_number for record in journal.records()] == [1, 2]
     journal.remove(first.fold)
     assert [record.fold.test_number for record in journal.records()] == [2]
+    (folder / "damaged.zip").write_bytes(b"PK")
+    assert [record.fold.test_number for record in journal.records()] == [2]
+    assert (
+        "damaged.zip cannot be read (File is not a zip file), so its fold is trained again" in capsys.readouterr().err
+    )
     journal.clear()
     assert not folder.exists()
     journal.remove(second.fold)
     journal.add(first)
     journal.remove(first.fold)
+    assert not folder.exists()
+
+
+def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, folder = Journal(tmp_path / "unrecorded"), tmp_path / "unrecorded"
+    journal.add(record_of("S1"))
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("steps.train.journal.os.fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.add(record_of("S2"))
+    journal.remove(record_of("S1").fold)
     assert not folder.exists()
 
 

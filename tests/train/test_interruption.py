@@ -133,7 +133,7 @@ def test_no_run_is_left_running(
 
 
 def test_no_run_is_left_running_that_was_still_to_be_made(store: Path, small_study_folder: Path) -> None:
-    process = train(store, small_study_folder, ("-c", UNRECORDED))
+    process = train(store, small_study_folder, ("-c", UNRECORDED), epochs=400)
     try:
         deadline = time.monotonic() + 90
         while not kept(store) and time.monotonic() < deadline:

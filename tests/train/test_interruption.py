@@ -109,6 +109,15 @@ def train(
     )
 
 
+def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    """Wait for something that a running process does."""
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize(
     ("harm", "expected"), [(kill_a_worker, "error: a worker process was killed"), (interrupt, "Aborted!")]
 )
@@ -117,10 +126,7 @@ def test_no_run_is_left_running(
 ) -> None:
     process = train(store, small_study_folder, epochs=100_000)
     try:
-        deadline = time.monotonic() + 90
-        while statuses(store, "fold").count("RUNNING") < 2 and time.monotonic() < deadline:
-            assert process.poll() is None
-            time.sleep(0.5)
+        wait_until(process, lambda: statuses(store, "fold").count("RUNNING") == 2)
         harm(process)
         _, errors = process.communicate(timeout=60)
     finally:
@@ -135,10 +141,7 @@ def test_no_run_is_left_running(
 def test_no_run_is_left_running_that_was_still_to_be_made(store: Path, small_study_folder: Path) -> None:
     process = train(store, small_study_folder, ("-c", UNRECORDED), epochs=400)
     try:
-        deadline = time.monotonic() + 90
-        while not kept(store) and time.monotonic() < deadline:
-            assert process.poll() is None
-            time.sleep(0.1)
+        wait_until(process, lambda: bool(kept(store)))
         assert statuses(store, "fold") == []
         interrupt(process)
         process.communicate(timeout=60)
@@ -153,10 +156,7 @@ def test_no_run_is_left_running_that_was_still_to_be_made(store: Path, small_stu
 def test_no_process_outlives_a_killed_training(store: Path, small_study_folder: Path) -> None:
     killed = train(store, small_study_folder, epochs=100_000)
     try:
-        deadline = time.monotonic() + 90
-        while statuses(store, "fold").count("RUNNING") < 2 and time.monotonic() < deadline:
-            assert killed.poll() is None
-            time.sleep(0.5)
+        wait_until(killed, lambda: statuses(store, "fold").count("RUNNING") == 2)
         family = psutil.Process(killed.pid).children(recursive=True)
         assert len(workers_of(killed.pid)) == 2
         killed.kill()  # and nobody else, as when memory runs out
@@ -170,10 +170,7 @@ def test_no_process_outlives_a_killed_training(store: Path, small_study_folder: 
 
 def test_a_killed_training_goes_on_and_ends_as_an_uninterrupted_one(store: Path, small_study_folder: Path) -> None:
     killed = train(store, small_study_folder, ("-c", STARVED))
-    deadline = time.monotonic() + 90
-    while not (statuses(store, "fold").count("FINISHED") and len(kept(store)) >= 3) and time.monotonic() < deadline:
-        assert killed.poll() is None, killed.communicate()[1]
-        time.sleep(0.1)
+    wait_until(killed, lambda: "FINISHED" in statuses(store, "fold") and len(kept(store)) >= 3)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     recorded, unrecorded = statuses(store, "fold").count("FINISHED"), len(kept(store))

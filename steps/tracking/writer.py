@@ -13,7 +13,7 @@ from typing import Any, Final
 
 # More than this and whoever submits helps: a fold is half a dozen writes, and a killed study should not lose many.
 MOST_WAITING: Final = 60
-LONGEST_WAIT_S: Final = 5.0
+LONGEST_WAIT_S: Final = 20.0
 _NICENESS = 19
 
 

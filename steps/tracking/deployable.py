@@ -76,12 +76,6 @@ class DeployableModel:
         self.close()
 
 
-def log_deployable_model(run: Run, network: bytes, training: Mapping[str, Any]) -> str:
-    """Log a model whose network is trained already; returns its URI. `DeployableModel` describes the arguments."""
-    with DeployableModel(training) as model:
-        return model.log(run, network)
-
-
 def _signature(shape: tuple[int, ...]) -> ModelSignature:
     return ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *shape))]),

@@ -51,7 +51,7 @@ class Journal:
                 os.fsync(file.fileno())
             part.replace(path)
             _to_disk(self._folder)
-        except OSError:
+        except BaseException:
             part.unlink(missing_ok=True)
             raise
 

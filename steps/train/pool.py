@@ -74,7 +74,7 @@ def showing(folds: Sequence[Fold], epochs: int, on_begin: OnBegin) -> Iterator[S
     Yields:
         What to call with every `steps.train.worker.Progress`.
     """
-    by_key = {(fold.name, fold.test_number): fold for fold in folds}
+    by_key = {fold.key: fold for fold in folds}
     display = _on_terminal if sys.stderr.isatty() else _as_lines
     with display(len(folds), epochs) as show:
 

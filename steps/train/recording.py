@@ -136,7 +136,7 @@ class FoldRecorder:
         run.end_run(end_time_ms=found.ended_ms)
         if found.server_run and not found.server_run.failure:
             run.is_on_server()
-        self.done[_key(found.fold)] = found.metrics
+        self.done[found.fold.key] = found.metrics
 
     def _keep(self, found: FoldRecord) -> bool:
         if self._journal is None:
@@ -220,18 +220,18 @@ class FoldRecorder:
 
     def _run_of(self, fold: Fold, tags: Mapping[str, str] | None = None, started_ms: int | None = None) -> TrackedRun:
         """The fold's run, made if it was not begun before."""
-        if _key(fold) not in self._begun:
+        if fold.key not in self._begun:
             every = {"label": fold.label, "entry_point": "fold", **self._training.tags, **(tags or {})}
-            self._begun[_key(fold)] = self._tracker.start_run(
+            self._begun[fold.key] = self._tracker.start_run(
                 self._training.run_name, fold.name, fold.test_number, every, started_ms
             )
-        return self._begun[_key(fold)]
+        return self._begun[fold.key]
 
     def _deployable_run(self, fold: Fold) -> TrackedRun:
-        if _key(fold) not in self._begun:
+        if fold.key not in self._begun:
             name, tags = f"{self._training.run_name}_{fold.name}", {"entry_point": "deployable", **self._training.tags}
-            self._begun[_key(fold)] = self._tracker.start_run(name, tags=tags)
-        return self._begun[_key(fold)]
+            self._begun[fold.key] = self._tracker.start_run(name, tags=tags)
+        return self._begun[fold.key]
 
     def _log_fit(self, run: TrackedRun, found: FoldRecord) -> None:
         # Whoever takes over this fold after an interruption needs the metrics, at whatever level.
@@ -278,7 +278,3 @@ def _split_file(fold: Fold) -> dict[str, str]:
 
 def _fit_files(found: FoldRecord) -> dict[str, str]:
     return {"history.csv": found.history.to_csv(lineterminator="\n"), "model_summary.txt": found.model_summary}
-
-
-def _key(fold: Fold) -> tuple[str, int]:
-    return fold.name, fold.test_number

@@ -43,6 +43,11 @@ class Fold:
     label: str
     seed: int
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Name and test number, which tell the folds of a training apart."""
+        return self.name, self.test_number
+
 
 def plan_folds(
     dataset: Dataset,

@@ -66,8 +66,8 @@ def train(parameters: Mapping[str, Any]) -> None:
         # Only now, with an identity: if this training is killed, the next one finds what it has taken over.
         taken = resume.take_over_folds(run, identity.key) if parameters["resume"] else resume.TakenOver({}, [])
         unrecorded = _unrecorded(taken)
-        finished = {**taken.folds, **{name: found.metrics for name, found in unrecorded.items()}}
-        left = [fold for fold in folds if (fold.name, fold.test_number) not in finished]
+        finished = {**taken.folds, **{key: found.metrics for key, found in unrecorded.items()}}
+        left = [fold for fold in folds if fold.key not in finished]
         if finished:
             click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
         place = dataset_place(parameters["scheduler"], dataset, uri, scratch)
@@ -137,9 +137,8 @@ def _unrecorded(taken: resume.TakenOver) -> dict[tuple[str, int], FoldRecord]:
     found: dict[tuple[str, int], FoldRecord] = {}
     for folder in taken.folders:
         for kept in Journal(folder).records():
-            name = (kept.fold.name, kept.fold.test_number)
-            if name not in taken.folds:
-                found.setdefault(name, kept)
+            if kept.fold.key not in taken.folds:
+                found.setdefault(kept.fold.key, kept)
     return found
 
 

@@ -19,9 +19,9 @@ from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.predict.__main__ import score_source
 from steps.tracking import registry
-from steps.tracking.deployable import log_deployable_model
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
+from tests.deployable_models import log_deployable_model
 from tests.predict.helpers import long_table
 
 TABLES = {"predictions.csv", "subjects.csv", "feature_importance.csv", "attribution_by_feature.csv", "completeness.csv"}

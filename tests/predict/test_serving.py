@@ -21,11 +21,11 @@ import pytest
 from steps.predict.scores import score
 from steps.predict.unseen import Unseen
 from steps.tracking import registry
-from steps.tracking.deployable import log_deployable_model
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
 from steps.trained_on import TrainedOn
 from tests.conftest import clean_environment
+from tests.deployable_models import log_deployable_model
 
 
 @pytest.fixture

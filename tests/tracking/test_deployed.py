@@ -16,11 +16,11 @@ import pytest
 from steps.dataset import Dataset
 from steps.errors import UserError
 from steps.tracking import deployed, registry
-from steps.tracking.deployable import log_deployable_model
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.registry import ModelReference
 from steps.tracking.session import step_run
 from steps.train.deployable import everybody, training_summary
+from tests.deployable_models import log_deployable_model
 from tests.tracking.helpers import fold_run
 
 

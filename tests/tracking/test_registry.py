@@ -11,9 +11,9 @@ from mlflow import MlflowClient
 
 from steps.errors import UserError
 from steps.tracking import registry
-from steps.tracking.deployable import log_deployable_model
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
+from tests.deployable_models import log_deployable_model
 
 TIMESTEPS, FEATURES = 5, 2
 TRAINING = {

@@ -1,0 +1,16 @@
+"""Models for new people, logged at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow.entities import Run
+
+from steps.tracking.deployable import DeployableModel
+
+
+def log_deployable_model(run: Run, network: bytes, training: Mapping[str, Any]) -> str:
+    """Log a model whose network is trained already; returns its URI. `DeployableModel` describes the arguments."""
+    with DeployableModel(training) as model:
+        return model.log(run, network)

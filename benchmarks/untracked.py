@@ -38,11 +38,11 @@ def main(parameters: dict[str, Any]) -> None:
             parameters=parameters,
         )
         with (
-            showing(folds, parameters["epochs"], lambda _fold: None) as show,
-            open_pool(parameters["scheduler"], parameters["workers"], len(folds), on_event=show) as pool,
+            showing(folds, parameters["epochs"], lambda _fold: None) as shown,
+            open_pool(parameters["scheduler"], parameters["workers"], len(folds), on_event=shown.on_event) as pool,
         ):
             summarise = partial(training_summary, dataset, everyone)
-            train_folds(pool, job, folds, [], everyone, lambda _record: None, meanwhile=summarise)
+            train_folds(pool, job, folds, [], everyone, shown.on_record, meanwhile=summarise)
 
 
 if __name__ == "__main__":

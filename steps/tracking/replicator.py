@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 import tempfile
 import threading
 import time
@@ -20,13 +22,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from steps.tracking.environment import ROOT
 from steps.tracking.push import Passed, Push
 from steps.tracking.spool import Spool, reachable, redirected, show_uri
-from steps.tracking.writer import give_way
 
 # All that a server which fails makes MLflow's clients raise; anything else is a mistake of ours.
 FAILURES = (MlflowException, requests.RequestException, SQLAlchemyError, OSError)
 _INTERVAL_S = 2.0
 # A study is not held up for long at its end by a server that hangs.
 _LAST_TRY_S = 20.0
+_NICENESS = 19
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Replicator:
         return self._push.names().identifiers.get(run_id, run_id)
 
     def _work(self) -> None:
-        give_way()
+        _give_way()
         pause = _INTERVAL_S
         while not self._stop.wait(pause):
             started = time.monotonic()
@@ -151,6 +153,12 @@ def one_line(error: BaseException) -> str:
     """The first line of what went wrong, without passwords."""
     lines = show_uri(str(error)).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def _give_way() -> None:
+    """Let this thread compute little when others want the core; only Linux has priorities for threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _say(text: str) -> None:

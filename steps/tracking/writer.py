@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections import deque
@@ -11,39 +9,41 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final
 
-# More than this and whoever submits helps: a fold is half a dozen writes, and a killed study should not lose many.
-MOST_WAITING: Final = 60
-LONGEST_WAIT_S: Final = 20.0
-_NICENESS = 19
+# More than this and whoever submits helps, so that what waits does not fill the memory: a fold is half a dozen writes.
+MOST_WAITING: Final = 500
+LONGEST_WAIT_S: Final = 10.0
+_LOOK_S = 0.05
 
 
 class Writer:
     """Does what it is given, in that order, one at a time.
 
-    Its thread computes when nobody who trains wants the core. So that this cannot put off the record for ever, a second
-    thread does at full priority what has waited too long, and so does whoever submits when too much is waiting, or
-    waits for all to be done.
+    Its thread writes when nobody who computes wants the core, as far as it is told. What has waited too long is written
+    all the same; so does whoever submits when too much is waiting, or waits for all to be done. The thread has no low
+    priority: kept from a core in the middle of a write, it would keep what it holds from the whole process.
     """
 
     def __init__(self, name: str, most_waiting: int = MOST_WAITING, longest_wait_s: float = LONGEST_WAIT_S) -> None:
-        """Start the threads.
+        """Start the thread.
 
         Args:
-            name: of the threads.
+            name: of the thread.
             most_waiting: how much may wait.
             longest_wait_s: after how many seconds a write is begun at the latest, but for those before it.
         """
         self._most, self._longest_s = most_waiting, longest_wait_s
         self._waiting: deque[tuple[float, Future[Any], Callable[[], Any]]] = deque()
         self._given: list[Future[Any]] = []
+        self._is_wanted: Callable[[], bool] = lambda: False
         self._turn = threading.Lock()
         self._wake = threading.Semaphore(0)
         self._closed = threading.Event()
-        self._threads = [
-            threading.Thread(target=target, name=name, daemon=True) for target in (self._work, self._do_overdue)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def give_way_while(self, is_wanted: Callable[[], bool]) -> None:
+        """Write from now on only while this says that nobody else wants the core; it is asked often."""
+        self._is_wanted = is_wanted
 
     def submit(self, write: Callable[[], Any]) -> Future[Any]:
         """Have something done after all that was given before; returns at once unless too much is waiting."""
@@ -74,27 +74,22 @@ class Writer:
         finally:
             self._closed.set()
             self._wake.release()
-            for thread in self._threads:
-                thread.join()
+            self._thread.join()
 
     def _work(self) -> None:
-        give_way()
         while not self._closed.is_set():
             self._wake.acquire()
+            while self._is_wanted() and (left_s := self._may_wait_s()) > 0:
+                self._closed.wait(min(_LOOK_S, left_s))
             self._do_next()
 
-    def _do_overdue(self) -> None:
-        while not self._closed.wait(max(self._longest_s - self._waited_s(), 0.0)):
-            if self._waited_s() >= self._longest_s:
-                self._do_next()
-
-    def _waited_s(self) -> float:
-        """How long the next write has waited; 0 when there is none."""
+    def _may_wait_s(self) -> float:
+        """For how long the next write may still wait; 0 where there is none, or nobody wants more."""
         try:
             since, *_ = self._waiting[0]
         except IndexError:
             return 0.0
-        return time.monotonic() - since
+        return 0.0 if self._closed.is_set() else since + self._longest_s - time.monotonic()
 
     def _do_next(self) -> None:
         with self._turn:
@@ -108,9 +103,3 @@ class Writer:
             except BaseException as error:  # an interrupt is not the write's affair alone
                 done.set_exception(error)
                 raise
-
-
-def give_way() -> None:
-    """Let this thread compute when nobody who trains wants the core; only Linux has priorities for threads."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

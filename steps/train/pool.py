@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from steps.compute import Pool
+from steps.compute import Pool, Task
 from steps.train import worker
 from steps.train.deployable import epochs_to_train
 from steps.train.splits import Fold
@@ -52,18 +54,37 @@ def train_folds(
         Exception: what `steps.compute.Task.result` raises.
     """
     metrics = list(finished)
+    last: Task[FoldRecord] | None = None
+
+    def begin_last() -> Task[FoldRecord]:
+        return pool.submit(worker.run_deployable, job, everybody, epochs_to_train(metrics, job.settings))
+
     for _, record in pool.each(train_one or partial(worker.run_fold, job), folds):
-        on_record(record)
         metrics.append(record.metrics)
-    epochs = epochs_to_train(metrics, job.settings)
-    deployable = pool.submit(worker.run_deployable, job, everybody, epochs)
+        if len(metrics) == len(finished) + len(folds):
+            last = begin_last()  # nobody computes while this record is taken
+        on_record(record)
+    last = last or begin_last()
     if meanwhile:
         meanwhile()
-    return deployable.result()
+    return last.result()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What to tell whoever shows how far a training is.
+
+    Attributes:
+        on_event: what a worker says.
+        on_record: a fold that is finished, once it cannot be lost.
+    """
+
+    on_event: Show
+    on_record: OnRecord
 
 
 @contextmanager
-def showing(folds: Sequence[Fold], epochs: int, on_begin: OnBegin) -> Iterator[Show]:
+def showing(folds: Sequence[Fold], epochs: int, on_begin: OnBegin) -> Iterator[Shown]:
     """Show progress inside the block: a bar on a terminal, a line per finished fold elsewhere.
 
     Args:
@@ -72,19 +93,25 @@ def showing(folds: Sequence[Fold], epochs: int, on_begin: OnBegin) -> Iterator[S
         on_begin: told of every fold that is begun.
 
     Yields:
-        What to call with every `steps.train.worker.Progress`.
+        What to tell, from any thread.
     """
     by_key = {fold.key: fold for fold in folds}
     display = _on_terminal if sys.stderr.isatty() else _as_lines
+    lock = threading.Lock()
     with display(len(folds), epochs) as show:
 
-        def announce(event: Progress) -> None:
+        def on_event(event: Progress) -> None:
             if event.epoch == 0:
-                on_begin(by_key[event.fold, event.test_number])
+                on_begin(by_key[event.key])
             else:
-                show(event)
+                with lock:
+                    show(event)
 
-        yield announce
+        def on_record(record: FoldRecord) -> None:
+            with lock:
+                show(record.progress())
+
+        yield Shown(on_event, on_record)
 
 
 @contextmanager
@@ -104,11 +131,10 @@ def _on_terminal(folds: int, epochs: int) -> Iterator[Show]:
         task = bar.add_task(f"fold 0/{folds}", total=folds * epochs)
 
         def show(event: Progress) -> None:
-            key = (event.fold, event.test_number)
-            # Early stopping: a finished fold counts as all its epochs.
-            epochs_done[key] = epochs if event.seconds is not None else event.epoch
             if event.seconds is not None:
-                finished.add(key)
+                finished.add(event.key)
+            # Early stopping: a finished fold counts as all its epochs.
+            epochs_done[event.key] = epochs if event.key in finished else event.epoch
             name = f"{event.fold} (test {event.test_number})"
             description = f"fold {len(finished)}/{folds}  {name}  epoch {event.epoch}/{epochs}"
             bar.update(task, completed=sum(epochs_done.values()), description=description)
@@ -124,7 +150,7 @@ def _as_lines(folds: int, _epochs: int) -> Iterator[Show]:
     def show(event: Progress) -> None:
         if event.seconds is None:
             return
-        finished.add((event.fold, event.test_number))
+        finished.add(event.key)
         left = (time.monotonic() - started) / len(finished) * (folds - len(finished))
         print(
             f"fold {len(finished)}/{folds}  {event.fold} (test {event.test_number}): {event.epoch} epochs, "

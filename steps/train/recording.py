@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -90,11 +91,15 @@ class FoldRecorder:
             spooled=spooled,
         )
         self._stack = ExitStack()
-        self._deployable: DeployableModel | None = None
+        self._deployable: Future[DeployableModel] | None = None
         self._warnings: set[str] = set()
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, int], TrackedRun] = {}
         self.done: dict[tuple[str, int], dict[str, float]] = {}
+
+    def give_way_while(self, is_wanted: Callable[[], bool]) -> None:
+        """Write when those who train do not want the core: `steps.tracking.writer.Writer.give_way_while`."""
+        self._tracker.give_way_while(is_wanted)
 
     def begin(self, fold: Fold) -> None:
         """Make the run of a fold that is begun, from any thread."""
@@ -177,12 +182,19 @@ class FoldRecorder:
                 "with them"
             ) from error
 
-    def begin_deployable(self, fold: Fold, training: Mapping[str, Any]) -> None:
-        """While the model for new people is trained: write what is waiting, and all that is known of the model.
+    def lay_out_deployable(self, training: Callable[[], Mapping[str, Any]]) -> None:
+        """Lay out the model for new people, all but its network, while it is not trained yet.
+
+        Args:
+            training: what it is trained on, as `steps.train.deployable.training_summary` says.
+        """
+        self._deployable = self._tracker.submit(lambda: self._stack.enter_context(DeployableModel(training())))
+
+    def begin_deployable(self, fold: Fold) -> None:
+        """While the model for new people is trained: write what is waiting, and what is known of its run.
 
         Args:
             fold: everybody.
-            training: what it is trained on, as `steps.train.deployable.training_summary` says.
 
         Raises:
             Exception: as `flush`.
@@ -191,24 +203,23 @@ class FoldRecorder:
         self._log_datasets(run, fold)
         run.log_artifacts(_split_file(fold))
         self.flush()
-        self._deployable = self._stack.enter_context(DeployableModel(training))
 
     def record_deployable(self, found: FoldRecord) -> dict[str, str]:
-        """Record the model fitted on everybody, begun before, after all else; returns tags that lead to it.
+        """Record the model fitted on everybody, laid out before, after all else; returns tags that lead to it.
 
         Raises:
-            RuntimeError: it was not begun.
+            RuntimeError: it was not laid out.
             Exception: as `flush`.
         """
         if self._deployable is None:
-            raise RuntimeError("the model for new people was not begun: call begin_deployable first")
+            raise RuntimeError("the model for new people was not laid out: call lay_out_deployable first")
         run = self._deployable_run(found.fold)
         if found.machine != machine_tags():
             run.log_tags(found.machine)
         self._log_fit(run, found)
         run.log_artifacts(_fit_files(found))
         self.flush()
-        uri = self._deployable.log(run.run, found.network)
+        uri = self._deployable.result().log(run.run, found.network)
         run.end_run(end_time_ms=found.ended_ms)
         self.flush()
         return {"deployable_run_id": run.run_id, "deployable_model_uri": uri}

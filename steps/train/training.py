@@ -88,27 +88,29 @@ def train(parameters: Mapping[str, Any]) -> None:
         recorder.flush()  # or it raises, and what was kept is kept
         for journal in map(Journal, taken.folders):
             journal.clear()
+        recorder.lay_out_deployable(partial(training_summary, dataset, everyone))
         server = OnServer.of(training, place) if isinstance(place, DatasetArtifact) else None
         # Where workers record, the run of a fold is theirs.
         begin, train_one = (_leave_it, partial(run_and_record_fold, job, server)) if server else (recorder.begin, None)
         with (
-            showing(left, job.settings.epochs, begin) as show,
+            showing(left, job.settings.epochs, begin) as shown,
             open_pool(
                 parameters["scheduler"],
                 parameters["workers"],
                 len(left),
                 process_mib=process_mib(job.settings, dataset.values),
-                on_event=show,
+                on_event=shown.on_event,
             ) as pool,
         ):
+            recorder.give_way_while(pool.wants_all_cores)
             click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
 
-            def begin_last() -> None:
-                recorder.begin_deployable(everyone, training_summary(dataset, everyone))
+            def keep(found: FoldRecord) -> None:
+                recorder.record(found)
+                shown.on_record(found)
 
-            everything = train_folds(
-                pool, job, left, list(finished.values()), everyone, recorder.record, train_one, meanwhile=begin_last
-            )
+            begin_last = partial(recorder.begin_deployable, everyone)
+            everything = train_folds(pool, job, left, list(finished.values()), everyone, keep, train_one, begin_last)
             pool.no_more()
             trained_s = time.perf_counter() - before
             deployable = recorder.record_deployable(everything)

@@ -54,6 +54,22 @@ class ServerRun:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """A fold was begun (epoch 0), an epoch or a fold was finished (``seconds`` is set when the fold is)."""
+
+    fold: str
+    test_number: int
+    epoch: int
+    metrics: dict[str, float]
+    seconds: float | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Of the fold, as `Fold.key`."""
+        return self.fold, self.test_number
+
+
+@dataclass(frozen=True)
 class FoldRecord:
     """All there is to record of a fold; it travels from a training process to the one that records.
 
@@ -85,16 +101,10 @@ class FoldRecord:
     machine: dict[str, str]
     server_run: ServerRun | None = None
 
-
-@dataclass(frozen=True)
-class Progress:
-    """A fold was begun (epoch 0), an epoch or a fold was finished (``seconds`` is set when the fold is)."""
-
-    fold: str
-    test_number: int
-    epoch: int
-    metrics: dict[str, float]
-    seconds: float | None = None
+    def progress(self) -> Progress:
+        """That the fold is finished."""
+        epochs, seconds = int(self.metrics["epochs_trained"]), self.metrics["training_time_s"]
+        return Progress(self.fold.name, self.fold.test_number, epochs, self.metrics, seconds)
 
 
 @dataclass
@@ -131,10 +141,7 @@ def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:
             report(Progress(fold.name, fold.test_number, epoch, metrics))
 
     trained = train_fold(warm.engine, warm.dataset, fold, job.settings, job.class_weight, on_epoch)
-    record = _record(job, warm.dataset, trained, started)
-    metrics = record.metrics
-    report(Progress(fold.name, fold.test_number, int(metrics["epochs_trained"]), metrics, metrics["training_time_s"]))
-    return record
+    return _record(job, warm.dataset, trained, started)
 
 
 def run_deployable(job: TrainingJob, fold: Fold, epochs: int) -> FoldRecord:

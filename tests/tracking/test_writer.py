@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from steps.tracking import writer as writer_module
 from steps.tracking.writer import Writer
 
 
@@ -33,16 +30,31 @@ def test_everything_is_done_once_and_in_order() -> None:
     assert done == list(range(500))
 
 
-def test_what_has_waited_too_long_is_done_though_the_thread_gets_no_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    never = threading.Event()
-    monkeypatch.setattr(writer_module, "give_way", never.wait)  # where the thread begins
+def test_nothing_is_written_while_others_want_the_core_until_it_has_waited_too_long() -> None:
     writer = Writer("test", longest_wait_s=0.2)
+    writer.give_way_while(lambda: True)
     before = time.monotonic()
     first, second = writer.submit(time.monotonic), writer.submit(time.monotonic)
     assert first.result(timeout=10) - before >= 0.2
     assert first.result() <= second.result(timeout=10)
-    never.set()
     writer.close()
+
+
+def test_it_is_written_as_soon_as_nobody_wants_the_core() -> None:
+    wanted = threading.Event()
+    wanted.set()
+    writer = Writer("test", longest_wait_s=100.0)
+    writer.give_way_while(wanted.is_set)
+    before = time.monotonic()
+    write = writer.submit(time.monotonic)
+    time.sleep(0.2)
+    assert not write.done()
+    wanted.clear()
+    assert write.result(timeout=10) - before < 10
+    wanted.set()
+    last = writer.submit(time.monotonic)
+    writer.close()
+    assert last.done(), "whoever closes does not wait"
 
 
 @pytest.mark.usefixtures("starved")
@@ -84,13 +96,3 @@ def test_an_interrupt_while_helping_is_not_swallowed() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         Writer("test", most_waiting=0).submit(interrupt)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities for threads")
-def test_the_thread_gives_way_and_the_process_does_not() -> None:
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    writer = Writer("test")
-    priority = writer.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())).result()
-    writer.close()
-    assert priority > before
-    assert os.getpriority(os.PRIO_PROCESS, 0) == before

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from steps.attribute.baselines import check_method
+from steps.attribute.settings import check_method
 from steps.compute import check_scheduler
 from steps.compute.capacity import worker_count
 from steps.errors import UserError

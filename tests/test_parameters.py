@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from steps.cli import USER_ERROR, door
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, clean_environment
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,27 @@ command()
     working, ending = done.stdout.splitlines()
     assert working == "frozen while it works: 0"
     assert int(ending.removeprefix("left alone: ")) > 10_000
+
+
+def test_a_step_tells_nobody_about_a_study_unless_the_user_wants_it(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from steps.cli import door
+@door("sync")
+def command(parameters):
+    if os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true":
+        from mlflow.telemetry.client import get_telemetry_client
+        sys.exit(0 if get_telemetry_client() is None else "MLflow tells")
+    sys.exit("the user wants it")
+command()
+"""
+    silencers = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "CI", "PYTEST_CURRENT_TEST")
+    environment = {name: value for name, value in clean_environment().items() if name not in silencers}
+    command = [sys.executable, "-c", code, "--cwd", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    environment["MLFLOW_DISABLE_TELEMETRY"] = "false"
+    wanted = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
+    assert wanted.stderr == "the user wants it\n"
 
 
 def test_a_bug_keeps_its_traceback() -> None:

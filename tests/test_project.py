@@ -69,12 +69,15 @@ def test_commands_stand_on_one_line_and_pass_every_parameter_on() -> None:
         assert command == f"python -m steps.{entry_point} " + " ".join(f"--{name} {{{name}}}" for name in names)
 
 
+def module_of(entry_point: str) -> str:
+    return "steps.main" if entry_point == "main" else f"steps.{entry_point}.__main__"
+
+
 @pytest.mark.parametrize("entry_point", sorted(ENTRY_POINTS))
 def test_command_line_has_the_same_defaults(entry_point: str) -> None:
     import importlib
 
-    module = "steps.main" if entry_point == "main" else f"steps.{entry_point}.__main__"
-    command = importlib.import_module(module).main
+    command = importlib.import_module(module_of(entry_point)).main
     defaults = {option.name: option.default for option in command.params}
     assert defaults == {name: PARAMETERS[name].default for name in ENTRY_POINTS[entry_point]}
 
@@ -110,10 +113,17 @@ def test_every_locked_requirement_has_hashes_and_no_index() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["steps.prepare.recording", "steps.study", "steps.evaluate.metrics", "steps.predict.__main__"]
+    "module", ["steps.prepare.recording", "steps.study", "steps.evaluate.metrics", "steps.predict.recording"]
 )
 def test_tensorflow_is_imported_only_where_it_is_needed(module: str) -> None:
     code = f"import {module}, sys; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("entry_point", sorted(ENTRY_POINTS))
+def test_a_door_imports_nothing_that_reads_settings_when_it_is_imported(entry_point: str) -> None:
+    module = module_of(entry_point)
+    code = f"import {module}, sys; sys.exit(', '.join({{'mlflow', 'numpy', 'tensorflow'}} & set(sys.modules)) or 0)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
@@ -142,10 +152,9 @@ def test_predict_borrows_from_a_step_in_named_modules_only_and_no_step_from_pred
             assert "steps.predict" not in path.read_text(), path
 
 
-def test_only_tracking_and_the_doors_import_mlflow() -> None:
+def test_only_tracking_imports_mlflow() -> None:
     for path in sorted((ROOT / "steps").rglob("*.py")):
-        door = path.name == "__main__.py"
-        if door or "tracking" in path.parts:
+        if "tracking" in path.parts:
             continue
         assert not re.search(r"^(from|import) mlflow\b", path.read_text(), re.MULTILINE), path
 

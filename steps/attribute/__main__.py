@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.attribute.baselines import check_method
-from steps.attribute.settings import Settings
+from steps.attribute.settings import Settings, check_method
 from steps.cli import door
 from steps.compute import warm_up
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
+from steps.attribute.settings import BaselineKind, check_method
 from steps.dataset import Dataset, Floats
 from steps.errors import UserError
-
-BaselineKind = Literal["zero", "mean", "control"]
 
 
 def baseline_values(kind: BaselineKind, training: Dataset, controls: Dataset | None = None) -> Floats:
@@ -50,19 +47,6 @@ def baseline_source(kind: BaselineKind, training: Dataset, controls: Dataset | N
     check_method("expected_gradients", kind)
     baseline_values(kind, training, controls)
     return controls.values if kind == "control" and controls is not None else training.values
-
-
-def check_method(method: str, kind: str) -> None:
-    """Refuse a baseline that a method cannot use.
-
-    Raises:
-        UserError: expected gradients from ``zero``.
-    """
-    if method == "expected_gradients" and kind == "zero":
-        raise UserError(
-            "method=expected_gradients draws its baselines from trials and cannot use baseline=zero: "
-            "choose baseline=mean (training trials) or baseline=control, or method=integrated_gradients"
-        )
 
 
 def draw(available: int, count: int, generator: np.random.Generator) -> npt.NDArray[np.intp]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from steps.attribute.baselines import BaselineKind
+from steps.errors import UserError
 
+BaselineKind = Literal["zero", "mean", "control"]
 Method = Literal["integrated_gradients", "expected_gradients"]
 
 
@@ -20,3 +21,16 @@ class Settings:
     baseline_trials: int = 32
     target: Literal[0, 1] = 1
     seed: int = 0
+
+
+def check_method(method: str, kind: str) -> None:
+    """Refuse a baseline that a method cannot use.
+
+    Raises:
+        UserError: expected gradients from ``zero``.
+    """
+    if method == "expected_gradients" and kind == "zero":
+        raise UserError(
+            "method=expected_gradients draws its baselines from trials and cannot use baseline=zero: "
+            "choose baseline=mean (training trials) or baseline=control, or method=integrated_gradients"
+        )

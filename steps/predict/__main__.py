@@ -2,133 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import click
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from mlflow import MlflowClient
-from mlflow.entities import LoggedModelInput
-
 from steps.cli import door
-from steps.predict import attribution, figures, scores, words
-from steps.predict.source import from_dataset, is_uri, read_source
-from steps.predict.unseen import Unseen, fit_to_model
-from steps.tracking import deployed, lineage, record, registry
-from steps.tracking.session import step_run
 
 
 @door("predict")
 def main(parameters: dict[str, Any]) -> None:
     """Score recordings the model has not seen, and say which features moved each probability."""
-    score_source(parameters)
+    from steps.predict.recording import score_and_record
 
-
-def score_source(parameters: Mapping[str, Any]) -> None:
-    """The whole step; nothing but the run itself is recorded unless everything went well.
-
-    Raises:
-        UserError: there is no such model, or the recordings do not fit it.
-    """
-    with step_run("predict", parameters) as run:
-        run_id = run.info.run_id
-        unseen, model = _read(parameters)
-        trained = model.trained
-        threshold = scores.choose_threshold(parameters["threshold"], model.reference.tags.get(registry.THRESHOLD_TAG))
-        baseline = attribution.baseline_values(parameters["baseline"], trained)
-        network = deployed.load_network(model)
-
-        predictions = scores.score(network, unseen, trained, threshold)
-        subjects = scores.by_subject(predictions, threshold)
-        labelled = unseen.labels is not None and not unseen.is_control.all()
-        performance = scores.performance(predictions, threshold, parameters["seed"]) if labelled else {}
-        found = attribution.attribute(network, unseen, baseline, parameters["steps"])
-        importance = attribution.importance(unseen, found, trained)
-        completeness = attribution.completeness(unseen, found)
-
-        uri = model.reference.uri
-        record.log(
-            run_id,
-            tags={
-                "model_uri": uri,
-                "model_dataset_digest": trained.dataset_digest,
-                "dataset_digest": unseen.digest,
-                "threshold": threshold,
-                "subjects_in_training": subjects.loc[subjects["in_training"] == 1, "subject"].nunique(),
-            },
-            metrics=_metrics(predictions, completeness) | scores.performance_metrics(performance),
-        )
-        record.log_dataset_input(unseen, _source_uri(unseen.source), context="predict")
-        if model.reference.model_id:
-            MlflowClient().log_inputs(run_id, models=[LoggedModelInput(model.reference.model_id)])
-        for name, table in {
-            "predictions.csv": predictions,
-            "subjects.csv": subjects,
-            "feature_importance.csv": importance,
-            "attribution_by_feature.csv": attribution.by_feature(unseen, found, trained),
-            "completeness.csv": completeness,
-        }.items():
-            record.log_table(run_id, table, name)
-        _log_parquet(run_id, attribution.attribution_table(unseen, found, trained), "attribution.parquet")
-        if performance:
-            record.log_json(run_id, performance, "summary.json")
-        labels = (trained.labels["0"], trained.labels["1"])
-        drawn = {
-            "probabilities": figures.probabilities(predictions, subjects, labels),
-            "attribution_map": figures.attribution_map(
-                attribution.mean_absolute(unseen, found), trained.features, trained.time, trained.time_unit
-            ),
-        }
-        record.log_figures(run_id, drawn)
-        points = words.lines(uri, unseen, trained, predictions, importance, threshold)
-        warned, measured = words.warnings(predictions, subjects), words.results(performance)
-        record.describe(run_id, words.markdown(points, warned, measured))
-        for line in (*points, *measured):
-            click.echo(line)
-        for line in warned:
-            click.echo(f"warning: {line}", err=True)
-
-
-def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, deployed.Deployed]:
-    """Recordings and model, both checked; without TensorFlow, so that what is wrong is said at once."""
-    source = parameters["source"]
-    recorded = (
-        from_dataset(lineage.load_dataset(source), source)
-        if is_uri(source)
-        else read_source(source, parameters["max_gap"])
-    )
-    model = deployed.fetch(registry.resolve(parameters["model_uri"]))
-    return fit_to_model(recorded, model.trained), model
-
-
-def _metrics(predictions: pd.DataFrame, completeness: pd.DataFrame) -> dict[str, float]:
-    relative = completeness["relative_error"]
-    return {
-        "trials": len(predictions),
-        "subjects": predictions["subject"].nunique(),
-        "positive_decisions": int(predictions["decision"].sum()),
-        "probability_mean": predictions["probability"].mean(),
-        "unusual_trials": int(predictions["unusual"].sum()),
-        "trials_in_training": int(predictions["in_training"].sum()),
-        "completeness_error_max": relative.max(),
-        "completeness_error_median": relative.median(),
-        "trials_above_tolerance": int((~(relative <= attribution.TOLERANCE)).sum()),
-    }
-
-
-def _source_uri(source: str) -> str:
-    return source if is_uri(source) else Path(source).resolve().as_uri()
-
-
-def _log_parquet(run_id: str, table: pa.Table, name: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        pq.write_table(table, path, compression="zstd")
-        MlflowClient().log_artifact(run_id, str(path))
+    score_and_record(parameters)
 
 
 if __name__ == "__main__":

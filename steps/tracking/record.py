@@ -18,7 +18,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
@@ -164,6 +164,11 @@ def log_dataset_input(manifest: Described, uri: str, context: str) -> None:
     # MLflow's column holds 36 characters; the whole digest is in dataset.json and in the run's tag.
     dataset = MetaDataset(_source(uri), name=_dataset_name(manifest.source), digest=manifest.digest[:32])
     mlflow.log_input(dataset, context=context)
+
+
+def log_model_input(run_id: str, model_id: str) -> None:
+    """Log a model as an input of a run."""
+    MlflowClient().log_inputs(run_id, models=[LoggedModelInput(model_id)])
 
 
 def _dataset_name(source: str) -> str:

@@ -86,6 +86,21 @@ def find(run_id: str, experiment_id: str) -> Run:
     return run
 
 
+def get(run_id: str) -> Run:
+    """A run of this store.
+
+    Raises:
+        MlflowException: there is none.
+    """
+    return MlflowClient().get_run(run_id)
+
+
+def split_of(fold: Run) -> dict[str, list[str]]:
+    """Who trained, validated and was tested, as a fold recorded it."""
+    split: dict[str, list[str]] = mlflow.artifacts.load_dict(f"runs:/{fold.info.run_id}/split.json")
+    return split
+
+
 def parameters_of(run: Run) -> dict[str, Value]:
     """The parameters of a run, typed, as this project recorded them; never those that MLflow quoted for the shell.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -183,12 +183,13 @@ class FoldRecorder:
             ) from error
 
     def lay_out_deployable(self, training: Callable[[], Mapping[str, Any]]) -> None:
-        """Lay out the model for new people, all but its network, while it is not trained yet.
+        """Begin to lay out the model for new people, all but its network; returns at once.
 
         Args:
             training: what it is trained on, as `steps.train.deployable.training_summary` says.
         """
-        self._deployable = self._tracker.submit(lambda: self._stack.enter_context(DeployableModel(training())))
+        thread = self._stack.enter_context(ThreadPoolExecutor(1, "lay out"))
+        self._deployable = thread.submit(lambda: self._stack.enter_context(DeployableModel(training())))
 
     def begin_deployable(self, fold: Fold) -> None:
         """While the model for new people is trained: write what is waiting, and what is known of its run.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steps.attribute.baselines import baseline_source, check_method, draw
+from steps.attribute.baselines import baseline_source, draw
 from steps.attribute.expected_gradients import expected_gradients, integrate_expected
 from steps.attribute.integrated_gradients import integrated_gradients
+from steps.attribute.settings import check_method
 from steps.dataset import Floats
 from steps.errors import UserError
 from tests.attribute.conftest import NetworkMaker, make_dataset

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
-from steps.compare.__main__ import main, parse_runs
+from steps.compare.__main__ import main
 from steps.compare.match import Method
+from steps.compare.recording import parse_runs
 from steps.errors import UserError
 from steps.tracking import record
 from steps.tracking.session import step_run

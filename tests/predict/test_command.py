@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from steps.dataset import Dataset
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
-from steps.predict.__main__ import score_source
+from steps.predict.recording import score_and_record
 from steps.tracking import registry
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
@@ -41,7 +41,7 @@ def predicted(source: str, **parameters: Any) -> Run:
     """Run the step with defaults and return its newest run."""
     given = {name: PARAMETERS[name].default for name in ENTRY_POINTS["predict"]} | {"source": source} | parameters
     try:
-        score_source(given)
+        score_and_record(given)
     finally:
         (run,) = MlflowClient().search_runs(
             ["1"], "tags.entry_point = 'predict'", order_by=["attributes.start_time DESC"], max_results=1

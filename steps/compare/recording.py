@@ -50,9 +50,8 @@ def compare_and_record(parameters: Mapping[str, Any]) -> None:
             },
             metrics=flat_metrics(document),
         )
-        record.log_json(run_id, document, "comparison.json")
-        record.log_table(run_id, comparison_table(document), "comparison.csv")
-        record.log_figures(run_id, {"differences": differences(document, first.results, second.results)})
+        record.log_files(run, {"comparison.json": document, "comparison.csv": comparison_table(document)})
+        record.log_figures(run, {"differences": differences(document, first.results, second.results)})
         record.describe(run_id, description(document))
         click.echo(answer(document))
         for line in (*sentences_of_tests(document), *warnings(document)):

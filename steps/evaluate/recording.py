@@ -90,10 +90,14 @@ def evaluate_and_record(
             },
         )
         tables = _tables(results, in_fold, outcome, compared, dataset, seed)
-        for name, table in tables.items():
-            record.log_table(run_id, table, f"{name}.csv")
-        record.log_json(run_id, outcome, "summary.json")
-        record.log_files(run_id, {"export.parquet": export.as_parquet(tables["export"])})
+        record.log_files(
+            run,
+            {
+                **{f"{name}.csv": table for name, table in tables.items()},
+                "summary.json": outcome,
+                "export.parquet": export.as_parquet(tables["export"]),
+            },
+        )
         export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
         for level in ("pooled", "subject"):
             click.echo(_in_words(level, outcome))

@@ -55,18 +55,18 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
         record.log_dataset_input(unseen, _source_uri(unseen.source), context="predict")
         if model.reference.model_id:
             record.log_model_input(run_id, model.reference.model_id)
-        for name, table in {
-            "predictions.csv": predictions,
-            "subjects.csv": subjects,
-            "feature_importance.csv": importance,
-            "attribution_by_feature.csv": attribution.by_feature(unseen, found, trained),
-            "completeness.csv": completeness,
-        }.items():
-            record.log_table(run_id, table, name)
-        attributions = _as_parquet(attribution.attribution_table(unseen, found, trained))
-        record.log_files(run_id, {"attribution.parquet": attributions})
-        if performance:
-            record.log_json(run_id, performance, "summary.json")
+        record.log_files(
+            run,
+            {
+                "predictions.csv": predictions,
+                "subjects.csv": subjects,
+                "feature_importance.csv": importance,
+                "attribution_by_feature.csv": attribution.by_feature(unseen, found, trained),
+                "completeness.csv": completeness,
+                "attribution.parquet": _as_parquet(attribution.attribution_table(unseen, found, trained)),
+                **({"summary.json": performance} if performance else {}),
+            },
+        )
         labels = (trained.labels["0"], trained.labels["1"])
         drawn = {
             "probabilities": figures.probabilities(predictions, subjects, labels),

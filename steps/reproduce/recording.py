@@ -248,8 +248,7 @@ def _log(run: Run, result: Reproduction) -> None:
     )
     if math.isfinite(result.largest_difference):
         record.log(run_id, metrics={"largest_difference": result.largest_difference})
-    record.log_json(run_id, result.as_json(), "reproduction.json")
-    record.log_table(run_id, result.table(), "reproduction.csv")
+    record.log_files(run, {"reproduction.json": result.as_json(), "reproduction.csv": result.table()})
     record.describe(run_id, result.markdown())
 
 

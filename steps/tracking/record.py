@@ -20,6 +20,7 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
@@ -89,32 +90,33 @@ def update_metrics(run: Run, metrics: Mapping[str, float]) -> None:
     log(run.info.run_id, metrics=changed, model_id=models[0].model_id if len(models) == 1 else None)
 
 
-def log_table(run_id: str, frame: pd.DataFrame, name: str, *, index: bool = False) -> None:
-    """Log a table as CSV."""
-    MlflowClient().log_text(run_id, frame.to_csv(index=index, lineterminator="\n"), name)
-
-
-def log_json(run_id: str, content: Mapping[str, Any], name: str) -> None:
-    """Log strict JSON: not-a-number is refused."""
-    MlflowClient().log_text(run_id, json.dumps(content, indent=2, allow_nan=False) + "\n", name)
-
-
-def log_figures(run_id: str, figures: Mapping[str, Figure]) -> None:
+def log_figures(run: Run | str, figures: Mapping[str, Figure]) -> None:
     """Log every figure as ``<name>.png`` and ``<name>.svg``."""
     from steps.drawing import as_png_and_svg  # matplotlib takes long to import, and few steps draw
 
     files: dict[str, bytes] = {}
     for name, figure in figures.items():
         files[f"{name}.png"], files[f"{name}.svg"] = as_png_and_svg(figure)
-    log_files(run_id, files)
+    log_files(run, files)
 
 
-def log_files(run_id: str, files: Mapping[str, bytes]) -> None:
-    """Log files by name in one go."""
+def log_files(run: Run | str, files: Mapping[str, bytes | pd.DataFrame | Mapping[str, Any]]) -> None:
+    """Log files in one go.
+
+    Args:
+        run: the run, or its ID.
+        files: content by name; a table becomes CSV without its index, a mapping strict JSON.
+
+    Raises:
+        ValueError: a mapping holds a number that is none; nothing is logged.
+    """
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
-        log_folder(run_id, Path(folder))
+            (Path(folder) / name).write_bytes(_as_bytes(content))
+        if isinstance(run, str):
+            log_folder(run, Path(folder))
+        else:  # its place for files is known
+            get_artifact_repository(run.info.artifact_uri).log_artifacts(folder)
 
 
 def log_folder(run_id: str, folder: Path, artifact_path: str | None = None) -> None:
@@ -190,6 +192,14 @@ def _source(uri: str) -> Any:
             return mlflow.data.dataset_source_registry.resolve_dataset_source(uri)
         except MlflowException:  # MLflow has no source type for artifacts that its server hands out
             return CodeDatasetSource({"dataset_uri": uri})
+
+
+def _as_bytes(content: bytes | pd.DataFrame | Mapping[str, Any]) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, Mapping):
+        return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+    return bytes(content.to_csv(index=False, lineterminator="\n").encode())
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

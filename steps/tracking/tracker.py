@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import keras
 
 LogLevel = Literal["epoch", "run", "experiment"]
+Artifacts = str | Path | Mapping[str, str] | Callable[[], Mapping[str, str]]
 History = pd.DataFrame | Mapping[str, Sequence[float]]
 
 
@@ -127,16 +128,17 @@ class TrackedRun:
     ) -> None:
         """`log_parameters`, `log_evaluation_metrics` (needed) and `log_training_metrics` in one call of the store.
 
-        All time stamps are those of the fit, so that logging it again, in another store, makes the same points.
+        All time stamps are those of the fit, so that logging it again, in another store, makes the same points. What is
+        given is looked at when it is written, so it must not change.
         """
-        level, metrics = self._tracker.log_level, dict(results)
-        params = {} if level == "experiment" else dict(parameters)
-        points = _points(_curves(history, timestamps_ms)) if level == "epoch" else []
-        self._submit(
-            lambda run: record.log(
-                run, params=params, metrics=metrics, points=points, model_id=self._model_id, at_ms=ended_ms
-            )
-        )
+        level = self._tracker.log_level
+
+        def write(run: Run) -> None:
+            params = {} if level == "experiment" else parameters
+            points = _points(_curves(history, timestamps_ms)) if level == "epoch" else []
+            record.log(run, params=params, metrics=results, points=points, model_id=self._model_id, at_ms=ended_ms)
+
+        self._submit(write)
 
     def log_model(
         self,
@@ -169,9 +171,11 @@ class TrackedRun:
 
         self._submit(write)
 
-    def log_artifacts(self, artifacts: str | Path | Mapping[str, str], artifact_path: str | None = None) -> None:
-        """Log a file, a folder, or texts by file name."""
-        if isinstance(artifacts, Mapping):
+    def log_artifacts(self, artifacts: Artifacts, artifact_path: str | None = None) -> None:
+        """Log a file, a folder, or texts by file name; a function makes the texts when they are written."""
+        if callable(artifacts):
+            self._submit(lambda run: _log_texts(run, artifacts(), artifact_path))
+        elif isinstance(artifacts, Mapping):
             texts = dict(artifacts)
             self._submit(lambda run: _log_texts(run, texts, artifact_path))
         elif Path(artifacts).is_dir():
@@ -301,7 +305,7 @@ class MLflowTracker:
         """`TrackedRun.log_model` of the run begun last."""
         self._current().log_model(model, shape)
 
-    def log_artifacts(self, artifacts: str | Path | Mapping[str, str], artifact_path: str | None = None) -> None:
+    def log_artifacts(self, artifacts: Artifacts, artifact_path: str | None = None) -> None:
         """`TrackedRun.log_artifacts` of the run begun last."""
         self._current().log_artifacts(artifacts, artifact_path)
 

@@ -131,7 +131,7 @@ class FoldRecorder:
         run.log_model(found.network, found.shape, tags={push.MODEL_ID: there.model_id} if there else {})
         self._log_fit(run, found)
         self._log_datasets(run, found.fold)
-        run.log_artifacts({**_split_file(found.fold), **_fit_files(found)})
+        run.log_artifacts(lambda: {**_split_file(found.fold), **_fit_files(found)})
         return run
 
     def end(self, found: FoldRecord) -> None:
@@ -218,7 +218,7 @@ class FoldRecorder:
         if found.machine != machine_tags():
             run.log_tags(found.machine)
         self._log_fit(run, found)
-        run.log_artifacts(_fit_files(found))
+        run.log_artifacts(lambda: _fit_files(found))
         self.flush()
         uri = self._deployable.result().log(run.run, found.network)
         run.end_run(end_time_ms=found.ended_ms)

@@ -125,8 +125,7 @@ def train(parameters: Mapping[str, Any]) -> None:
             "recording_wait_s": time.perf_counter() - before - trained_s,
             "total_wall_s": time.perf_counter() - started,
         }
-        record.log_json(run.info.run_id, runtime, "runtime.json")
-        record.log_table(run.info.run_id, times, "runtime.csv")
+        record.log_files(run, {"runtime.json": runtime, "runtime.csv": times})
         record.log(run.info.run_id, tags=deployable, metrics=runtime)
         export_tables(parameters["output_dir"], run, {"runtime": times})
         click.echo(

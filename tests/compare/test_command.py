@@ -44,9 +44,9 @@ def put(method: Method, *, digest: str = "d", baseline: Method | None = None, ev
     if evaluated:
         with step_run("evaluate", {}) as run:
             record.log(run.info.run_id, tags={"train_run_id": train.info.run_id})
-            record.log_table(run.info.run_id, method.results, "results.csv")
+            record.log_files(run.info.run_id, {"results.csv": method.results})
             if baseline:
-                record.log_table(run.info.run_id, baseline.results.assign(method="logistic"), "baselines.csv")
+                record.log_files(run.info.run_id, {"baselines.csv": baseline.results.assign(method="logistic")})
     return str(train.info.run_id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
@@ -39,9 +40,21 @@ def test_updating_metrics_twice_doubles_nothing(store: Path) -> None:
     assert [point.value for point in client.get_metric_history(run.info.run_id, "test_auc")] == [0.25, 0.75]
 
 
-def test_json_refuses_what_is_not_a_number(store: Path) -> None:
+def test_files_are_logged_by_what_they_hold(store: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"subject": ["007", "NA"], "p": [0.1, 1.0]})
+    with step_run("evaluate", {}) as run:
+        record.log_files(run, {"raw": b"\x00", "table.csv": table, "summary.json": {"auc": 0.5}})
+        record.log_files(run.info.run_id, {"table.csv": table.head(1)})  # the place is looked up
+    folder = Path(MlflowClient().download_artifacts(run.info.run_id, ".", str(tmp_path)))
+    assert (folder / "raw").read_bytes() == b"\x00"
+    assert (folder / "table.csv").read_bytes() == b"subject,p\n007,0.1\n"
+    assert (folder / "summary.json").read_bytes() == b'{\n  "auc": 0.5\n}\n'
+
+
+def test_json_refuses_what_is_not_a_number_and_nothing_is_logged(store: Path) -> None:
     with step_run("evaluate", {}) as run, pytest.raises(ValueError, match="JSON compliant"):
-        record.log_json(run.info.run_id, {"auc": float("nan")}, "summary.json")
+        record.log_files(run, {"results.csv": pd.DataFrame({"p": [1]}), "summary.json": {"auc": float("nan")}})
+    assert [file.path for file in MlflowClient().list_artifacts(run.info.run_id)] == ["packages.json"]
 
 
 def test_dataset_is_logged_as_an_input(store: Path, small_study: Dataset) -> None:

@@ -117,11 +117,11 @@ def test_evidence_is_everything_but_models_figures_and_the_environment(store: Pa
     with step_run("train", {}) as run:
         run_id = run.info.run_id
         history = pd.DataFrame({"loss": [0.7, 0.1 + 0.2]}, index=pd.Index([1, 2], name="epoch"))
-        record.log_table(run_id, history, "history.csv", index=True)
+        record.log_files(run_id, {"history.csv": history.to_csv().encode()})
         record.log(run_id, points=[Metric("loss", v, 0, e) for e, v in history["loss"].items()])
-        record.log_table(run_id, pd.DataFrame({"subject": ["007", "NA"], "p": [0.1, 1.0]}), "results.csv")
-        record.log_json(run_id, {"a": 1}, "summary.json")
-        record.log_json(run_id, {"wall_s": 1}, "runtime.json")
+        record.log_files(run_id, {"results.csv": pd.DataFrame({"subject": ["007", "NA"], "p": [0.1, 1.0]})})
+        record.log_files(run_id, {"summary.json": {"a": 1}})
+        record.log_files(run_id, {"runtime.json": {"wall_s": 1}})
         record.log(run_id, metrics={"auc": 0.9}, tags={"dataset_digest": "abc"})
         MlflowClient().log_text(run_id, "x", "folder/other.csv")
     found = recorded.evidence(mlflow.get_run(run_id))

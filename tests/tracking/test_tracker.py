@@ -43,6 +43,7 @@ def test_a_run_holds_what_it_was_given(store: Path, tmp_path: Path) -> None:
         tracker.log_training_metrics(HISTORY)
         tracker.log_evaluation_metrics({"test_auc": 0.75}, inference_time=0.5)
         tracker.log_artifacts({"split.json": "{}"})
+        tracker.log_artifacts(lambda: {"late.txt": "made when it is written"})
         tracker.log_artifacts(tmp_path / "more", "folder")
         tracker.log_artifacts(tmp_path / "more" / "a.txt")
         tracker.end_run()
@@ -53,7 +54,12 @@ def test_a_run_holds_what_it_was_given(store: Path, tmp_path: Path) -> None:
     assert found.data.params == {"epochs": "2"}
     assert found.data.metrics == {"loss": 0.6, "accuracy": 0.75, "test_auc": 0.75, "inference_ms_per_trial": 0.5}
     assert history_of(run.run_id, "loss") == [(1, 0.7), (2, 0.6)]
-    assert {item.path for item in MlflowClient().list_artifacts(run.run_id)} == {"split.json", "folder", "a.txt"}
+    assert {item.path for item in MlflowClient().list_artifacts(run.run_id)} == {
+        "split.json",
+        "late.txt",
+        "folder",
+        "a.txt",
+    }
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,16 @@ class Cluster:
         with Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=60)
 
+    def wait_until_paused(self) -> None:
+        """Until no worker takes work any more."""
+        from distributed import Client
+
+        deadline = time.monotonic() + 60
+        with Client(self.address, set_as_default=False) as client:
+            while client.sync(client.scheduler.ncores_running):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
 
 @contextmanager
 def cluster(folder: Path, workers: int = 0, protocol: str = "tcp") -> Iterator[Cluster]:

@@ -7,7 +7,7 @@ import pickle
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -33,6 +33,7 @@ _AHEAD = 1000
 # Workers of Slurm and Kubernetes wait in queues. DASK_FEAR__WAIT_FOR_WORKERS=2h in the environment changes it.
 _WAIT = "fear.wait-for-workers"
 _WAIT_DEFAULT = "10 minutes"
+_NOBODY = "has no workers; waiting for some"
 
 
 class ClusterPool(Pool):
@@ -42,8 +43,8 @@ class ClusterPool(Pool):
         self._client, self._address, self._most, self._code = client, address, most, code
         self._name = uuid.uuid4().hex
         self._patience_s = parse_timedelta(dask.config.get(_WAIT, _WAIT_DEFAULT))
-        self._alone_since: float | None = None
-        self._looked = 0.0
+        self._stuck_since: float | None = None
+        self._heard = self._looked = 0.0
         self.handed_out: set[_RemoteTask[Any]] = set()
         self.workers = 0
         self.look()
@@ -65,26 +66,37 @@ class ClusterPool(Pool):
         return task
 
     def look(self) -> None:
-        """See whether the cluster can still do anything; say so while it has no workers.
+        """See whether the cluster can still do anything; say so while no worker takes work.
 
         Raises:
-            UserError: the scheduler does not answer, or there have been no workers for too long.
+            UserError: the scheduler does not answer, or nothing has been done for too long.
         """
-        self._looked = time.monotonic()
-        if workers := self._count():
-            self.workers, self._alone_since = workers, None
+        now = self._looked = time.monotonic()
+        if workers := self._count(self._client.scheduler.ncores_running):
+            self.workers, self._stuck_since = workers, None
             return
-        if self._alone_since is None:
-            self._alone_since = time.monotonic()
-            click.echo(
-                f"the cluster at {self._address} has no workers; waiting for some, {self._patience_s:g} s at most",
-                err=True,
-            )
-        if time.monotonic() - self._alone_since > self._patience_s:
+        # Dask gives nothing to a worker whose memory is nearly full; what it has begun it finishes.
+        full = self._count(self._client.scheduler.ncores)
+        wait = f"{self._patience_s:g} s"
+        if self._stuck_since is None:
+            self._stuck_since = now
+            what = f"takes no work: its workers' memory ({full}) is nearly full; waiting" if full else _NOBODY
+            click.echo(f"the cluster at {self._address} {what}, {wait} at most", err=True)
+        if now - max(self._stuck_since, self._heard) <= self._patience_s:
+            return
+        if full:
             raise UserError(
-                f"the cluster at {self._address} has had no workers for {self._patience_s:g} s, expected at least one: "
-                f"start some with: dask worker {self._address}"
+                f"the workers ({full}) of the cluster at {self._address} have taken no work for {wait}, as their memory "
+                f"is nearly full: start them with more: dask worker {self._address} --memory-limit 2GiB"
             )
+        raise UserError(
+            f"the cluster at {self._address} has had no workers for {wait}, expected at least one: start some with: "
+            f"dask worker {self._address}"
+        )
+
+    def hear(self) -> None:
+        """Note that a worker is at work."""
+        self._heard = time.monotonic()
 
     def lost(self, why: str) -> UserError:
         """What to raise when the cluster is gone."""
@@ -93,9 +105,9 @@ class ClusterPool(Pool):
             "again to go on"
         )
 
-    def _count(self) -> int:
+    def _count(self, threads_of_workers: Callable[[], Awaitable[dict[str, int]]]) -> int:
         try:
-            threads = self._client.sync(self._client.scheduler.ncores, callback_timeout=_ANSWER_S)
+            threads = self._client.sync(threads_of_workers, callback_timeout=_ANSWER_S)
         except (OSError, TimeoutError, ClosedClientError) as error:
             raise self.lost("its scheduler does not answer") from error
         return len(threads)
@@ -160,7 +172,7 @@ def cluster_pool(address: str, most: int | None, on_event: OnEvent | None) -> It
         code, upload = shipping.packed()
         client.register_plugin(upload, name=code)
         pool = ClusterPool(client, address, most, code)
-        with _listening(client, pool.name, on_event):
+        with _listening(client, pool, on_event):
             try:
                 yield pool
             except BaseException:
@@ -195,7 +207,7 @@ def _check_interpreters(client: Client) -> None:
 
 
 @contextmanager
-def _listening(client: Client, pool: str, on_event: OnEvent | None) -> Iterator[None]:
+def _listening(client: Client, pool: ClusterPool, on_event: OnEvent | None) -> Iterator[None]:
     if on_event is None:
         yield
         return
@@ -206,7 +218,8 @@ def _listening(client: Client, pool: str, on_event: OnEvent | None) -> Iterator[
             listener(pickle.loads(event))  # noqa: S301 - from the cluster, who may run anything
 
     def sort(event: tuple[float, dict[str, Any]]) -> None:
-        if event[1]["pool"] == pool:
+        if event[1]["pool"] == pool.name:
+            pool.hear()
             events.put(event[1]["event"])
 
     thread = Thread(target=listen, args=(on_event,), daemon=True)

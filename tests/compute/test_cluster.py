@@ -182,6 +182,42 @@ def test_a_cluster_without_workers_is_waited_for_but_not_for_ever(
         assert "waiting for some, 600 s at most" in capsys.readouterr().err
 
 
+def test_workers_whose_memory_is_full_are_waited_for_but_not_for_ever(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Dask pauses a worker at 80% of its limit; any process takes more than a ten-thousandth.
+    low = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": "false" for name in ("TARGET", "SPILL", "TERMINATE")}
+    with cluster(tmp_path) as made:
+        made.add_worker("--no-nanny", "--nthreads", "1", DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE="0.0001", **low)
+        made.wait_for_workers(1)
+        made.wait_until_paused()
+
+        def run() -> dict[int, int]:
+            with open_pool(made.address, "auto", jobs=1) as pool:
+                return dict(pool.each(partial(work.times, JOB), [2]))
+
+        with (
+            dask.config.set({"fear.wait-for-workers": "1s"}),
+            pytest.raises(UserError, match=r"^the workers \(1\) of .* --memory-limit 2GiB$"),
+        ):
+            run()
+        waiting = f"the cluster at {made.address} takes no work: its workers' memory (1) is nearly full; waiting, "
+        assert f"{waiting}1 s at most" in capsys.readouterr().err
+        threading.Timer(1, made.add_worker).start()
+        assert run() == {2: 10}
+
+
+def test_what_a_worker_has_begun_it_finishes_though_its_memory_is_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cluster(tmp_path) as made, dask.config.set({"fear.wait-for-workers": "1s"}):
+        made.add_worker("--no-nanny", "--nthreads", "1", DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE="false")
+        made.wait_for_workers(1)
+        with open_pool(made.address, "auto", jobs=1, on_event=lambda _event: None) as pool:
+            assert list(pool.each(work.report_while_paused, [6])) == [(6, 6)]
+    assert "takes no work" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_tls_keeps_everybody_else_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     credentials = Security.temporary()

@@ -76,6 +76,19 @@ def report_for_ever(file: Path) -> None:
         time.sleep(0.05)
 
 
+def report_while_paused(seconds: int) -> int:
+    """Go on for a while on a worker of a cluster that is given no more work, as when its memory is nearly full."""
+    from distributed import get_worker
+    from distributed.core import Status
+
+    worker = get_worker()
+    worker.loop.add_callback(setattr, worker, "status", Status.paused)
+    for _ in range(10 * seconds):
+        report("still here")
+        time.sleep(0.1)
+    return seconds
+
+
 def process_and_times(_number: int) -> tuple[int, float, float]:
     """Which process, from when to when."""
     begun = time.monotonic()

@@ -86,8 +86,8 @@ class ClusterPool(Pool):
             return
         if full:
             raise UserError(
-                f"the workers ({full}) of the cluster at {self._address} have taken no work for {wait}, as their memory "
-                f"is nearly full: start them with more: dask worker {self._address} --memory-limit 2GiB"
+                f"the workers ({full}) of the cluster at {self._address} have taken no work for {wait}, as their "
+                f"memory is nearly full: start them with more: dask worker {self._address} --memory-limit 2GiB"
             )
         raise UserError(
             f"the cluster at {self._address} has had no workers for {wait}, expected at least one: start some with: "

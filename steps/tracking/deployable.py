@@ -1,8 +1,11 @@
-"""The model for new people, as MLflow serves it."""
+"""The model for new people, as MLflow serves it.
+
+What is written is what ``mlflow.pyfunc.save_model`` writes, which looks through everything that is installed (a quarter
+of a second) and names this machine's folders; a test compares.
+"""
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import tempfile
 from collections.abc import Mapping
@@ -15,14 +18,16 @@ from mlflow.entities import Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
-from steps.tracking.keras_model import log_saved, model_requirements, size_of
+from steps.tracking.keras_model import MODEL, PACKAGES, environment_files, log_saved, size_of
+
+_LOADER = "mlflow.pyfunc.loaders.code_model"
+_SCORER = "scorer.py"
+_EXAMPLE, _REQUEST = "input_example.json", "serving_input_example.json"
+_ARTIFACTS = {"network": "artifacts/network.keras", "training": "artifacts/training.json"}
 
 
 class DeployableModel:
-    """All of the model but its network, so that little is left to do once that is trained.
-
-    MLflow needs a quarter of a second for the first model of a process: it looks through everything that is installed.
-    """
+    """All of the model but its network, so that little is left to do once that is trained."""
 
     def __init__(self, training: Mapping[str, Any]) -> None:
         """Write it to a folder of its own.
@@ -32,20 +37,18 @@ class DeployableModel:
         """
         # The average trial: it also becomes the example request of `mlflow models serve`.
         example = np.asarray(training["mean"], dtype=np.float32)[np.newaxis]
+        self._signature = _signature(example.shape[1:])
         self._scratch = tempfile.TemporaryDirectory()
-        network, summary = (Path(self._scratch.name) / name for name in ("network.keras", "training.json"))
-        network.touch()
-        summary.write_text(json.dumps(training), encoding="utf-8")
-        self._folder, self._description = Path(self._scratch.name) / "model", Model()
-        mlflow.pyfunc.save_model(
-            self._folder,
-            python_model=str(Path(__file__).with_name("scorer.py")),
-            artifacts={"network": str(network), "training": str(summary)},
-            signature=_signature(example.shape[1:]),
-            input_example=example,
-            pip_requirements=[*model_requirements(), f"pandas=={importlib.metadata.version('pandas')}"],
-            mlflow_model=self._description,
-        )
+        self._folder = Path(self._scratch.name) / MODEL
+        for name, text in {
+            _SCORER: Path(__file__).with_name(_SCORER).read_text(encoding="utf-8"),
+            _ARTIFACTS["training"]: json.dumps(training),
+            _EXAMPLE: json.dumps(example.tolist()),
+            _REQUEST: json.dumps({"inputs": example.tolist()}),
+            **environment_files(*PACKAGES, "pandas"),
+        }.items():
+            (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self._folder / name).write_text(text, encoding="utf-8")
 
     def log(self, run: Run, network: bytes) -> str:
         """Log the model to the run that made it, once, and return its URI.
@@ -57,13 +60,29 @@ class DeployableModel:
 
         def save(folder: Path, description: Model) -> None:
             self._folder.rename(folder)
-            (folder / "artifacts" / "network.keras").write_bytes(network)
-            for name in ("artifact_path", "run_id", "model_id", "utc_time_created"):
-                setattr(self._description, name, getattr(description, name))
-            self._description.model_size_bytes = size_of(folder)
-            self._description.save(str(folder / "MLmodel"))
+            (folder / _ARTIFACTS["network"]).write_bytes(network)
+            self._describe(description)
+            description.model_size_bytes = size_of(folder)
+            description.save(str(folder / "MLmodel"))
 
         return f"models:/{log_saved(run, {}, save)}"
+
+    def _describe(self, description: Model) -> None:
+        description.signature = self._signature
+        description.saved_input_example_info = {
+            "artifact_path": _EXAMPLE,
+            "serving_input_path": _REQUEST,
+            "type": "ndarray",
+        }
+        mlflow.pyfunc.add_to_model(
+            description,
+            loader_module=_LOADER,
+            conda_env="conda.yaml",
+            python_env="python_env.yaml",
+            streamable=False,
+            model_code_path=_SCORER,
+            artifacts={name: {"path": path, "uri": path} for name, path in _ARTIFACTS.items()},
+        )
 
     def close(self) -> None:
         """Remove what is left in this machine's temporary folder."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import keras
 
 MODEL = "model"
+# What loading a network needs.
+PACKAGES = ("mlflow", "tensorflow", "keras", "numpy")
 _KERAS_MODULE = "tensorflow.keras"
 
 
@@ -108,7 +110,7 @@ def write_model(folder: Path, network: bytes, shape: tuple[int, int], descriptio
         python_env="python_env.yaml",
         data="data",
     )
-    for name, text in _environment().items():
+    for name, text in environment_files(*PACKAGES).items():
         (folder / name).write_text(text, encoding="utf-8")
     description.model_size_bytes = size_of(folder)
     description.save(str(folder / "MLmodel"))
@@ -120,9 +122,9 @@ def size_of(folder: Path) -> int:
 
 
 @cache
-def _environment() -> dict[str, str]:
-    """The files that say what to load the model with, the same for every model of a process."""
-    requirements, pip = model_requirements(), f"pip=={importlib.metadata.version('pip')}"
+def environment_files(*packages: str) -> dict[str, str]:
+    """The files that say what to load a model with: these packages, at the versions it was made with."""
+    requirements, pip = model_requirements(*packages), f"pip=={importlib.metadata.version('pip')}"
     python = platform.python_version()
     conda = {
         "name": "mlflow-env",
@@ -145,9 +147,9 @@ def as_bytes(model: keras.Model) -> bytes:
         return path.read_bytes()
 
 
-def model_requirements() -> list[str]:
-    """What loading a model needs, at the versions it was made with."""
-    packages = ("mlflow", "tensorflow", "keras", "numpy")
+def model_requirements(*packages: str) -> list[str]:
+    """Requirements of these packages, `PACKAGES` by default, at the versions that are installed."""
+    packages = packages or PACKAGES
     return [f"{name}=={importlib.metadata.version(name)}" for name in packages]
 
 

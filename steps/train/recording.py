@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -91,7 +90,7 @@ class FoldRecorder:
             spooled=spooled,
         )
         self._stack = ExitStack()
-        self._deployable: Future[DeployableModel] | None = None
+        self._deployable: DeployableModel | None = None
         self._warnings: set[str] = set()
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, int], TrackedRun] = {}
@@ -182,20 +181,12 @@ class FoldRecorder:
                 "with them"
             ) from error
 
-    def lay_out_deployable(self, training: Callable[[], Mapping[str, Any]]) -> None:
-        """Begin to lay out the model for new people, all but its network; returns at once.
-
-        Args:
-            training: what it is trained on, as `steps.train.deployable.training_summary` says.
-        """
-        thread = self._stack.enter_context(ThreadPoolExecutor(1, "lay out"))
-        self._deployable = thread.submit(lambda: self._stack.enter_context(DeployableModel(training())))
-
-    def begin_deployable(self, fold: Fold) -> None:
-        """While the model for new people is trained: write what is waiting, and what is known of its run.
+    def begin_deployable(self, fold: Fold, training: Mapping[str, Any]) -> None:
+        """While the model for new people is trained: write what is waiting, and what is known of it.
 
         Args:
             fold: everybody.
+            training: what it is trained on, as `steps.train.deployable.training_summary` says.
 
         Raises:
             Exception: as `flush`.
@@ -203,24 +194,25 @@ class FoldRecorder:
         run = self._deployable_run(fold)
         self._log_datasets(run, fold)
         run.log_artifacts(_split_file(fold))
+        self._deployable = self._stack.enter_context(DeployableModel(training))
         self.flush()
 
     def record_deployable(self, found: FoldRecord) -> dict[str, str]:
-        """Record the model fitted on everybody, laid out before, after all else; returns tags that lead to it.
+        """Record the model fitted on everybody, begun before, after all else; returns tags that lead to it.
 
         Raises:
-            RuntimeError: it was not laid out.
+            RuntimeError: it was not begun.
             Exception: as `flush`.
         """
         if self._deployable is None:
-            raise RuntimeError("the model for new people was not laid out: call lay_out_deployable first")
+            raise RuntimeError("the model for new people was not begun: call begin_deployable first")
         run = self._deployable_run(found.fold)
         if found.machine != machine_tags():
             run.log_tags(found.machine)
         self._log_fit(run, found)
         run.log_artifacts(lambda: _fit_files(found))
         self.flush()
-        uri = self._deployable.result().log(run.run, found.network)
+        uri = self._deployable.log(run.run, found.network)
         run.end_run(end_time_ms=found.ended_ms)
         self.flush()
         return {"deployable_run_id": run.run_id, "deployable_model_uri": uri}

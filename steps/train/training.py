@@ -88,7 +88,6 @@ def train(parameters: Mapping[str, Any]) -> None:
         recorder.flush()  # or it raises, and what was kept is kept
         for journal in map(Journal, taken.folders):
             journal.clear()
-        recorder.lay_out_deployable(partial(training_summary, dataset, everyone))
         server = OnServer.of(training, place) if isinstance(place, DatasetArtifact) else None
         # Where workers record, the run of a fold is theirs.
         begin, train_one = (_leave_it, partial(run_and_record_fold, job, server)) if server else (recorder.begin, None)
@@ -109,7 +108,9 @@ def train(parameters: Mapping[str, Any]) -> None:
                 recorder.record(found)
                 shown.on_record(found)
 
-            begin_last = partial(recorder.begin_deployable, everyone)
+            def begin_last() -> None:
+                recorder.begin_deployable(everyone, training_summary(dataset, everyone))
+
             everything = train_folds(pool, job, left, list(finished.values()), everyone, keep, train_one, begin_last)
             pool.no_more()
             trained_s = time.perf_counter() - before

@@ -12,10 +12,11 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+import yaml
 
 from steps.dataset import Dataset
 from steps.errors import UserError
-from steps.tracking import deployed, registry
+from steps.tracking import deployable, deployed, keras_model, registry
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.registry import ModelReference
 from steps.tracking.session import step_run
@@ -47,6 +48,49 @@ def archive(network: Any, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def logged(store: Path, network: Any, summary: dict[str, Any]) -> ModelReference:
     with step_run("train", {}) as run:
         return registry.resolve(log_deployable_model(run, as_bytes(network), summary))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
+def test_a_model_for_new_people_is_written_as_mlflow_writes_it(
+    logged: ModelReference, summary: dict[str, Any], tmp_path: Path
+) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    mlflow.artifacts.download_artifacts(logged.uri, dst_path=str(ours))
+    network, training = tmp_path / "network.keras", tmp_path / "training.json"
+    network.write_bytes((ours / "artifacts" / "network.keras").read_bytes())
+    training.write_text(json.dumps(summary))
+    loaded = mlflow.models.Model.load(str(ours))
+    mlflow.pyfunc.save_model(
+        theirs,
+        python_model=str(Path(deployable.__file__).with_name("scorer.py")),
+        artifacts={"network": str(network), "training": str(training)},
+        signature=loaded.signature,
+        input_example=np.asarray(summary["mean"], dtype=np.float32)[np.newaxis],
+        pip_requirements=keras_model.model_requirements(*keras_model.PACKAGES, "pandas"),
+    )
+
+    def files(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    left, right = files(ours), files(theirs)
+    assert set(left) - {"registered_model_meta"} == set(right)  # which downloading adds
+    same = {"scorer.py", "requirements.txt", "artifacts/network.keras", "artifacts/training.json"}
+    assert {name: left[name] for name in same} == {name: right[name] for name in same}
+    for name in ("input_example.json", "serving_input_example.json"):
+        assert json.loads(left[name]) == json.loads(right[name])
+    assert yaml.safe_load(left["conda.yaml"]) == yaml.safe_load(right["conda.yaml"])
+    described, theirs_described = yaml.safe_load(left["MLmodel"]), yaml.safe_load(right["MLmodel"])
+    flavor, their_flavor = (of["flavors"]["python_function"] for of in (described, theirs_described))
+    # Theirs names folders of this machine; and neither a pickle nor a folder of code is involved.
+    for of in (flavor, their_flavor):
+        of["artifacts"] = {name: artifact["path"] for name, artifact in of["artifacts"].items()}
+        of["model_code_path"] = Path(of["model_code_path"]).name
+    del their_flavor["cloudpickle_version"], their_flavor["code"]
+    own = {"model_uuid", "utc_time_created", "model_size_bytes", "artifact_path", "run_id", "model_id"}
+    assert {k: v for k, v in described.items() if k not in own} == {
+        k: v for k, v in theirs_described.items() if k not in own
+    }
 
 
 def fetched(archive: bytes, summary: dict[str, Any]) -> deployed.Deployed:

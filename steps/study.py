@@ -81,7 +81,7 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Mapping[str,
     data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
     pages = {"report.html": report_html(data), "report.md": report_markdown(data)}
     runtime = runtime_summary(data)
-    record.log_files(run, {**{name: page.encode() for name, page in pages.items()}, "runtime.csv": runtime})
+    record.log_files(run.info.run_id, {**{name: page.encode() for name, page in pages.items()}, "runtime.csv": runtime})
     record.describe(run.info.run_id, description(data))
     tables = {"results": data.results, "subjects": data.subjects, "feature_importance": data.importance}
     if folder := export_tables(parameters["output_dir"], run, {**tables, "runtime": runtime}):

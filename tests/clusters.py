@@ -57,12 +57,12 @@ class Cluster:
             client.wait_for_workers(count, timeout=60)
 
     def wait_until_paused(self) -> None:
-        """Until no worker takes work any more."""
+        """Until there are workers and none takes work any more."""
         from distributed import Client
 
         deadline = time.monotonic() + 60
         with Client(self.address, set_as_default=False) as client:
-            while client.sync(client.scheduler.ncores_running):
+            while client.sync(client.scheduler.ncores_running) or not client.sync(client.scheduler.ncores):
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -24,9 +24,6 @@ from steps.tracking import lineage, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
 
 _PROCESS_MIB = 600.0
 
@@ -57,7 +54,7 @@ def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> N
             },
             metrics=found.metrics,
         )
-        _log_files(run, found, dataset)
+        _log_files(run_id, found, dataset)
         exported = {name: found.tables[name] for name in ("feature_importance", "time_importance")}
         export_tables(parameters["output_dir"], run, exported)
         for line in in_words(found):
@@ -89,8 +86,8 @@ def _with_networks(folds: Sequence[lineage.FoldRun]) -> Iterator[FoldToAttribute
         )
 
 
-def _log_files(run: Run, found: Results, dataset: Dataset) -> None:
-    record.log_files(run, {f"{name}.csv": table for name, table in found.tables.items()})
+def _log_files(run_id: str, found: Results, dataset: Dataset) -> None:
+    record.log_files(run_id, {f"{name}.csv": table for name, table in found.tables.items()})
     figures = all_figures(
         found.tables,
         dataset.time,
@@ -99,4 +96,4 @@ def _log_files(run: Run, found: Results, dataset: Dataset) -> None:
         truth=dataset.planted_truth,
         metrics=found.metrics,
     )
-    record.log_figures(run, figures)
+    record.log_figures(run_id, figures)

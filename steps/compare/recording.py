@@ -50,8 +50,8 @@ def compare_and_record(parameters: Mapping[str, Any]) -> None:
             },
             metrics=flat_metrics(document),
         )
-        record.log_files(run, {"comparison.json": document, "comparison.csv": comparison_table(document)})
-        record.log_figures(run, {"differences": differences(document, first.results, second.results)})
+        record.log_files(run_id, {"comparison.json": document, "comparison.csv": comparison_table(document)})
+        record.log_figures(run_id, {"differences": differences(document, first.results, second.results)})
         record.describe(run_id, description(document))
         click.echo(answer(document))
         for line in (*sentences_of_tests(document), *warnings(document)):

@@ -7,15 +7,16 @@ import pickle
 import platform
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 import click
 import dask.config
-from dask.utils import parse_timedelta
+from dask.utils import format_bytes, parse_timedelta
 from distributed import CancelledError, Client, Future, KilledWorker
 from distributed.client import ClosedClientError
 
@@ -36,6 +37,13 @@ _WAIT_DEFAULT = "10 minutes"
 _NOBODY = "has no workers; waiting for some"
 
 
+class _Stuck(NamedTuple):
+    """Since when no worker takes work: because the memory of all is nearly full, or because there is none."""
+
+    is_full: bool
+    since: float
+
+
 class ClusterPool(Pool):
     """The workers of a Dask cluster, those that join later included."""
 
@@ -43,8 +51,8 @@ class ClusterPool(Pool):
         self._client, self._address, self._most, self._code = client, address, most, code
         self._name = uuid.uuid4().hex
         self._patience_s = parse_timedelta(dask.config.get(_WAIT, _WAIT_DEFAULT))
-        self._stuck_since: float | None = None
-        self._heard = self._looked = 0.0
+        self._stuck: _Stuck | None = None
+        self._looked = 0.0
         self.handed_out: set[_RemoteTask[Any]] = set()
         self.workers = 0
         self.look()
@@ -66,37 +74,45 @@ class ClusterPool(Pool):
         return task
 
     def look(self) -> None:
-        """See whether the cluster can still do anything; say so while no worker takes work.
+        """See whether the cluster can still do anything; say so while it cannot.
 
         Raises:
-            UserError: the scheduler does not answer, or nothing has been done for too long.
+            UserError: the scheduler does not answer, or nothing could be done for too long.
         """
         now = self._looked = time.monotonic()
-        if workers := self._count(self._client.scheduler.ncores_running):
-            self.workers, self._stuck_since = workers, None
+        threads = self._ask(self._client.scheduler.ncores)
+        self.workers = len(threads) or self.workers
+        full: list[Mapping[str, Any]] = []
+        if threads:
+            if self._ask(self._client.scheduler.ncores_running):
+                self._stuck = None
+                return
+            full, is_at_work = self._full()
+            if is_at_work:
+                self._stuck = None
+                return
+        if self._stuck is None or self._stuck.is_full != bool(full):
+            self._stuck = _Stuck(bool(full), now)
+            what = f"takes no work: its workers' memory ({_size(full)}) is nearly full; waiting" if full else _NOBODY
+            click.echo(f"the cluster at {self._address} {what}, {self._patience_s:g} s at most", err=True)
+        if now - self._stuck.since <= self._patience_s:
             return
-        # Dask gives nothing to a worker whose memory is nearly full; what it has begun it finishes.
-        full = self._count(self._client.scheduler.ncores)
         wait = f"{self._patience_s:g} s"
-        if self._stuck_since is None:
-            self._stuck_since = now
-            what = f"takes no work: its workers' memory ({full}) is nearly full; waiting" if full else _NOBODY
-            click.echo(f"the cluster at {self._address} {what}, {wait} at most", err=True)
-        if now - max(self._stuck_since, self._heard) <= self._patience_s:
-            return
         if full:
             raise UserError(
-                f"the workers ({full}) of the cluster at {self._address} have taken no work for {wait}, as their "
-                f"memory is nearly full: start them with more: dask worker {self._address} --memory-limit 2GiB"
+                f"the workers of the cluster at {self._address} have taken no work for {wait}, as their memory "
+                f"({_size(full)}) is nearly full: start them with a higher --memory-limit"
             )
         raise UserError(
             f"the cluster at {self._address} has had no workers for {wait}, expected at least one: start some with: "
             f"dask worker {self._address}"
         )
 
-    def hear(self) -> None:
-        """Note that a worker is at work."""
-        self._heard = time.monotonic()
+    def _full(self) -> tuple[list[Mapping[str, Any]], bool]:
+        """Workers that Dask gives no more work, and whether one of them is still at what it has begun."""
+        known = self._ask(partial(self._client.scheduler.identity, n_workers=-1))["workers"].values()
+        paused = [worker for worker in known if worker["status"] == "paused"]
+        return paused, any(worker["metrics"].get("task_counts", {}).get("executing") for worker in paused)
 
     def lost(self, why: str) -> UserError:
         """What to raise when the cluster is gone."""
@@ -105,12 +121,11 @@ class ClusterPool(Pool):
             "again to go on"
         )
 
-    def _count(self, threads_of_workers: Callable[[], Awaitable[dict[str, int]]]) -> int:
+    def _ask(self, question: Callable[[], Awaitable[Any]]) -> Any:
         try:
-            threads = self._client.sync(threads_of_workers, callback_timeout=_ANSWER_S)
+            return self._client.sync(question, callback_timeout=_ANSWER_S)
         except (OSError, TimeoutError, ClosedClientError) as error:
             raise self.lost("its scheduler does not answer") from error
-        return len(threads)
 
     def _at_a_time(self) -> int:
         return self._most or max(_AHEAD, 2 * self.workers)
@@ -153,6 +168,11 @@ class _RemoteTask(Generic[T]):
         self.future.add_done_callback(lambda _future: function(self))
 
 
+def _size(workers: Sequence[Mapping[str, Any]]) -> str:
+    least = min(worker["memory_limit"] for worker in workers)
+    return f"{len(workers)} of {format_bytes(least)}"
+
+
 @contextmanager
 def cluster_pool(address: str, most: int | None, on_event: OnEvent | None) -> Iterator[ClusterPool]:
     """A pool on the cluster whose scheduler is at ``address``.
@@ -172,7 +192,7 @@ def cluster_pool(address: str, most: int | None, on_event: OnEvent | None) -> It
         code, upload = shipping.packed()
         client.register_plugin(upload, name=code)
         pool = ClusterPool(client, address, most, code)
-        with _listening(client, pool, on_event):
+        with _listening(client, pool.name, on_event):
             try:
                 yield pool
             except BaseException:
@@ -207,7 +227,7 @@ def _check_interpreters(client: Client) -> None:
 
 
 @contextmanager
-def _listening(client: Client, pool: ClusterPool, on_event: OnEvent | None) -> Iterator[None]:
+def _listening(client: Client, pool: str, on_event: OnEvent | None) -> Iterator[None]:
     if on_event is None:
         yield
         return
@@ -218,8 +238,7 @@ def _listening(client: Client, pool: ClusterPool, on_event: OnEvent | None) -> I
             listener(pickle.loads(event))  # noqa: S301 - from the cluster, who may run anything
 
     def sort(event: tuple[float, dict[str, Any]]) -> None:
-        if event[1]["pool"] == pool.name:
-            pool.hear()
+        if event[1]["pool"] == pool:
             events.put(event[1]["event"])
 
     thread = Thread(target=listen, args=(on_event,), daemon=True)

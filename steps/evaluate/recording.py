@@ -91,7 +91,7 @@ def evaluate_and_record(
         )
         tables = _tables(results, in_fold, outcome, compared, dataset, seed)
         record.log_files(
-            run,
+            run_id,
             {
                 **{f"{name}.csv": table for name, table in tables.items()},
                 "summary.json": outcome,

@@ -56,7 +56,7 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
         if model.reference.model_id:
             record.log_model_input(run_id, model.reference.model_id)
         record.log_files(
-            run,
+            run_id,
             {
                 "predictions.csv": predictions,
                 "subjects.csv": subjects,

@@ -248,7 +248,7 @@ def _log(run: Run, result: Reproduction) -> None:
     )
     if math.isfinite(result.largest_difference):
         record.log(run_id, metrics={"largest_difference": result.largest_difference})
-    record.log_files(run, {"reproduction.json": result.as_json(), "reproduction.csv": result.table()})
+    record.log_files(run_id, {"reproduction.json": result.as_json(), "reproduction.csv": result.table()})
     record.describe(run_id, result.markdown())
 
 

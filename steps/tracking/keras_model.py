@@ -124,14 +124,14 @@ def size_of(folder: Path) -> int:
 @cache
 def environment_files(*packages: str) -> dict[str, str]:
     """The files that say what to load a model with: these packages, at the versions it was made with."""
-    requirements, pip = model_requirements(*packages), f"pip=={importlib.metadata.version('pip')}"
+    requirements, build = model_requirements(*packages), [_installed(name) for name in ("pip", "setuptools", "wheel")]
     python = platform.python_version()
     conda = {
         "name": "mlflow-env",
         "channels": ["conda-forge"],
-        "dependencies": [f"python={python}", pip.replace("==", "<="), {"pip": requirements}],
+        "dependencies": [f"python={python}", build[0].replace("==", "<="), {"pip": requirements}],
     }
-    virtualenv = {"python": python, "build_dependencies": [pip], "dependencies": ["-r requirements.txt"]}
+    virtualenv = {"python": python, "build_dependencies": build, "dependencies": ["-r requirements.txt"]}
     return {
         "conda.yaml": yaml.safe_dump(conda),
         "python_env.yaml": yaml.safe_dump(virtualenv, sort_keys=False),
@@ -148,9 +148,16 @@ def as_bytes(model: keras.Model) -> bytes:
 
 
 def model_requirements(*packages: str) -> list[str]:
-    """Requirements of these packages, `PACKAGES` by default, at the versions that are installed."""
-    packages = packages or PACKAGES
+    """Requirements of these packages at the versions that are installed."""
     return [f"{name}=={importlib.metadata.version(name)}" for name in packages]
+
+
+def _installed(package: str) -> str:
+    """A requirement of a package at its version; at any where it is not installed."""
+    try:
+        return f"{package}=={importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return package
 
 
 def _of(shape: tuple[int, int]) -> ModelSignature:

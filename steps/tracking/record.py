@@ -20,7 +20,6 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
@@ -90,21 +89,21 @@ def update_metrics(run: Run, metrics: Mapping[str, float]) -> None:
     log(run.info.run_id, metrics=changed, model_id=models[0].model_id if len(models) == 1 else None)
 
 
-def log_figures(run: Run | str, figures: Mapping[str, Figure]) -> None:
+def log_figures(run_id: str, figures: Mapping[str, Figure]) -> None:
     """Log every figure as ``<name>.png`` and ``<name>.svg``."""
     from steps.drawing import as_png_and_svg  # matplotlib takes long to import, and few steps draw
 
     files: dict[str, bytes] = {}
     for name, figure in figures.items():
         files[f"{name}.png"], files[f"{name}.svg"] = as_png_and_svg(figure)
-    log_files(run, files)
+    log_files(run_id, files)
 
 
-def log_files(run: Run | str, files: Mapping[str, bytes | pd.DataFrame | Mapping[str, Any]]) -> None:
+def log_files(run_id: str, files: Mapping[str, bytes | pd.DataFrame | Mapping[str, Any]]) -> None:
     """Log files in one go.
 
     Args:
-        run: the run, or its ID.
+        run_id: of the run.
         files: content by name; a table becomes CSV without its index, a mapping strict JSON.
 
     Raises:
@@ -113,10 +112,7 @@ def log_files(run: Run | str, files: Mapping[str, bytes | pd.DataFrame | Mapping
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(_as_bytes(content))
-        if isinstance(run, str):
-            log_folder(run, Path(folder))
-        else:  # its place for files is known
-            get_artifact_repository(run.info.artifact_uri).log_artifacts(folder)
+        log_folder(run_id, Path(folder))
 
 
 def log_folder(run_id: str, folder: Path, artifact_path: str | None = None) -> None:

@@ -181,20 +181,21 @@ class FoldRecorder:
                 "with them"
             ) from error
 
-    def begin_deployable(self, fold: Fold, training: Mapping[str, Any]) -> None:
+    def begin_deployable(self, fold: Fold, training: Callable[[], Mapping[str, Any]]) -> None:
         """While the model for new people is trained: write what is waiting, and what is known of it.
 
         Args:
             fold: everybody.
-            training: what it is trained on, as `steps.train.deployable.training_summary` says.
+            training: makes what it is trained on, as `steps.train.deployable.training_summary` says.
 
         Raises:
+            OSError: its files cannot be written.
             Exception: as `flush`.
         """
         run = self._deployable_run(fold)
         self._log_datasets(run, fold)
         run.log_artifacts(_split_file(fold))
-        self._deployable = self._stack.enter_context(DeployableModel(training))
+        self._deployable = self._stack.enter_context(DeployableModel(training()))
         self.flush()
 
     def record_deployable(self, found: FoldRecord) -> dict[str, str]:

@@ -108,9 +108,7 @@ def train(parameters: Mapping[str, Any]) -> None:
                 recorder.record(found)
                 shown.on_record(found)
 
-            def begin_last() -> None:
-                recorder.begin_deployable(everyone, training_summary(dataset, everyone))
-
+            begin_last = partial(recorder.begin_deployable, everyone, partial(training_summary, dataset, everyone))
             everything = train_folds(pool, job, left, list(finished.values()), everyone, keep, train_one, begin_last)
             pool.no_more()
             trained_s = time.perf_counter() - before
@@ -126,7 +124,7 @@ def train(parameters: Mapping[str, Any]) -> None:
             "recording_wait_s": time.perf_counter() - before - trained_s,
             "total_wall_s": time.perf_counter() - started,
         }
-        record.log_files(run, {"runtime.json": runtime, "runtime.csv": times})
+        record.log_files(run.info.run_id, {"runtime.json": runtime, "runtime.csv": times})
         record.log(run.info.run_id, tags=deployable, metrics=runtime)
         export_tables(parameters["output_dir"], run, {"runtime": times})
         click.echo(

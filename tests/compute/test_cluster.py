@@ -189,7 +189,6 @@ def test_workers_whose_memory_is_full_are_waited_for_but_not_for_ever(
     low = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": "false" for name in ("TARGET", "SPILL", "TERMINATE")}
     with cluster(tmp_path) as made:
         made.add_worker("--no-nanny", "--nthreads", "1", DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE="0.0001", **low)
-        made.wait_for_workers(1)
         made.wait_until_paused()
 
         def run() -> dict[int, int]:
@@ -198,24 +197,38 @@ def test_workers_whose_memory_is_full_are_waited_for_but_not_for_ever(
 
         with (
             dask.config.set({"fear.wait-for-workers": "1s"}),
-            pytest.raises(UserError, match=r"^the workers \(1\) of .* --memory-limit 2GiB$"),
+            pytest.raises(UserError, match=r"^the workers of .* for 1 s, as their memory \(1 of .* --memory-limit$"),
         ):
             run()
-        waiting = f"the cluster at {made.address} takes no work: its workers' memory (1) is nearly full; waiting, "
-        assert f"{waiting}1 s at most" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert f"the cluster at {made.address} takes no work: its workers' memory (1 of " in said
+        assert "is nearly full; waiting, 1 s at most" in said
         threading.Timer(1, made.add_worker).start()
         assert run() == {2: 10}
 
 
-def test_what_a_worker_has_begun_it_finishes_though_its_memory_is_full(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_worker_has_begun_it_finishes_though_its_memory_is_full(tmp_path: Path) -> None:
     with cluster(tmp_path) as made, dask.config.set({"fear.wait-for-workers": "1s"}):
         made.add_worker("--no-nanny", "--nthreads", "1", DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE="false")
         made.wait_for_workers(1)
-        with open_pool(made.address, "auto", jobs=1, on_event=lambda _event: None) as pool:
-            assert list(pool.each(work.report_while_paused, [6])) == [(6, 6)]
-    assert "takes no work" in capsys.readouterr().err
+        with open_pool(made.address, "auto", jobs=1) as pool:
+            assert list(pool.each(work.go_on_paused, [5])) == [(5, 5)]
+
+
+@pytest.mark.slow
+def test_workers_that_go_are_no_longer_said_to_be_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with cluster(tmp_path) as made, dask.config.set({"fear.wait-for-workers": "5s"}):
+        worker = made.add_worker("--no-nanny", "--nthreads", "1", DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE="0.0001")
+        made.wait_until_paused()
+        threading.Timer(3, worker.kill).start()
+        started = time.monotonic()
+        with (
+            open_pool(made.address, "auto", jobs=1) as pool,
+            pytest.raises(UserError, match="has had no workers for 5 s"),
+        ):
+            list(pool.each(partial(work.times, JOB), [2]))
+        assert time.monotonic() - started > 3 + 5
+    assert capsys.readouterr().err.count("waiting") == 2
 
 
 @pytest.mark.slow

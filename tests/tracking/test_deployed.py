@@ -79,7 +79,8 @@ def test_a_model_for_new_people_is_written_as_mlflow_writes_it(
     assert {name: left[name] for name in same} == {name: right[name] for name in same}
     for name in ("input_example.json", "serving_input_example.json"):
         assert json.loads(left[name]) == json.loads(right[name])
-    assert yaml.safe_load(left["conda.yaml"]) == yaml.safe_load(right["conda.yaml"])
+    for name in ("conda.yaml", "python_env.yaml"):
+        assert yaml.safe_load(left[name]) == yaml.safe_load(right[name])
     described, theirs_described = yaml.safe_load(left["MLmodel"]), yaml.safe_load(right["MLmodel"])
     flavor, their_flavor = (of["flavors"]["python_function"] for of in (described, theirs_described))
     # Theirs names folders of this machine; and neither a pickle nor a folder of code is involved.

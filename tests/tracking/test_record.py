@@ -12,7 +12,7 @@ from mlflow.entities import Metric
 
 from steps.dataset import Dataset
 from steps.tracking import lineage, record
-from steps.tracking.keras_model import as_bytes, model_requirements
+from steps.tracking.keras_model import PACKAGES, as_bytes, model_requirements
 from steps.tracking.session import step_run
 from tests.tracking.helpers import fold_run
 
@@ -43,8 +43,8 @@ def test_updating_metrics_twice_doubles_nothing(store: Path) -> None:
 def test_files_are_logged_by_what_they_hold(store: Path, tmp_path: Path) -> None:
     table = pd.DataFrame({"subject": ["007", "NA"], "p": [0.1, 1.0]})
     with step_run("evaluate", {}) as run:
-        record.log_files(run, {"raw": b"\x00", "table.csv": table, "summary.json": {"auc": 0.5}})
-        record.log_files(run.info.run_id, {"table.csv": table.head(1)})  # the place is looked up
+        record.log_files(run.info.run_id, {"raw": b"\x00", "table.csv": table, "summary.json": {"auc": 0.5}})
+        record.log_files(run.info.run_id, {"table.csv": table.head(1)})
     folder = Path(MlflowClient().download_artifacts(run.info.run_id, ".", str(tmp_path)))
     assert (folder / "raw").read_bytes() == b"\x00"
     assert (folder / "table.csv").read_bytes() == b"subject,p\n007,0.1\n"
@@ -53,7 +53,7 @@ def test_files_are_logged_by_what_they_hold(store: Path, tmp_path: Path) -> None
 
 def test_json_refuses_what_is_not_a_number_and_nothing_is_logged(store: Path) -> None:
     with step_run("evaluate", {}) as run, pytest.raises(ValueError, match="JSON compliant"):
-        record.log_files(run, {"results.csv": pd.DataFrame({"p": [1]}), "summary.json": {"auc": float("nan")}})
+        record.log_files(run.info.run_id, {"a.csv": pd.DataFrame({"p": [1]}), "b.json": {"auc": float("nan")}})
     assert [file.path for file in MlflowClient().list_artifacts(run.info.run_id)] == ["packages.json"]
 
 
@@ -84,7 +84,7 @@ def test_a_logged_model_comes_back_the_same_by_every_door(store: Path, tmp_path:
     np.testing.assert_allclose(loaded.predict(values), expected, rtol=1e-6)
     assert loaded.metadata.signature.inputs.inputs[0].shape == (-1, 5, 2)
     requirements = mlflow.pyfunc.get_model_dependencies(uri)
-    assert set(model_requirements()) <= set(Path(requirements).read_text().split())
+    assert set(model_requirements(*PACKAGES)) <= set(Path(requirements).read_text().split())
 
 
 def test_a_model_that_holds_code_is_refused(store: Path, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_steps_are_doubled_until_the_attributions_are_complete() -> None:
     assert abs(found.sum() - change) <= 0.01
 
 
+@pytest.mark.slow
 def test_script_trains_every_fold_and_predicts_its_test_subject(tmp_path: Path) -> None:
     study = make_study(tmp_path / "study", subjects=4, trials=2, timesteps=11)
     folds = write_splits(study, Plan(subjects="S01,S03"), tmp_path / "splits.json")

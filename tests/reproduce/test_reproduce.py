@@ -35,6 +35,7 @@ def outcome(study: Study) -> dict[str, object]:
     return dict(json.loads(study.text(newest(study), "reproduction.json")))
 
 
+@pytest.mark.slow
 def test_prepare_from_a_file_then_with_changed_recordings(
     tmp_path: Path,
     small_study_table: str,

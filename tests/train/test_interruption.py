@@ -119,7 +119,11 @@ def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) ->
 
 
 @pytest.mark.parametrize(
-    ("harm", "expected"), [(kill_a_worker, "error: a worker process was killed"), (interrupt, "Aborted!")]
+    ("harm", "expected"),
+    [
+        (kill_a_worker, "error: a worker process was killed"),
+        pytest.param(interrupt, "Aborted!", marks=pytest.mark.slow),
+    ],
 )
 def test_no_run_is_left_running(
     store: Path, small_study_folder: Path, harm: Callable[[subprocess.Popen[str]], None], expected: str
@@ -153,6 +157,7 @@ def test_no_run_is_left_running_that_was_still_to_be_made(store: Path, small_stu
     assert "RUNNING" not in folds + statuses(store, "train")
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_killed_training(store: Path, small_study_folder: Path) -> None:
     killed = train(store, small_study_folder, epochs=100_000)
     try:

@@ -82,22 +82,19 @@ class ClusterPool(Pool):
         now = self._looked = time.monotonic()
         threads = self._ask(self._client.scheduler.ncores)
         self.workers = len(threads) or self.workers
-        full: list[Mapping[str, Any]] = []
-        if threads:
-            if self._ask(self._client.scheduler.ncores_running):
-                self._stuck = None
-                return
-            full, is_at_work = self._full()
-            if is_at_work:
-                self._stuck = None
-                return
+        idle = self._idle() if threads else []
+        if idle is None:
+            self._stuck = None
+            return
+        # Others are about to come or to go, and as good as none.
+        full = [worker for worker in idle if worker["status"] == "paused"]
+        wait = f"{self._patience_s:g} s"
         if self._stuck is None or self._stuck.is_full != bool(full):
             self._stuck = _Stuck(bool(full), now)
             what = f"takes no work: its workers' memory ({_size(full)}) is nearly full; waiting" if full else _NOBODY
-            click.echo(f"the cluster at {self._address} {what}, {self._patience_s:g} s at most", err=True)
+            click.echo(f"the cluster at {self._address} {what}, {wait} at most", err=True)
         if now - self._stuck.since <= self._patience_s:
             return
-        wait = f"{self._patience_s:g} s"
         if full:
             raise UserError(
                 f"the workers of the cluster at {self._address} have taken no work for {wait}, as their memory "
@@ -108,11 +105,13 @@ class ClusterPool(Pool):
             f"dask worker {self._address}"
         )
 
-    def _full(self) -> tuple[list[Mapping[str, Any]], bool]:
-        """Workers that Dask gives no more work, and whether one of them is still at what it has begun."""
-        known = self._ask(partial(self._client.scheduler.identity, n_workers=-1))["workers"].values()
-        paused = [worker for worker in known if worker["status"] == "paused"]
-        return paused, any(worker["metrics"].get("task_counts", {}).get("executing") for worker in paused)
+    def _idle(self) -> list[Mapping[str, Any]] | None:
+        """All workers, when none of them takes work, nor is still at what it has begun; None otherwise."""
+        if self._ask(self._client.scheduler.ncores_running):
+            return None
+        known = list(self._ask(partial(self._client.scheduler.identity, n_workers=-1))["workers"].values())
+        is_at_work = any(worker["metrics"].get("task_counts", {}).get("executing") for worker in known)
+        return None if is_at_work else known
 
     def lost(self, why: str) -> UserError:
         """What to raise when the cluster is gone."""

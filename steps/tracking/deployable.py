@@ -1,7 +1,7 @@
 """The model for new people, as MLflow serves it.
 
-What is written is what ``mlflow.pyfunc.save_model`` writes, which looks through everything that is installed (a quarter
-of a second) and names this machine's folders; a test compares.
+It is written here as ``mlflow.pyfunc.save_model`` writes it (a test compares), but for a search of everything that is
+installed, a quarter of a second, and for the names of this machine's folders.
 """
 
 from __future__ import annotations

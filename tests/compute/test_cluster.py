@@ -207,12 +207,13 @@ def test_workers_whose_memory_is_full_are_waited_for_but_not_for_ever(
         assert run() == {2: 10}
 
 
-def test_what_a_worker_has_begun_it_finishes_though_its_memory_is_full(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", ["paused", pytest.param("closing_gracefully", marks=pytest.mark.slow)])
+def test_what_a_worker_has_begun_it_finishes_though_it_is_given_no_more(tmp_path: Path, status: str) -> None:
     with cluster(tmp_path) as made, dask.config.set({"fear.wait-for-workers": "1s"}):
         made.add_worker("--no-nanny", "--nthreads", "1", DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE="false")
         made.wait_for_workers(1)
         with open_pool(made.address, "auto", jobs=1) as pool:
-            assert list(pool.each(work.go_on_paused, [5])) == [(5, 5)]
+            assert list(pool.each(partial(work.go_on_as, status), [5])) == [(5, 5)]
 
 
 @pytest.mark.slow

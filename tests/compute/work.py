@@ -76,13 +76,13 @@ def report_for_ever(file: Path) -> None:
         time.sleep(0.05)
 
 
-def go_on_paused(seconds: int) -> int:
-    """Go on for a while on a worker of a cluster that is given no more work, as when its memory is nearly full."""
+def go_on_as(status: str, seconds: int) -> int:
+    """Go on for a while on a worker of a cluster that has this status, in which it is given no more work."""
     from distributed import get_worker
     from distributed.core import Status
 
     worker = get_worker()
-    worker.loop.add_callback(setattr, worker, "status", Status.paused)
+    worker.loop.add_callback(setattr, worker, "status", Status[status])
     time.sleep(seconds)
     return seconds
 

@@ -11,9 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tests.conftest import ROOT, clean_environment
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 DASK = Path(sys.executable).with_name("dask")
 
@@ -62,9 +67,15 @@ class Cluster:
 
         deadline = time.monotonic() + 60
         with Client(self.address, set_as_default=False) as client:
-            while client.sync(client.scheduler.ncores_running) or not client.sync(client.scheduler.ncores):
+            # One that has just joined does not take work either: it is paused a moment later, or first at work.
+            while {worker["status"] for worker in self._workers(client)} != {"paused"}:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
+
+    @staticmethod
+    def _workers(client: Client) -> list[dict[str, Any]]:
+        identity = client.sync(partial(client.scheduler.identity, n_workers=-1))
+        return list(identity["workers"].values())
 
 
 @contextmanager

@@ -5,8 +5,8 @@ check: ## lint and types
 	ruff format --check .
 	mypy
 
-test: ## the suite; minutes
-	python -m pytest
+test: ## the suite, two tests at a time; minutes
+	python -m pytest -n 2
 
 test-slow: ## real studies; longer
 	python -m pytest -m slow

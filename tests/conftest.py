@@ -17,7 +17,6 @@ from steps.prepare.simulate import SimulationSize, simulate
 
 if TYPE_CHECKING:
     from tests.clusters import Cluster
-    from tests.server_study import ServerStudy
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -113,15 +112,6 @@ def small_study_folder(small_study: Dataset, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("dataset")
     small_study.save(folder)
     return folder
-
-
-@pytest.fixture(scope="session")
-def server_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerStudy]:
-    """A whole study on a real tracking server, which goes on running."""
-    from tests.server_study import server_study
-
-    with server_study(tmp_path_factory.mktemp("server_study")) as study:
-        yield study
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ class ServerStudy:
 
 
 @contextmanager
-def server_study(folder: Path) -> Iterator[ServerStudy]:
+def run_server_study(folder: Path) -> Iterator[ServerStudy]:
     """Run the study twice: the second time everything is there already.
 
     The server's backend is PostgreSQL where that is installed, and SQLite elsewhere. The project comes from a git

@@ -1,11 +1,14 @@
-"""A study on a real tracking server with proxied artifacts: everything gets there and can be loaded from there."""
+"""A study on a real tracking server with proxied artifacts: all gets there and can be loaded, no secret does."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -14,15 +17,29 @@ import psycopg2
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from psycopg2 import sql
 
 from tests.conftest import ROOT, run_command
 from tests.inventory import Inventory
-from tests.server_study import EPOCHS, EXPERIMENT, RUN_NAME, SUBJECTS, ServerStudy
+from tests.server_study import EPOCHS, EXPERIMENT, RUN_NAME, SECRETS, SUBJECTS, ServerStudy, run_server_study
+from tests.servers import Server
 from tests.test_main import CHAIN, SMALL
 
 # The study is run by whichever test comes first.
 pytestmark = pytest.mark.timeout(900)
+# What `mlflow run` itself prints, before any code of ours has started and after it has ended: the URL it fetches, as it
+# was typed, and the address of the run it made in `Default`.
+_OF_MLFLOW_ITSELF = re.compile(
+    r"^.* mlflow\.projects\.utils: === Fetching project from \S+ into |^\W+ View (run|experiment) .*/experiments/0\b"
+)
 TIMESTEPS, FEATURES = SMALL["timesteps"], SMALL["simulated_features"]
+
+
+@pytest.fixture(scope="module")
+def server_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerStudy]:
+    """A whole study on a real tracking server, which goes on running."""
+    with run_server_study(tmp_path_factory.mktemp("server_study")) as study:
+        yield study
 
 
 @pytest.fixture
@@ -153,3 +170,78 @@ def test_colleagues_work_with_what_only_the_server_has(
     assert fold.data.tags["dataset_digest"] == prepare.data.tags["dataset_digest"]
     contexts = [tag.value for found in client.get_run(fold.info.run_id).inputs.dataset_inputs for tag in found.tags]
     assert sorted(contexts) == ["test", "train", "validation"]
+
+
+def with_secret(text: str) -> list[str]:
+    """Where in a text a secret stands."""
+    found = [text.find(secret) for secret in SECRETS]
+    return [text[max(0, place - 100) : place + 60] for place in found if place >= 0]
+
+
+def rows_of_the_database(server: Server) -> Iterator[str]:
+    """Every row of every table of the server's database, as text."""
+    if not server.backend_store_uri.startswith("postgresql"):
+        yield (server.folder / "server.db").read_bytes().decode(errors="replace")
+        return
+    connection = psycopg2.connect(server.backend_store_uri.replace("+psycopg2", ""))
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for (table,) in cursor.fetchall():
+            cursor.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table)))
+            yield from (f"{table} {row}" for (row,) in cursor.fetchall())
+    connection.close()
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """What a file holds, also what a zip archive (such as a ``.keras`` file) holds compressed."""
+    yield path.read_bytes().decode(errors="replace")
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                yield archive.read(name).decode(errors="replace")
+
+
+def test_no_secret_is_in_the_database(server_study: ServerStudy) -> None:
+    rows = list(rows_of_the_database(server_study.server))
+    assert any("fear_classifier" in row or "fear-classifier" in row for row in rows)
+    assert [place for row in rows for place in with_secret(row)] == []
+
+
+def test_no_secret_is_in_an_artifact(server_study: ServerStudy) -> None:
+    files = [path for path in server_study.server.artifacts.rglob("*") if path.is_file()]
+    assert len(files) > 50
+    assert [(path, place) for path in files for text in texts_of(path) for place in with_secret(text)] == []
+
+
+def test_no_secret_is_left_in_the_users_folder(server_study: ServerStudy) -> None:
+    files = [path for path in server_study.folder.rglob("*") if path.is_file()]
+    assert [(path, place) for path in files for text in texts_of(path) for place in with_secret(text)] == []
+
+
+def test_no_secret_is_printed(server_study: ServerStudy) -> None:
+    for done in (server_study.first, server_study.again):
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if not _OF_MLFLOW_ITSELF.match(line)]
+        assert len(lines) > 20 or done is server_study.again
+        assert [place for line in lines for place in with_secret(line)] == []
+
+
+def test_no_name_was_run_as_a_command(server_study: ServerStudy) -> None:
+    assert not server_study.pwned.exists()
+
+
+def test_names_arrive_as_they_were_typed(server_study: ServerStudy) -> None:
+    stock = server_study.stock
+    assert RUN_NAME in stock.runs
+    # `mlflow run` has logged what it quoted for the shell; what a step logs itself is as typed.
+    folds = [run for run in stock.runs.values() if run.tags["entry_point"] == "fold"]
+    assert {run.params["run_name"] for run in folds} == {RUN_NAME}
+    assert all(run.tags["mlflow.runName"].startswith(RUN_NAME) for run in folds)
+
+
+def test_the_report_shows_a_name_and_does_not_interpret_it(server_study: ServerStudy) -> None:
+    client = server_study.client
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    study = client.search_runs([experiment.experiment_id], "tags.entry_point = 'main'")[0]
+    page = Path(client.download_artifacts(study.info.run_id, "report.html")).read_text()
+    assert "<b>é</b>" not in page
+    assert "&lt;b&gt;é&lt;/b&gt;" in page

@@ -77,7 +77,7 @@ def test_whole_folds_of_a_dead_training_are_taken_over(store: Path, status: str)
     assert states == {"S2": "FINISHED", "S3": "FAILED", "deployable": "FAILED"}
 
 
-@pytest.mark.parametrize(("pid", "host"), [(os.getpid(), None), (1, "another-machine")])
+@pytest.mark.parametrize(("pid", "host"), [(os.getpid(), None), (1, "another-machine")], ids=["here", "elsewhere"])
 def test_a_training_that_may_be_alive_is_left_alone(store: Path, pid: int, host: str | None) -> None:
     old, whole = training("RUNNING", pid, host=host)
     assert take_over()[1] == resume.TakenOver({}, [])

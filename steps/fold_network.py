@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import tempfile
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,8 +66,7 @@ class ResidentNetwork:
         """The network with the values of a fold; what it had before is gone.
 
         The arguments and errors are those of `read_network`. Of a file whose network is built like one that was read in
-        safe mode, nothing but numbers is used. Layers that Keras has named are named anew: it numbers them by how many
-        its process had made before.
+        safe mode, nothing but numbers is used.
         """
         with _blaming(name), zipfile.ZipFile(io.BytesIO(content)) as archive:
             design = _Design.of(json.loads(archive.read("config.json")))
@@ -77,8 +74,6 @@ class ResidentNetwork:
                 self._network, self._built = read_network(content, name), design.built
                 _make_changeable(self._network)
                 self._layers = [self._network.get_layer(layer) for layer in design.names]
-                for layer, own_name in zip(self._layers, design.own_names, strict=True):
-                    layer.name = own_name
                 self._places = _places(self._network)
                 return self._network
             self._network.set_weights(_weights(archive, self._network, self._places))
@@ -155,15 +150,13 @@ class _Design:
     """What a ``.keras`` file says of its network.
 
     Attributes:
-        built: how it is built, as text: equal for networks that differ in values, or in numbers in the layers' names.
+        built: how it is built, as text: equal for networks that differ in values only.
         names: of its layers.
-        own_names: the same, numbered within this network where they are of Keras's making.
         given: values that each layer was given, by the names of `_GIVEN`.
     """
 
     built: str
     names: list[str]
-    own_names: list[str]
     given: list[dict[str, Any]]
 
     @classmethod
@@ -172,31 +165,15 @@ class _Design:
         layers = config["config"]["layers"]
         names = [str(layer["name"]) for layer in layers]
         given = [{part: layer["config"].pop(part) for part in _GIVEN.get(layer["class_name"], ())} for layer in layers]
-        own_names = _numbered_anew(names, [str(layer["class_name"]) for layer in layers])
-        renamed = dict(zip(names, own_names, strict=True))
 
         def built(value: Any) -> Any:
             if isinstance(value, dict):
                 return {key: built(part) for key, part in value.items() if key not in _INCIDENTAL}
             if isinstance(value, list):
                 return [built(part) for part in value]
-            return renamed.get(value, value) if isinstance(value, str) else value
+            return value
 
-        return cls(json.dumps(built(config), sort_keys=True), names, own_names, given)
-
-
-def _numbered_anew(names: list[str], kinds: list[str]) -> list[str]:
-    """``conv1d_20``, ``conv1d_21`` as ``conv1d``, ``conv1d_1``; names that somebody gave stay."""
-    found = []
-    numbers: Counter[str] = Counter()
-    for name, kind in zip(names, kinds, strict=True):
-        base = re.sub(r"_\d+$", "", name)
-        if base.replace("_", "") != kind.lower():
-            found.append(name)
-            continue
-        found.append(f"{base}_{numbers[base]}" if numbers[base] else base)
-        numbers[base] += 1
-    return found
+        return cls(json.dumps(built(config), sort_keys=True), names, given)
 
 
 @contextmanager

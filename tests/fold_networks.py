@@ -20,7 +20,7 @@ def as_bytes(model: Any) -> bytes:
 
 
 def fold_network(seed: int, name: str = "cnn") -> bytes:
-    """A network with its own weights, its own scaler, and whatever names its layers got."""
+    """A network with its own weights and its own scaler."""
     from steps.train.networks import build, with_scaler
 
     generator = np.random.default_rng(seed)

@@ -44,14 +44,6 @@ def test_it_has_the_values_of_one_fold_after_the_other(name: str) -> None:
     np.testing.assert_array_equal(seen[0], seen[3])
 
 
-def test_layers_are_numbered_within_their_network() -> None:
-    fold_network(1)  # Keras goes on counting
-    names = [layer.name for layer in ResidentNetwork().load(fold_network(2), "a").layers]
-    assert names == [
-        "trial", "standardise", "conv1d", "conv1d_1", "global_average_pooling1d", "dense", "dropout", "probability",
-    ]  # fmt: skip
-
-
 def test_another_kind_of_network_is_another_object() -> None:
     resident = ResidentNetwork()
     one, other = fold_network(1), fold_network(1, "cnn_wide")

@@ -2,6 +2,9 @@
 
 They are built without a scaler (the engine feeds standardised trials); `with_scaler` puts the fold's
 standardisation in front, so that the saved model takes trials in the units the user gave.
+
+Every layer has a name: Keras would number them by how many its process has made before, and a fold's model would say
+which folds were trained before it, on the same worker.
 """
 
 from __future__ import annotations
@@ -68,16 +71,19 @@ def _initial(seeds: Iterator[int | None]) -> keras.initializers.Initializer:
 
 def _cnn(x: keras.KerasTensor, seeds: Iterator[int | None]) -> keras.KerasTensor:
     """Two convolution blocks of 64, global average pooling, dense 64, dropout."""
-    for _ in range(2):
-        x = keras.layers.Conv1D(64, 5, padding="same", activation="relu", kernel_initializer=_initial(seeds))(x)
-    x = keras.layers.GlobalAveragePooling1D()(x)
-    x = keras.layers.Dense(64, activation="relu", kernel_initializer=_initial(seeds))(x)
-    return keras.layers.Dropout(0.3, seed=next(seeds))(x)
+    for name in ("conv1d", "conv1d_1"):
+        x = keras.layers.Conv1D(
+            64, 5, padding="same", activation="relu", kernel_initializer=_initial(seeds), name=name
+        )(x)
+    x = keras.layers.GlobalAveragePooling1D(name="global_average_pooling1d")(x)
+    x = keras.layers.Dense(64, activation="relu", kernel_initializer=_initial(seeds), name="dense")(x)
+    return keras.layers.Dropout(0.3, seed=next(seeds), name="dropout")(x)
 
 
 def _cnn_wide(x: keras.KerasTensor, seeds: Iterator[int | None]) -> keras.KerasTensor:
     """Convolutions of 400, 100 and 300 with batch normalisation and dropout, then dense 450."""
-    for filters, kernel, dropout, pool in ((400, 3, 0.2, False), (100, 7, 0.4, True), (300, 3, 0.2, False)):
+    blocks = (("", 400, 3, 0.2, False), ("_1", 100, 7, 0.4, True), ("_2", 300, 3, 0.2, False))
+    for number, filters, kernel, dropout, pool in blocks:
         x = keras.layers.Conv1D(
             filters,
             kernel,
@@ -85,17 +91,22 @@ def _cnn_wide(x: keras.KerasTensor, seeds: Iterator[int | None]) -> keras.KerasT
             use_bias=False,
             kernel_initializer=_initial(seeds),
             kernel_regularizer=keras.regularizers.L2(0.01),
+            name=f"conv1d{number}",
         )(x)
-        x = keras.layers.BatchNormalization()(x)
-        x = keras.layers.ReLU()(x)
+        x = keras.layers.BatchNormalization(name=f"batch_normalization{number}")(x)
+        x = keras.layers.ReLU(name=f"re_lu{number}")(x)
         if pool:
-            x = keras.layers.MaxPooling1D(2, padding="same")(x)
-        x = keras.layers.Dropout(dropout, seed=next(seeds))(x)
-    x = keras.layers.GlobalAveragePooling1D()(x)
+            x = keras.layers.MaxPooling1D(2, padding="same", name="max_pooling1d")(x)
+        x = keras.layers.Dropout(dropout, seed=next(seeds), name=f"dropout{number}")(x)
+    x = keras.layers.GlobalAveragePooling1D(name="global_average_pooling1d")(x)
     x = keras.layers.Dense(
-        450, activation="relu", kernel_initializer=_initial(seeds), kernel_regularizer=keras.regularizers.L2(0.01)
+        450,
+        activation="relu",
+        kernel_initializer=_initial(seeds),
+        kernel_regularizer=keras.regularizers.L2(0.01),
+        name="dense",
     )(x)
-    return keras.layers.Dropout(0.3, seed=next(seeds))(x)
+    return keras.layers.Dropout(0.3, seed=next(seeds), name="dropout_3")(x)
 
 
 def with_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> keras.Model:

@@ -155,10 +155,11 @@ def run_deployable(job: TrainingJob, fold: Fold, epochs: int) -> FoldRecord:
 
 
 def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms: int) -> FoldRecord:
+    from steps.train.networks import in_words
+
     fold = trained.fold
     before = time.perf_counter()
-    summary: list[str] = []
-    trained.model.summary(print_fn=summary.append, line_length=90)
+    summary = in_words(trained.model)
     network = _as_bytes(trained.model)
     costs = {"model_saving_s": time.perf_counter() - before, "peak_memory_mib": _peak_memory_mib()}
     return FoldRecord(
@@ -186,7 +187,7 @@ def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms
         timestamps_ms=trained.timestamps_ms,
         network=network,
         shape=(dataset.timesteps, len(dataset.features)),
-        model_summary="\n".join(summary) + "\n",
+        model_summary=summary,
         started_ms=started_ms,
         ended_ms=time.time_ns() // 1_000_000,
         machine=machine_tags(),

@@ -122,6 +122,29 @@ def test_layers_are_called_as_in_a_fresh_process_whatever_was_built_before(name:
     assert names[1:-1] == unnamed[1:-1]
 
 
+@pytest.mark.parametrize("columns", [None, "40", "200"])
+def test_the_architecture_in_words_is_whole_whatever_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, columns: str | None
+) -> None:
+    import os
+
+    from steps.train import networks
+
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    else:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    text = networks.in_words(networks.build("cnn", 101, 24))
+    assert os.environ.get("COLUMNS") == columns
+    assert {len(line) for line in text.splitlines() if line.startswith(("┏", "│", "└"))} == {90}
+    (header,) = [line for line in text.splitlines() if line.startswith("┃")]
+    assert [cell.strip() for cell in header.strip("┃").split("┃")] == ["Layer (type)", "Output Shape", "Param #"]
+    weights = {"conv1d": 5 * 24 * 64 + 64, "conv1d_1": 5 * 64 * 64 + 64, "dense": 64 * 64 + 64, "probability": 65}
+    for name, count in weights.items():
+        (line,) = [line for line in text.splitlines() if line.startswith(f"│ {name} ")]
+        assert line.rstrip(" │").endswith(f" {count:,}")
+
+
 @pytest.mark.parametrize("name", ["cnn", "cnn_wide"])
 def test_a_seed_decides_weights_and_dropout_whatever_other_threads_draw(name: str) -> None:
     import random

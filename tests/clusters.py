@@ -13,12 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from tests.conftest import ROOT, clean_environment
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 DASK = Path(sys.executable).with_name("dask")
 
@@ -62,20 +58,16 @@ class Cluster:
             client.wait_for_workers(count, timeout=60)
 
     def wait_until_paused(self) -> None:
-        """Until there are workers and none takes work any more."""
+        """Until there are workers and all of them are paused."""
         from distributed import Client
 
         deadline = time.monotonic() + 60
         with Client(self.address, set_as_default=False) as client:
             # One that has just joined does not take work either: it is paused a moment later, or first at work.
-            while {worker["status"] for worker in self._workers(client)} != {"paused"}:
+            ask = partial(client.scheduler.identity, n_workers=-1)
+            while {worker["status"] for worker in client.sync(ask)["workers"].values()} != {"paused"}:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-
-    @staticmethod
-    def _workers(client: Client) -> list[dict[str, Any]]:
-        identity = client.sync(partial(client.scheduler.identity, n_workers=-1))
-        return list(identity["workers"].values())
 
 
 @contextmanager

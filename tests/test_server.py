@@ -9,7 +9,9 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -61,6 +63,14 @@ def runs_of(client: MlflowClient, entry_point: str) -> list[Run]:
     return list(client.search_runs([experiment.experiment_id], f"tags.entry_point = '{entry_point}'"))
 
 
+@contextmanager
+def in_postgres(server: Server) -> Iterator[Any]:
+    """A cursor in the server's database."""
+    uri = server.backend_store_uri.replace("+psycopg2", "")
+    with closing(psycopg2.connect(uri)) as connection, connection.cursor() as cursor:
+        yield cursor
+
+
 def test_the_driver_says_where_to_look(server_study: ServerStudy) -> None:
     assert f"see it at {server_study.server.uri}/#/experiments/" in server_study.first.stdout
     assert sorted(path.name for path in server_study.folder.iterdir()) == [".fear-spool", "results"]
@@ -90,15 +100,13 @@ def test_the_database_holds_it_and_not_some_local_file(server_study: ServerStudy
     server = server_study.server
     if not server.backend_store_uri.startswith("postgresql"):
         pytest.skip("PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql/*/bin")
-    connection = psycopg2.connect(server.backend_store_uri.replace("+psycopg2", ""))
-    with connection, connection.cursor() as cursor:
+    with in_postgres(server) as cursor:
         cursor.execute(
             "SELECT count(*) FROM metrics m JOIN runs r USING (run_uuid) JOIN experiments e USING (experiment_id) "
             "WHERE e.name = %s",
             (EXPERIMENT,),
         )
         assert cursor.fetchone() == (stock.summary()["metric points"],)
-    connection.close()
 
 
 def test_artifacts_are_handed_out_by_the_server(client: MlflowClient) -> None:
@@ -183,13 +191,11 @@ def rows_of_the_database(server: Server) -> Iterator[str]:
     if not server.backend_store_uri.startswith("postgresql"):
         yield (server.folder / "server.db").read_bytes().decode(errors="replace")
         return
-    connection = psycopg2.connect(server.backend_store_uri.replace("+psycopg2", ""))
-    with connection, connection.cursor() as cursor:
+    with in_postgres(server) as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         for (table,) in cursor.fetchall():
             cursor.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table)))
             yield from (f"{table} {row}" for (row,) in cursor.fetchall())
-    connection.close()
 
 
 def texts_of(path: Path) -> Iterator[str]:

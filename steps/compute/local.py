@@ -22,6 +22,7 @@ from typing import Any
 from steps.compute.capacity import usable_cores
 from steps.compute.pool import LOCAL, OnEvent, Pool, T, Task
 from steps.compute.process import work_for
+from steps.environment_variables import environment_variables
 from steps.errors import UserError
 
 # Enough for nobody to wait for work, few enough for results not to pile up.
@@ -79,15 +80,9 @@ def warm_up() -> None:
 @contextmanager
 def _on_python_path(folder: Path) -> Iterator[None]:
     """Let Python processes that are started inside the block find what is in the folder."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(folder), before) if part)
-    try:
+    path = os.pathsep.join(part for part in (str(folder), os.environ.get("PYTHONPATH")) if part)
+    with environment_variables({"PYTHONPATH": path}):
         yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
 
 
 def _context() -> BaseContext:

@@ -25,6 +25,8 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from steps.environment_variables import environment_variables
+
 FOLDER = ".fear-spool"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 # The server that a redirected process and its children record for. Never logged: it may hold a password.
@@ -149,12 +151,8 @@ def current() -> Spool | None:
 @contextmanager
 def bounded_patience() -> Iterator[None]:
     """Ten seconds of patience per call inside the block, where the user has not set their own, and no chatter."""
-    given = {name: os.environ.get(name) for name in (*_PATIENCE, *_QUIET)}
-    os.environ |= {name: value for name, value in (_PATIENCE | _QUIET).items() if not given[name]}
-    try:
+    with environment_variables({name: v for name, v in (_PATIENCE | _QUIET).items() if not os.environ.get(name)}):
         yield
-    finally:
-        _restore(given)
 
 
 @contextmanager
@@ -169,24 +167,14 @@ def redirected(base: Path) -> Iterator[Spool | None]:
         yield None
         return
     spool = open_spool(uri, base)
-    given = {name: os.environ.get(name) for name in (TRACKING_URI, _TARGET)}
-    os.environ |= {TRACKING_URI: spool.uri, _TARGET: uri}
-    # A script that chose its server with set_tracking_uri would go on talking to it.
-    chosen_by_script = mlflow.get_tracking_uri() == uri
-    if chosen_by_script:
-        mlflow.set_tracking_uri(spool.uri)
+    chosen_by_script = False
     try:
-        with bounded_patience():
+        with environment_variables({TRACKING_URI: spool.uri, _TARGET: uri}), bounded_patience():
+            # A script that chose its server with set_tracking_uri would go on talking to it.
+            chosen_by_script = mlflow.get_tracking_uri() == uri
+            if chosen_by_script:
+                mlflow.set_tracking_uri(spool.uri)
             yield spool
     finally:
-        _restore(given)
         if chosen_by_script:
             mlflow.set_tracking_uri(uri)
-
-
-def _restore(environment: dict[str, str | None]) -> None:
-    for name, value in environment.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value

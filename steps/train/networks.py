@@ -9,7 +9,6 @@ which folds were trained before it, on the same worker.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 
@@ -17,9 +16,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from steps.environment_variables import environment_variables
+
 # Keras draws the seeds of layers from this range.
 _SEEDS = (1, 10**9)
-_WIDTH = 90  # of the table in words
+_WIDTH = 90  # of the table of an architecture
 
 
 def build(name: str, timesteps: int, features: int, precision: str = "float32", seed: int | None = None) -> keras.Model:
@@ -132,19 +133,12 @@ def with_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.
     return keras.Model(inputs, tensors[id(network.outputs[0])], name=network.name)
 
 
-def in_words(model: keras.Model) -> str:
+def architecture(model: keras.Model) -> str:
     """The architecture as a table: layers, shapes of their outputs, numbers of parameters.
 
     Keras makes it as wide as the terminal and cuts off what is wider; this one is the same with any terminal, or none.
     """
     lines: list[str] = []
-    given = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = str(_WIDTH)
-    try:
+    with environment_variables({"COLUMNS": str(_WIDTH)}):
         model.summary(print_fn=lines.append, line_length=_WIDTH)
-    finally:
-        if given is None:
-            del os.environ["COLUMNS"]
-        else:
-            os.environ["COLUMNS"] = given
     return "\n".join(lines) + "\n"

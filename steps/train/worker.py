@@ -155,11 +155,11 @@ def run_deployable(job: TrainingJob, fold: Fold, epochs: int) -> FoldRecord:
 
 
 def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms: int) -> FoldRecord:
-    from steps.train.networks import in_words
+    from steps.train.networks import architecture
 
     fold = trained.fold
     before = time.perf_counter()
-    summary = in_words(trained.model)
+    summary = architecture(trained.model)
     network = _as_bytes(trained.model)
     costs = {"model_saving_s": time.perf_counter() - before, "peak_memory_mib": _peak_memory_mib()}
     return FoldRecord(

@@ -123,9 +123,7 @@ def test_layers_are_called_as_in_a_fresh_process_whatever_was_built_before(name:
 
 
 @pytest.mark.parametrize("columns", [None, "40", "200"])
-def test_the_architecture_in_words_is_whole_whatever_the_terminal(
-    monkeypatch: pytest.MonkeyPatch, columns: str | None
-) -> None:
+def test_the_architecture_is_whole_whatever_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: str | None) -> None:
     import os
 
     from steps.train import networks
@@ -134,7 +132,7 @@ def test_the_architecture_in_words_is_whole_whatever_the_terminal(
         monkeypatch.setenv("COLUMNS", columns)
     else:
         monkeypatch.delenv("COLUMNS", raising=False)
-    text = networks.in_words(networks.build("cnn", 101, 24))
+    text = networks.architecture(networks.build("cnn", 101, 24))
     assert os.environ.get("COLUMNS") == columns
     assert {len(line) for line in text.splitlines() if line.startswith(("┏", "│", "└"))} == {90}
     (header,) = [line for line in text.splitlines() if line.startswith("┃")]

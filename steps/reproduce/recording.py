@@ -32,7 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Again:
-    """A run that was made again: pairs of what is to be compared, and what is to be said about it."""
+    """A run that was made again: pairs of what is to be compared, and what is to be said about it.
+
+    Attributes:
+        run_id: of the new run.
+        pairs: what to call two runs, the recorded one and the new one.
+        missing: what the new run lacks.
+        evaluated: whether both have in their folds what the same evaluation added.
+        defaulted: parameters that were not recorded.
+    """
 
     run_id: str
     pairs: list[tuple[str, Run, Run]]
@@ -117,6 +125,9 @@ def _study(original: Run, run: Run) -> _Again:
             continue
         result.pairs.append((step, then, now))
         if step == "train":
+            evaluate = recorded.step_of(original, "evaluate")
+            # Folds hold what was written last; what the study's own evaluation found is in its tables.
+            result.evaluated = evaluate is not None and not recorded.evaluated_again(then, evaluate)
             _add_folds(result, then, now)
     return result
 

@@ -132,6 +132,16 @@ def step_of(main: Run, step: str) -> Run | None:
     return _run(run_id) if run_id else None
 
 
+def evaluated_again(train: Run, evaluate: Run) -> bool:
+    """Whether another run evaluated a training after ``evaluate`` and wrote over what that had left in its folds."""
+    others = MlflowClient().search_runs(
+        [train.info.experiment_id],
+        f"tags.{ENTRY_POINT_TAG} = 'evaluate' and tags.train_run_id = '{train.info.run_id}' "
+        f"and attributes.start_time > {evaluate.info.start_time}",
+    )
+    return any(other.info.run_id != evaluate.info.run_id for other in others)
+
+
 def parent_of(run: Run) -> Run:
     """The training of a fold.
 

@@ -82,6 +82,7 @@ def test_a_whole_study(finished: Study) -> None:
     (original,) = finished.of("main")
     done = reproduce(finished.folder, "latest")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert "not compared" not in done.stdout
     found = outcome(finished)
     assert found["reproduced_run_id"] == original.info.run_id
     assert (found["verdict"], found["expected"], found["parameters_not_recorded"]) == ("identical", "identical", [])
@@ -97,6 +98,18 @@ def test_a_whole_study(finished: Study) -> None:
     again = finished.client.get_run(str(found["rerun_run_id"]))
     assert again.info.run_id != original.info.run_id
     assert again.data.tags["train_run_id"] != original.data.tags["train_run_id"], "reuse=false"
+
+
+@pytest.mark.slow
+def test_a_study_whose_training_was_evaluated_again(finished: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder)
+    (original,) = Study(folder, "").of("main")
+    later = step("evaluate", folder, thresholds="0.6", train_run_id=original.data.tags["train_run_id"])
+    assert later.returncode == 0, later.stderr[-2000:]
+    done = reproduce(folder, original.info.run_id)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert "metrics that evaluate added are not compared" in done.stdout
 
 
 @pytest.mark.slow

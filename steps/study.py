@@ -33,6 +33,8 @@ from steps.train.settings import parse_class_weight, parse_cv
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+    from steps.report.data import ReportData
+
 # Metrics of the cross-validation that a registered version carries as tags.
 _EVIDENCE = {f"{level}/auc{bound}" for level in ("pooled", "subject") for bound in ("", "_low", "_high")}
 
@@ -60,8 +62,8 @@ def run_study(parameters: Mapping[str, Any]) -> None:
     _print(outcome, study.done, run, replicator)
 
 
-def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The steps and what is made of them; returns the summary of the results."""
+def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> ReportData:
+    """The steps and what is made of them; returns what the report was made of."""
     # What draws the report takes seconds to import; the first step runs meanwhile, in a process of its own.
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
     prepared = study.step("prepare", {}, source_fingerprint(parameters["source"]))
@@ -90,7 +92,7 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Mapping[str,
         evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
         in_words = description(data, registry.DESCRIPTION_LENGTH)
         _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
-    return data.summary
+    return data
 
 
 def _register(trained: Run, evidence: dict[str, str], in_words: str) -> None:
@@ -150,10 +152,12 @@ class _Study:
         return finished
 
 
-def _print(summary: Mapping[str, Any], done: list[Done], run: Run, replicator: Replicator | None) -> None:
+def _print(data: ReportData, done: list[Done], run: Run, replicator: Replicator | None) -> None:
+    from steps.report.content import answer_beside_simpler
     from steps.report.methods import method_columns, method_rows
     from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
 
+    summary = data.summary
     name = replicator.name_of if replicator else str
     console = Console(highlight=False)
     results = Table(*RESULT_COLUMNS, title="Results", caption=RESULT_CAPTION)
@@ -170,6 +174,8 @@ def _print(summary: Mapping[str, Any], done: list[Done], run: Run, replicator: R
     if methods.rows:
         console.print(methods)
     console.print(runs)
+    for sentence in answer_beside_simpler(summary, data.label_names):
+        click.echo(sentence)
     if replicator is None:
         click.echo(ui_hint(f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"))
     elif page := replicator.page_of(run.info.run_id):

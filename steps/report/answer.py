@@ -1,4 +1,7 @@
-"""The answer of a study in two sentences: what was measured, and what that means."""
+"""The answer of a study in two sentences: what was measured, and what that means.
+
+`steps.report.methods` adds how simpler methods did.
+"""
 
 from __future__ import annotations
 

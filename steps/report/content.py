@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from typing import Any
 
 from steps.evaluate.thresholds import threshold_key
 from steps.report import attribution, tables
@@ -11,7 +13,7 @@ from steps.report.answer import answer, estimate_text
 from steps.report.command import changed_parameters, reproduce_command, spelled
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation, evaluation
-from steps.report.methods import methods_table
+from steps.report.methods import methods_table, rival
 from steps.report.tables import Table
 
 _SPLITS = {"loso": "leave-one-subject-out"}
@@ -28,6 +30,11 @@ class Interval:
     low: float | None
     high: float | None
 
+    @classmethod
+    def of(cls, title: str, unit: str, estimate: Mapping[str, float]) -> Interval:
+        """From ``{value, low, high}``."""
+        return cls(title, unit, estimate_text(estimate), estimate["value"], estimate.get("low"), estimate.get("high"))
+
 
 @dataclass(frozen=True)
 class Content:
@@ -36,7 +43,7 @@ class Content:
     title: str
     date: str
     run_id: str
-    answer: tuple[str, str]
+    answer: tuple[str, ...]
     intervals: tuple[Interval, ...]
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -61,7 +68,7 @@ def content(data: ReportData) -> Content:
         title=data.run_name,
         date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         run_id=data.run_id,
-        answer=answer(data.summary, data.label_names),
+        answer=answer_beside_simpler(data.summary, data.label_names),
         intervals=_intervals(data),
         facts=_facts(data),
         notes=tuple(data.manifest.notes),
@@ -81,6 +88,15 @@ def content(data: ReportData) -> Content:
     )
 
 
+def answer_beside_simpler(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[str, ...]:
+    """The answer: what was measured, what it means, and how the best simpler method did where one was run.
+
+    The arguments are those of `steps.report.answer.answer`.
+    """
+    simpler = rival(summary)
+    return (*answer(summary, label_names), *([simpler.sentence] if simpler else []))
+
+
 def _intervals(data: ReportData) -> tuple[Interval, ...]:
     threshold = data.summary["thresholds"][0]
     wanted = {"auc": "AUC", f"{threshold_key(threshold)}/balanced_accuracy": f"balanced accuracy at {threshold:g}"}
@@ -88,10 +104,10 @@ def _intervals(data: ReportData) -> tuple[Interval, ...]:
     for name, title in wanted.items():
         for level, unit in (("subject", "subjects"), ("pooled", "trials")):
             if estimate := data.summary[level].get(name):
-                text = estimate_text(estimate)
-                found.append(
-                    Interval(title, unit, text, estimate["value"], estimate.get("low"), estimate.get("high"))
-                )  # fmt: skip
+                found.append(Interval.of(title, unit, estimate))
+    simpler = rival(data.summary)
+    if simpler and simpler.does_as_well:  # right below the network's, so that nobody reads the one without the other
+        found.insert(1, Interval.of(f"AUC, {simpler.title}", "subjects", simpler.auc))
     return tuple(found)
 
 

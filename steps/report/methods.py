@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from steps.evaluate.thresholds import threshold_key
@@ -15,9 +16,10 @@ METHODS_CAPTION = (
 )
 _TITLES = {
     "majority": "majority class",
-    "logistic": "logistic regression, summary features",
-    "minirocket": "MiniRocket, ridge",
+    "logistic": "logistic regression on summary features",
+    "minirocket": "MiniRocket with a ridge classifier",
 }
+_GUESSING = "majority"
 
 
 def method_columns(summary: Mapping[str, Any]) -> tuple[str, ...]:
@@ -43,6 +45,49 @@ def method_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
         difference = found.get("network_minus", {}).get("subject", {}).get("auc")
         rows.append((_TITLES.get(name, name), *texts, _signed(difference) if difference else UNDEFINED))
     return rows
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The simpler method with the highest subject AUC, majority guessing aside.
+
+    Attributes:
+        title: in words.
+        auc: of subjects, ``{value, low, high}``.
+        difference: network minus method, paired over subjects, ``{value, low, high}``.
+    """
+
+    title: str
+    auc: Mapping[str, float]
+    difference: Mapping[str, float]
+
+    @property
+    def does_as_well(self) -> bool:
+        """Whether its AUC is at least the network's."""
+        return self.difference["value"] <= 0
+
+    @property
+    def sentence(self) -> str:
+        """What a reader of the answer has to know about it."""
+        low, high = (self.difference.get(bound) for bound in ("low", "high"))
+        figures = f"{self.title}, AUC {estimate_text(self.auc)} (network minus method: {_signed(self.difference)})"
+        if high is not None and high < 0:
+            return f"A simpler method did better: {figures}."
+        if self.does_as_well:
+            return f"A simpler method did at least as well: {figures}."
+        if low is None or low <= 0:
+            return f"A simpler method cannot be told apart from the network with these subjects: {figures}."
+        return f"No simpler method that was tried did as well: the best was {figures}."
+
+
+def rival(summary: Mapping[str, Any]) -> Rival | None:
+    """The best of the simpler methods; None where none was run or AUC is undefined."""
+    found = [
+        Rival(_TITLES.get(name, name), baseline["subject"]["auc"], baseline["network_minus"]["subject"]["auc"])
+        for name, baseline in summary.get("baselines", {}).items()
+        if name != _GUESSING and "auc" in baseline["subject"] and "auc" in baseline["network_minus"]["subject"]
+    ]
+    return max(found, key=lambda method: method.auc["value"], default=None)
 
 
 def methods_table(summary: Mapping[str, Any]) -> Table | None:

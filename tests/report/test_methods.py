@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from steps.evaluate.methods import baselines_summary
-from steps.report.methods import method_rows, methods_table
-from steps.report.render import report_html, report_markdown
+from steps.report.content import content
+from steps.report.data import ReportData
+from steps.report.methods import method_rows, methods_table, rival
+from steps.report.render import description, report_html, report_markdown
 from tests.report.conftest import MakeReport
 
 
@@ -13,7 +17,7 @@ def test_methods_are_in_the_page_and_in_its_text(make_report: MakeReport) -> Non
     found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, resamples=50)
     data = make_report(summary={**data.summary, "baselines": found})
     rows = method_rows(data.summary)
-    assert [row[0] for row in rows] == ["network", "logistic regression, summary features"]
+    assert [row[0] for row in rows] == ["network", "logistic regression on summary features"]
     assert rows[0][-1] == "–"
     assert rows[1][-1][0] in "+-"
     for text in (report_html(data), report_markdown(data)):
@@ -26,3 +30,51 @@ def test_without_baselines_there_is_no_table(make_report: MakeReport) -> None:
     data = make_report()
     assert methods_table(data.summary) is None
     assert "Beside simpler methods" not in report_html(data)
+
+
+def _with_logistic(make_report: MakeReport, network: float, logistic: float) -> ReportData:
+    """A study whose network and logistic regression have this much noise in their probabilities."""
+    data = make_report(noise=network)
+    found = baselines_summary(data.results, {"logistic": make_report(noise=logistic).results}, resamples=50)
+    return make_report(noise=network, summary={**data.summary, "baselines": {"majority": found["logistic"], **found}})
+
+
+def test_an_answer_never_hides_a_simpler_method_that_did_as_well(make_report: MakeReport) -> None:
+    data = _with_logistic(make_report, network=0.9, logistic=0.05)
+    found = content(data)
+    simpler = found.answer[-1]
+    assert simpler.startswith("A simpler method did ")
+    assert "logistic regression on summary features, AUC 1.000" in simpler
+    assert [interval.title for interval in found.intervals[:2]] == [
+        "AUC",
+        "AUC, logistic regression on summary features",
+    ]
+    page = report_html(data)
+    lead = page[page.index('id="answer"') : page.index("</section>", page.index('id="answer"'))]
+    for text in (lead, report_markdown(data).partition("## ")[0], description(data)[:2000]):
+        assert "A simpler method did " in text
+
+
+@pytest.mark.parametrize(
+    ("difference", "beginning"),
+    [
+        ({"value": -0.1, "low": -0.2, "high": -0.01}, "A simpler method did better: "),
+        ({"value": -0.1, "low": -0.2, "high": 0.0}, "A simpler method did at least as well: "),
+        ({"value": 0.0}, "A simpler method did at least as well: "),
+        ({"value": 0.1, "low": 0.0, "high": 0.2}, "A simpler method cannot be told apart from the network "),
+        ({"value": 0.1, "low": 0.01, "high": 0.2}, "No simpler method that was tried did as well: "),
+    ],
+)
+def test_what_is_said_of_the_best_simpler_method(difference: dict[str, float], beginning: str) -> None:
+    better = {"subject": {"auc": {"value": 0.9}}, "network_minus": {"subject": {"auc": difference}}}
+    worse = {"subject": {"auc": {"value": 0.8}}, "network_minus": {"subject": {"auc": {"value": 0.5}}}}
+    guess = {"subject": {"auc": {"value": 0.99}}, "network_minus": {"subject": {"auc": {"value": -1.0}}}}
+    found = rival({"baselines": {"majority": guess, "logistic": worse, "minirocket": better}})
+    assert found is not None
+    assert found.sentence.startswith(beginning)
+    assert "MiniRocket with a ridge classifier, AUC 0.900" in found.sentence
+
+
+def test_one_class_or_no_method_has_no_rival() -> None:
+    assert rival({}) is None
+    assert rival({"baselines": {"logistic": {"subject": {}, "network_minus": {"subject": {}}}}}) is None

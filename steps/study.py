@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from steps.attribute.settings import check_method
 from steps.compute import check_scheduler
@@ -27,7 +25,7 @@ from steps.tracking.children import run_step
 from steps.tracking.export import NOWHERE, check_output_dir, export_tables
 from steps.tracking.replicator import Replicator, recording
 from steps.tracking.session import step_run
-from steps.tracking.ui import ui_hint
+from steps.tracking.ui import run_page
 from steps.train.settings import parse_class_weight, parse_cv
 
 if TYPE_CHECKING:
@@ -37,6 +35,21 @@ if TYPE_CHECKING:
 
 # Metrics of the cross-validation that a registered version carries as tags.
 _EVIDENCE = {f"{level}/auc{bound}" for level in ("pooled", "subject") for bound in ("", "_low", "_high")}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished study.
+
+    Attributes:
+        data: what its report was made of.
+        model: address and version of the model for new people; empty where none was registered.
+        report: where the report lies beside MLflow; empty where it does not.
+    """
+
+    data: ReportData
+    model: str
+    report: str
 
 
 @dataclass(frozen=True)
@@ -56,14 +69,20 @@ def run_study(parameters: Mapping[str, Any]) -> None:
         UserError: the parameters cannot be used, or a step failed.
     """
     check_early(parameters)
-    with recording(Path.cwd()) as replicator, step_run("main", parameters, run_name=parameters["run_name"]) as run:
+    with recording(Path.cwd()) as replicator, step_run("main", parameters, run_name=_name(parameters)) as run:
         study = _Study(run, parameters)
         outcome = _run(study, run, parameters)
-    _print(outcome, study.done, run, replicator)
+    _print(outcome, run, replicator)
 
 
-def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> ReportData:
-    """The steps and what is made of them; returns what the report was made of."""
+def _name(parameters: Mapping[str, Any]) -> str:
+    """What tells studies apart in a list: ``fear: recordings, cnn, loso``."""
+    parts = (Path(parameters["source"]).stem, parameters["model"], parameters["cv"])
+    return f"{parameters['run_name']}: {', '.join(parts)}"
+
+
+def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
+    """The steps and what is made of them."""
     # What draws the report takes seconds to import; the first step runs meanwhile, in a process of its own.
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
     prepared = study.step("prepare", {}, source_fingerprint(parameters["source"]))
@@ -74,32 +93,38 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> ReportData:
     of_training = {"train_run_id": trained.info.run_id}
     evaluated = study.step("evaluate", of_training, trained.info.run_id)
     study.step("attribute", of_training, trained.info.run_id)
-    metrics = {name: value for name, value in evaluated.data.metrics.items() if "/" in name}
-    record.log(run.info.run_id, metrics=metrics)
     from steps.report.render import description, report_html, report_markdown
     from steps.report.runtime import runtime_summary
+    from steps.report.tables import headline_metrics
     from steps.tracking.collect import report_data
 
     data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
+    metrics = evaluated.data.metrics
+    record.log(run.info.run_id, metrics=headline_metrics(metrics, data.summary))
+    record.log_dataset_input(data.manifest, tags["dataset_uri"], context="study")
+    if model_id := lineage.final_model_id(trained):
+        record.log_model_output(run.info.run_id, model_id)
     pages = {"report.html": report_html(data), "report.md": report_markdown(data)}
     runtime = runtime_summary(data)
     record.log_files(run.info.run_id, {**{name: page.encode() for name, page in pages.items()}, "runtime.csv": runtime})
     record.describe(run.info.run_id, description(data))
     tables = {"results": data.results, "subjects": data.subjects, "feature_importance": data.importance}
-    if folder := export_tables(parameters["output_dir"], run, {**tables, "runtime": runtime}):
-        click.echo(f"tables: {folder}")
+    report = {"report.html": pages["report.html"]}
+    folder = export_tables(parameters["output_dir"], run, {**tables, "runtime": runtime}, report)
+    model = ""
     if parameters["register"]:
         evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
         in_words = description(data, registry.DESCRIPTION_LENGTH)
-        _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
-    return data
+        model = _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
+    return Outcome(data, model, str(folder / "report.html") if folder else "")
 
 
-def _register(trained: Run, evidence: dict[str, str], in_words: str) -> None:
+def _register(trained: Run, evidence: dict[str, str], in_words: str) -> str:
+    """Register the model fitted on all subjects; returns its address and version."""
     tags = trained.data.tags
     runs = {"train_run_id": trained.info.run_id, "dataset_digest": tags["dataset_digest"]}
     version = registry.register(tags["deployable_run_id"], tags["deployable_model_uri"], {**runs, **evidence}, in_words)
-    click.echo(f"models:/{version.name}@{registry.CHALLENGER} is version {version.version}: fitted on all subjects")
+    return f"models:/{version.name}@{registry.CHALLENGER}, version {version.version}"
 
 
 def check_early(parameters: Mapping[str, Any]) -> None:
@@ -148,35 +173,18 @@ class _Study:
             tags={f"{entry_point}_run_id": run_id},
             metrics={f"{entry_point}_wall_s": seconds},
         )
+        if not found:
+            click.echo(f"{entry_point}: run {run_id}, {seconds:.0f} s")
         self.done.append(Done(entry_point, finished, found is not None, seconds))
         return finished
 
 
-def _print(data: ReportData, done: list[Done], run: Run, replicator: Replicator | None) -> None:
-    from steps.report.content import answer_beside_simpler
-    from steps.report.methods import method_columns, method_rows
-    from steps.report.tables import HEADLINES, RESULT_CAPTION, RESULT_COLUMNS, result_rows
+def _print(outcome: Outcome, run: Run, replicator: Replicator | None) -> None:
+    from steps.report import terminal
 
-    summary = data.summary
-    name = replicator.name_of if replicator else str
-    console = Console(highlight=False)
-    results = Table(*RESULT_COLUMNS, title="Results", caption=RESULT_CAPTION)
-    for row in result_rows(summary, HEADLINES):
-        results.add_row(*row)
-    methods = Table(*method_columns(summary), title="Beside simpler methods")
-    for cells in method_rows(summary):
-        methods.add_row(*cells)
-    runs = Table("step", "run", "", title="Runs")
-    for step in done:
-        runs.add_row(step.entry_point, name(step.run.info.run_id), "reused" if step.reused else f"{step.seconds:.0f} s")
-    runs.add_row("main", name(run.info.run_id), "")
-    console.print(results)
-    if methods.rows:
-        console.print(methods)
-    console.print(runs)
-    for sentence in answer_beside_simpler(summary, data.label_names):
-        click.echo(sentence)
-    if replicator is None:
-        click.echo(ui_hint(f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"))
-    elif page := replicator.page_of(run.info.run_id):
-        click.echo(f"see it at {page}")
+    to = terminal.console()
+    terminal.show_results(outcome.data.summary, to)
+    page = run_page(run)
+    if replicator:
+        page = [found] if (found := replicator.page_of(run.info.run_id)) else []
+    terminal.show_closing(terminal.closing_lines(outcome.data, outcome.model, outcome.report, page), to)

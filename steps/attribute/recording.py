@@ -19,11 +19,13 @@ from steps.attribute.results import Results, in_words, results, warnings
 from steps.attribute.settings import Settings
 from steps.attribute.worker import AttributionJob, FoldToAttribute
 from steps.compute import Pool, open_pool
+from steps.compute.progress import counting
 from steps.dataset import Dataset
 from steps.tracking import lineage, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
+from steps.tracking.ui import say_where
 
 _PROCESS_MIB = 600.0
 
@@ -56,19 +58,24 @@ def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> N
         )
         _log_files(run_id, found, dataset)
         exported = {name: found.tables[name] for name in ("feature_importance", "time_importance")}
-        export_tables(parameters["output_dir"], run, exported)
-        for line in in_words(found):
+        lineage.log_study(run_id, train, dataset, uri, context="attribute")
+        folder = export_tables(parameters["output_dir"], run, exported)
+        said = in_words(found)
+        record.describe(run_id, record.as_text(said))
+        for line in said:
             click.echo(line)
         for line in warnings(found):
             click.echo(f"warning: {line}", err=True)
+        say_where(folder, run)
 
 
 def _attribute(pool: Pool, job: AttributionJob, folds: Sequence[lineage.FoldRun]) -> list[FoldResult]:
     """Every fold's result, in the order of the folds."""
-    attributed = {
-        (fold.name, fold.test_number): result
-        for fold, result in pool.each(partial(worker.attribute, job), _with_networks(folds))
-    }
+    attributed = {}
+    with counting(len(folds), "fold") as count:
+        for fold, result in pool.each(partial(worker.attribute, job), _with_networks(folds)):
+            attributed[fold.name, fold.test_number] = result
+            count()
     return [attributed[fold.name, fold.test_number] for fold in folds]
 
 

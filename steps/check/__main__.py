@@ -124,7 +124,7 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
     import mlflow
 
     from steps.tracking.exercise import Exercise, study_experiment
-    from steps.tracking.ui import ui_hint
+    from steps.tracking.ui import WORKFLOW, ui_hint
 
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # after its import, which sets it
     if store.is_server(uri):
@@ -139,7 +139,7 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
 
     def find_experiment() -> str:
         experiment_id, text = study_experiment(*chosen)
-        found.append(f"#/experiments/{experiment_id}" if experiment_id else "")
+        found.append(f"#/experiments/{experiment_id}{WORKFLOW}" if experiment_id else "")
         return text
 
     checks.run(_OPEN, find_experiment, mend=_open_mend(uri), limit=_CALL_SECONDS)

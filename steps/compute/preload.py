@@ -7,7 +7,11 @@ import gc
 
 gc.disable()  # all that is imported stays: searching it for reference cycles takes a quarter of the time
 
-import keras  # noqa: E402, F401
+from steps.compute.quiet import without_greeting  # noqa: E402
+
+with without_greeting():
+    import keras  # noqa: F401
+
 import pandas as pd  # noqa: E402, F401
 import sklearn.preprocessing  # noqa: E402
 import sklearn.utils.class_weight  # noqa: E402, F401

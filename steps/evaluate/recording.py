@@ -13,6 +13,7 @@ import click
 import pandas as pd
 
 from steps.compute import Pool, open_pool
+from steps.compute.progress import counting
 from steps.dataset import Dataset
 from steps.evaluate import export, figures, worker
 from steps.evaluate.baselines.predict import Split, fits_of
@@ -27,10 +28,12 @@ from steps.evaluate.summary import flat_metrics, summary
 from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
 from steps.evaluate.thresholds import threshold_key
 from steps.evaluate.worker import EvaluationJob, FoldToEvaluate
+from steps.report.content import answer_beside_simpler
 from steps.tracking import lineage, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
+from steps.tracking.ui import say_where
 
 _PROCESS_MIB = 600.0
 
@@ -98,19 +101,24 @@ def evaluate_and_record(
                 "export.parquet": export.as_parquet(tables["export"]),
             },
         )
-        export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
+        lineage.log_study(run_id, train, dataset, uri, context="evaluate")
+        record.describe(run_id, "\n\n".join(answer_beside_simpler(outcome, dataset.label_names)))
+        folder = export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
         for level in ("pooled", "subject"):
             click.echo(_in_words(level, outcome))
+        say_where(folder, run)
 
 
 def _evaluate(pool: Pool, job: EvaluationJob, folds: Sequence[lineage.FoldRun]) -> list[EvaluatedFold]:
     """Every fold's result, in the order of the folds; its metrics are added to its run."""
     runs = {(fold.name, fold.test_number): fold.run for fold in folds}
     evaluated = {}
-    for fold, found in pool.each(partial(worker.evaluate, job), _with_networks(folds)):
-        key = (fold.name, fold.test_number)
-        record.update_metrics(runs[key], found.metrics)
-        evaluated[key] = found
+    with counting(len(folds), "fold") as count:
+        for fold, found in pool.each(partial(worker.evaluate, job), _with_networks(folds)):
+            key = (fold.name, fold.test_number)
+            record.update_metrics(runs[key], found.metrics)
+            evaluated[key] = found
+            count()
     return [evaluated[key] for key in runs]
 
 
@@ -156,7 +164,8 @@ def _log_figures(run_id: str, drawn: Mapping[str, Any]) -> None:
 
 def _in_words(level: str, outcome: Mapping[str, Any]) -> str:
     """One line of the results; `summary.json` has the rest."""
-    names = {"auc": "AUC", f"{threshold_key(outcome['thresholds'][0])}/balanced_accuracy": "balanced accuracy"}
+    first = outcome["thresholds"][0]
+    names = {"auc": "AUC", f"{threshold_key(first)}/balanced_accuracy": f"balanced accuracy (threshold {first:g})"}
     parts = [
         f"{text} {found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
         for name, text in names.items()

@@ -16,6 +16,7 @@ from steps.predict.source import from_dataset, is_uri, read_source
 from steps.predict.unseen import Unseen, fit_to_model
 from steps.tracking import deployed, lineage, record, registry
 from steps.tracking.session import step_run
+from steps.tracking.ui import say_where
 
 
 def score_and_record(parameters: Mapping[str, Any]) -> None:
@@ -82,6 +83,7 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
             click.echo(line)
         for line in warned:
             click.echo(f"warning: {line}", err=True)
+        say_where(None, run)
 
 
 def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, deployed.Deployed]:

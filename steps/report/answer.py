@@ -37,6 +37,24 @@ def answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[st
     return measured + ".", _meaning(auc, balanced, summary, label_names)
 
 
+def headline(summary: Mapping[str, Any], label_names: tuple[str, str]) -> str:
+    """The answer in one sentence: can the positive class be recognised in a new person?
+
+    The arguments are those of `answer`.
+    """
+    auc, name = summary["subject"].get("auc"), label_names[1]
+    if auc is None:
+        return "All tested subjects are of one class, so nothing can be said about telling the classes apart."
+    measured = f"AUC of subjects {estimate_text(auc)}"
+    if "low" not in auc:
+        return f"{measured}, from too few subjects to tell it from guessing ({CHANCE})."
+    if auc["low"] <= CHANCE <= auc["high"]:
+        return f"Not shown that {name} can be recognised in a new person: {measured}, and guessing has {CHANCE}."
+    if auc["high"] < CHANCE:
+        return f"The models are of no use as they are: {measured}, worse than guessing ({CHANCE})."
+    return f"In a new person {name} is recognised better than by guessing: {measured}, guessing has {CHANCE}."
+
+
 def estimate_text(estimate: Mapping[str, float]) -> str:
     """``0.917 [0.770, 1.000]``, or the value alone where there is no interval."""
     if "low" not in estimate:

@@ -16,7 +16,7 @@ from steps.report.evaluation import Evaluation, evaluation
 from steps.report.methods import methods_table, rival
 from steps.report.tables import Table
 
-_SPLITS = {"loso": "leave-one-subject-out"}
+SPLITS = {"loso": "leave-one-subject-out"}
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _facts(data: ReportData) -> tuple[tuple[str, str], ...]:
         ("Shape", f"{manifest.timesteps} time points × {len(manifest.features)} features"),
         ("SHA-256 of the data", manifest.digest),
         ("Network", str(data.parameters["model"])),
-        ("Splits", _SPLITS.get(str(data.parameters["cv"]), str(data.parameters["cv"]))),
+        ("Splits", SPLITS.get(str(data.parameters["cv"]), str(data.parameters["cv"]))),
         ("Changed parameters", ", ".join(f"{k} = {spelled(v)}" for k, v in changed.items()) or "none, all at defaults"),
         ("Commit", (data.commit or "unknown") + (", with uncommitted changes" if data.has_local_changes else "")),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,15 +70,24 @@ class Rival:
     @property
     def sentence(self) -> str:
         """What a reader of the answer has to know about it."""
-        low, high = (self.difference.get(bound) for bound in ("low", "high"))
         figures = f"{self.title}, AUC {estimate_text(self.auc)} (network minus method: {_signed(self.difference)})"
+        return f"{self._beginning}: {figures}."
+
+    @property
+    def short_sentence(self) -> str:
+        """The same with as few figures as can be."""
+        return f"{self._beginning}: {_short(self.title)}, AUC {estimate_text(self.auc)}."
+
+    @property
+    def _beginning(self) -> str:
+        low, high = (self.difference.get(bound) for bound in ("low", "high"))
         if high is not None and high < 0:
-            return f"A simpler method did better: {figures}."
+            return "A simpler method did better"
         if self.does_as_well:
-            return f"A simpler method did at least as well: {figures}."
+            return "A simpler method did at least as well"
         if low is None or low <= 0:
-            return f"A simpler method cannot be told apart from the network with these subjects: {figures}."
-        return f"No simpler method that was tried did as well: the best was {figures}."
+            return "A simpler method cannot be told apart from the network with these subjects"
+        return "No simpler method that was tried did as well; the best of them"
 
 
 def rival(summary: Mapping[str, Any]) -> Rival | None:
@@ -88,6 +98,20 @@ def rival(summary: Mapping[str, Any]) -> Rival | None:
         if name != _GUESSING and "auc" in baseline["subject"] and "auc" in baseline["network_minus"]["subject"]
     ]
     return max(found, key=lambda method: method.auc["value"], default=None)
+
+
+def short_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, AUC of subjects, and network minus method, as short as a terminal needs them; none without baselines.
+
+    Args:
+        summary: as for `method_rows`.
+    """
+    return [(_short(row[0]), row[1], row[4]) for row in method_rows(summary)]
+
+
+def _short(title: str) -> str:
+    """``logistic regression`` for ``logistic regression on summary features``."""
+    return re.split(" on | with ", title)[0]
 
 
 def methods_table(summary: Mapping[str, Any]) -> Table | None:

@@ -18,8 +18,6 @@ RESULT_COLUMNS = ("metric", "trials", "subjects")
 RESULT_CAPTION = "Held-out subjects only; in brackets 95% bootstrap intervals over subjects."
 _VOTES = "A majority vote counts the decisions of a subject's trials; a tie is decided by their mean probability."
 IMPORTANT_FEATURES = 10
-# What the terminal shows; the report shows every metric there is.
-HEADLINES = ("auc", "average_precision", "accuracy", "balanced_accuracy", "precision", "recall", "f1")
 _COUNTS = ("tn", "fp", "fn", "tp")
 _TITLES = {
     "auc": "AUC",
@@ -28,6 +26,7 @@ _TITLES = {
     "ece": "expected calibration error",
     "f1": "F1",
     "mcc": "MCC",
+    "recall": "sensitivity (recall)",
 }
 
 
@@ -69,7 +68,7 @@ def result_rows(summary: Mapping[str, Any], metrics: Collection[str] | None = No
 
     Args:
         summary: from `steps.evaluate.summary.summary`.
-        metrics: only those, e.g. ``auc`` or ``recall`` (at every threshold); all by default.
+        metrics: only those, in this order, as the summary names them; all by default.
     """
     return [
         (
@@ -77,18 +76,40 @@ def result_rows(summary: Mapping[str, Any], metrics: Collection[str] | None = No
             estimate_cell(summary["pooled"].get(name)),
             estimate_cell(summary["subject"].get(name)),
         )
-        for name in _result_names(summary, metrics)
+        for name in metrics or _result_names(summary)
     ]
 
 
-def _result_names(summary: Mapping[str, Any], metrics: Collection[str] | None = None) -> list[str]:
+def headline_names(summary: Mapping[str, Any]) -> list[str]:
+    """The six metrics that matter first, as the summary names them; decisions at the first threshold."""
+    first = threshold_key(summary["thresholds"][0])
+    decisions = [f"{first}/{name}" for name in ("balanced_accuracy", "recall", "specificity")]
+    return ["auc", "average_precision", *decisions, "brier"]
+
+
+def headline_metrics(metrics: Mapping[str, float], summary: Mapping[str, Any]) -> dict[str, float]:
+    """Of an evaluation's metrics those for a run that people open; `summary.json` and the evaluation have the rest.
+
+    Subjects decide, so theirs have bounds and the first two p values; of the trials' only the AUC has bounds.
+
+    Args:
+        metrics: of the evaluation's run.
+        summary: from `steps.evaluate.summary.summary`.
+    """
+    names = [name for name in headline_names(summary) if name != "average_precision"]
+    wanted = {f"subject/{name}{part}" for name in names for part in ("", "_low", "_high")}
+    wanted |= {f"subject/{name}_p_value" for name in names[:2]}
+    wanted |= {f"pooled/{name}" for name in names} | {"pooled/auc_low", "pooled/auc_high"}
+    return {name: value for name, value in metrics.items() if name in wanted}
+
+
+def _result_names(summary: Mapping[str, Any]) -> list[str]:
     """The metrics that are rows, as the summary names them."""
     # What no subject level has, or no trial level, is still a row.
     names = list(dict.fromkeys([*summary["pooled"], *summary["subject"]]))
     if "auc" not in names:
         names.insert(0, "auc")
-    of = {name: name.rpartition("/")[2] for name in names}
-    return [name for name in names if of[name] not in _COUNTS and (metrics is None or of[name] in metrics)]
+    return [name for name in names if name.rpartition("/")[2] not in _COUNTS]
 
 
 def results_table(summary: Mapping[str, Any]) -> Table:
@@ -100,12 +121,12 @@ def results_table(summary: Mapping[str, Any]) -> Table:
         (*row, estimate_cell(voted.get(name)))
         for name, row in zip(_result_names(summary), result_rows(summary), strict=True)
     ]
-    return Table.of(columns, rows, f"{RESULT_CAPTION} Recall is sensitivity. {_VOTES}")
+    return Table.of(columns, rows, f"{RESULT_CAPTION} {_VOTES}")
 
 
 def headlines_table(summary: Mapping[str, Any]) -> Table:
-    """What the terminal shows."""
-    return Table.of(RESULT_COLUMNS, result_rows(summary, HEADLINES), RESULT_CAPTION)
+    """The metrics that matter first, at the first threshold; the report shows every metric there is."""
+    return Table.of(RESULT_COLUMNS, result_rows(summary, headline_names(summary)), RESULT_CAPTION)
 
 
 def subject_table(data: ReportData) -> Table:

@@ -24,7 +24,7 @@ from steps.tracking import lineage, record, recorded
 from steps.tracking.children import run_step
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.session import ENTRY_POINT_TAG, step_run
-from steps.tracking.ui import ui_hint
+from steps.tracking.ui import say_where
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -67,7 +67,7 @@ def reproduce_and_record(parameters: Mapping[str, Any]) -> bool:
         result = _compare(original, again, found)
         _log(run, result)
     _show(result)
-    click.echo(ui_hint(f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"))
+    say_where(None, run)
     return result.reproduced
 
 

@@ -14,13 +14,16 @@ from steps.errors import UserError
 NOWHERE = "none"
 
 
-def export_tables(output_dir: str, run: Run, tables: Mapping[str, pd.DataFrame]) -> Path | None:
-    """Write tables as CSV into ``output_dir/<run name>-<first characters of the run's ID>``.
+def export_tables(
+    output_dir: str, run: Run, tables: Mapping[str, pd.DataFrame], pages: Mapping[str, str] | None = None
+) -> Path | None:
+    """Write tables as CSV, and pages, into ``output_dir/<run name>-<first characters of the run's ID>``.
 
     Args:
         output_dir: a folder, made when missing, or ``none``.
         run: whose tables they are.
         tables: by file name without suffix.
+        pages: text by file name.
 
     Returns:
         The folder; None for ``none``.
@@ -33,11 +36,12 @@ def export_tables(output_dir: str, run: Run, tables: Mapping[str, pd.DataFrame])
     folder = Path(output_dir).resolve() / f"{plain_name(run.info.run_name)}-{run.info.run_id[:8]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            # In two steps: who reads it meanwhile sees the old table or the new one.
-            scratch = folder / f".{name}.csv"
-            table.to_csv(scratch, index=False, lineterminator="\n")
-            scratch.replace(folder / f"{name}.csv")
+        texts = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in tables.items()}
+        for name, text in {**texts, **(pages or {})}.items():
+            # In two steps: who reads it meanwhile sees the old file or the new one.
+            scratch = folder / f".{name}"
+            scratch.write_text(text, encoding="utf-8", newline="")
+            scratch.replace(folder / name)
     except OSError as error:
         raise UserError(
             f"output_dir={output_dir!r}: {error.strerror} ({folder}), expected a folder to write to"

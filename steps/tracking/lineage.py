@@ -21,7 +21,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.dataset import Dataset
 from steps.errors import UserError
-from steps.tracking import pull
+from steps.tracking import pull, record
 from steps.tracking.session import ENTRY_POINT_TAG
 
 if TYPE_CHECKING:
@@ -154,6 +154,19 @@ def _download(uri: str, scratch: str) -> Path:
         run_id, path = RunsArtifactRepository.parse_runs_uri(uri)
         uri = f"runs:/{pull.local_run_id(run_id)}/{path}"
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
+
+
+def final_model_id(train: Run) -> str | None:
+    """ID of the model that a training fitted on all subjects, as MLflow's runs link it; None where it has none."""
+    uri = str(train.data.tags.get("deployable_model_uri", ""))
+    return uri.removeprefix("models:/") if uri.startswith("models:/m-") else None
+
+
+def log_study(run_id: str, train: Run, dataset: Dataset, uri: str, *, context: str) -> None:
+    """Log as inputs of a run the dataset of a training, and the model that the training fitted on all subjects."""
+    record.log_dataset_input(dataset.manifest(), uri, context=context)
+    if model_id := final_model_id(train):
+        record.log_model_input(run_id, model_id)
 
 
 def fold_children(train: Run) -> list[Run]:

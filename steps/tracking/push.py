@@ -23,6 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_USER
 
 from steps.tracking.copy import COPY_OF, SYNC, Copy, DigestError, Names
 from steps.tracking.spool import Spool, show_uri
+from steps.tracking.ui import WORKFLOW
 
 RUN_ID = f"{SYNC}run_id"
 ADOPTED = f"{SYNC}adopted"
@@ -88,7 +89,7 @@ class Push:
         if RUN_ID not in run.data.tags or run.data.tags.get(STATE) != state_of(run):
             return None
         experiment_id = self._here.get_experiment(run.info.experiment_id).tags.get(EXPERIMENT_ID, _DEFAULT)
-        page = f"#/experiments/{experiment_id}/runs/{run.data.tags[RUN_ID]}"
+        page = f"#/experiments/{experiment_id}/runs/{run.data.tags[RUN_ID]}{WORKFLOW}"
         return f"{show_uri(self._spool.target).rstrip('/')}/{page}"
 
     def once(self, *, thorough: bool = False) -> Passed:

@@ -7,7 +7,7 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
@@ -18,7 +18,17 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, Run, RunTag
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelInput,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
@@ -125,6 +135,11 @@ def describe(run_id: str, markdown: str) -> None:
     MlflowClient().set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
 
 
+def as_text(lines: Iterable[str]) -> str:
+    """Markdown that shows lines as they are, whatever names are in them."""
+    return "\n".join(f"    {' '.join(line.split())}" for line in lines)
+
+
 @dataclass(frozen=True)
 class DatasetPart:
     """Subjects of a dataset that a run used for something.
@@ -167,6 +182,11 @@ def log_dataset_input(manifest: Described, uri: str, context: str) -> None:
 def log_model_input(run_id: str, model_id: str) -> None:
     """Log a model as an input of a run."""
     MlflowClient().log_inputs(run_id, models=[LoggedModelInput(model_id)])
+
+
+def log_model_output(run_id: str, model_id: str) -> None:
+    """Log a model as an output of a run, beside the run that made it."""
+    MlflowClient().log_outputs(run_id, models=[LoggedModelOutput(model_id, 0)])
 
 
 def _dataset_name(source: str) -> str:

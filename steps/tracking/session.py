@@ -32,9 +32,12 @@ EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
 # The parameters as typed values; those that `mlflow run` logs are quoted for the shell.
 PARAMETERS_TAG = "parameters"
+# Why a run failed, in one line.
+FAILURE_TAG = "failure"
 _DEFAULT_EXPERIMENT_ID = "0"
-# Steps that run long enough for MLflow's system metrics to say something.
-_LONG = ("main", "train")
+# The step that runs long enough for MLflow's system metrics to say something; the driver's page is for results.
+_LONG = ("train",)
+_REASON_LENGTH = 500
 _SAMPLING_S = "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"
 # Lets MLflow's pages open with runs, metrics and models instead of with language model traces.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -85,7 +88,33 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
         client.log_dict(run.info.run_id, installed_packages(), "packages.json")
         if run_id is None and given:
             _leave_pointer(client, given, run)
-        yield run
+        with _failures_said(client, run.info.run_id):
+            yield run
+
+
+@contextmanager
+def _failures_said(client: MlflowClient, run_id: str) -> Iterator[None]:
+    """When the block raises, the run's description says why, first thing; the error goes on."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(*FAILURES):  # a store that fails is this very error
+            why = show_uri(_reason(error))
+            client.set_tag(run_id, FAILURE_TAG, why)
+            client.set_tag(run_id, MLFLOW_RUN_NOTE, f"**Failed.**\n\n    {why}")  # indented: nothing in it is Markdown
+        raise
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        parts = [str(error)]
+        if isinstance(error.__cause__, UserError):  # what a step said of itself
+            parts.insert(0, str(error.__cause__))
+    elif isinstance(error, KeyboardInterrupt):
+        parts = ["interrupted"]
+    else:
+        parts = [f"{type(error).__name__}: {error}"]
+    return " — ".join(" ".join(part.split()) for part in parts)[:_REASON_LENGTH]
 
 
 def _open_store() -> MlflowClient:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from steps.compute import Pool, Task
+from steps.compute.progress import Lines, Remaining
 from steps.train import worker
 from steps.train.deployable import epochs_to_train
 from steps.train.splits import Fold
@@ -85,7 +85,7 @@ class Shown:
 
 @contextmanager
 def showing(folds: Sequence[Fold], epochs: int, on_begin: OnBegin) -> Iterator[Shown]:
-    """Show progress inside the block: a bar on a terminal, a line per finished fold elsewhere.
+    """Show progress inside the block: a bar on a terminal, a line now and then elsewhere.
 
     Args:
         folds: the folds that will be trained.
@@ -122,42 +122,46 @@ def _on_terminal(folds: int, epochs: int) -> Iterator[Show]:
         MofNCompleteColumn(),
         TextColumn("epochs"),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     epochs_done: dict[tuple[str, int], int] = {}
     finished: set[tuple[str, int]] = set()
+    remaining = Remaining(folds)
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"fold 0/{folds}", total=folds * epochs)
+        task = bar.add_task(f"fold 0/{folds}", total=folds * epochs, left="")
 
         def show(event: Progress) -> None:
             if event.seconds is not None:
                 finished.add(event.key)
+                remaining.add()
             # Early stopping: a finished fold counts as all its epochs.
             epochs_done[event.key] = epochs if event.key in finished else event.epoch
             name = f"{event.fold} (test {event.test_number})"
             description = f"fold {len(finished)}/{folds}  {name}  epoch {event.epoch}/{epochs}"
-            bar.update(task, completed=sum(epochs_done.values()), description=description)
+            left = remaining.text.removeprefix("; ")
+            bar.update(task, completed=sum(epochs_done.values()), description=description, left=left)
 
         yield show
 
 
 @contextmanager
 def _as_lines(folds: int, _epochs: int) -> Iterator[Show]:
-    started = time.monotonic()
-    finished: set[tuple[str, int]] = set()
+    remaining, lines = Remaining(folds), Lines()
+    done = 0
 
     def show(event: Progress) -> None:
+        nonlocal done
         if event.seconds is None:
             return
-        finished.add(event.key)
-        left = (time.monotonic() - started) / len(finished) * (folds - len(finished))
-        print(
-            f"fold {len(finished)}/{folds}  {event.fold} (test {event.test_number}): {event.epoch} epochs, "
-            f"best val_loss {event.metrics['best_val_loss']:.3f}, "
-            f"best val_accuracy {event.metrics['best_val_accuracy']:.3f}, "
-            f"{event.seconds:.1f} s; about {left:.0f} s left",
-            flush=True,
-        )
+        done += 1
+        remaining.add()
+        lines.show(lambda: _line(event, done, folds) + remaining.text, always=done in (1, folds))
 
     yield show
+
+
+def _line(event: Progress, done: int, folds: int) -> str:
+    return (
+        f"fold {done}/{folds}  {event.fold} (test {event.test_number}): {event.epoch} epochs, "
+        f"best val_loss {event.metrics['best_val_loss']:.3f}, {event.seconds:.1f} s"
+    )

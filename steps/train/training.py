@@ -18,6 +18,7 @@ from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import no_child_left_running, step_run
+from steps.tracking.ui import say_where
 from steps.train.deployable import everybody, training_summary
 from steps.train.journal import Journal
 from steps.train.on_server import OnServer, run_and_record_fold
@@ -126,10 +127,15 @@ def train(parameters: Mapping[str, Any]) -> None:
         }
         record.log_files(run.info.run_id, {"runtime.json": runtime, "runtime.csv": times})
         record.log(run.info.run_id, tags=deployable, metrics=runtime)
-        export_tables(parameters["output_dir"], run, {"runtime": times})
-        click.echo(
-            f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
+        folder = export_tables(parameters["output_dir"], run, {"runtime": times})
+        took = f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
+        record.describe(
+            run.info.run_id,
+            f"{took}: network `{parameters['model']}`, `cv={parameters['cv']}`. The folds, with curves and models, are "
+            "the runs below this one; what they are worth says a run of `evaluate`.",
         )
+        click.echo(took)
+        say_where(folder, run)
 
 
 def _unrecorded(taken: resume.TakenOver) -> dict[tuple[str, int], FoldRecord]:

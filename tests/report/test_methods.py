@@ -62,7 +62,7 @@ def test_an_answer_never_hides_a_simpler_method_that_did_as_well(make_report: Ma
         ({"value": -0.1, "low": -0.2, "high": 0.0}, "A simpler method did at least as well: "),
         ({"value": 0.0}, "A simpler method did at least as well: "),
         ({"value": 0.1, "low": 0.0, "high": 0.2}, "A simpler method cannot be told apart from the network "),
-        ({"value": 0.1, "low": 0.01, "high": 0.2}, "No simpler method that was tried did as well: "),
+        ({"value": 0.1, "low": 0.01, "high": 0.2}, "No simpler method that was tried did as well; the best of them: "),
     ],
 )
 def test_what_is_said_of_the_best_simpler_method(difference: dict[str, float], beginning: str) -> None:

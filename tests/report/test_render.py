@@ -70,10 +70,14 @@ def test_the_numbers_are_those_of_the_summary(make_report: MakeReport) -> None:
     page = Page(report_html(data))
     rows = {row[0]: row[1:] for row in page.table("metric")[1:]}
     voted = data.summary["subject_vote"]["threshold_0.43/recall"]
-    assert rows["recall at 0.43"][2] == f"{voted['value']:.3f} [{voted['low']:.3f}, {voted['high']:.3f}]"
+    assert rows["sensitivity (recall) at 0.43"][2] == f"{voted['value']:.3f} [{voted['low']:.3f}, {voted['high']:.3f}]"
     assert rows["AUC"][2] == "–"  # a vote has no probability
     for level, column in (("pooled", 0), ("subject", 1)):
-        for name, title in (("auc", "AUC"), ("threshold_0.43/recall", "recall at 0.43"), ("brier", "Brier score")):
+        for name, title in (
+            ("auc", "AUC"),
+            ("threshold_0.43/recall", "sensitivity (recall) at 0.43"),
+            ("brier", "Brier score"),
+        ):
             found = data.summary[level][name]
             assert rows[title][column] == f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
     auc = data.summary["subject"]["auc"]

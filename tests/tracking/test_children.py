@@ -1,4 +1,4 @@
-"""What a child prints reaches the terminal, stays a terminal's output, and its end is kept."""
+"""What a step shows on a terminal."""
 
 from __future__ import annotations
 
@@ -12,49 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, clean_environment
-
-SCRIPT = """
-import subprocess, sys
-from steps.tracking.children import tail_of_output
-print("before")
-with tail_of_output(3) as tail:
-    print("from python")
-    subprocess.run([sys.executable, "-c", (
-        "import os, sys, time\\n"
-        "for i in range(5): print('line', i)\\n"
-        "print('terminal', os.isatty(1), os.isatty(2), flush=True)\\n"
-        "time.sleep(0.5)\\n"  # the two streams are read by two threads
-        "os.write(2, b'50%\\\\rto the error stream')\\n"
-    )])
-print("after", sorted(tail))
-"""
-
-
-def test_output_passes_through_and_the_tail_is_kept() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[:3] == ["before", "from python", "line 0"]
-    assert "terminal False False" in lines
-    assert done.stderr.endswith("to the error stream")
-    assert lines[-1].startswith("after ['")
-    assert "to the error stream" in lines[-1]
-    assert "50%" not in lines[-1]
-
-
-def test_a_terminal_stays_a_terminal() -> None:
-    reader, writer = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=clean_environment(), stdout=writer, stderr=writer
-    )
-    os.close(writer)
-    output = read_all(reader)
-    assert process.wait(timeout=60) == 0
-    assert "terminal True True" in output
-    assert "line 4" in output
-    assert "after [" in output
 
 
 @pytest.mark.slow

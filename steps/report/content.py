@@ -9,7 +9,7 @@ from typing import Any
 
 from steps.evaluate.thresholds import threshold_key
 from steps.report import attribution, tables
-from steps.report.answer import answer, estimate_text
+from steps.report.answer import answer, estimate_text, headline
 from steps.report.command import changed_parameters, reproduce_command, spelled
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation, evaluation
@@ -43,12 +43,14 @@ class Content:
     title: str
     date: str
     run_id: str
+    short_answer: tuple[str, ...]
     answer: tuple[str, ...]
     intervals: tuple[Interval, ...]
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     parameters: Table
     results: Table
+    other_results: Table | None
     headlines: Table
     evaluation: Evaluation
     methods: Table | None
@@ -68,12 +70,14 @@ def content(data: ReportData) -> Content:
         title=data.run_name,
         date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         run_id=data.run_id,
+        short_answer=short_answer(data.summary, data.label_names),
         answer=answer_beside_simpler(data.summary, data.label_names),
         intervals=_intervals(data),
         facts=_facts(data),
         notes=tuple(data.manifest.notes),
         parameters=tables.parameter_table(data),
         results=tables.results_table(data.summary),
+        other_results=tables.other_thresholds_table(data.summary),
         headlines=tables.headlines_table(data.summary),
         evaluation=evaluation(data.summary),
         methods=methods_table(data.summary),
@@ -95,6 +99,15 @@ def answer_beside_simpler(summary: Mapping[str, Any], label_names: tuple[str, st
     """
     simpler = rival(summary)
     return (*answer(summary, label_names), *([simpler.sentence] if simpler else []))
+
+
+def short_answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[str, ...]:
+    """The answer in one sentence, and one about the best simpler method where one was run.
+
+    The arguments are those of `steps.report.answer.answer`.
+    """
+    simpler = rival(summary)
+    return (headline(summary, label_names), *([simpler.short_sentence] if simpler else []))
 
 
 def _intervals(data: ReportData) -> tuple[Interval, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from steps.evaluate.thresholds import IN_FOLD
-from steps.report.tables import UNDEFINED, Cell, Table, estimate_cell, metric_title
+from steps.report.tables import UNDEFINED, Cell, Table, estimate_cell, is_first, metric_title
 
 _UNITS = {"pooled": "trials", "subject": "subjects", "subject_vote": "subjects, majority vote"}
 _SPREAD_METRICS = ("auc", "average_precision", "brier", "ece", "balanced_accuracy", "mcc")
@@ -18,7 +18,8 @@ class Evaluation:
     """What stands below the results table.
 
     Attributes:
-        chance: p values and chance levels; None with one class.
+        chance: p values and chance levels at the first threshold; None with one class.
+        other_chance: the same at the other thresholds; None where there are no others.
         chance_notes: how to read them.
         in_fold: the thresholds that folds chose, in words; empty where none did.
         spread: how much test numbers differ; None with a single one.
@@ -26,6 +27,7 @@ class Evaluation:
     """
 
     chance: Table | None
+    other_chance: Table | None
     chance_notes: tuple[str, ...]
     in_fold: tuple[str, ...]
     spread: Table | None
@@ -36,6 +38,7 @@ def evaluation(summary: Mapping[str, Any]) -> Evaluation:
     """Everything below the results table, from `steps.evaluate.summary.summary`."""
     return Evaluation(
         chance=chance_table(summary),
+        other_chance=chance_table(summary, first=False),
         chance_notes=_chance_notes(summary),
         in_fold=_in_fold(summary),
         spread=spread_table(summary),
@@ -43,14 +46,21 @@ def evaluation(summary: Mapping[str, Any]) -> Evaluation:
     )
 
 
-def chance_table(summary: Mapping[str, Any]) -> Table | None:
-    """A row per tested statistic: value, p value, and what permutations and coins would reach."""
+def chance_table(summary: Mapping[str, Any], *, first: bool = True) -> Table | None:
+    """A row per tested statistic: value, p value, and what permutations and coins would reach.
+
+    Args:
+        summary: from `steps.evaluate.summary.summary`.
+        first: whether those without a threshold or at the first one are meant, or all others.
+    """
     permutation, chance = summary.get("permutation"), summary.get("chance")
     if not permutation or not chance:
         return None
     rows: list[tuple[Cell | str, ...]] = []
     for level, unit in _UNITS.items():
         for name, tested in permutation[level].items():
+            if is_first(name, summary) != first:
+                continue
             of_coins = chance["pooled" if level == "pooled" else "subject"]
             binomial = f"{of_coins['balanced_accuracy']:.3f}" if name.endswith("balanced_accuracy") else UNDEFINED
             rows.append(
@@ -63,6 +73,8 @@ def chance_table(summary: Mapping[str, Any]) -> Table | None:
                     binomial,
                 )
             )
+    if not rows:
+        return None
     columns = ("tested", "what counts", "value", "p", "permuted labels", "coins")
     caption = (
         f"p: one-sided permutation test over subjects, {permutation['permutations']} permutations, "

@@ -13,7 +13,9 @@ from steps.evaluate.figures import all_figures
 from steps.report import attribution
 from steps.report.data import ReportData
 
-EVALUATION, ATTRIBUTION = "evaluation", "attribution"
+EVALUATION, ATTRIBUTION, APPENDIX = "evaluation", "attribution", "appendix"
+# What checks the study rather than answers its question.
+_IN_APPENDIX = {"confusion", "training_curves", "test_numbers"}
 _TABLES_OF_THE_PAGE = {"subject_table"}  # the page says the same in a table that can be sorted
 
 
@@ -23,7 +25,7 @@ class Picture:
 
     Attributes:
         name: what it is, e.g. ``roc``.
-        part: ``evaluation`` or ``attribution``.
+        part: ``evaluation``, ``attribution`` or ``appendix``.
         svg: the drawing.
         width: in CSS pixels, as drawn.
         height: in CSS pixels, as drawn.
@@ -53,7 +55,7 @@ def pictures(data: ReportData) -> list[Picture]:
     }
     texts = _texts(data) | attribution.texts(data)
     return [
-        _picture(name, part, figure, texts)
+        _picture(name, APPENDIX if name in _IN_APPENDIX else part, figure, texts)
         for part, figures in ((EVALUATION, evaluation), (ATTRIBUTION, attribution.figures(data)))
         for name, figure in figures.items()
     ]

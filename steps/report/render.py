@@ -15,7 +15,7 @@ from markupsafe import Markup
 from steps.report.content import Content, content
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation
-from steps.report.figures import ATTRIBUTION, EVALUATION, pictures
+from steps.report.figures import APPENDIX, ATTRIBUTION, EVALUATION, pictures
 from steps.report.tables import Table
 
 HERE = Path(__file__).parent
@@ -43,6 +43,7 @@ def report_html(data: ReportData) -> str:
         content=content(data),
         evaluation=[picture for picture in drawn if picture.part == EVALUATION],
         attribution=[picture for picture in drawn if picture.part == ATTRIBUTION],
+        appendix=[picture for picture in drawn if picture.part == APPENDIX],
         policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         # Files of this package, not of the user.
@@ -62,10 +63,21 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
     MLflow shows a description's first lines, under the name and the date of the run.
     """
     found = content(data)
-    sections = [("", "\n\n".join(map(_plain, found.answer))), *_sections(found)[1:]]
+    # MLflow shows four lines until it is asked for more: answer and simpler method have to fit in there.
+    short_answer = f"**{_plain(found.short_answer[0])}** {' '.join(map(_plain, found.short_answer[1:]))}"
+    sections = [("", "\n\n".join([short_answer.strip(), *map(_plain, found.answer)])), *_sections(found)[1:]]
     short = f"## Results\n\n{_table(found.headlines)}"  # the other statistics are in the files
     sections = [(name, short if name == "Results" else part) for name, part in sections]
-    for dropped in ("Parameters", "Subjects", "How to reproduce", "Runtime", "Attribution", "What was run", "Results"):
+    for dropped in (
+        "Other thresholds",
+        "Parameters",
+        "Subjects",
+        "How to reproduce",
+        "Runtime",
+        "Attribution",
+        "What was run",
+        "Results",
+    ):
         text = "\n\n".join(part for _, part in sections)
         if len(text) <= limit:
             return text
@@ -94,10 +106,12 @@ def _sections(found: Content) -> list[tuple[str, str]]:
         ("Runtime", (_plain(found.runtime_sentence), _table(found.runtime))),
         ("How to reproduce", (_code(found.command), _list(found.command_notes))),
         ("Limitations", (_list(found.limitations),)),
+        ("Appendix", _appendix(found)),
     ]
     return [
-        (name, "\n\n".join(part for part in ([f"## {name}"] if name else []) + list(texts) if part))
+        (name, "\n\n".join([f"## {name}"] * bool(name) + [part for part in texts if part]))
         for name, texts in parts
+        if any(texts)
     ]
 
 
@@ -105,11 +119,15 @@ def _evaluation(found: Evaluation) -> Sequence[str]:
     parts = []
     if found.chance:
         parts += ["### Against chance", _table(found.chance), _list(found.chance_notes)]
-    if found.in_fold:
-        parts += ["### Threshold chosen in the fold", _list(found.in_fold)]
     if found.spread:
         parts += ["### Between test numbers", _table(found.spread), _list(found.spread_notes)]
     return parts
+
+
+def _appendix(found: Content) -> Sequence[str]:
+    tables = [table for table in (found.other_results, found.evaluation.other_chance) if table]
+    in_fold = ["### Threshold chosen in the fold", _list(found.evaluation.in_fold)] if found.evaluation.in_fold else []
+    return [*map(_table, tables), *in_fold]
 
 
 def _table(table: Table) -> str:

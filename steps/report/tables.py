@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,13 +113,28 @@ def _result_names(summary: Mapping[str, Any]) -> list[str]:
 
 
 def results_table(summary: Mapping[str, Any]) -> Table:
-    """Every metric: trials, subjects by mean probability, and subjects by majority vote, side by side."""
+    """Metrics at the first threshold: trials, subjects by mean probability, subjects by majority vote, side by side."""
+    return _side_by_side(summary, [name for name in _result_names(summary) if is_first(name, summary)])
+
+
+def other_thresholds_table(summary: Mapping[str, Any]) -> Table | None:
+    """The same at the other thresholds, also at the one chosen in the fold; None where there are no others."""
+    names = [name for name in _result_names(summary) if not is_first(name, summary)]
+    return _side_by_side(summary, names) if names else None
+
+
+def is_first(name: str, summary: Mapping[str, Any]) -> bool:
+    """Whether a metric needs no threshold, or is at the first that was declared."""
+    prefix = name.rpartition("/")[0]
+    return prefix in ("", threshold_key(summary["thresholds"][0]))
+
+
+def _side_by_side(summary: Mapping[str, Any], names: Sequence[str]) -> Table:
     counts = summary["counts"]
     columns = ("metric", f"trials ({counts['trials']})", f"subjects ({counts['subjects']})", "subjects, majority vote")
     voted = summary.get("subject_vote", {})
     rows = [
-        (*row, estimate_cell(voted.get(name)))
-        for name, row in zip(_result_names(summary), result_rows(summary), strict=True)
+        (*row, estimate_cell(voted.get(name))) for name, row in zip(names, result_rows(summary, names), strict=True)
     ]
     return Table.of(columns, rows, f"{RESULT_CAPTION} {_VOTES}")
 

@@ -9,10 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from steps.report.answer import headline
-from steps.report.content import SPLITS
+from steps.report.content import SPLITS, short_answer
 from steps.report.data import ReportData
-from steps.report.methods import rival, short_rows
+from steps.report.methods import short_rows
 from steps.report.tables import RESULT_COLUMNS, headline_names, result_rows
 
 _MOST_COLUMNS = 120
@@ -49,11 +48,9 @@ def closing_lines(data: ReportData, model: str, report: str, page: Sequence[str]
         report: path of the report; empty where none was written.
         page: how to open the study in MLflow, a line each.
     """
-    manifest, simpler = data.manifest, rival(data.summary)
+    manifest = data.manifest
     subjects = data.summary["counts"]["subjects"]
-    lines = [("Answer", headline(data.summary, data.label_names))]
-    if simpler:
-        lines.append(("Simpler", simpler.short_sentence))
+    lines = list(zip(("Answer", "Simpler"), short_answer(data.summary, data.label_names), strict=False))
     lines.append(
         (
             "Data",

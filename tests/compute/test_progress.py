@@ -24,9 +24,9 @@ def test_estimates_are_within_twice_the_truth_after_the_first_results(workers: i
         times.append(float(busy[at]))
     times.sort()
     remaining = Remaining(total)
-    for done, at in enumerate(times, 1):
-        remaining.add(at)
-        left, truth = remaining.seconds, times[-1] - at
+    for done, finished in enumerate(times, 1):
+        remaining.add(finished)
+        left, truth = remaining.seconds, times[-1] - finished
         if done <= max(3, workers):
             continue
         assert left is not None

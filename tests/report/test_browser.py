@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from steps.dataset import Dataset
+from steps.evaluate.methods import baselines_summary
 from steps.report.render import report_html
 from tests.conftest import clean_environment
 from tests.report.conftest import NASTY, MakeReport
@@ -120,6 +123,35 @@ def test_on_a_phone_nothing_sticks_out(browser: webdriver.Chrome, report_file: P
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert width <= 360
+
+
+def test_on_paper_it_is_short_and_whole(
+    browser: webdriver.Chrome, make_report: MakeReport, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    page = tmp_path_factory.mktemp("paper") / "report.html"
+    data = make_report(noise=0.9)
+    found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, resamples=50)
+    page.write_text(report_html(make_report(noise=0.9, summary={**data.summary, "baselines": found})), encoding="utf-8")
+    browser.get(page.as_uri())
+    printed = base64.b64decode(browser.print_page())
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 8
+    paper = {"width": 690, "height": 1000, "deviceScaleFactor": 1, "mobile": False}  # A4 less its margins, CSS pixels
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", paper)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        cut = browser.execute_script(
+            "return Array.from(document.querySelectorAll('main table, main figure, main dl, main pre'))"
+            ".filter(part => part.getBoundingClientRect().right > innerWidth + 1).map(part => part.textContent)"
+        )
+        scrolled = browser.execute_script(
+            "return Array.from(document.querySelectorAll('.scroll, .paper'))"
+            ".filter(part => getComputedStyle(part).overflowX !== 'visible').length"
+        )
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert cut == []
+    assert scrolled == 0
 
 
 def test_without_javascript_it_is_a_plain_table(browser: webdriver.Chrome, report_file: Path) -> None:

@@ -8,9 +8,11 @@ from tests.report.conftest import MakeReport
 
 def test_chance_is_told_for_every_level(make_report: MakeReport) -> None:
     data = make_report()
-    table = chance_table(data.summary)
+    table, others = chance_table(data.summary), chance_table(data.summary, first=False)
     assert table is not None
-    rows = {(row[0].text, row[1].text): [cell.text for cell in row[2:]] for row in table.rows}
+    assert others is not None
+    assert {row[0].text for row in table.rows} == {"AUC", "balanced accuracy at 0.5"}
+    rows = {(row[0].text, row[1].text): [cell.text for cell in row[2:]] for row in table.rows + others.rows}
     for level, unit in (("pooled", "trials"), ("subject", "subjects"), ("subject_vote", "subjects, majority vote")):
         name, title = "threshold_0.43/balanced_accuracy", "balanced accuracy at 0.43"
         tested = data.summary["permutation"][level][name]

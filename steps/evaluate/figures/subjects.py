@@ -79,7 +79,7 @@ def subject_probabilities(
         xlim=(-0.7, len(order) - 0.3),
         ylim=(-0.02, 1.02),
         ylabel=f"probability of {short(label_names[1])}",
-        xlabel=f"{len(order)} subjects, sorted by mean probability",
+        xlabel=_counted(names),
     )
     axes.grid(visible=False, axis="x")
     if len(order) <= NAMED_SUBJECTS:
@@ -92,6 +92,16 @@ def subject_probabilities(
     plain_legend(legend)
     axes.set_title("Held-out probabilities: mean (large) and trials (small)", fontsize=11)
     return figure
+
+
+def _counted(names: npt.NDArray[np.str_]) -> str:
+    """Whom the positions are: a subject with trials of both classes has two."""
+    people = len(np.unique(names))
+    twice = len(names) - people
+    if not twice:
+        return f"{people} subjects, sorted by mean probability"
+    who = "each" if twice == people else f"{twice} of them"
+    return f"{people} subjects, {who} once per class, sorted by mean probability"
 
 
 def subject_table(

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steps.errors import UserError
+from steps.timing import Timing
 
 TRIALS_FILE = "trials.parquet"
 MANIFEST_FILE = "dataset.json"
@@ -76,6 +77,8 @@ class Manifest(_Strict):
     notes: list[str]
     planted_truth: PlantedTruth | None
     digest: str
+    time_normalised: bool | None = None
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +99,8 @@ class Dataset:
         source: where the trials came from, as the user named it.
         notes: what was done on the way (time normalisation, interpolation), one sentence each.
         planted_truth: what a simulated study changed.
+        time_normalised: as `is_time_normalised`; None where a dataset was written before this was kept.
+        timing: how the trials were sampled, where that is known; no part of the digest.
     """
 
     values: Floats
@@ -111,6 +116,8 @@ class Dataset:
     source: str = ""
     notes: tuple[str, ...] = ()
     planted_truth: PlantedTruth | None = None
+    time_normalised: bool | None = None
+    timing: Timing | None = None
 
     def __post_init__(self) -> None:
         trials, timesteps, features = self.values.shape
@@ -136,6 +143,8 @@ class Dataset:
     @property
     def is_time_normalised(self) -> bool:
         """Whether trials were interpolated to the common time axis, from their first to their last sample."""
+        if self.time_normalised is not None:
+            return self.time_normalised
         return any(note.startswith(TIME_NORMALISED) for note in self.notes)
 
     @property
@@ -225,6 +234,8 @@ class Dataset:
             notes=list(self.notes),
             planted_truth=self.planted_truth,
             digest=self.digest(),
+            time_normalised=self.time_normalised,
+            timing=self.timing,
         )
 
     def save(self, folder: Path) -> Manifest:
@@ -341,6 +352,8 @@ class Dataset:
             source=manifest.source,
             notes=tuple(manifest.notes),
             planted_truth=manifest.planted_truth,
+            time_normalised=manifest.time_normalised,
+            timing=manifest.timing,
         )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from steps.timing import Timing
+
 Array = npt.NDArray[np.float64]
 
 
@@ -31,6 +33,7 @@ class TrainedOn(BaseModel):
         sd: their standard deviation, same shape, 1 where it was 0.
         control_mean: mean of the control trials, same shape; None without a control group.
         usual_distance: the `distance` within which 99% of the training trials lie.
+        timing: how the training trials were sampled; None where the model was made before this was kept.
     """
 
     # Later versions may say more.
@@ -49,6 +52,7 @@ class TrainedOn(BaseModel):
     sd: list[list[float]]
     control_mean: list[list[float]] | None
     usual_distance: float
+    timing: Timing | None = None
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> TrainedOn:

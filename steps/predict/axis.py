@@ -7,19 +7,23 @@ import numpy as np
 from steps.dataset import Floats
 from steps.errors import UserError
 from steps.predict.source import Recorded
+from steps.prepare import antialias, clock
+from steps.prepare.common_time import WARNING, normalised_note
 from steps.prepare.recordings import Recording
-from steps.prepare.resample import normalise
+from steps.timing import Timing
 from steps.trained_on import TrainedOn
 
 TOLERANCE = 0.01  # how far a sample may lie from its place on the model's time axis, as a share of the usual step
+_NO_TIME = "The recordings have no time, so their sampling rate could not be compared with the model's."
 
 
 def on_time_axis(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[str]]:
     """Values on the model's time axis, float32, shape ``(trials, timesteps, features)``, and notes.
 
-    Where the training trials were time-normalised, so is every recording: linearly, over its own time from the first
-    to the last sample. Where they were taken as recorded, a recording must have their length, and their time axis
-    where both are known.
+    Where the training trials were time-normalised, so is every recording, over its own time from the first to the last
+    sample, and filtered before if the training trials were. Where they were taken as recorded, a recording must have
+    their length, and their time axis where both are known: their sampling rate, if the axis counts from each trial's
+    start.
 
     Raises:
         UserError: a recording has another length or another time axis, and the rule does not allow for it.
@@ -28,13 +32,7 @@ def on_time_axis(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[s
     # Interpolated once already, and to other points: twice is not what training did.
     was_normalised = recorded.time_unit == "%"
     if trained.time_normalised and not was_normalised:
-        values = [normalise(one.time, one.values, timesteps) for one in recorded.recordings]
-        lengths = [len(one.time) for one in recorded.recordings]
-        note = (
-            f"Time-normalised {len(lengths)} trials of {min(lengths)} to {max(lengths)} time points to {timesteps} "
-            "points by linear interpolation, as the training trials were."
-        )
-        return np.stack(values).astype(np.float32), [note]
+        return _normalised(recorded, trained)
     for trial, one in zip(recorded.trials, recorded.recordings, strict=True):
         if len(one.time) != timesteps:
             raise UserError(
@@ -50,26 +48,74 @@ def on_time_axis(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[s
             "The model's training recordings had no common time axis, so sampling rates could not be compared."
         )
     elif not recorded.has_time:
-        notes.append("The recordings have no time, so their sampling rate could not be compared with the model's.")
+        notes.append(_NO_TIME)
     else:
         _check_axis(recorded, trained)
     return np.stack([one.values for one in recorded.recordings]).astype(np.float32), notes
 
 
+def _normalised(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[str]]:
+    timesteps, timing = len(trained.time), trained.timing
+    lengths = [len(one.time) for one in recorded.recordings]
+    # A model made before this was kept was trained on linear interpolation alone.
+    filtered = [
+        timing is not None and (timing.filtered or antialias.ratio(length, timesteps) > antialias.RATIO)
+        for length in lengths
+    ]
+    pairs = zip(recorded.recordings, filtered, strict=True)
+    values = [antialias.resampled(one.time, one.values, timesteps, filtered=which) for one, which in pairs]
+    like = ", as the training trials were" if any(filtered) == bool(timing and timing.filtered) else ""
+    notes = [normalised_note(lengths, timesteps, any(filtered), like)]
+    if timing and timing.rates:
+        if recorded.has_time:
+            notes += _other_rates(recorded, timing)
+        else:
+            notes.append(_NO_TIME)
+    return np.stack(values).astype(np.float32), notes
+
+
+def _other_rates(recorded: Recorded, timing: Timing) -> list[str]:
+    """A warning if recordings have rates that no training trial had: they fit the axis, but may hold other content."""
+    times = [one.time for one in recorded.recordings]
+    steps, lengths = clock.mean_steps(times), np.array([len(time) for time in times])
+    low, high = 1 / timing.rates[-1].rate, 1 / timing.rates[0].rate
+    differing = clock.differing_rates(steps, lengths, low, high)
+    if not differing.any():
+        return []
+    return [
+        f"{WARNING}{int(differing.sum())} of {len(times)} recordings have a sampling rate unlike the training trials': "
+        f"{clock.described_rates(clock.rates(steps[differing]))} per unit of time, in training "
+        f"{clock.described_rates(timing.rates)}; check the unit of time and the device, or record at the training's "
+        "rate."
+    ]
+
+
 def _check_axis(recorded: Recorded, trained: TrainedOn) -> None:
+    timing = trained.timing or Timing()
     expected = np.asarray(trained.time)
-    tolerance = TOLERANCE * float(np.median(np.diff(expected)))
+    step = float(expected[-1] - expected[0]) / (len(expected) - 1)
+    tolerance = max(TOLERANCE, timing.unevenness) * float(np.median(np.diff(expected)))
+    length = np.array([len(expected)])
     for trial, one in zip(recorded.trials, recorded.recordings, strict=True):
+        if timing.relative:
+            found = clock.mean_steps([one.time])
+            if not clock.differing_rates(found, length, step, step)[0]:
+                continue
+            raise UserError(
+                f"{_which(recorded, trial, one)} has another sampling rate: {1 / found[0]:g} per unit of time, "
+                f"expected {1 / step:g} as in the model's training, which resampled nothing; resample it to that rate"
+            )
         if np.abs(one.time - expected).max() > tolerance:
             unit = "" if trained.time_unit == "recorded" else f" {trained.time_unit}"
             raise UserError(
                 f"{_which(recorded, trial, one)} has another sampling rate or time axis: its time runs "
-                f"{_span(one.time)}, expected {_span(expected)}{unit} as in the model's training"
+                f"{_span(one.time)}, expected {_span(expected)}{unit} as in the model's training; convert its time, or "
+                "resample it"
             )
 
 
 def _span(time: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
-    return f"from {time[0]:g} to {time[-1]:g} in steps of {np.median(np.diff(time)):g}"
+    return f"from {clock.stamp(time[0])} to {clock.stamp(time[-1])} in steps of {np.median(np.diff(time)):g}"
 
 
 def _which(recorded: Recorded, trial: str, one: Recording) -> str:

@@ -54,13 +54,14 @@ def is_uri(source: str) -> bool:
     return "://" in source or source.startswith("runs:/")
 
 
-def read_source(source: str, max_gap: int = 0) -> Recorded:
+def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorded:
     """The recordings at a path.
 
     Args:
         source: a folder ``participants/<subject>/<trial>.csv`` (with or without label folders), a long ``.csv`` or
             ``.parquet`` table (with or without ``label``), or a dataset artifact.
         max_gap: interpolate gaps of up to this many samples.
+        trim: cut samples at a trial's start and end where a value is missing.
 
     Raises:
         UserError: nothing to score was named, or anything is wrong with the files, in one line.
@@ -79,7 +80,7 @@ def read_source(source: str, max_gap: int = 0) -> Recorded:
     else:
         table = read_table(path, labelled=False)
     check(table, labelled=False)
-    found, notes = recordings(table, max_gap)
+    found, notes = recordings(table, max_gap, trim=trim)
     return Recorded(
         source=source,
         recordings=tuple(found),

@@ -87,12 +87,13 @@ def _weights(samples: int, timesteps: int) -> tuple[Doubles, npt.NDArray[np.int6
 def _end_weights(samples: int, timesteps: int) -> Doubles:
     """Whole weights by which the first samples make the value at time 0 of the line fitted to them."""
     count = min(samples, round(2 * ratio(samples, timesteps)) + 1)
-    return _whole_weights((4 * count - 2 - 6 * np.arange(count, dtype=np.float64))[np.newaxis])[0]
+    weights: Doubles = _whole_weights((4 * count - 2 - 6 * np.arange(count, dtype=np.float64))[np.newaxis])[0]
+    return weights
 
 
 def _whole_weights(weights: Doubles) -> Doubles:
     """Weights ``(rows, taps)`` as whole numbers that sum to 2^23 exactly in each row."""
-    whole = np.rint(np.ldexp(weights / weights.sum(axis=1, keepdims=True), _WEIGHT_BITS))
+    whole: Doubles = np.rint(np.ldexp(weights / weights.sum(axis=1, keepdims=True), _WEIGHT_BITS))
     largest = np.abs(whole).argmax(axis=1)
     whole[np.arange(len(whole)), largest] += 2.0**_WEIGHT_BITS - whole.sum(axis=1)
     return whole

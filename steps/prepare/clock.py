@@ -49,8 +49,8 @@ def check_forward(table: LongTable, order: Rows, time: Doubles, is_next: Flags) 
         UserError: a time is too large to tell neighbours apart, occurs twice, or is smaller than the one before.
     """
     if not np.abs(time).max() <= LATEST:
-        row = int(order[np.flatnonzero(np.abs(time) > LATEST)[0]])
-        raise UserError(f"{table.where(row)}: time is {stamp(table.frame['time'].iat[row])}, expected up to {LATEST:g}")
+        at = int(np.flatnonzero(np.abs(time) > LATEST)[0])
+        raise UserError(f"{table.where(int(order[at]))}: time is {stamp(time[at])}, expected up to {LATEST:g}")
     wrong = ~is_next & ~(np.diff(time) > 0)
     if not wrong.any():
         return
@@ -69,13 +69,13 @@ def _check_once(table: LongTable, order: Rows, time: Doubles) -> None:
     same = np.diff(time[by_time]) == 0
     for key in keys:
         same &= np.diff(key[by_time]) == 0
-    pairs = [sorted(order[by_time[i : i + 2]].tolist()) for i in np.flatnonzero(same)]
-    if pairs:
-        first, second = min(pairs, key=lambda rows: rows[1])
+    repeated = np.flatnonzero(same)
+    if len(repeated):
+        at = by_time[repeated[0] : repeated[0] + 2]
+        first, second = sorted(order[at].tolist())
         raise UserError(
-            f"{table.where(second)}: duplicate trial or time point, time "
-            f"{stamp(table.frame['time'].iat[second])} was already given in {table.where(first)}; expected every time "
-            "once per trial"
+            f"{table.where(second)}: duplicate trial or time point, time {stamp(time[at[0]])} was already given in "
+            f"{table.where(first)}; expected every time once per trial"
         )
 
 
@@ -117,7 +117,7 @@ class OtherTrials:
             UserError: another trial of the same subject lies in a gap.
         """
         order, starts = self._by_subject
-        subject = int(self.table.frame["subject"].cat.codes.iat[int(rows[0])])
+        subject = int(self.table.frame["subject"].cat.codes.to_numpy()[rows[0]])
         others = order[starts[subject] : starts[subject + 1]]
         others = others[self.trial[others] != self.trial[rows[0]]]
         at = self.table.frame["time"].to_numpy()[others]
@@ -157,7 +157,8 @@ def alternating_trials(values: Doubles, starts: Rows, lengths: Rows) -> Rows:
     with np.errstate(invalid="ignore", over="ignore"):
         head = values[starts[long, np.newaxis] + np.arange(_ALTERNATING_SAMPLES)]
         one, two = (np.abs(head[:, apart:] - head[:, :-apart]).mean(axis=1) for apart in (1, 2))
-        return long[(one > _ALTERNATING * two).any(axis=1)]
+        odd: Rows = long[(one > _ALTERNATING * two).any(axis=1)]
+    return odd
 
 
 def mean_steps(times: Sequence[Doubles]) -> Doubles:

@@ -72,9 +72,8 @@ def common_time(
         in_percent = all(trial.time[0] == 0.0 and trial.time[-1] == 100.0 for trial in found)
         differ = not in_percent and bool(clock.differing_rates(steps, lengths, usual, usual).any())
     if shortest == longest == wanted:
-        axis = _Axis(np.arange(float(wanted)))
-        if has_time:
-            axis = _recorded_axis(np.stack([trial.time for trial in found]), differ)
+        counted = np.arange(wanted, dtype=np.float64)
+        axis = _recorded_axis(np.stack([trial.time for trial in found]), differ) if has_time else _Axis(counted)
         if axis:
             return _as_recorded(found, axis, timing, has_time)
     return _normalised(found, wanted, timing, differ, features)
@@ -88,18 +87,17 @@ def _recorded_axis(times: Doubles, differ: bool) -> _Axis | None:
     if (times == times[0]).all():
         return _Axis(times[0])
     noise = clock.NOISE * usual + 4 * float(np.spacing(np.abs(times).max()))
-    digits = max(0, int(np.floor(-np.log10(noise))))  # the rest is rounding errors
-    if (np.abs(times - times[0]) <= noise).all():
-        return _Axis(np.round(times[0], digits))
-    if (np.abs(since - since[0]) <= noise).all():
-        return _Axis(np.round(since[0], digits), relative=True)
-    if differ:
-        return None
-    even = np.arange(samples) * usual
-    unevenness = float(np.abs(since - even).max() / usual)
-    if np.abs(times[:, 0] - times[0, 0]).max() <= usual / 2:
-        return _Axis(times[0, 0] + even, unevenness=unevenness)
-    return _Axis(even, relative=True, unevenness=unevenness)
+    digits = int(np.floor(-np.log10(noise)))  # the rest is rounding errors
+    shape = np.round(since[0], digits)
+    if (np.abs(since - since[0]) > noise).any():
+        if differ:
+            return None
+        shape = np.arange(samples) * usual
+    # Clocks that start together may have a meaning of their own: time before and after an event.
+    relative = bool(np.abs(times[:, 0] - times[0, 0]).max() > usual / 2)
+    axis = shape if relative else np.round(times[0, 0] + shape, digits)
+    apart = float(np.abs((since if relative else times) - axis).max())
+    return _Axis(axis, relative, apart / usual if apart > 2 * noise else 0.0)
 
 
 def _as_recorded(found: Sequence[Recording], axis: _Axis, timing: Timing, has_time: bool) -> OnCommonTime:

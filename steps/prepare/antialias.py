@@ -24,6 +24,7 @@ _CROSSINGS: Final = 10
 _KAISER: Final = 5.0
 _VALUE_BITS: Final = 28
 _WEIGHT_BITS: Final = 23
+_HELD: Final = 1 << 20  # weights
 
 
 def ratio(samples: int, timesteps: int) -> float:
@@ -53,29 +54,39 @@ def _filtered(values: Doubles, timesteps: int) -> Doubles:
     samples of the last two steps.
     """
     n = len(values)
-    weights, first = _weights(n, timesteps)
     here, there = np.arange(n)[:, np.newaxis] / (n - 1), np.arange(timesteps)[:, np.newaxis] / (timesteps - 1)
     low, slope = values[0], values[-1] - values[0]
     rest = values - (low + slope * here)
     near = _end_weights(n, timesteps)
     start, end = _weighted(near, rest[: len(near)]), _weighted(near, rest[::-1][: len(near)])
     rest = rest - (start + (end - start) * here)
-    padding, period = -int(first[0]), 2 * (n - 1)
-    at = np.arange(-padding, int(first[-1]) + weights.shape[1]) % period
+    padding, period = int(_CROSSINGS * ratio(n, timesteps)) + 1, 2 * (n - 1)
+    at = np.arange(-padding, n + padding + 1) % period
     whole, unit = _whole(rest)
     reflected = whole[np.minimum(at, period - at)] * np.where(at < n, 1.0, -1.0)[:, np.newaxis]
-    rows = zip(weights, (first + padding).tolist(), strict=True)
-    sums = np.stack([row @ reflected[begin : begin + len(row)] for row, begin in rows])
+    sums = np.empty((timesteps, values.shape[1]))
+    for begin in range(0, timesteps, rows := _rows_at_once(n, timesteps)):
+        weights, first = _weights(n, timesteps, begin, min(begin + rows, timesteps))
+        for i, (row, place) in enumerate(zip(weights, (first + padding).tolist(), strict=True), begin):
+            sums[i] = row @ reflected[place : place + len(row)]
     kept = np.ldexp(sums, -_WEIGHT_BITS) * unit
     return np.asarray(kept + (start + (end - start) * there) + (low + slope * there), dtype=np.float64)
 
 
+def _rows_at_once(samples: int, timesteps: int) -> int:
+    """Of how many points the weights are held in memory together: a recording may have millions of samples."""
+    return max(1, int(_HELD / (2 * _CROSSINGS * ratio(samples, timesteps) + 1)))
+
+
 @lru_cache(maxsize=4)
-def _weights(samples: int, timesteps: int) -> tuple[Doubles, npt.NDArray[np.int64]]:
-    """Whole weights ``(timesteps, taps)``, which sum to 2^23 in every row, and the sample that each row begins at."""
+def _weights(samples: int, timesteps: int, begin: int, end: int) -> tuple[Doubles, npt.NDArray[np.int64]]:
+    """Whole weights ``(end - begin, taps)`` of some points, and the sample at which each row of them begins.
+
+    A row sums to 2^23. Its first sample may lie before the trial, and its last one behind it.
+    """
     wide = ratio(samples, timesteps)
-    at = np.arange(timesteps) * wide
-    taps = int(np.ceil(2 * _CROSSINGS * wide)) + 1
+    at = np.arange(begin, end) * wide
+    taps = int(2 * _CROSSINGS * wide) + 1
     first = np.ceil(at - _CROSSINGS * wide).astype(np.int64)
     from_there = (first[:, np.newaxis] + np.arange(taps) - at[:, np.newaxis]) / wide
     inside = np.clip(1 - (from_there / _CROSSINGS) ** 2, 0, None)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
+from steps.prepare import antialias
 from steps.prepare.antialias import _weights, _whole, ratio, resampled
 from steps.prepare.resample import Doubles, normalise
 
+ROOT = Path(__file__).parents[2]
 POINTS = 101
 INSIDE = slice(10, -10)  # where the filter, ten new steps wide to each side, sees recorded samples only
 
@@ -63,9 +70,8 @@ def test_constants_and_straight_lines_are_exact(samples: int, points: int) -> No
 def test_inside_a_trial_it_is_scipys_resampling(samples: int) -> None:
     values = np.random.default_rng(samples).normal(size=(samples, 3)).cumsum(axis=0)
     line = values[0] + (values[-1] - values[0]) * shares(samples)[:, np.newaxis]
-    expected = resample_poly(values - line, POINTS - 1, samples - 1, axis=0)[:POINTS] + np.linspace(
-        *line[[0, -1]], POINTS
-    )
+    rest = resample_poly(values - line, POINTS - 1, samples - 1, axis=0)[:POINTS]
+    expected = rest + values[0] + (values[-1] - values[0]) * shares(POINTS)[:, np.newaxis]
     np.testing.assert_allclose(filtered(values)[INSIDE], expected[INSIDE], atol=2e-3 * values.std())
 
 
@@ -87,7 +93,7 @@ def test_uneven_samples_are_put_on_even_steps_first() -> None:
 def test_sums_are_exact_so_their_order_cannot_matter() -> None:
     """The same sums in Python's whole numbers; and what is lost by whole numbers is less than float32 loses."""
     values = np.random.default_rng(0).normal(size=(2000, 2)) * [1e-13, 1e12]
-    weights, first = _weights(2000, POINTS)
+    weights, first = _weights(2000, POINTS, 0, POINTS)
     whole, unit = _whole(values)
     assert (weights.sum(axis=1) == 2.0**23).all()
     for j in range(20, 80, 7):
@@ -96,6 +102,45 @@ def test_sums_are_exact_so_their_order_cannot_matter() -> None:
         exact = [sum(int(w) * int(v) for w, v in zip(weights[j], column, strict=True)) for column in block.T]
         assert (weights[j] @ block).tolist() == exact
     assert (np.abs(whole * unit - values) <= 2.0**-28 * np.abs(values).max(axis=0)).all()
+
+
+def test_other_processors_give_the_same_bits() -> None:
+    """With the linear algebra of an old processor, on one thread, and without NumPy's vector instructions."""
+    code = (
+        "import hashlib, numpy as np; from steps.prepare.antialias import resampled\n"
+        "for n in (160, 947, 5000):\n"
+        "    values = np.random.default_rng(n).integers(-99, 99, (n, 7)).cumsum(axis=0) / 7\n"
+        "    found = resampled(np.arange(n) / 500, values, 101, filtered=True).astype(np.float32)\n"
+        "    print(hashlib.sha256(found.tobytes()).hexdigest())"
+    )
+    old = {
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "OPENBLAS_NUM_THREADS": "1",
+        "NPY_DISABLE_CPU_FEATURES": "FMA3 AVX2 AVX512F AVX512_SKX",
+    }
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, **more},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for more in ({}, old)
+    ]
+    assert digests[0] == digests[1]
+    assert len(digests[0].split()) == 3
+
+
+def test_weights_that_do_not_fit_into_memory_together_are_made_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.random.default_rng(0).normal(size=(1000, 2))
+    expected = filtered(values)
+    monkeypatch.setattr(antialias, "_HELD", 500)
+    assert antialias._rows_at_once(1000, POINTS) == 2
+    np.testing.assert_array_equal(filtered(values), expected)
 
 
 def test_ratio_counts_steps() -> None:

@@ -234,7 +234,7 @@ class Dataset:
             notes=list(self.notes),
             planted_truth=self.planted_truth,
             digest=self.digest(),
-            time_normalised=self.time_normalised,
+            time_normalised=self.is_time_normalised,
             timing=self.timing,
         )
 

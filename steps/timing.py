@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class SamplingRate(BaseModel):
@@ -10,8 +10,8 @@ class SamplingRate(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
-    rate: float
-    trials: int
+    rate: float = Field(gt=0)
+    trials: int = Field(gt=0)
 
 
 class Timing(BaseModel):

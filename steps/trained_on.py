@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -62,6 +63,8 @@ class TrainedOn(BaseModel):
                 raise ValueError(f"{name} has not {len(self.features)} features throughout")
             if rows is not None and len(rows) != len(self.time):
                 raise ValueError(f"{name} has {len(rows)} time points, time has {len(self.time)}")
+        if len(self.time) < 2 or any(later <= earlier for earlier, later in pairwise(self.time)):
+            raise ValueError("time does not increase")
         if set(self.labels) != {"0", "1"}:
             raise ValueError("labels do not name both classes")
         if min(min(row) for row in self.sd) <= 0:

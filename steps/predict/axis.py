@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from steps.dataset import Floats
 from steps.errors import UserError
 from steps.predict.source import Recorded
 from steps.prepare import antialias, clock
+from steps.prepare.clock import Rows
 from steps.prepare.common_time import WARNING, normalised_note
 from steps.prepare.recordings import Recording
+from steps.prepare.resample import Doubles
 from steps.timing import Timing
 from steps.trained_on import TrainedOn
 
@@ -51,6 +55,8 @@ def on_time_axis(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[s
         notes.append(_NO_TIME)
     else:
         _check_axis(recorded, trained)
+    if trained.time_normalised and recorded.timing and trained.timing:
+        notes += _prepared_otherwise(recorded.timing, trained.timing)
     return np.stack([one.values for one in recorded.recordings]).astype(np.float32), notes
 
 
@@ -68,23 +74,39 @@ def _normalised(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[st
     notes = [normalised_note(lengths, timesteps, any(filtered), like)]
     if timing and timing.rates:
         if recorded.has_time:
-            notes += _other_rates(recorded, timing)
+            steps = clock.mean_steps([one.time for one in recorded.recordings])
+            notes += _other_rates(steps, np.array(lengths), np.ones(len(lengths), dtype=np.intp), timing)
         else:
             notes.append(_NO_TIME)
     return np.stack(values).astype(np.float32), notes
 
 
-def _other_rates(recorded: Recorded, timing: Timing) -> list[str]:
+def _prepared_otherwise(found: Timing, trained: Timing) -> list[str]:
+    """Warnings if a dataset that `prepare` time-normalised is of other rates, or was filtered otherwise."""
+    rates = np.array([one.rate for one in found.rates])
+    trials = np.array([one.trials for one in found.rates], dtype=np.intp)
+    notes = []
+    if len(rates) and found.durations and trained.rates:
+        notes = _other_rates(1 / rates, 1 + rates * found.durations[0], trials, trained)
+    if found.filtered != trained.filtered:
+        words = {True: "through a low-pass filter", False: "without a low-pass filter"}
+        notes.append(
+            f"{WARNING}the dataset was resampled {words[found.filtered]}, the training trials "
+            f"{words[trained.filtered]}; score the recordings themselves instead, which are then treated as those were."
+        )
+    return notes
+
+
+def _other_rates(steps: Doubles, lengths: np.ndarray[Any, Any], trials: Rows, timing: Timing) -> list[str]:
     """A warning if recordings have rates that no training trial had: they fit the axis, but may hold other content."""
-    times = [one.time for one in recorded.recordings]
-    steps, lengths = clock.mean_steps(times), np.array([len(time) for time in times])
     low, high = 1 / timing.rates[-1].rate, 1 / timing.rates[0].rate
     differing = clock.differing_rates(steps, lengths, low, high)
     if not differing.any():
         return []
+    others = clock.rates(np.repeat(steps[differing], trials[differing]))
     return [
-        f"{WARNING}{int(differing.sum())} of {len(times)} recordings have a sampling rate unlike the training trials': "
-        f"{clock.described_rates(clock.rates(steps[differing]))} per unit of time, in training "
+        f"{WARNING}{int(trials[differing].sum())} of {int(trials.sum())} recordings have a sampling rate unlike the "
+        f"training trials': {clock.described_rates(others)} per unit of time, in training "
         f"{clock.described_rates(timing.rates)}; check the unit of time and the device, or record at the training's "
         "rate."
     ]

@@ -15,6 +15,7 @@ from steps.prepare.read import shown
 from steps.prepare.recordings import Recording, recordings
 from steps.prepare.table import SUFFIXES, read_table
 from steps.prepare.validate import check
+from steps.timing import Timing
 
 _EXPECTED = (
     f"a folder with {PARTICIPANTS}/, a {' or '.join(SUFFIXES)} table, or a dataset artifact (a folder or "
@@ -36,6 +37,7 @@ class Recorded:
         units: unit of a feature, where the source says.
         time_unit: unit of time, "" where the source does not say.
         notes: what was done on the way, one sentence each.
+        timing: how they were sampled and resampled, where they are a dataset that says so.
     """
 
     source: str
@@ -47,6 +49,7 @@ class Recorded:
     units: dict[str, str] = field(default_factory=dict)
     time_unit: str = ""
     notes: tuple[str, ...] = ()
+    timing: Timing | None = None
 
 
 def is_uri(source: str) -> bool:
@@ -117,4 +120,5 @@ def from_dataset(dataset: Dataset, source: str) -> Recorded:
         units=dataset.units,
         time_unit=dataset.time_unit,
         notes=dataset.notes,
+        timing=dataset.timing,
     )

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
+from steps.dataset import Dataset
 from steps.errors import UserError
 from steps.predict.axis import on_time_axis
-from steps.predict.source import Recorded
+from steps.predict.source import Recorded, read_source
 from steps.prepare.recordings import Recording
 from steps.prepare.resample import normalise
 from steps.timing import SamplingRate, Timing
+from steps.train.deployable import everybody, training_summary
 from steps.trained_on import TrainedOn
+from tests.predict.helpers import long_table
 
 POINTS = 21
 
@@ -86,6 +95,52 @@ def test_a_recording_is_filtered_by_its_own_length_whatever_comes_with_it(normal
     assert "through a low-pass filter against aliasing." in notes[0]
     filtered = normalised.model_copy(update={"timing": timing(100, filtered=True)})
     assert not np.array_equal(on_time_axis(alone, filtered)[0][0], linear)  # as the training trials were
+
+
+def test_a_prepared_dataset_of_another_rate_or_without_the_filter_is_flagged(normalised: TrainedOn) -> None:
+    axis = np.asarray(normalised.time)
+    prepared = replace(of(axis, axis), time_unit="%")
+    assert on_time_axis(replace(prepared, timing=timing(100)), normalised)[1] == []
+    assert on_time_axis(prepared, normalised)[1] == []  # written before timing was kept
+    (note,) = on_time_axis(replace(prepared, timing=timing(50)), normalised)[1]
+    assert note.startswith("WARNING: 8 of 8 recordings have a sampling rate unlike the training trials': 8 at 50 per")
+    (note,) = on_time_axis(replace(prepared, timing=timing(100, filtered=True)), normalised)[1]
+    assert "through a low-pass filter, the training trials without a low-pass filter" in note
+
+
+def test_the_model_keeps_how_its_trials_were_sampled(small_study: Dataset) -> None:
+    dataset = replace(small_study, timing=timing(100, filtered=True), time_normalised=True)
+    summary = training_summary(dataset, everybody(dataset, "exclude", seed=0))
+    trained = TrainedOn.model_validate_json(json.dumps(summary))
+    assert (trained.timing, trained.time_normalised) == (dataset.timing, True)
+    assert TrainedOn.model_validate({name: value for name, value in summary.items() if name != "timing"}).timing is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("time", [0.0]),
+        ("time", [float(-i) for i in range(POINTS)]),
+        ("timing", {"rates": [{"rate": 0, "trials": 1}]}),
+        ("timing", {"rates": [{"rate": 1e999, "trials": 1}]}),
+    ],
+)
+def test_clocks_that_cannot_be_are_refused_when_a_model_is_read(
+    field: str, value: object, summary: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError):
+        TrainedOn.model_validate({**summary, field: value})
+
+
+def test_trim_is_for_new_recordings_too(tmp_path: Path, new_people: Dataset) -> None:
+    table = long_table(new_people, labels=False)
+    table.loc[0, new_people.features[0]] = np.nan
+    table.to_csv(tmp_path / "new.csv", index=False)
+    with pytest.raises(UserError, match="trim=true"):
+        read_source(str(tmp_path / "new.csv"))
+    found = read_source(str(tmp_path / "new.csv"), trim=True)
+    assert [len(one.time) for one in found.recordings][:2] == [POINTS - 1, POINTS]
+    assert found.notes == ("Cut 1 samples with missing values at the start or end of 1 trials (trim).",)
 
 
 def test_models_of_before_are_served_as_before(normalised: TrainedOn) -> None:

@@ -34,6 +34,7 @@ _BATCH_ROWS: Final = 4096
 _PAGE_BYTES: Final = 1 << 16
 _BUFFER_BYTES: Final = 1 << 14
 TIME_NORMALISED = "Time-normalised"  # how the note begins that says so
+WARNING = "WARNING: "  # how a note begins that must not be missed: the driver's last lines repeat it
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int8]

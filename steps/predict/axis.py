@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from steps.dataset import Floats
+from steps.dataset import WARNING, Floats
 from steps.errors import UserError
 from steps.predict.source import Recorded
 from steps.prepare import antialias, clock
 from steps.prepare.clock import Rows
-from steps.prepare.common_time import WARNING, normalised_note
+from steps.prepare.common_time import normalised_note
 from steps.prepare.recordings import Recording
 from steps.prepare.resample import Doubles
 from steps.timing import Timing

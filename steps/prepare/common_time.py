@@ -8,14 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from steps.dataset import Floats
+from steps.dataset import TIME_NORMALISED, WARNING, Floats
 from steps.prepare import antialias, clock
 from steps.prepare.read import shown
 from steps.prepare.recordings import Recording
 from steps.prepare.resample import DEFAULT_TIMESTEPS, Doubles, percent_axis
 from steps.timing import Timing
 
-WARNING: Final = "WARNING: "  # how a note begins that must not be missed
 _SHOWN_FEATURES: Final = 3
 _MUCH: Final = 0.01  # a share of the variance that is worth a word
 
@@ -160,7 +159,7 @@ def normalised_note(lengths: Sequence[int], wanted: int, filtered: bool, like: s
     """The sentence that says what was resampled, from how many to how many points, and how."""
     span = f"{min(lengths)} to {max(lengths)}" if min(lengths) < max(lengths) else f"{min(lengths)}"
     how = "through a low-pass filter against aliasing" if filtered else "by linear interpolation"
-    return f"Time-normalised {len(lengths)} trials of {span} time points to {wanted} points {how}{like}."
+    return f"{TIME_NORMALISED} {len(lengths)} trials of {span} time points to {wanted} points {how}{like}."
 
 
 class _Lost:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from steps.dataset import WARNING
 from steps.errors import UserError
 from steps.prepare import clock
 from steps.prepare.long import LongTable
@@ -141,7 +142,7 @@ def _alternating_note(table: LongTable, values: Doubles, order: Rows, bounds: Se
     if not len(odd):
         return []
     return [
-        f"WARNING: in {len(odd)} of {len(starts)} trials successive samples jump between two levels (first in "
+        f"{WARNING}in {len(odd)} of {len(starts)} trials successive samples jump between two levels (first in "
         f"{table.where(int(order[starts[odd[0]]]))}), as when two recordings have one trial name and were sorted by "
         "time; if so, give each a trial name of its own."
     ]

@@ -15,12 +15,15 @@ from steps.dataset import Dataset
 from steps.errors import UserError
 from steps.predict.axis import on_time_axis
 from steps.predict.source import Recorded, read_source
+from steps.predict.unseen import fit_to_model
+from steps.prepare.load import load_source
 from steps.prepare.recordings import Recording
 from steps.prepare.resample import normalise
 from steps.timing import SamplingRate, Timing
 from steps.train.deployable import everybody, training_summary
 from steps.trained_on import TrainedOn
 from tests.predict.helpers import long_table
+from tests.prepare.helpers import long_frame, write_table
 
 POINTS = 21
 
@@ -114,6 +117,23 @@ def test_the_model_keeps_how_its_trials_were_sampled(small_study: Dataset) -> No
     trained = TrainedOn.model_validate_json(json.dumps(summary))
     assert (trained.timing, trained.time_normalised) == (dataset.timing, True)
     assert TrainedOn.model_validate({name: value for name, value in summary.items() if name != "timing"}).timing is None
+
+
+def test_from_prepare_to_predict_on_clocks_since_1970(tmp_path: Path) -> None:
+    def written(step: int, start: int) -> str:
+        frame = long_frame(timesteps=POINTS)
+        frame = frame.assign(time=start + step * np.arange(len(frame)))
+        return write_table(frame, tmp_path / f"{step}-{start}.csv")
+
+    dataset = load_source(written(10, 1593335798138))
+    trained = TrainedOn.model_validate(training_summary(dataset, everybody(dataset, "exclude", seed=0)))
+    later = fit_to_model(read_source(written(10, 1693335798138)), trained)
+    np.testing.assert_array_equal(later.values, dataset.values)
+    with pytest.raises(UserError, match=r"another sampling rate: 0\.2 per unit of time, expected 0\.1"):
+        fit_to_model(read_source(written(5, 1593335798138)), trained)
+    dataset.save(tmp_path / "dataset")
+    again = fit_to_model(read_source(str(tmp_path / "dataset")), trained)
+    np.testing.assert_array_equal(again.values, dataset.values)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steps.errors import UserError
+from steps.timing import Timing
 
 TRIALS_FILE = "trials.parquet"
 MANIFEST_FILE = "dataset.json"
@@ -33,6 +34,7 @@ _BATCH_ROWS: Final = 4096
 _PAGE_BYTES: Final = 1 << 16
 _BUFFER_BYTES: Final = 1 << 14
 TIME_NORMALISED = "Time-normalised"  # how the note begins that says so
+WARNING = "WARNING: "  # how a note begins that must not be missed: the driver's last lines repeat it
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int8]
@@ -76,6 +78,8 @@ class Manifest(_Strict):
     notes: list[str]
     planted_truth: PlantedTruth | None
     digest: str
+    time_normalised: bool | None = None
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,8 @@ class Dataset:
         source: where the trials came from, as the user named it.
         notes: what was done on the way (time normalisation, interpolation), one sentence each.
         planted_truth: what a simulated study changed.
+        time_normalised: as `is_time_normalised`; None where a dataset was written before this was kept.
+        timing: how the trials were sampled, where that is known; no part of the digest.
     """
 
     values: Floats
@@ -111,6 +117,8 @@ class Dataset:
     source: str = ""
     notes: tuple[str, ...] = ()
     planted_truth: PlantedTruth | None = None
+    time_normalised: bool | None = None
+    timing: Timing | None = None
 
     def __post_init__(self) -> None:
         trials, timesteps, features = self.values.shape
@@ -136,6 +144,8 @@ class Dataset:
     @property
     def is_time_normalised(self) -> bool:
         """Whether trials were interpolated to the common time axis, from their first to their last sample."""
+        if self.time_normalised is not None:
+            return self.time_normalised
         return any(note.startswith(TIME_NORMALISED) for note in self.notes)
 
     @property
@@ -225,6 +235,8 @@ class Dataset:
             notes=list(self.notes),
             planted_truth=self.planted_truth,
             digest=self.digest(),
+            time_normalised=self.is_time_normalised,
+            timing=self.timing,
         )
 
     def save(self, folder: Path) -> Manifest:
@@ -341,6 +353,8 @@ class Dataset:
             source=manifest.source,
             notes=tuple(manifest.notes),
             planted_truth=manifest.planted_truth,
+            time_normalised=manifest.time_normalised,
+            timing=manifest.timing,
         )
 
 

@@ -91,8 +91,9 @@ _PARAMETERS = (
     # prepare
     Parameter("source", "simulated", "'simulated', a folder with participants/, or a .csv or .parquet table"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
-    Parameter("timesteps", 0, "time points per trial after linear resampling; 0 = as recorded", minimum=0),
+    Parameter("timesteps", 0, "time points per trial after resampling; 0 = as recorded, or 101", minimum=0),
     Parameter("max_gap", 0, "interpolate gaps of up to this many samples; 0 = gaps are an error", minimum=0),
+    Parameter("trim", False, "cut a trial's first and last samples where a value is missing"),
     Parameter("simulated_subjects", 24, "subjects of the simulated study, half of them with fear", minimum=4),
     Parameter("simulated_controls", 6, "control subjects of the simulated study", minimum=0),
     Parameter("simulated_trials_min", 5, "fewest trials of a simulated subject", minimum=1),
@@ -152,7 +153,7 @@ _PARAMETERS = (
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
 
 _PREPARE = (
-    "source", "positive_label", "timesteps", "max_gap", "simulated_subjects", "simulated_controls",
+    "source", "positive_label", "timesteps", "max_gap", "trim", "simulated_subjects", "simulated_controls",
     "simulated_trials_min", "simulated_trials_max", "simulated_features", "simulated_effect",
 )  # fmt: skip
 _TRAIN = (
@@ -183,7 +184,7 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("train_run_id", *_EVALUATE, *_COMPUTE, "seed", "output_dir", "cwd"),
     "attribute": ("train_run_id", *_ATTRIBUTE, *_COMPUTE, "seed", "output_dir", "cwd"),
     "compare": ("runs", "thresholds", "seed", "cwd"),
-    "predict": ("model_uri", "source", "threshold", "max_gap", "steps", "baseline", "seed", "cwd"),
+    "predict": ("model_uri", "source", "threshold", "max_gap", "trim", "steps", "baseline", "seed", "cwd"),
     "sync": ("prune", "cwd"),
     "check": ("timeout", "cwd"),
     "reproduce": ("run_id", "strict", "cwd"),

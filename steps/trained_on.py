@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
+
+from steps.timing import Timing
 
 Array = npt.NDArray[np.float64]
 
@@ -31,6 +34,7 @@ class TrainedOn(BaseModel):
         sd: their standard deviation, same shape, 1 where it was 0.
         control_mean: mean of the control trials, same shape; None without a control group.
         usual_distance: the `distance` within which 99% of the training trials lie.
+        timing: how the training trials were sampled; None where the model was made before this was kept.
     """
 
     # Later versions may say more.
@@ -49,6 +53,7 @@ class TrainedOn(BaseModel):
     sd: list[list[float]]
     control_mean: list[list[float]] | None
     usual_distance: float
+    timing: Timing | None = None
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> TrainedOn:
@@ -58,6 +63,8 @@ class TrainedOn(BaseModel):
                 raise ValueError(f"{name} has not {len(self.features)} features throughout")
             if rows is not None and len(rows) != len(self.time):
                 raise ValueError(f"{name} has {len(rows)} time points, time has {len(self.time)}")
+        if len(self.time) < 2 or any(later <= earlier for earlier, later in pairwise(self.time)):
+            raise ValueError("time does not increase")
         if set(self.labels) != {"0", "1"}:
             raise ValueError("labels do not name both classes")
         if min(min(row) for row in self.sd) <= 0:

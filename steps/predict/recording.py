@@ -92,7 +92,7 @@ def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, deployed.Deployed]:
     recorded = (
         from_dataset(lineage.load_dataset(source), source)
         if is_uri(source)
-        else read_source(source, parameters["max_gap"])
+        else read_source(source, parameters["max_gap"], trim=parameters["trim"])
     )
     model = deployed.fetch(registry.resolve(parameters["model_uri"]))
     return fit_to_model(recorded, model.trained), model

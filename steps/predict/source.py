@@ -15,6 +15,7 @@ from steps.prepare.read import shown
 from steps.prepare.recordings import Recording, recordings
 from steps.prepare.table import SUFFIXES, read_table
 from steps.prepare.validate import check
+from steps.timing import Timing
 
 _EXPECTED = (
     f"a folder with {PARTICIPANTS}/, a {' or '.join(SUFFIXES)} table, or a dataset artifact (a folder or "
@@ -36,6 +37,7 @@ class Recorded:
         units: unit of a feature, where the source says.
         time_unit: unit of time, "" where the source does not say.
         notes: what was done on the way, one sentence each.
+        timing: how they were sampled and resampled, where they are a dataset that says so.
     """
 
     source: str
@@ -47,6 +49,7 @@ class Recorded:
     units: dict[str, str] = field(default_factory=dict)
     time_unit: str = ""
     notes: tuple[str, ...] = ()
+    timing: Timing | None = None
 
 
 def is_uri(source: str) -> bool:
@@ -54,13 +57,14 @@ def is_uri(source: str) -> bool:
     return "://" in source or source.startswith("runs:/")
 
 
-def read_source(source: str, max_gap: int = 0) -> Recorded:
+def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorded:
     """The recordings at a path.
 
     Args:
         source: a folder ``participants/<subject>/<trial>.csv`` (with or without label folders), a long ``.csv`` or
             ``.parquet`` table (with or without ``label``), or a dataset artifact.
         max_gap: interpolate gaps of up to this many samples.
+        trim: cut samples at a trial's start and end where a value is missing.
 
     Raises:
         UserError: nothing to score was named, or anything is wrong with the files, in one line.
@@ -79,7 +83,7 @@ def read_source(source: str, max_gap: int = 0) -> Recorded:
     else:
         table = read_table(path, labelled=False)
     check(table, labelled=False)
-    found, notes = recordings(table, max_gap)
+    found, notes = recordings(table, max_gap, trim=trim)
     return Recorded(
         source=source,
         recordings=tuple(found),
@@ -116,4 +120,5 @@ def from_dataset(dataset: Dataset, source: str) -> Recorded:
         units=dataset.units,
         time_unit=dataset.time_unit,
         notes=dataset.notes,
+        timing=dataset.timing,
     )

@@ -12,14 +12,14 @@ from typing import Final
 
 import numpy as np
 
-from steps.dataset import TIME_NORMALISED, Dataset
+from steps.dataset import Dataset
 from steps.errors import UserError
+from steps.prepare.common_time import common_time
 from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.folder import read_folder, trial_files
 from steps.prepare.long import LongTable
 from steps.prepare.read import read_bytes, shown, shown_path
 from steps.prepare.recordings import Recording, recordings
-from steps.prepare.resample import DEFAULT_TIMESTEPS, normalise, percent_axis
 from steps.prepare.simulate import SimulationSize, simulate
 from steps.prepare.table import SUFFIXES, read_table
 from steps.prepare.validate import check
@@ -38,6 +38,7 @@ def load_source(
     positive_label: str = AUTO,
     timesteps: int = 0,
     max_gap: int = 0,
+    trim: bool = False,
     seed: int = 0,
     simulation: SimulationSize = _DEFAULT_SIZE,
     fingerprint: Fingerprint | None = None,
@@ -47,8 +48,9 @@ def load_source(
     Args:
         source: ``simulated``, a folder with ``participants/``, or a ``.csv`` or ``.parquet`` table.
         positive_label: the label that becomes 1; ``auto`` takes ``fear``, else the last of two in sorted order.
-        timesteps: time points per trial after linear resampling; 0 = as recorded, or 101 if lengths differ.
+        timesteps: time points per trial after resampling; 0 = as recorded, or 101 if lengths differ.
         max_gap: interpolate gaps of up to this many samples.
+        trim: cut samples at a trial's start and end where a value is missing.
         seed: seed of the simulated study.
         simulation: size of the simulated study.
         fingerprint: the files that are read are added to it: it is then the `source_fingerprint` of the very bytes that
@@ -71,7 +73,7 @@ def load_source(
     read = read_folder if _is_folder(source) else read_table
     table = read(Path(source), fingerprint=fingerprint)
     check(table)
-    found, notes = recordings(table, max_gap)
+    found, notes = recordings(table, max_gap, trim=trim)
     return replace(_assemble(table, found, positive_label, timesteps, notes), source=source)
 
 
@@ -143,18 +145,20 @@ def _assemble(
     label_names = _choose(sorted({trial.label for trial in patients}), positive_label)
     labels = [int(trial.label == label_names[1] and not trial.is_control) for trial in found]
     _check_subjects(patients, label_names)
-    values, time, time_unit, timing = _common_time(found, timesteps, table.has_time)
+    common = common_time(found, timesteps, table.has_time, table.features)
     return Dataset(
-        values=values,
+        values=common.values,
         labels=np.array(labels, dtype=np.int8),
         subjects=np.array([trial.subject for trial in found], dtype=np.str_),
         trials=np.array(trial_names(found, labels), dtype=np.str_),
         is_control=np.array([trial.is_control for trial in found], dtype=np.bool_),
         features=table.features,
-        time=time,
-        time_unit=time_unit,
+        time=common.time,
+        time_unit=common.time_unit,
         label_names=label_names,
-        notes=(*notes, *timing),
+        notes=(*notes, *common.notes),
+        time_normalised=common.is_normalised,
+        timing=common.timing,
     )
 
 
@@ -195,28 +199,6 @@ def _check_subjects(patients: Sequence[Recording], label_names: tuple[str, str])
                 f"class {shown(name)} has one subject only, {shown(min(subjects))}; expected at least "
                 f"{_SUBJECTS_PER_CLASS} subjects per class, to train on one and test on another"
             )
-
-
-def _common_time(
-    found: Sequence[Recording], timesteps: int, has_time: bool
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], tuple[float, ...], str, list[str]]:
-    """Values ``(trials, timesteps, features)`` as float32, their time axis, its unit, and notes."""
-    lengths = [len(trial.time) for trial in found]
-    shortest, longest = min(lengths), max(lengths)
-    wanted = timesteps or (longest if shortest == longest else DEFAULT_TIMESTEPS)
-    if shortest == longest == wanted:
-        values = np.empty((len(found), wanted, found[0].values.shape[1]), dtype=np.float32)
-        for i, trial in enumerate(found):
-            values[i] = trial.values
-        first = found[0].time
-        if not has_time or any(not np.array_equal(trial.time, first) for trial in found):
-            return values, tuple(map(float, range(wanted))), "sample", []
-        unit = "%" if first[0] == 0.0 and first[-1] == 100.0 else "recorded"
-        return values, tuple(first.tolist()), unit, []
-    values = np.stack([normalise(trial.time, trial.values, wanted).astype(np.float32) for trial in found])
-    span = f"{shortest} to {longest}" if shortest < longest else f"{shortest}"
-    note = f"{TIME_NORMALISED} {len(found)} trials of {span} time points to {wanted} points by linear interpolation."
-    return values, percent_axis(wanted), "%", [note]
 
 
 def trial_names(found: Sequence[Recording], labels: Sequence[int]) -> list[str]:

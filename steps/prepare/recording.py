@@ -30,6 +30,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
                 positive_label=parameters["positive_label"],
                 timesteps=parameters["timesteps"],
                 max_gap=parameters["max_gap"],
+                trim=parameters["trim"],
                 seed=parameters["seed"],
                 simulation=SimulationSize(
                     subjects=parameters["simulated_subjects"],

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from steps.dataset import WARNING
 from steps.report.content import SPLITS, short_answer
 from steps.report.data import ReportData
 from steps.report.methods import short_rows
@@ -58,6 +59,7 @@ def closing_lines(data: ReportData, model: str, report: str, page: Sequence[str]
             f"{manifest.timesteps} time points × {len(manifest.features)} features, digest {manifest.digest[:12]}",
         )
     )
+    lines += [("Warning", note.removeprefix(WARNING)) for note in manifest.notes if note.startswith(WARNING)]
     cv = str(data.parameters["cv"])
     network = f"{data.parameters['model']}, {SPLITS.get(cv, cv)}"
     lines.append(("Model", network + (f"; for new people: {model}" if model else "")))

@@ -68,6 +68,7 @@ def dataset_again(parameters: Mapping[str, Value]) -> Dataset:
         positive_label=str(parameters["positive_label"]),
         timesteps=int(parameters["timesteps"]),
         max_gap=int(parameters["max_gap"]),
+        trim=bool(parameters["trim"]),
         seed=int(parameters["seed"]),
         simulation=replace(SimulationSize(), **size),  # type: ignore[arg-type]
     )

@@ -62,5 +62,6 @@ def training_summary(dataset: Dataset, fold: Fold) -> dict[str, Any]:
         sd=sd.tolist(),
         control_mean=controls.mean(axis=0).tolist() if len(controls) else None,
         usual_distance=float(np.quantile(distance(values, mean, sd), _USUAL_SHARE)),
+        timing=dataset.timing,
     )
     return summary.model_dump()

@@ -39,13 +39,16 @@ def test_a_time_normalised_model_normalises_as_training_did(trained: TrainedOn) 
 
 def test_the_same_recordings_are_prepared_and_scored_alike(trained: TrainedOn) -> None:
     """Independent path: prepare's own normalisation of the same trial gives the same numbers."""
-    from steps.prepare.load import _common_time
+    from steps.prepare.common_time import common_time
 
     rng = np.random.default_rng(0)
     trials = [recording(np.arange(n) / 50, rng.normal(size=(n, 6))) for n in (30, 44)]
-    expected, time, unit, _ = _common_time(trials, 21, has_time=True)
-    model = trained.model_copy(update={"time_normalised": True, "time": list(time), "time_unit": unit})
-    np.testing.assert_array_equal(on_time_axis(of(*trials), model)[0], expected)
+    for timesteps in (21, 40):
+        expected = common_time(trials, timesteps, has_time=True)
+        update = {"time_normalised": True, "time": list(expected.time), "time_unit": "%", "timing": expected.timing}
+        assert expected.timing.filtered == (timesteps == 21)
+        found, _ = on_time_axis(of(*trials), trained.model_copy(update=update))
+        np.testing.assert_array_equal(found, expected.values)
 
 
 def test_another_length_is_refused_where_training_resampled_nothing(trained: TrainedOn) -> None:

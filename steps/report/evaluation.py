@@ -75,7 +75,7 @@ def chance_table(summary: Mapping[str, Any], *, first: bool = True) -> Table | N
             )
     if not rows:
         return None
-    columns = ("tested", "what counts", "value", "p", "permuted labels", "coins")
+    columns = ("tested", "what counts", "value", "p", "permuted labels", "guessing")
     caption = (
         f"p: one-sided permutation test over subjects, {permutation['permutations']} permutations, "
         f"none below {permutation['smallest_p_value']:.2g} possible. The last columns are what "
@@ -90,8 +90,9 @@ def _chance_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         "Labels change places between subjects, each with all its trials; within a subject with trials of both classes "
         "they change places among its trials. The models are not trained again.",
-        "For trials believe the permutations: the coins take trials of one subject to be independent, and are too easy "
-        "to beat. Several statistics are tested, and p values are not corrected for that.",
+        "For trials believe the column of permuted labels. The last column stands for guessing every trial by itself; but "
+        "trials of one person are alike, so it is too easily exceeded. Several statistics are tested, and p values are "
+        "not corrected for that.",
     )
 
 
@@ -111,7 +112,8 @@ def _in_fold(summary: Mapping[str, Any]) -> tuple[str, ...]:
             f"In {found['fallback_folds']} of {found['folds']} folds the validation subjects could not choose one "
             f"(none, of one class, or not told apart); there it is {found['fallback']:g}."
         )
-    sentences.append("The same validation subjects had stopped the training, so these thresholds are a little hopeful.")
+    sentences.append("The same validation subjects had stopped the training, so with these thresholds new people may come out a little "
+        "worse.")
     return tuple(sentences)
 
 

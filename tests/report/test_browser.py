@@ -25,8 +25,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 from steps.dataset import Dataset
 from steps.evaluate.methods import baselines_summary
 from steps.report.render import report_html
-from tests.conftest import clean_environment
+from tests.conftest import clean_environment, step
 from tests.report.conftest import NASTY, MakeReport
+from tests.servers import Server
+from tests.test_main import SMALL
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 FLAGS = (
@@ -224,3 +226,32 @@ def test_inside_the_mlflow_ui(browser: webdriver.Chrome, server: str) -> None:
     # What the UI itself complains of (a server without network, say) is not ours.
     ours = [entry for entry in errors(browser) if address in entry["message"] or "Content Security" in entry["message"]]
     assert ours == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_printed_link_opens_the_study(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    done = step("main", tmp_path, **SMALL)
+    assert done.returncode == 0, done.stderr[-2000:]
+    printed = done.stdout.splitlines()[-1].strip()
+    server = Server(tmp_path / "server", f"sqlite:///{tmp_path / 'mlflow.db'}").start()
+    try:
+        browser.get("about:blank")
+        browser.get(printed.replace("http://127.0.0.1:5000", server.uri))
+
+        def text(driver: webdriver.Chrome) -> str:
+            return str(driver.execute_script("return document.body.innerText"))
+
+        # The model's name is on the page last, after its table has been fetched.
+        WebDriverWait(browser, 40).until(lambda driver: "Logged models (1)" in text(driver))
+        page = text(browser)
+        assert "fear: simulated, cnn, loso" in page
+        assert "AUC of subjects" in page
+        assert "simpler method" in page
+        assert "fear-simulated" in page
+        found = re.search(r"Metrics \((\d+)\)", page)
+        assert found is not None
+        assert int(found[1]) <= 30
+        assert "Model training" in page, "the pages for models, not those for language models"
+    finally:
+        server.kill()

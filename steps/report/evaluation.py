@@ -112,8 +112,10 @@ def _in_fold(summary: Mapping[str, Any]) -> tuple[str, ...]:
             f"In {found['fallback_folds']} of {found['folds']} folds the validation subjects could not choose one "
             f"(none, of one class, or not told apart); there it is {found['fallback']:g}."
         )
-    sentences.append("The same validation subjects had stopped the training, so with these thresholds new people may come out a little "
-        "worse.")
+    sentences.append(
+        "The same validation subjects had stopped the training, so with these thresholds new people may come out a little "
+        "worse."
+    )
     return tuple(sentences)
 
 

@@ -1,6 +1,6 @@
 """The networks of a training's folds, one after the other in one process.
 
-Folds differ in their values alone: weights, and the scaler's mean and variance. So a process keeps one network, with
+Folds differ in their values alone: weights, and the scaler's numbers. So a process keeps one network, with
 all that TensorFlow has compiled for it, and gives it the values of the next fold.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 # Values that a Keras layer may have been given; it keeps them in its configuration and not among its weights.
-_GIVEN = {"Normalization": ("mean", "variance")}
+_GIVEN = {"Rescaling": ("scale", "offset"), "Normalization": ("mean", "variance")}
 # What a configuration says that is nothing of how the network is built.
 _INCIDENTAL = ("seed", "shared_object_id")
 
@@ -104,7 +104,7 @@ def _make_changeable(network: keras.Model) -> None:
 
     for layer in network.layers:
         for part in _GIVEN.get(type(layer).__name__, ()):
-            setattr(layer, part, tf.Variable(getattr(layer, part), trainable=False))
+            setattr(layer, part, tf.Variable(np.asarray(getattr(layer, part), np.float32), trainable=False))
 
 
 def _places(network: keras.Model) -> list[str]:

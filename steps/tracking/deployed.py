@@ -20,6 +20,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from pydantic import ValidationError
 
 from steps.errors import UserError
+from steps.tracking.digests import check_digest
 from steps.tracking.registry import ModelReference
 from steps.trained_on import TrainedOn
 
@@ -54,8 +55,12 @@ def checked(reference: ModelReference, archive: bytes, training: bytes) -> Deplo
     """A deployable model from the content of its two files, checked as far as that goes without TensorFlow.
 
     Raises:
-        UserError: a file is malformed, or the network holds code.
+        UserError: a file is malformed or not the one that was recorded, or the network holds code.
     """
+    for name, content in ((NETWORK_FILE, archive), (TRAINING_FILE, training)):
+        check_digest(
+            reference.digests, name, content, reference.uri, "restore it from a copy, or train and register it again"
+        )
     try:
         trained = TrainedOn.model_validate_json(training)
     except ValidationError as error:

@@ -20,6 +20,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from steps import keras_file
 from steps.dataset import Dataset
 from steps.errors import UserError
 from steps.tracking import digests, pull, record
@@ -224,14 +225,11 @@ def load_model(fold: FoldRun) -> keras.Model:
     Only its ``.keras`` file is read, in Keras's safe mode: nothing is unpickled and no code comes with it.
 
     Raises:
-        UserError: the model is not there, or holds code.
+        UserError: the model is not there, not the one that was recorded, or no network, or it holds code.
     """
-    import keras
-
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            return keras.saving.load_model(_fetch_model(fold, scratch), compile=False, safe_mode=True)
-    except (MlflowException, OSError, ValueError, TypeError) as error:
+        return keras_file.load(read_model(fold))
+    except keras_file.NotAKerasFileError as error:
         raise _no_model(fold, error) from error
 
 
@@ -243,8 +241,8 @@ def read_model(fold: FoldRun) -> bytes:
     """
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            content = _fetch_model(fold, scratch).read_bytes()
-    except (MlflowException, OSError) as error:
+            content = keras_file.read(_fetch_model(fold, scratch))
+    except (MlflowException, OSError, keras_file.NotAKerasFileError) as error:
         raise _no_model(fold, error) from error
     digests.check_file_of(fold.run, digests.MODEL, content)
     return content

@@ -12,6 +12,7 @@ import pytest
 from steps.attribute.fold import attribute_fold
 from steps.attribute.settings import Settings
 from steps.dataset import Dataset
+from steps.errors import UserError
 from steps.evaluate.fold import evaluate_fold
 from steps.fold_network import ResidentNetwork, copy_of, read_network
 from steps.train.deployable import everybody, training_summary
@@ -47,13 +48,26 @@ def test_the_saved_model_is_the_trained_one_at_every_scale_that_float32_holds(of
             np.testing.assert_allclose(model(values, training=False), trained, rtol=0, atol=1e-6, err_msg=str(scale))
 
 
+@pytest.mark.parametrize("scale", [1e-36, 1e33])
+def test_what_float32_hardly_holds_is_refused(small_study: Dataset, scale: float) -> None:
+    from steps.train.engine import Engine
+    from steps.train.fold import train_fold
+
+    values = small_study.values * np.array([1, scale, 1, 1, 1, 1], np.float32)
+    engine = Engine("cnn", small_study.timesteps, len(small_study.features))
+    with pytest.raises(UserError, match=rf"^feature '{small_study.features[1]}' has a standard deviation of \d.*unit"):
+        train_fold(engine, replace(small_study, values=values), plan_folds(small_study)[0], FitSettings(epochs=1))
+
+
 def test_a_machine_that_is_set_up_for_channels_first_standardises_the_same() -> None:
     import keras
 
     from steps.train import networks
 
     values = np.random.default_rng(0).normal(size=(4, 21, 3)).astype(np.float32)
-    content = as_bytes(networks.with_scaler(networks.build("cnn", 21, 3), np.arange(3.0), np.arange(1.0, 4.0)))
+    content = as_bytes(
+        networks.with_scaler(networks.build("cnn", 21, 3), np.array([0.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]))
+    )
     expected = np.asarray(read_network(content, "S01")(values, training=False))
     usual = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_first")

@@ -1,6 +1,6 @@
 """The networks of a training's folds, one after the other in one process.
 
-Folds differ in their values alone: weights, and the scaler's mean and variance. So a process keeps one network, with
+Folds differ in their values alone: weights, and the scaler's numbers. So a process keeps one network, with
 all that TensorFlow has compiled for it, and gives it the values of the next fold.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from steps import keras_file
 from steps.errors import UserError
 
 if TYPE_CHECKING:
     import keras
 
 # Values that a Keras layer may have been given; it keeps them in its configuration and not among its weights.
-_GIVEN = {"Normalization": ("mean", "variance")}
+_GIVEN = {"Rescaling": ("scale", "offset"), "Normalization": ("mean", "variance")}
 # What a configuration says that is nothing of how the network is built.
 _INCIDENTAL = ("seed", "shared_object_id")
 
@@ -42,12 +42,8 @@ def read_network(content: bytes, name: str) -> keras.Model:
     Raises:
         UserError: it is no network, or holds code.
     """
-    import keras
-
-    with _blaming(name), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        path.write_bytes(content)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    with _blaming(name):
+        return keras_file.load(content)
 
 
 class ResidentNetwork:
@@ -62,21 +58,31 @@ class ResidentNetwork:
         self._layers: list[keras.layers.Layer] = []
         self._places: list[str] = []
 
-    def load(self, content: bytes, name: str) -> keras.Model:
+    def load(self, content: bytes, name: str, shape: tuple[int, int] | None = None) -> keras.Model:
         """The network with the values of a fold; what it had before is gone.
 
-        The arguments and errors are those of `read_network`. Of a file whose network is built like one that was read in
-        safe mode, nothing but numbers is used.
+        The other arguments and the errors are those of `read_network`. Of a file whose network is built like one that
+        was read in safe mode, nothing but numbers is used.
+
+        Args:
+            content: of its ``.keras`` file.
+            name: of the fold.
+            shape: of the trials it is for, ``(timesteps, features)``; with it a network that does not make one
+                probability of each is refused.
         """
-        with _blaming(name), zipfile.ZipFile(io.BytesIO(content)) as archive:
-            design = _Design.of(json.loads(archive.read("config.json")))
+        with _blaming(name):
+            file = keras_file.look_through(content)
+            design = _Design.of(file.config)
             if self._network is None or design.built != self._built:
-                self._network, self._built = read_network(content, name), design.built
-                _make_changeable(self._network)
+                network = keras_file.load(content)
+                if shape:
+                    keras_file.try_out(network, shape)
+                _make_changeable(network)
+                self._network, self._built = network, design.built
                 self._layers = [self._network.get_layer(layer) for layer in design.names]
                 self._places = _places(self._network)
                 return self._network
-            self._network.set_weights(_weights(archive, self._network, self._places))
+            self._network.set_weights(_weights(file.weights, self._network, self._places))
             for layer, given in zip(self._layers, design.given, strict=True):
                 for part, value in given.items():
                     own = getattr(layer, part)
@@ -104,7 +110,7 @@ def _make_changeable(network: keras.Model) -> None:
 
     for layer in network.layers:
         for part in _GIVEN.get(type(layer).__name__, ()):
-            setattr(layer, part, tf.Variable(getattr(layer, part), trainable=False))
+            setattr(layer, part, tf.Variable(np.asarray(getattr(layer, part), np.float32), trainable=False))
 
 
 def _places(network: keras.Model) -> list[str]:
@@ -131,15 +137,14 @@ def _places(network: keras.Model) -> list[str]:
     return places
 
 
-def _weights(archive: zipfile.ZipFile, network: keras.Model, places: list[str]) -> list[npt.NDArray[np.floating]]:
+def _weights(content: bytes, network: keras.Model, places: list[str]) -> list[npt.NDArray[np.floating]]:
     import h5py
 
     found = []
-    with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+    with h5py.File(io.BytesIO(content)) as file:
         for own, place in zip(network.weights, places, strict=True):
             entry = file[place]
-            # The file may be anybody's: no links to other files, and no more numbers than there should be.
-            if entry.file != file or entry.is_virtual or entry.external or entry.shape != tuple(own.shape):
+            if entry.shape != tuple(own.shape):
                 raise ValueError(f"{place} is not {tuple(own.shape)} numbers")
             found.append(entry[()])
     return found
@@ -181,6 +186,10 @@ def _blaming(name: str) -> Iterator[None]:
     """Whatever goes wrong inside the block is the fault of a fold's file."""
     try:
         yield
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"cannot load the model of fold {name}: {reason}") from error
+    # A configuration may hold anything in the place of anything.
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise UserError(
+            f"cannot load the model of fold {name}: {reason}; train again: mlflow run . -e train "
+            "(from main: -P reuse=false)"
+        ) from error

@@ -31,7 +31,8 @@ class TrainedOn(BaseModel):
         subjects: whom the network was fitted on.
         dataset_digest: of the dataset they come from.
         mean: mean of the training trials, shape ``(timesteps, features)``.
-        sd: their standard deviation, same shape, 1 where it was 0.
+        sd: their standard deviation, same shape; where that is 0 the feature's over all time points, where that is 0
+            too, 1.
         control_mean: mean of the control trials, same shape; None without a control group.
         usual_distance: the `distance` within which 99% of the training trials lie.
         timing: how the training trials were sampled; None where the model was made before this was kept.

@@ -21,7 +21,7 @@ from steps.attribute.worker import AttributionJob, FoldToAttribute
 from steps.compute import Pool, open_pool
 from steps.compute.progress import counting
 from steps.dataset import Dataset
-from steps.tracking import lineage, record, reuse
+from steps.tracking import digests, lineage, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
@@ -42,6 +42,8 @@ def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> N
         train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
         dataset, uri = lineage.dataset_and_uri_of(train)
         folds = lineage.fold_runs(train.info.run_id)
+        if note := digests.unchecked_note(fold.run for fold in folds):
+            click.echo(f"note: {note}")
         job = AttributionJob(dataset_place(parameters["scheduler"], dataset, uri, Path(scratch)), settings)
         with open_pool(parameters["scheduler"], parameters["workers"], len(folds), process_mib=_PROCESS_MIB) as pool:
             click.echo(f"{len(folds)} folds in {pool.where}")

@@ -83,7 +83,7 @@ def attribute(job: AttributionJob, fold: FoldToAttribute) -> FoldResult:
 
     with warm.threads.limit(limits=1):
         return attribute_fold(
-            warm.network.load(fold.network, fold.name),
+            warm.network.load(fold.network, fold.name, warm.dataset.values.shape[1:]),
             warm.dataset.of_subjects(fold.test),
             warm.dataset.of_subjects(fold.training),
             warm.dataset.select(warm.dataset.is_control),

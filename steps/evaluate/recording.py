@@ -29,7 +29,7 @@ from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
 from steps.evaluate.thresholds import threshold_key
 from steps.evaluate.worker import EvaluationJob, FoldToEvaluate
 from steps.report.content import answer_beside_simpler
-from steps.tracking import lineage, record, reuse
+from steps.tracking import digests, lineage, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
@@ -53,6 +53,8 @@ def evaluate_and_record(
         train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)
         dataset, uri = lineage.dataset_and_uri_of(train)
         folds = lineage.fold_runs(train.info.run_id)
+        if note := digests.unchecked_note(fold.run for fold in folds):
+            click.echo(f"note: {note}")
         job = EvaluationJob(dataset_place(parameters["scheduler"], dataset, uri, Path(scratch)), thresholds, seed)
         splits = [Split.of(fold.split, fold.test_number) for fold in folds]
         with open_pool(parameters["scheduler"], parameters["workers"], len(folds), process_mib=_PROCESS_MIB) as pool:

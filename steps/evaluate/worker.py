@@ -67,7 +67,8 @@ def evaluate(job: EvaluationJob, fold: FoldToEvaluate) -> EvaluatedFold:
     Raises:
         UserError: its network cannot be loaded, or gives something that is no probability.
     """
-    network, dataset = _network(job).load(fold.network, fold.name), _dataset(job)
+    dataset = _dataset(job)
+    network = _network(job).load(fold.network, fold.name, dataset.values.shape[1:])
     from steps.evaluate.fold import evaluate_fold
 
     return evaluate_fold(

@@ -18,6 +18,7 @@ from mlflow.entities import Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
+from steps.tracking.digests import digest_tags
 from steps.tracking.keras_model import MODEL, PACKAGES, environment_files, log_saved, size_of
 
 _LOADER = "mlflow.pyfunc.loaders.code_model"
@@ -38,11 +39,12 @@ class DeployableModel:
         # The average trial: it also becomes the example request of `mlflow models serve`.
         example = np.asarray(training["mean"], dtype=np.float32)[np.newaxis]
         self._signature = _signature(example.shape[1:])
+        self._training = json.dumps(training)
         self._scratch = tempfile.TemporaryDirectory()
         self._folder = Path(self._scratch.name) / MODEL
         for name, text in {
             _SCORER: Path(__file__).with_name(_SCORER).read_text(encoding="utf-8"),
-            _ARTIFACTS["training"]: json.dumps(training),
+            _ARTIFACTS["training"]: self._training,
             _EXAMPLE: json.dumps(example.tolist()),
             _REQUEST: json.dumps({"inputs": example.tolist()}),
             **environment_files(*PACKAGES, "pandas"),
@@ -65,7 +67,8 @@ class DeployableModel:
             description.model_size_bytes = size_of(folder)
             description.save(str(folder / "MLmodel"))
 
-        return f"models:/{log_saved(run, {}, save)}"
+        tags = digest_tags({_ARTIFACTS["network"]: network, _ARTIFACTS["training"]: self._training})
+        return f"models:/{log_saved(run, {}, save, tags)}"
 
     def _describe(self, description: Model) -> None:
         description.signature = self._signature

@@ -6,10 +6,7 @@ mode and after a look at its parts, and `training.json`.
 
 from __future__ import annotations
 
-import io
-import json
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +16,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from pydantic import ValidationError
 
+from steps import keras_file
 from steps.errors import UserError
+from steps.tracking.digests import check_digest
 from steps.tracking.registry import ModelReference
 from steps.trained_on import TrainedOn
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     import keras
 
 NETWORK_FILE, TRAINING_FILE = "artifacts/network.keras", "artifacts/training.json"
-_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 # Keras's own, and yet a way to code or to other files.
 _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
@@ -54,8 +52,12 @@ def checked(reference: ModelReference, archive: bytes, training: bytes) -> Deplo
     """A deployable model from the content of its two files, checked as far as that goes without TensorFlow.
 
     Raises:
-        UserError: a file is malformed, or the network holds code.
+        UserError: a file is malformed or not the one that was recorded, or the network holds code.
     """
+    for name, content in ((NETWORK_FILE, archive), (TRAINING_FILE, training)):
+        check_digest(
+            reference.digests, name, content, reference.uri, "restore it from a copy, or train and register it again"
+        )
     try:
         trained = TrainedOn.model_validate_json(training)
     except ValidationError as error:
@@ -75,23 +77,21 @@ def load_network(deployed: Deployed) -> keras.Model:
     Raises:
         UserError: Keras refuses it, or it takes other trials than `training.json` says.
     """
-    import keras
-
     uri = deployed.reference.uri
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / Path(NETWORK_FILE).name
-        path.write_bytes(deployed.archive)
-        try:
-            network = keras.saving.load_model(path, compile=False, safe_mode=True)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"cannot load {NETWORK_FILE} of {uri}: {reason}") from error
+    try:
+        network = keras_file.load(deployed.archive)
+    except keras_file.NotAKerasFileError as error:
+        raise UserError(f"cannot load {NETWORK_FILE} of {uri}: {error}; train and register it again") from error
     shapes = (tuple(network.input_shape[1:]), tuple(network.output_shape[1:]))
     if shapes != (deployed.trained.shape, (1,)):
         raise UserError(
             f"the network of {uri} maps {shapes[0]} to {shapes[1]}, but its {TRAINING_FILE} says "
             f"{deployed.trained.shape} (timesteps, features) to (1,)"
         )
+    try:
+        keras_file.try_out(network, deployed.trained.shape)
+    except keras_file.NotAKerasFileError as error:
+        raise UserError(f"{NETWORK_FILE} of {uri} does not work: {error}; train and register it again") from error
     return network
 
 
@@ -100,9 +100,10 @@ def _read(reference: ModelReference, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             # Not mlflow.artifacts: it takes the file's path behind models:/m-... for a version.
-            return Path(
-                get_artifact_repository(reference.location or uri, store, store).download_artifacts(name, scratch)
-            ).read_bytes()
+            found = get_artifact_repository(reference.location or uri, store, store).download_artifacts(name, scratch)
+            return keras_file.read(Path(found))
+        except keras_file.NotAKerasFileError as error:
+            raise UserError(f"{uri} is not a deployable model of this project: {error}") from error
         except (MlflowException, OSError) as error:
             raise UserError(
                 f"{uri} is not a deployable model of this project: it holds no {name} "
@@ -113,22 +114,17 @@ def _read(reference: ModelReference, name: str) -> bytes:
 def _refuse_code(archive: bytes, uri: str) -> None:
     """Look through a ``.keras`` archive for anything but Keras's own layers."""
     try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as file:
-            names = set(file.namelist())
-            config = json.loads(file.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise UserError(f"{NETWORK_FILE} of {uri} is not a Keras model: {error}") from error
-    if names != _MEMBERS:
-        raise UserError(
-            f"{NETWORK_FILE} of {uri} holds {', '.join(sorted(names))}, expected {', '.join(sorted(_MEMBERS))}"
-        )
+        config = keras_file.look_through(archive).config
+    except keras_file.NotAKerasFileError as error:
+        reason = f"{error}; train and register it again"
+        raise UserError(f"{NETWORK_FILE} of {uri} is not a Keras model: {reason}") from error
     for part in _parts(config):
         module, kind = str(part.get("module") or "keras"), str(part["class_name"])
         package, registered = module.split(".")[0], str(part.get("registered_name") or "")
         if kind in _CODE or package not in ("keras", "builtins") or ">" in registered:
+            found = ascii(registered or f"{module}.{kind}")[1:-1][:200]
             raise UserError(
-                f"{NETWORK_FILE} of {uri} holds {registered or f'{module}.{kind}'}, which can run code of its own; "
-                "expected layers of Keras only"
+                f"{NETWORK_FILE} of {uri} holds {found}, which can run code of its own; expected layers of Keras only"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,9 +20,10 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from steps import keras_file
 from steps.dataset import Dataset
 from steps.errors import UserError
-from steps.tracking import pull, record
+from steps.tracking import digests, pull, record
 from steps.tracking.session import ENTRY_POINT_TAG
 
 if TYPE_CHECKING:
@@ -197,14 +199,13 @@ def fold_runs(train_run_id: str) -> list[FoldRun]:
     """The finished folds of a training, by name and test number.
 
     Raises:
-        UserError: there are none, or fewer than were trained.
+        UserError: there are none, or fewer than were trained, or a ``split.json`` is not the one that was recorded.
     """
     train = MlflowClient().get_run(pull.local_run_id(train_run_id))
     folds: list[FoldRun] = []
     for run in fold_children(train):
         if run.info.status == "FINISHED":
-            # Not runs:/, for which MLflow goes through all models of the experiment.
-            split = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/split.json")
+            split = json.loads(digests.recorded_file(run, digests.SPLIT))
             tags = run.data.tags
             folds.append(FoldRun(run, tags["subject"], int(tags["test_number"]), split))
     planned = train.data.metrics.get("folds", 0)
@@ -224,14 +225,11 @@ def load_model(fold: FoldRun) -> keras.Model:
     Only its ``.keras`` file is read, in Keras's safe mode: nothing is unpickled and no code comes with it.
 
     Raises:
-        UserError: the model is not there, or holds code.
+        UserError: the model is not there, not the one that was recorded, or no network, or it holds code.
     """
-    import keras
-
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            return keras.saving.load_model(_fetch_model(fold, scratch), compile=False, safe_mode=True)
-    except (MlflowException, OSError, ValueError, TypeError) as error:
+        return keras_file.load(read_model(fold))
+    except keras_file.NotAKerasFileError as error:
         raise _no_model(fold, error) from error
 
 
@@ -239,13 +237,15 @@ def read_model(fold: FoldRun) -> bytes:
     """The content of the ``.keras`` file of the fold's model.
 
     Raises:
-        UserError: the model is not there.
+        UserError: the model is not there, or not the one that was recorded.
     """
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            return _fetch_model(fold, scratch).read_bytes()
-    except (MlflowException, OSError) as error:
+            content = keras_file.read(_fetch_model(fold, scratch))
+    except (MlflowException, OSError, keras_file.NotAKerasFileError) as error:
         raise _no_model(fold, error) from error
+    digests.check_file_of(fold.run, digests.MODEL, content)
+    return content
 
 
 def _fetch_model(fold: FoldRun, scratch: str) -> Path:
@@ -263,6 +263,9 @@ def _no_model(fold: FoldRun, error: Exception) -> UserError:
 
 
 def load_history(fold: FoldRun) -> pd.DataFrame:
-    """The fold's training history: a row per epoch (the index, from 1), a column per metric."""
-    text = mlflow.artifacts.load_text(f"{fold.run.info.artifact_uri}/history.csv")
-    return pd.read_csv(io.StringIO(text), index_col="epoch")
+    """The fold's training history: a row per epoch (the index, from 1), a column per metric.
+
+    Raises:
+        UserError: it is not the one that was recorded.
+    """
+    return pd.read_csv(io.BytesIO(digests.recorded_file(fold.run, digests.HISTORY)), index_col="epoch")

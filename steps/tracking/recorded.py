@@ -20,7 +20,7 @@ from steps.dataset import MANIFEST_FILE, Manifest
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
-from steps.tracking import lineage, pull
+from steps.tracking import digests, lineage, pull
 from steps.tracking.environment import ROOT
 from steps.tracking.reuse import IDENTITY_TAG
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT, PARAMETERS_TAG
@@ -96,8 +96,12 @@ def get(run_id: str) -> Run:
 
 
 def split_of(fold: Run) -> dict[str, list[str]]:
-    """Who trained, validated and was tested, as a fold recorded it."""
-    split: dict[str, list[str]] = mlflow.artifacts.load_dict(f"runs:/{fold.info.run_id}/split.json")
+    """Who trained, validated and was tested, as a fold recorded it.
+
+    Raises:
+        UserError: ``split.json`` is not the one that was recorded.
+    """
+    split: dict[str, list[str]] = json.loads(digests.recorded_file(fold, digests.SPLIT))
     return split
 
 

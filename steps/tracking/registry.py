@@ -14,6 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
+from steps.tracking.digests import digests_among
 from steps.tracking.spool import current, reachable
 
 MODEL_NAME = "fear-classifier"
@@ -42,14 +43,14 @@ def register(run_id: str, model_uri: str, tags: Mapping[str, str], description: 
     if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
         client.create_registered_model(MODEL_NAME, description=_PURPOSE)
     versions = client.search_model_versions(f"name = '{MODEL_NAME}' and run_id = '{run_id}'")
+    model = mlflow.get_logged_model(model_uri.removeprefix("models:/"))
     if versions:
         version = versions[0]
     else:
-        model = mlflow.get_logged_model(model_uri.removeprefix("models:/"))
         version = client.create_model_version(
             MODEL_NAME, model.artifact_location, run_id=run_id, model_id=model.model_id
         )
-    for name, value in tags.items():
+    for name, value in {**digests_among(model.tags), **tags}.items():
         client.set_model_version_tag(MODEL_NAME, version.version, name, value)
     client.update_model_version(MODEL_NAME, version.version, description=description)
     client.set_registered_model_alias(MODEL_NAME, CHALLENGER, version.version)
@@ -68,6 +69,7 @@ class ModelReference:
         tags: the version's tags: the evidence.
         tracking_uri: the store it is in; None for the one in use.
         location: where its files are in that store; "" where ``uri`` leads there.
+        digests: of its files (`steps.tracking.digests`): tags of the version, or else of the model; may be empty.
     """
 
     uri: str
@@ -77,6 +79,7 @@ class ModelReference:
     tags: dict[str, str] = field(default_factory=dict)
     tracking_uri: str | None = None
     location: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 def resolve(uri: str) -> ModelReference:
@@ -141,10 +144,10 @@ def _by_version(client: MlflowClient, name: str, wanted: str) -> ModelReference:
 
 def _by_model_id(client: MlflowClient, model_id: str) -> ModelReference:
     try:
-        client.get_logged_model(model_id)
+        model = client.get_logged_model(model_id)
     except MlflowException as error:
         raise UserError(f"there is no model {model_id} in this store; expected {_FORMS}") from error
-    return ModelReference(uri=f"models:/{model_id}", model_id=model_id)
+    return ModelReference(uri=f"models:/{model_id}", model_id=model_id, digests=digests_among(model.tags))
 
 
 def _by_run(client: MlflowClient, run_id: str, uri: str) -> ModelReference:
@@ -155,7 +158,8 @@ def _by_run(client: MlflowClient, run_id: str, uri: str) -> ModelReference:
     registered = client.search_model_versions(f"run_id = '{run_id}'")
     if len(registered) == 1 and _model_of(run):
         return _reference(client, registered[0])
-    return ModelReference(uri=uri, model_id=_model_of(run))
+    model_id = _model_of(run)
+    return ModelReference(uri=uri, model_id=model_id, digests=_digests(client, {}, model_id))
 
 
 def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
@@ -194,4 +198,14 @@ def _reference(client: MlflowClient, version: ModelVersion) -> ModelReference:
         version=str(version.version),
         model_id=model_id,
         tags=dict(version.tags),
+        digests=_digests(client, version.tags, model_id),
     )
+
+
+def _digests(client: MlflowClient, tags: Mapping[str, str], model_id: str) -> dict[str, str]:
+    """Of a version, where its tags hold them; else of the model."""
+    found = digests_among(tags)
+    if not found and model_id:
+        with suppress(MlflowException):  # a registry may outlive its models
+            found = digests_among(client.get_logged_model(model_id).tags)
+    return found

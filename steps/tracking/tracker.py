@@ -125,18 +125,27 @@ class TrackedRun:
         history: History,
         timestamps_ms: Sequence[int],
         ended_ms: int,
+        tags: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """`log_parameters`, `log_evaluation_metrics` (needed) and `log_training_metrics` in one call of the store.
 
         All time stamps are those of the fit, so that logging it again, in another store, makes the same points. What is
-        given is looked at when it is written, so it must not change.
+        given is looked at when it is written, so it must not change; ``tags`` of the run are made then.
         """
         level = self._tracker.log_level
 
         def write(run: Run) -> None:
             params = {} if level == "experiment" else parameters
             points = _points(_curves(history, timestamps_ms)) if level == "epoch" else []
-            record.log(run, params=params, metrics=results, points=points, model_id=self._model_id, at_ms=ended_ms)
+            record.log(
+                run,
+                params=params,
+                tags=tags(),
+                metrics=results,
+                points=points,
+                model_id=self._model_id,
+                at_ms=ended_ms,
+            )
 
         self._submit(write)
 

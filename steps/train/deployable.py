@@ -45,8 +45,9 @@ def training_summary(dataset: Dataset, fold: Fold) -> dict[str, Any]:
     """What the model saw, for whoever scores new trials; `steps.trained_on.TrainedOn` describes the fields."""
     values = dataset.of_subjects(fold.training_subjects).values.astype(np.float64)
     mean, sd = values.mean(axis=0), values.std(axis=0)
-    # A constant point would make every other value infinitely far.
-    sd = np.where(sd > 0, sd, 1.0)
+    # From a constant point every other value would be infinitely far; a 1 is near or far depending on the unit.
+    of_feature = values.std(axis=(0, 1))
+    sd = np.where(sd > 0, sd, np.where(of_feature > 0, of_feature, 1.0))
     controls = dataset.values[dataset.is_control].astype(np.float64)
     summary = TrainedOn(
         format_version=1,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from steps.dataset import Dataset, Ints
@@ -52,6 +54,19 @@ class TrainedFold:
         return metrics
 
 
+# Processors take numbers below 1e-38 for zero; a saved model is exact while these are far below a standard deviation.
+_SMALLEST_SCALE, _LARGEST_SCALE = 1e-31, 1e31
+
+
+def _check_scale(features: Sequence[str], scale: npt.NDArray[np.float64]) -> None:
+    for name, value in zip(features, scale.tolist(), strict=True):
+        if not _SMALLEST_SCALE <= value <= _LARGEST_SCALE:
+            raise UserError(
+                f"feature {name!r:.200} has a standard deviation of {value:.3g}, expected {_SMALLEST_SCALE:g} to "
+                f"{_LARGEST_SCALE:g}, which single precision holds: give it in another unit and prepare again"
+            )
+
+
 def train_fold(
     engine: Engine,
     dataset: Dataset,
@@ -65,11 +80,13 @@ def train_fold(
     A fold without validation subjects trains all of the settings' epochs.
 
     Raises:
-        UserError: ``class_weight`` is malformed, or the loss became infinite or not a number.
+        UserError: ``class_weight`` is malformed, a feature is too small or too large for float32, or the loss became
+            infinite or not a number.
     """
     training = dataset.of_subjects(fold.training_subjects)
     validation = dataset.of_subjects(fold.validation_subjects)
     mean, scale = standardisation(training.values)
+    _check_scale(dataset.features, scale)
     weights = class_weights(class_weight, training.labels)
 
     def scaled(part: Dataset) -> tuple[np.ndarray, Ints]:

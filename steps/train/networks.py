@@ -115,22 +115,41 @@ def _cnn_wide(x: keras.KerasTensor, seeds: Iterator[int | None]) -> keras.KerasT
 def with_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> keras.Model:
     """Put a fold's standardisation in front of a trained network.
 
+    It is exact to float32 for whatever float32 holds, siemens and tesla included. Keras's own `Normalization` is not:
+    it divides by no less than 1e-7, the square of a small scale is zero in float32, and a mean that is rounded to
+    float32 is off by much where values lie far from zero.
+
     Args:
         network: model for standardised trials.
         mean: mean per feature, shape ``(features,)``.
-        scale: standard deviation per feature, shape ``(features,)``, nowhere zero.
+        scale: standard deviation per feature, shape ``(features,)``, positive.
 
     Returns:
         Model for trials in the user's units; its layers share their weights with ``network``.
     """
+    # Multiplying by a power of two rounds nothing, and brings any unit near 1; subtracting what is left of the mean
+    # after that, in the second layer, makes up for its rounding in the first.
+    unit = np.ldexp(1.0, np.clip(1 - np.frexp(scale)[1], -126, 126))
+    centre = (mean * unit).astype(np.float32).astype(np.float64)
+    divide = 1 / (scale * unit)
     inputs = keras.Input(network.input_shape[1:], name="trial")
-    x = keras.layers.Normalization(axis=-1, mean=mean, variance=scale**2, name="standardise")(inputs)
+    x = keras.layers.Rescaling(_per_feature(unit), _per_feature(-centre), name="centre")(inputs)
+    rest = (centre - mean * unit) * divide
+    x = keras.layers.Rescaling(_per_feature(divide), _per_feature(rest), name="standardise")(x)
     tensors = {id(network.inputs[0]): x}
     # Read before any layer is used a second time, which makes its input and output ambiguous.
     for layer, given, made in [(layer, layer.input, layer.output) for layer in network.layers[1:]]:
         several = isinstance(given, list)
         tensors[id(made)] = layer([tensors[id(t)] for t in given] if several else tensors[id(given)])
     return keras.Model(inputs, tensors[id(network.outputs[0])], name=network.name)
+
+
+def _per_feature(values: npt.NDArray[np.float64]) -> list[list[list[float]]]:
+    """As `Rescaling` takes them and a ``.keras`` file holds them, for ``(trials, timesteps, features)``.
+
+    With fewer dimensions Keras would move them where a machine is set up for images with their channels first.
+    """
+    return [[[float(value) for value in values]]]
 
 
 def architecture(model: keras.Model) -> str:

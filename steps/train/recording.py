@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -15,7 +15,7 @@ import pandas as pd
 
 from steps.dataset import Manifest
 from steps.errors import UserError
-from steps.tracking import push, record
+from steps.tracking import digests, push, record
 from steps.tracking.deployable import DeployableModel
 from steps.tracking.environment import machine_tags
 from steps.tracking.replicator import FAILURES, one_line
@@ -128,9 +128,9 @@ class FoldRecorder:
         if found.machine != machine_tags():
             run.log_tags(found.machine)
         run.log_model(found.network, found.shape, tags={push.MODEL_ID: there.model_id} if there else {})
-        self._log_fit(run, found)
+        files = self._log_fit(run, found)
         self._log_datasets(run, found.fold)
-        run.log_artifacts(lambda: {**_split_file(found.fold), **_fit_files(found)})
+        run.log_artifacts(files)
         return run
 
     def end(self, found: FoldRecord) -> None:
@@ -210,8 +210,7 @@ class FoldRecorder:
         run = self._deployable_run(found.fold)
         if found.machine != machine_tags():
             run.log_tags(found.machine)
-        self._log_fit(run, found)
-        run.log_artifacts(lambda: _fit_files(found))
+        run.log_artifacts(self._log_fit(run, found))
         self.flush()
         uri = self._deployable.log(run.run, found.network)
         run.end_run(end_time_ms=found.ended_ms)
@@ -238,9 +237,22 @@ class FoldRecorder:
             self._begun[fold.key] = self._tracker.start_run(name, tags=tags)
         return self._begun[fold.key]
 
-    def _log_fit(self, run: TrackedRun, found: FoldRecord) -> None:
+    def _log_fit(self, run: TrackedRun, found: FoldRecord) -> Callable[[], dict[str, str]]:
+        """Log what the fit came to; returns what makes the files of the run, whose digests are logged here."""
+
+        @cache
+        def files() -> dict[str, str]:
+            return {**_split_file(found.fold), **_fit_files(found)}
+
+        def tags() -> dict[str, str]:
+            checked_later = (digests.SPLIT, digests.HISTORY)
+            return digests.digest_tags(
+                {digests.MODEL: found.network, **{name: files()[name] for name in checked_later}}
+            )
+
         # Whoever takes over this fold after an interruption needs the metrics, at whatever level.
-        run.log_fit(found.parameters, found.metrics, found.history, found.timestamps_ms, found.ended_ms)
+        run.log_fit(found.parameters, found.metrics, found.history, found.timestamps_ms, found.ended_ms, tags)
+        return files
 
     def _log_datasets(self, run: TrackedRun, fold: Fold) -> None:
         of = self._training
@@ -278,8 +290,8 @@ def _split_file(fold: Fold) -> dict[str, str]:
         "validation": fold.validation_subjects,
         "test": fold.test_subjects,
     }
-    return {"split.json": json.dumps(subjects, indent=2) + "\n"}
+    return {digests.SPLIT: json.dumps(subjects, indent=2) + "\n"}
 
 
 def _fit_files(found: FoldRecord) -> dict[str, str]:
-    return {"history.csv": found.history.to_csv(lineterminator="\n"), "model_summary.txt": found.model_summary}
+    return {digests.HISTORY: found.history.to_csv(lineterminator="\n"), "model_summary.txt": found.model_summary}

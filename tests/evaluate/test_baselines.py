@@ -22,6 +22,7 @@ from steps.evaluate.baselines.predict import Split, predict_baseline
 from steps.evaluate.baselines.ridge import fit_ridge
 from steps.prepare.simulate import SimulationSize, simulate
 from tests.evaluate.conftest import make_dataset
+from tests.units import in_other_units
 
 needs_aeon = pytest.mark.skipif(importlib.util.find_spec("aeon") is None, reason="aeon is not installed")
 TRAINED = pytest.mark.parametrize(
@@ -224,3 +225,13 @@ def test_every_baseline_can_be_asked_for() -> None:
     with pytest.raises(ValueError, match="no baseline"):
         predict_baseline("svm", make_dataset(["a"], ["1"], [0]), [Split((), ("a",), 1)], seed=0)
     assert set(BASELINES) == {"majority", "logistic", "minirocket"}
+
+
+@TRAINED
+def test_baselines_are_the_same_in_any_unit(small_study: Dataset, name: str) -> None:
+    splits = loso(small_study)[:2]
+    ours, theirs = (
+        np.concatenate([found.probabilities for found in predict_baseline(name, study, splits, seed=1)])
+        for study in (small_study, in_other_units(small_study))
+    )
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6)

@@ -12,27 +12,56 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 
+from steps.dataset import Dataset
 from steps.predict.scores import score
-from steps.predict.unseen import Unseen
+from steps.predict.source import from_dataset
+from steps.predict.unseen import Unseen, fit_to_model
 from steps.tracking import registry
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import step_run
+from steps.train.deployable import everybody, training_summary
 from steps.trained_on import TrainedOn
 from tests.conftest import clean_environment
 from tests.deployable_models import log_deployable_model
+from tests.units import in_other_units
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model, what it is stored with, and people it has not seen; every feature has a unit of its own."""
+
+    network: Any
+    summary: dict[str, Any]
+    unseen: Unseen
+
+
+@pytest.fixture(scope="module")
+def model(small_study: Dataset, new_people: Dataset) -> Model:
+    from steps.train import networks
+    from steps.train.engine import standardisation
+
+    study = in_other_units(small_study)
+    summary = training_summary(study, everybody(study, "exclude", seed=0))
+    plain = networks.build("cnn", study.timesteps, len(study.features), seed=0)
+    network = networks.with_scaler(plain, *standardisation(study.values))
+    recorded = from_dataset(in_other_units(new_people), "new")
+    return Model(network, summary, fit_to_model(recorded, TrainedOn.model_validate(summary)))
 
 
 @pytest.fixture
-def served(store: Path, network: Any, summary: dict[str, Any]) -> Iterator[str]:
+def served(store: Path, model: Model) -> Iterator[str]:
     """The registered model behind a server on a free port of the loopback address."""
     with step_run("train", {}) as run:
-        uri = log_deployable_model(run, as_bytes(network), summary)
+        uri = log_deployable_model(run, as_bytes(model.network), model.summary)
     registry.register(run.info.run_id, uri, {}, "evidence")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -79,12 +108,16 @@ def ask(address: str, **body: Any) -> tuple[int, Any]:
         return error.code, error.read().decode()
 
 
-def test_a_served_model_gives_the_numbers_of_predict(
-    served: str, unseen: Unseen, trained: TrainedOn, network: Any
-) -> None:
+def test_a_served_model_gives_the_numbers_of_predict_in_any_unit(served: str, model: Model) -> None:
+    unseen, trained = model.unseen, TrainedOn.model_validate(model.summary)
     trials = unseen.values[:3].tolist()
+    loaded = mlflow.pyfunc.load_model("models:/fear-classifier@challenger")
     for threshold in (0.5, 0.1):
-        expected = score(network, unseen, trained, threshold)[:3]
+        expected = score(model.network, unseen, trained, threshold)[:3]
+        assert np.ptp(expected["probability"]) > 1e-4
+        assert (expected["distance"] < 10).all()
+        scored = loaded.predict(unseen.values[:3], params={"threshold": threshold})
+        pd.testing.assert_frame_equal(scored, expected[list(scored)], check_dtype=False, rtol=1e-6)
         for key in ("inputs", "instances"):
             status, answer = ask(served, **{key: trials}, params={"threshold": threshold})
             assert status == 200

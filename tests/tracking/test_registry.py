@@ -91,16 +91,23 @@ def test_every_way_to_name_a_version_leads_to_the_same_number(registered: tuple[
     run_id, model_uri = registered
     found = registry.resolve(uri.format(name="models:/fear-classifier", run=run_id))
     assert found == registry.ModelReference(
-        "models:/fear-classifier/1", "fear-classifier", "1", model_uri.removeprefix("models:/"), {"threshold": "0.43"}
+        "models:/fear-classifier/1",
+        "fear-classifier",
+        "1",
+        model_uri.removeprefix("models:/"),
+        {"threshold": "0.43", **found.digests},
+        digests=found.digests,
     )
+    assert len(found.digests) == 2
 
 
 def test_a_model_that_is_not_registered_keeps_its_own_name(logged: tuple[str, str, Any]) -> None:
     run_id, uri, _ = logged
     model_id = uri.removeprefix("models:/")
-    assert registry.resolve(uri) == registry.ModelReference(uri, model_id=model_id)
+    found = registry.resolve(uri)
+    assert found == registry.ModelReference(uri, model_id=model_id, digests=found.digests)
     assert registry.resolve(f"runs:/{run_id}/model") == registry.ModelReference(
-        f"runs:/{run_id}/model", model_id=model_id
+        f"runs:/{run_id}/model", model_id=model_id, digests=found.digests
     )
 
 

@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from steps.dataset import Dataset
 from steps.errors import UserError
-from steps.tracking import push, record
+from steps.tracking import digests, lineage, push, record
 from steps.tracking.addresses import dataset_address, id_on_server
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.push import Passed, Push
@@ -141,6 +141,32 @@ def test_what_workers_recorded_is_claimed_and_not_copied_again(study: Study) -> 
     record.update_metrics(here, {"test_loss": 0.4})
     Push(study.spool).once(thorough=True)
     assert study.differences() == []
+
+
+def test_files_of_folds_can_be_checked_on_every_side(
+    study: Study, empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = study.on_server()
+    by_worker, by_driver = study.folds
+    study.claim([run_and_record_fold(study.job, server, by_worker), fake_fold(study.job, by_driver)])
+    study.end()
+    elsewhere = Spool(study.spool.target, tmp_path / "elsewhere")
+    elsewhere.folder.mkdir()
+    shutil.copy(empty_store, elsewhere.folder / "mlflow.db")
+    for uri, run_id in (
+        (study.spool.uri, study.training.run_id),
+        (study.spool.target, server.training.run_id),
+        (elsewhere.uri, server.training.run_id),  # fetched from the server
+    ):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        folds = lineage.fold_runs(run_id)
+        assert len(folds) == 2
+        assert digests.unchecked_note(fold.run for fold in folds) is None
+        for fold in folds:
+            assert lineage.read_model(fold) == NETWORK
+            assert lineage.load_history(fold)["loss"].tolist() == [0.7, 0.5]
+            with pytest.raises(UserError, match="is not the file that was recorded"):
+                digests.check_file_of(fold.run, digests.HISTORY, b"epoch,loss\n1,0.1\n")
 
 
 def test_what_was_not_claimed_goes_when_the_training_has_ended(study: Study) -> None:

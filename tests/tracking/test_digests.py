@@ -1,0 +1,151 @@
+"""Files that took the place of what was recorded are noticed, wherever they are used."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from steps.dataset import Dataset
+from steps.errors import UserError
+from steps.tracking import deployed, digests, lineage, recorded, registry
+from steps.tracking.session import step_run
+from steps.train.deployable import everybody, training_summary
+from steps.train.journal import Journal
+from steps.train.recording import FoldRecorder, Training
+from steps.train.worker import FoldRecord
+from tests.deployable_models import log_deployable_model
+from tests.fold_networks import fold_network
+from tests.tracking.helpers import fold_run
+from tests.train.test_journal import record_of
+
+
+def found_record(number: int) -> FoldRecord:
+    found = record_of(f"S{number}")
+    history = found.history + number
+    return dataclasses.replace(found, history=history, network=bytes([number]) * 100, server_run=None)
+
+
+@pytest.fixture
+def train(store: Path, small_study: Dataset) -> Run:
+    """A training with two folds."""
+    with step_run("train", {}) as run:
+        parameters = {"run_name": "fear", "log_level": "experiment", "model": "cnn"}
+        training = Training.of(run, parameters, small_study.manifest(), str(store))
+        with FoldRecorder(training) as recorder:
+            for number in (1, 2):
+                recorder.record(found_record(number))
+    return MlflowClient().get_run(run.info.run_id)
+
+
+def place_of(run: Run, name: str) -> Path:
+    """Where a file of a fold is."""
+    if name == "model.keras":
+        model_id = run.outputs.model_outputs[0].model_id
+        return Path(local_file_uri_to_path(mlflow.get_logged_model(model_id).artifact_location)) / "data" / name
+    return Path(local_file_uri_to_path(run.info.artifact_uri)) / name
+
+
+USES: list[tuple[str, Callable[[Run, lineage.FoldRun], Any]]] = [
+    ("model.keras", lambda _train, fold: lineage.read_model(fold)),
+    ("model.keras", lambda _train, fold: lineage.load_model(fold)),
+    ("history.csv", lambda _train, fold: lineage.load_history(fold)),
+    ("split.json", lambda train, _fold: lineage.fold_runs(train.info.run_id)),
+    ("split.json", lambda _train, fold: recorded.split_of(fold.run)),
+]
+
+
+@pytest.mark.parametrize(("name", "use"), USES)
+def test_a_file_of_another_fold_is_refused(train: Run, name: str, use: Callable[[Run, lineage.FoldRun], Any]) -> None:
+    first, second = lineage.fold_runs(train.info.run_id)
+    if name != "model.keras":
+        use(train, first)
+    shutil.copy(place_of(second.run, name), place_of(first.run, name))
+    with pytest.raises(UserError) as refused:
+        use(train, first)
+    message = str(refused.value)
+    assert message.startswith(f"{name} of run fear_S1_1 ({first.run_id}) is not the file that was recorded (SHA-256 ")
+    assert message.endswith("train again: mlflow run . -e train (from main: -P reuse=false)")
+    assert "\n" not in message
+
+
+def test_what_was_recorded_is_taken(train: Run) -> None:
+    folds = lineage.fold_runs(train.info.run_id)
+    assert [lineage.read_model(fold) for fold in folds] == [bytes([number]) * 100 for number in (1, 2)]
+    assert lineage.load_history(folds[1])["loss"].tolist() == pytest.approx(found_record(2).history["loss"].tolist())
+    assert digests.unchecked_note(fold.run for fold in folds) is None
+
+
+def test_what_was_recorded_before_there_were_digests_is_taken_and_said(store: Path) -> None:
+    with step_run("train", {}) as train:
+        fold_run(train, "S1", model=b"a network")
+    (fold,) = lineage.fold_runs(train.info.run_id)
+    assert lineage.read_model(fold) == b"a network"
+    note = digests.unchecked_note([fold.run])
+    assert note is not None
+    assert note.startswith("1 of 1 folds were recorded without digests")
+
+
+def test_a_fold_that_was_kept_in_the_journal_has_its_digests(store: Path, small_study: Dataset) -> None:
+    journal = Journal(store / "unrecorded")
+    journal.add(found_record(1))
+    (kept,) = journal.records()
+    with step_run("train", {}) as run:
+        parameters = {"run_name": "fear", "log_level": "epoch", "model": "cnn"}
+        with FoldRecorder(Training.of(run, parameters, small_study.manifest(), str(store))) as recorder:
+            recorder.record(kept)
+    (fold,) = lineage.fold_runs(run.info.run_id)
+    assert lineage.read_model(fold) == kept.network
+    assert digests.unchecked_note([fold.run]) is None
+
+
+@pytest.fixture
+def models(store: Path, small_study: Dataset) -> list[tuple[str, str]]:
+    """Run and address of two models for new people; the first is registered."""
+    summary = training_summary(small_study, everybody(small_study, "exclude", seed=0))
+    found = []
+    for seed in (1, 2):
+        with step_run("train", {}) as run:
+            logged = log_deployable_model(run, fold_network(seed), summary | {"usual_distance": float(seed)})
+        found.append((run.info.run_id, logged))
+    registry.register(*found[0], {"threshold": "0.4"}, "evidence")
+    return found
+
+
+@pytest.mark.parametrize("uri", ["models:/fear-classifier@challenger", "models:/fear-classifier/1", "{model}", "{run}"])
+@pytest.mark.parametrize("name", ["artifacts/network.keras", "artifacts/training.json"])
+def test_a_model_for_new_people_with_a_file_of_another_is_refused(
+    models: list[tuple[str, str]], uri: str, name: str
+) -> None:
+    (run_id, model_uri), (_, other_uri) = models
+    address = uri.format(model=model_uri, run=f"runs:/{run_id}/model")
+    deployed.fetch(registry.resolve(address))
+    place, other = (
+        Path(local_file_uri_to_path(mlflow.get_logged_model(one.removeprefix("models:/")).artifact_location)) / name
+        for one in (model_uri, other_uri)
+    )
+    shutil.copy(other, place)
+    with pytest.raises(UserError, match=rf"^{name} of \S+ is not the file that was recorded \(.*train and register it"):
+        deployed.fetch(registry.resolve(address))
+
+
+def test_a_version_that_was_registered_by_hand_or_not_at_all_is_checked_by_its_model(
+    models: list[tuple[str, str]],
+) -> None:
+    run_id, uri = models[1]
+    model = mlflow.get_logged_model(uri.removeprefix("models:/"))
+    expected = digests.digests_among(model.tags)
+    assert set(expected) == {"sha256/artifacts/network.keras", "sha256/artifacts/training.json"}
+    assert registry.resolve(f"runs:/{run_id}/model").digests == expected
+    client = MlflowClient()
+    client.create_registered_model("theirs")
+    client.create_model_version("theirs", model.artifact_location, run_id=run_id, model_id=model.model_id)
+    assert registry.resolve("models:/theirs/1").digests == expected

@@ -90,8 +90,8 @@ def _chance_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         "Labels change places between subjects, each with all its trials; within a subject with trials of both classes "
         "they change places among its trials. The models are not trained again.",
-        "For trials believe the column of permuted labels. The last column stands for guessing every trial by itself; but "
-        "trials of one person are alike, so it is too easily exceeded. Several statistics are tested, and p values are "
+        "For trials believe the column of permuted labels. The last column stands for guessing every trial by itself; "
+        "but trials of one person are alike, so it is too easily exceeded. Several statistics are tested, and p values are "
         "not corrected for that.",
     )
 
@@ -113,8 +113,8 @@ def _in_fold(summary: Mapping[str, Any]) -> tuple[str, ...]:
             f"(none, of one class, or not told apart); there it is {found['fallback']:g}."
         )
     sentences.append(
-        "The same validation subjects had stopped the training, so with these thresholds new people may come out a little "
-        "worse."
+        "The same validation subjects had stopped the training, so with these thresholds new people may come out a "
+        "little worse."
     )
     return tuple(sentences)
 

@@ -91,8 +91,8 @@ def _chance_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
         "Labels change places between subjects, each with all its trials; within a subject with trials of both classes "
         "they change places among its trials. The models are not trained again.",
         "For trials believe the column of permuted labels. The last column stands for guessing every trial by itself; "
-        "but trials of one person are alike, so it is too easily exceeded. Several statistics are tested, and p values are "
-        "not corrected for that.",
+        "but trials of one person are alike, so it is too easily exceeded. Several statistics are tested, and p values "
+        "are not corrected for that.",
     )
 
 

@@ -33,6 +33,7 @@ class TrainedOn(BaseModel):
         mean: mean of the training trials, shape ``(timesteps, features)``.
         sd: their standard deviation, same shape, 1 where it was 0.
         control_mean: mean of the control trials, same shape; None without a control group.
+        left_out: columns of the training's files that were no features.
         usual_distance: the `distance` within which 99% of the training trials lie.
         timing: how the training trials were sampled; None where the model was made before this was kept.
     """
@@ -54,6 +55,7 @@ class TrainedOn(BaseModel):
     control_mean: list[list[float]] | None
     usual_distance: float
     timing: Timing | None = None
+    left_out: list[str] = []
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> TrainedOn:

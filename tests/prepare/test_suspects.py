@@ -130,7 +130,7 @@ SIGNALS: dict[str, Callable[[Doubles, np.random.Generator, float], Doubles]] = {
     "saturated": lambda t, r, own: np.clip(3 * np.sin(5 * t + own), -1, 1),
     "noise on an offset": lambda t, r, own: 101_325 + 0.5 * r.normal(size=len(t)),
     "microvolt": lambda t, r, own: 2e-5 * r.normal(size=len(t)),
-    "toggled": lambda t, r, own: np.arange(len(t)) // 2 % 2.0,
+    "toggled": lambda t, r, own: (np.arange(len(t)) // 2 % 2).astype(float),
     "digits": lambda t, r, own: np.round(2 * np.sin(3 * t + own) + 0.6 * r.normal(size=len(t))),
     "siemens": lambda t, r, own: 5e-6 + 2e-8 * r.normal(size=len(t)),
     "large numbers": lambda t, r, own: np.round(16_000_000 + 1000 * np.sin(7 * t + own)),

@@ -76,6 +76,7 @@ class Manifest(_Strict):
     trials: int
     class_counts: dict[Literal["0", "1"], int]
     notes: list[str]
+    left_out: list[str] = []
     planted_truth: PlantedTruth | None
     digest: str
     time_normalised: bool | None = None
@@ -102,6 +103,7 @@ class Dataset:
         planted_truth: what a simulated study changed.
         time_normalised: as `is_time_normalised`; None where a dataset was written before this was kept.
         timing: how the trials were sampled, where that is known; no part of the digest.
+        left_out: columns of the files that are no features here, because the user left them out.
     """
 
     values: Floats
@@ -119,6 +121,7 @@ class Dataset:
     planted_truth: PlantedTruth | None = None
     time_normalised: bool | None = None
     timing: Timing | None = None
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         trials, timesteps, features = self.values.shape
@@ -233,6 +236,7 @@ class Dataset:
             trials=len(self.labels),
             class_counts=self.label_counts,
             notes=list(self.notes),
+            left_out=list(self.left_out),
             planted_truth=self.planted_truth,
             digest=self.digest(),
             time_normalised=self.is_time_normalised,
@@ -352,6 +356,7 @@ class Dataset:
             units=manifest.units,
             source=manifest.source,
             notes=tuple(manifest.notes),
+            left_out=tuple(manifest.left_out),
             planted_truth=manifest.planted_truth,
             time_normalised=manifest.time_normalised,
             timing=manifest.timing,

@@ -94,6 +94,8 @@ _PARAMETERS = (
     Parameter("timesteps", 0, "time points per trial after resampling; 0 = as recorded, or 101", minimum=0),
     Parameter("max_gap", 0, "interpolate gaps of up to this many samples; 0 = gaps are an error", minimum=0),
     Parameter("trim", False, "cut a trial's first and last samples where a value is missing"),
+    Parameter("features", "all", "columns to take as features: names or globs, comma-separated, or 'all'"),
+    Parameter("ignore", "none", "columns to leave out: names or globs, comma-separated, or 'none'"),
     Parameter("simulated_subjects", 24, "subjects of the simulated study, half of them with fear", minimum=4),
     Parameter("simulated_controls", 6, "control subjects of the simulated study", minimum=0),
     Parameter("simulated_trials_min", 5, "fewest trials of a simulated subject", minimum=1),
@@ -153,8 +155,8 @@ _PARAMETERS = (
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
 
 _PREPARE = (
-    "source", "positive_label", "timesteps", "max_gap", "trim", "simulated_subjects", "simulated_controls",
-    "simulated_trials_min", "simulated_trials_max", "simulated_features", "simulated_effect",
+    "source", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "simulated_subjects",
+    "simulated_controls", "simulated_trials_min", "simulated_trials_max", "simulated_features", "simulated_effect",
 )  # fmt: skip
 _TRAIN = (
     "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "precision", "learning_rate",
@@ -184,7 +186,19 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("train_run_id", *_EVALUATE, *_COMPUTE, "seed", "output_dir", "cwd"),
     "attribute": ("train_run_id", *_ATTRIBUTE, *_COMPUTE, "seed", "output_dir", "cwd"),
     "compare": ("runs", "thresholds", "seed", "cwd"),
-    "predict": ("model_uri", "source", "threshold", "max_gap", "trim", "steps", "baseline", "seed", "cwd"),
+    "predict": (
+        "model_uri",
+        "source",
+        "threshold",
+        "max_gap",
+        "trim",
+        "features",
+        "ignore",
+        "steps",
+        "baseline",
+        "seed",
+        "cwd",
+    ),
     "sync": ("prune", "cwd"),
     "check": ("timeout", "cwd"),
     "reproduce": ("run_id", "strict", "cwd"),

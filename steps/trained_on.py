@@ -34,6 +34,7 @@ class TrainedOn(BaseModel):
         sd: their standard deviation, same shape; where that is 0 the feature's over all time points, where that is 0
             too, 1.
         control_mean: mean of the control trials, same shape; None without a control group.
+        left_out: columns of the training's files that were no features.
         usual_distance: the `distance` within which 99% of the training trials lie.
         timing: how the training trials were sampled; None where the model was made before this was kept.
     """
@@ -55,6 +56,7 @@ class TrainedOn(BaseModel):
     control_mean: list[list[float]] | None
     usual_distance: float
     timing: Timing | None = None
+    left_out: list[str] = []
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> TrainedOn:

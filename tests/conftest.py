@@ -119,7 +119,7 @@ def small_study_table() -> str:
     """A long table of four subjects, as a user would bring it."""
     rows = ["subject,label,trial,time,x,y"]
     rows += [
-        f"S{subject},{'fear' if subject % 2 else 'calm'},{trial},{time},{subject + time},{trial * time}"
+        f"S{subject},{'fear' if subject % 2 else 'calm'},{trial},{time},{subject + time * time},{trial * time}"
         for subject in range(4)
         for trial in range(2)
         for time in range(5)

@@ -47,6 +47,7 @@ def match_features(recorded: Recorded, trained: TrainedOn) -> tuple[npt.NDArray[
         raise UserError(
             f"the features of {recorded.source} are not the model's: {'; '.join(parts)}; expected the "
             f"{len(trained.features)} features {_listed(trained.features)}, in any order"
+            + ("" if missing else f"; leave out what is additional: {recorded.choice.without(additional)}")
         )
     notes = _check_units(recorded, trained, positions)
     return np.array([positions[name] for name in trained.features], dtype=np.intp), notes

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steps.predict import attribution, figures, scores, words
-from steps.predict.source import from_dataset, is_uri, read_source
+from steps.predict.source import check_artifact, choice_for, from_dataset, is_uri, read_source
 from steps.predict.unseen import Unseen, fit_to_model
 from steps.tracking import deployed, lineage, record, registry
 from steps.tracking.session import step_run
@@ -89,13 +89,15 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
 def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, deployed.Deployed]:
     """Recordings and model, both checked; without TensorFlow, so that what is wrong is said at once."""
     source = parameters["source"]
-    recorded = (
-        from_dataset(lineage.load_dataset(source), source)
-        if is_uri(source)
-        else read_source(source, parameters["max_gap"], trim=parameters["trim"])
-    )
     model = deployed.fetch(registry.resolve(parameters["model_uri"]))
-    return fit_to_model(recorded, model.trained), model
+    trained = model.trained
+    choice = choice_for(parameters["features"], parameters["ignore"], trained)
+    if is_uri(source):
+        check_artifact(source, choice)
+        recorded = from_dataset(lineage.load_dataset(source), source)
+    else:
+        recorded = read_source(source, parameters["max_gap"], trim=parameters["trim"], choice=choice)
+    return fit_to_model(recorded, trained), model
 
 
 def _metrics(predictions: pd.DataFrame, completeness: pd.DataFrame) -> dict[str, float]:

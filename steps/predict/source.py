@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from steps.dataset import MANIFEST_FILE, Dataset
 from steps.errors import UserError
+from steps.prepare.choice import EVERYTHING, Choice
 from steps.prepare.folder import PARTICIPANTS, read_folder
 from steps.prepare.load import SIMULATED, trial_names
+from steps.prepare.precision import check_precision
 from steps.prepare.read import shown
 from steps.prepare.recordings import Recording, recordings
+from steps.prepare.suspects import without_empty
 from steps.prepare.table import SUFFIXES, read_table
 from steps.prepare.validate import check
 from steps.timing import Timing
+from steps.trained_on import TrainedOn
 
 _EXPECTED = (
     f"a folder with {PARTICIPANTS}/, a {' or '.join(SUFFIXES)} table, or a dataset artifact (a folder or "
@@ -38,6 +42,7 @@ class Recorded:
         time_unit: unit of time, "" where the source does not say.
         notes: what was done on the way, one sentence each.
         timing: how they were sampled and resampled, where they are a dataset that says so.
+        choice: which columns of the files were wanted.
     """
 
     source: str
@@ -50,6 +55,7 @@ class Recorded:
     time_unit: str = ""
     notes: tuple[str, ...] = ()
     timing: Timing | None = None
+    choice: Choice = EVERYTHING
 
 
 def is_uri(source: str) -> bool:
@@ -57,7 +63,7 @@ def is_uri(source: str) -> bool:
     return "://" in source or source.startswith("runs:/")
 
 
-def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorded:
+def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Choice = EVERYTHING) -> Recorded:
     """The recordings at a path.
 
     Args:
@@ -65,6 +71,7 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorde
             ``.parquet`` table (with or without ``label``), or a dataset artifact.
         max_gap: interpolate gaps of up to this many samples.
         trim: cut samples at a trial's start and end where a value is missing.
+        choice: which columns of the files are wanted.
 
     Raises:
         UserError: nothing to score was named, or anything is wrong with the files, in one line.
@@ -73,17 +80,20 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorde
         raise UserError(f"predict needs the recordings to score: -P source=..., {_EXPECTED}")
     path = Path(source)
     if (path / MANIFEST_FILE).is_file():
+        check_artifact(source, choice)
         return from_dataset(Dataset.load(path), source)
     if path.is_dir():
-        table = read_folder(path, labelled=False)
+        table = read_folder(path, labelled=False, choice=choice)
     elif not path.is_file():
         raise UserError(f"source {shown(source)} does not exist, expected {_EXPECTED}")
     elif path.suffix.lower() not in SUFFIXES:
         raise UserError(f"source {shown(source)} ends in {shown(path.suffix)}, expected {_EXPECTED}")
     else:
-        table = read_table(path, labelled=False)
+        table = read_table(path, labelled=False, choice=choice)
+    table, _ = without_empty(table, choice, named=False)
     check(table, labelled=False)
     found, notes = recordings(table, max_gap, trim=trim)
+    check_precision(table, found, choice)
     return Recorded(
         source=source,
         recordings=tuple(found),
@@ -91,8 +101,32 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorde
         features=table.features,
         has_time=table.has_time,
         has_labels=any(one.label for one in found if not one.is_control),
-        notes=tuple(notes),
+        notes=(*table.notes, *notes),
+        choice=choice,
     )
+
+
+def choice_for(features: str, ignore: str, trained: TrainedOn) -> Choice:
+    """Which columns are wanted, from the parameters and from what the model knows.
+
+    Raises:
+        UserError: the parameters are no lists of names.
+    """
+    given = Choice.of(features, ignore)
+    return replace(given, known=tuple(trained.features), left_out=tuple(trained.left_out))
+
+
+def check_artifact(source: str, choice: Choice) -> None:
+    """Check that nobody chooses among the columns of a dataset artifact, whose features were chosen by `prepare`.
+
+    Raises:
+        UserError: somebody does.
+    """
+    if not choice.is_everything:
+        raise UserError(
+            f"features and ignore choose among the columns of files, but {shown(source)} is a dataset artifact; "
+            "prepare it anew with them"
+        )
 
 
 def from_dataset(dataset: Dataset, source: str) -> Recorded:

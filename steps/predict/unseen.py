@@ -13,6 +13,7 @@ from steps.dataset import Floats, Ints, Strings
 from steps.predict.axis import on_time_axis
 from steps.predict.match import match_features, match_labels
 from steps.predict.source import Recorded
+from steps.prepare.identities import comparable
 from steps.trained_on import TrainedOn
 
 
@@ -66,7 +67,7 @@ def fit_to_model(recorded: Recorded, trained: TrainedOn) -> Unseen:
     values, about_time = on_time_axis(recorded, trained)
     subjects = np.array([one.subject for one in recorded.recordings], dtype=np.str_)
     trials = np.array(recorded.trials, dtype=np.str_)
-    known = {name.casefold() for name in trained.subjects}
+    known = {comparable(name) for name in trained.subjects}
     rank = np.lexsort((trials, subjects))
     return Unseen(
         values=values[rank][:, :, order],
@@ -74,7 +75,7 @@ def fit_to_model(recorded: Recorded, trained: TrainedOn) -> Unseen:
         trials=trials[rank],
         is_control=np.array([one.is_control for one in recorded.recordings], dtype=np.bool_)[rank],
         labels=None if labels is None else labels[rank],
-        in_training=np.array([name.casefold() in known for name in subjects[rank]], dtype=np.bool_),
+        in_training=np.array([comparable(name) in known for name in subjects[rank]], dtype=np.bool_),
         source=recorded.source,
         notes=(*recorded.notes, *about_units, *about_time),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,22 @@ import pyarrow as pa
 
 from steps.dataset import CONTROL, PATIENT
 from steps.errors import UserError
+from steps.prepare.choice import EVERYTHING, Choice, Columns, check_patterns
 from steps.prepare.fingerprint import Fingerprint
+from steps.prepare.lines import Lines
 from steps.prepare.long import LongTable, categorical, row_major, text_column
 from steps.prepare.plain import is_plain, parse_together
-from steps.prepare.read import IDENTITIES, Header, csv_header, features_of, parse_csv, read_bytes, shown, shown_path
+from steps.prepare.read import (
+    IDENTITIES,
+    Header,
+    Parsed,
+    csv_header,
+    features_of,
+    parse_csv,
+    read_bytes,
+    shown,
+    shown_path,
+)
 from steps.prepare.resample import Doubles
 
 PARTICIPANTS, CONTROL_DATA = "participants", "control_data"
@@ -77,32 +89,45 @@ def trial_files(folder: Path, *, labelled: bool = True) -> list[TrialFile]:
     return files + [_control(folder, parts) for parts in _csv_files(folder, CONTROL_DATA)]
 
 
-def read_folder(folder: Path, *, labelled: bool = True, fingerprint: Fingerprint | None = None) -> LongTable:
+def read_folder(
+    folder: Path, *, labelled: bool = True, fingerprint: Fingerprint | None = None, choice: Choice = EVERYTHING
+) -> LongTable:
     """Read every trial of a study; features are put in the order of the first file.
 
     Args:
         folder: holds ``participants/`` and perhaps ``control_data/``.
         labelled: as for `trial_files`; where there is no label folder, the label is "".
         fingerprint: what is read is added to it.
+        choice: which columns are wanted.
 
     Raises:
-        UserError: a file is malformed, or its columns are not those of the first file.
+        UserError: a file is malformed, its columns are not those of the first file, or the choice names columns that no
+            file has.
     """
     files = trial_files(folder, labelled=labelled)
-    header = csv_header(read_bytes(files[0].path, files[0].name), files[0].name)
-    _check_columns(files[0].name, header.names, files[0].name, header.names)
-    features = features_of(header.names)
-    has_time = "time" in header.names
+    first = files[0].name
+    header = csv_header(read_bytes(files[0].path, first), first, choice=choice)
+    expected = list(header.columns.taken.values())
+    _check_columns(first, header.columns, first, expected, choice)
+    features = features_of(expected)
+    has_time = "time" in expected
+    names, found = dict.fromkeys(header.names), header.columns
+    lines: dict[int, Lines] = {}
     values: list[Doubles] = []
     times: list[Doubles] = []
     lengths: list[int] = []
     for run, plain in _runs(files, header, fingerprint):
-        for table, rows in _parse(run, plain, header, files[0].name):
-            values.append(row_major(table, features))
-            times += [table["time"].to_numpy()] if has_time else [np.arange(n, dtype=np.float64) for n in rows]
+        for parsed, rows in _parse(run, plain, header, first, choice):
+            values.append(row_major(parsed.table, features))
+            times += [parsed.table["time"].to_numpy()] if has_time else [np.arange(n, dtype=np.float64) for n in rows]
+            if parsed.lines is not None:
+                lines[len(lengths)] = parsed.lines
             lengths += rows
+            if parsed.columns is not header.columns:
+                names, found = names | dict.fromkeys(parsed.names), found.with_those_of(parsed.columns)
+    check_patterns("ignore", choice.ignore, names, shown_path(str(folder)))
     columns: dict[str, object] = {
-        name: text_column(pa.chunked_array([[getattr(file, name) for file in files]])).take(
+        name: text_column(pa.chunked_array([[getattr(file, name) for file in files]]), name).take(
             np.repeat(np.arange(len(files)), lengths)
         )
         for name in ("subject", "label", "trial", "group")
@@ -116,6 +141,9 @@ def read_folder(folder: Path, *, labelled: bool = True, fingerprint: Fingerprint
         origins=tuple(file.name for file in files),
         starts=tuple((np.cumsum(lengths) - lengths).tolist()),
         has_time=has_time,
+        lines=lines,
+        left_out=found.left_out,
+        notes=tuple(found.notes),
     )
 
 
@@ -144,15 +172,17 @@ def _runs(files: Iterable[TrialFile], header: Header, fingerprint: Fingerprint |
         yield run, True
 
 
-def _parse(run: _Run, plain: bool, header: Header, first: str) -> Iterator[tuple[pa.Table, list[int]]]:
+def _parse(run: _Run, plain: bool, header: Header, first: str, choice: Choice) -> Iterator[tuple[Parsed, list[int]]]:
     """A run's tables, with the columns of the first file in its order, and the rows of each of their files."""
     if plain and (found := parse_together([raw for _, raw in run], header)):
-        yield found
+        table, rows = found
+        yield Parsed(table, header.names, header.columns), rows
         return
+    expected = list(header.columns.taken.values())
     for file, raw in run:
-        table = parse_csv(raw, file.name)
-        _check_columns(file.name, table.column_names, first, header.names)
-        yield table.select(header.names), [table.num_rows]
+        parsed = parse_csv(raw, file.name, choice=choice)
+        _check_columns(file.name, parsed.columns, first, expected, choice)
+        yield replace(parsed, table=parsed.table.select(expected)), [parsed.table.num_rows]
 
 
 def _csv_files(folder: Path, below: str) -> list[tuple[str, ...]]:
@@ -193,14 +223,18 @@ def _trial_file(folder: Path, parts: tuple[str, ...], subject: str, label: str, 
     return file
 
 
-def _check_columns(name: str, found: Sequence[str], first: str, expected: Sequence[str]) -> None:
-    for column in found:
-        if column in IDENTITIES:
-            raise UserError(f"{name} has a column {shown(column)}, expected features and at most 'time'")
+def _check_columns(name: str, columns: Columns, first: str, expected: Sequence[str], choice: Choice) -> None:
+    found = columns.taken.values()
+    for column, taken in columns.taken.items():
+        if taken in IDENTITIES:
+            raise UserError(
+                f"{name} has a column {shown(column)}, expected features and at most 'time'; leave it out with "
+                f"{choice.without([column])}"
+            )
     kind = {True: "column", False: "feature"}
-    for column in expected:
-        if column not in found:
-            raise UserError(f"{name} has no {kind[column == 'time']} {shown(column)}, which {first} has")
-    for column in found:
-        if column not in expected:
-            raise UserError(f"{name} has an additional {kind[column == 'time']} {shown(column)}, which {first} has not")
+    for taken in expected:
+        if taken not in found:
+            raise UserError(f"{name} has no {kind[taken == 'time']} {shown(taken)}, which {first} has")
+    for taken in found:
+        if taken not in expected:
+            raise UserError(f"{name} has an additional {kind[taken == 'time']} {shown(taken)}, which {first} has not")

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +13,16 @@ import numpy as np
 
 from steps.dataset import Dataset
 from steps.errors import UserError
+from steps.prepare.choice import ALL, NONE, Choice
 from steps.prepare.common_time import common_time
 from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.folder import read_folder, trial_files
 from steps.prepare.long import LongTable
+from steps.prepare.precision import check_precision
 from steps.prepare.read import read_bytes, shown, shown_path
 from steps.prepare.recordings import Recording, recordings
 from steps.prepare.simulate import SimulationSize, simulate
+from steps.prepare.suspects import check_suspects, without_empty
 from steps.prepare.table import SUFFIXES, read_table
 from steps.prepare.validate import check
 
@@ -40,6 +42,8 @@ def load_source(
     max_gap: int = 0,
     trim: bool = False,
     seed: int = 0,
+    features: str = ALL,
+    ignore: str = NONE,
     simulation: SimulationSize = _DEFAULT_SIZE,
     fingerprint: Fingerprint | None = None,
 ) -> Dataset:
@@ -52,6 +56,8 @@ def load_source(
         max_gap: interpolate gaps of up to this many samples.
         trim: cut samples at a trial's start and end where a value is missing.
         seed: seed of the simulated study.
+        features: names or globs of the columns to take as features, comma-separated, or ``all``.
+        ignore: names or globs of columns to leave out, comma-separated, or ``none``.
         simulation: size of the simulated study.
         fingerprint: the files that are read are added to it: it is then the `source_fingerprint` of the very bytes that
             the dataset was made of.
@@ -63,7 +69,10 @@ def load_source(
         raise UserError(f"timesteps is {timesteps}, expected 0 (as recorded) or at least 2")
     if max_gap < 0:
         raise UserError(f"max_gap is {max_gap}, expected 0 or more samples")
+    choice = Choice.of(features, ignore)
     if source == SIMULATED:
+        if not choice.is_everything:
+            raise UserError("features and ignore choose among the columns of files, the simulated study has none")
         dataset = simulate(simulation, timesteps, seed)
         if positive_label not in (AUTO, dataset.label_names[1]):
             raise UserError(
@@ -71,10 +80,13 @@ def load_source(
             )
         return dataset
     read = read_folder if _is_folder(source) else read_table
-    table = read(Path(source), fingerprint=fingerprint)
+    table, empty = without_empty(read(Path(source), fingerprint=fingerprint, choice=choice), choice, named=True)
     check(table)
     found, notes = recordings(table, max_gap, trim=trim)
-    return replace(_assemble(table, found, positive_label, timesteps, notes), source=source)
+    kept = check_suspects(table, found, choice, empty)
+    check_precision(table, found, choice)
+    notes = [*table.notes, *kept, *notes]
+    return replace(_assemble(table, found, positive_label, timesteps, notes), source=source, left_out=table.left_out)
 
 
 def source_fingerprint(source: str) -> str:
@@ -171,9 +183,6 @@ def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
         )
     if len(labels) < 2:
         raise UserError(f"the data hold one class only, {listed}; expected at least two labels")
-    folded = Counter(label.casefold() for label in labels)
-    if folded.most_common(1)[0][1] > 1:
-        raise UserError(f"the labels {listed} differ only in upper and lower case, expected one spelling of each")
     if positive_label == AUTO:
         if len(labels) > 2:
             raise UserError(f"the data hold {len(labels)} labels, {listed}; expected two, or positive_label set to one")
@@ -183,14 +192,6 @@ def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
 
 
 def _check_subjects(patients: Sequence[Recording], label_names: tuple[str, str]) -> None:
-    for subject, other in pairwise(
-        sorted({trial.subject for trial in patients}, key=lambda name: (name.casefold(), name))
-    ):
-        if subject.casefold() == other.casefold():
-            raise UserError(
-                f"subjects {shown(subject)} and {shown(other)} differ only in upper and lower case, expected one "
-                "spelling of each subject"
-            )
     positive = {trial.subject for trial in patients if trial.label == label_names[1]}
     negative = {trial.subject for trial in patients if trial.label != label_names[1]}
     for name, subjects in zip(label_names, (negative, positive), strict=True):

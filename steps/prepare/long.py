@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from steps.prepare.identities import clean, made_one
+from steps.prepare.lines import Lines
 from steps.prepare.resample import Doubles
 
 
@@ -29,6 +29,9 @@ class LongTable:
         starts: row of ``frame`` at which each origin begins, shape ``(origins,)``.
         first_row: number of the first data row of a file in messages (2 below the header of a CSV).
         has_time: whether ``time`` was recorded; else it counts samples.
+        lines: of an origin whose rows are not numbered one after the other, the number of each of its rows.
+        left_out: columns of the files that were not taken.
+        notes: what the columns were taken for and what was left out, one sentence each.
     """
 
     frame: pd.DataFrame
@@ -38,6 +41,9 @@ class LongTable:
     starts: tuple[int, ...]
     first_row: int = 2
     has_time: bool = True
+    lines: Mapping[int, Lines] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def largest(self) -> float:
@@ -50,9 +56,14 @@ class LongTable:
 
     def where(self, row: int) -> str:
         """File, row, subject and trial of ``row`` of the frame, for a message."""
+        return f"{self.line(row)}{self._identity(row)}"
+
+    def line(self, row: int) -> str:
+        """File and row of ``row`` of the frame, for a message."""
         origin = self.origin(row)
-        number = row - self.starts[origin] + self.first_row
-        return f"{self.origins[origin]}, row {number}{self._identity(row)}"
+        number = row - self.starts[origin]
+        lines = self.lines.get(origin)
+        return f"{self.origins[origin]}, row {number + self.first_row if lines is None else lines[number]}"
 
     def trial(self, row: int) -> str:
         """File, subject and trial of ``row`` of the frame, for a message."""
@@ -77,10 +88,19 @@ def row_major(table: pa.Table, columns: Sequence[str]) -> Doubles:
     return values
 
 
-def text_column(column: pa.ChunkedArray) -> pd.Categorical:
-    """Identities as categories in sorted order; null becomes "", whole numbers lose a trailing ``.0``."""
+def text_column(column: pa.ChunkedArray, name: str = "", merged: list[str] | None = None) -> pd.Categorical:
+    """Identities as categories in sorted order, as `identities.clean` writes them; null becomes "".
+
+    Args:
+        column: of text.
+        name: of the column.
+        merged: receives a sentence for each name that had several spellings.
+    """
     encoded = column.combine_chunks().dictionary_encode()
-    names = [*_clean(encoded.dictionary.to_pylist()), ""]
+    found = encoded.dictionary.to_pylist()
+    if merged is not None:
+        merged += made_one(found, name)
+    names = [*clean(found, name), ""]
     return categorical(encoded.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False), names)
 
 
@@ -88,12 +108,3 @@ def categorical(codes: npt.ArrayLike, names: Sequence[str]) -> pd.Categorical:
     """Categories in sorted order from ``codes`` into ``names``, which may repeat."""
     unique, position = np.unique(np.asarray(names, dtype=object), return_inverse=True)
     return pd.Categorical.from_codes(position[np.asarray(codes)], categories=pd.Index(unique, dtype="str"))
-
-
-def _clean(names: Sequence[str]) -> list[str]:
-    # A file system or a spreadsheet may decompose accents: the same name must stay the same subject.
-    # And a stray space must not make two people of one, who would then train and be tested.
-    composed = [unicodedata.normalize("NFC", name).strip() for name in names]
-    if all(re.fullmatch(r"-?\d+(\.0+)?", name) for name in composed if name):
-        return [name.partition(".")[0] for name in composed]
-    return composed

@@ -28,7 +28,7 @@ def parse_together(raws: Sequence[bytes], header: Header) -> tuple[pa.Table, lis
 
     Args:
         raws: contents of files that are plain (`is_plain`).
-        header: their header, without columns of text.
+        header: their header; no column that is taken holds text.
     """
     bodies: list[bytes | memoryview] = []
     rows = []
@@ -42,7 +42,7 @@ def parse_together(raws: Sequence[bytes], header: Header) -> tuple[pa.Table, lis
             bodies.append(b"\n")
         rows.append(raw.count(b"\n", len(header.line), end) + (not is_ended))
     try:
-        table = arrow_csv(b"".join(bodies), header.names)
+        table = arrow_csv(b"".join(bodies), header)
     except pa.ArrowInvalid:
         return None
     # Arrow passes over blank lines: then it is not known which rows are whose.

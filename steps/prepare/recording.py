@@ -31,6 +31,8 @@ def prepare(parameters: Mapping[str, Any]) -> None:
                 timesteps=parameters["timesteps"],
                 max_gap=parameters["max_gap"],
                 trim=parameters["trim"],
+                features=parameters["features"],
+                ignore=parameters["ignore"],
                 seed=parameters["seed"],
                 simulation=SimulationSize(
                     subjects=parameters["simulated_subjects"],

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from steps.prepare.choice import EVERYTHING, Choice
 from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.long import LongTable, categorical, row_major, text_column
 from steps.prepare.read import features_of, parse_csv, parse_parquet, read_bytes
@@ -16,26 +17,31 @@ _REQUIRED = ("subject", "label", "trial", "time")
 _OPTIONAL = ("group", "test_number")
 
 
-def read_table(path: Path, *, labelled: bool = True, fingerprint: Fingerprint | None = None) -> LongTable:
+def read_table(
+    path: Path, *, labelled: bool = True, fingerprint: Fingerprint | None = None, choice: Choice = EVERYTHING
+) -> LongTable:
     """Read a long table with columns ``subject, label, trial, time``, optionally ``group, test_number``, and features.
 
     Args:
         path: a ``.csv`` or ``.parquet`` file.
         labelled: whether ``label`` must be there; where it is not, every label is "".
         fingerprint: what is read is added to it.
+        choice: which columns are wanted.
 
     Raises:
-        UserError: the file is malformed or a required column is missing.
+        UserError: the file is malformed, a required column is missing, or the choice names columns that it has not.
     """
     is_csv = path.suffix.lower() == ".csv"
     required = tuple(name for name in _REQUIRED if labelled or name != "label")
     raw = read_bytes(path, path.name)
     if fingerprint:
         fingerprint.add(path.name, raw)
-    table = (parse_csv if is_csv else parse_parquet)(raw, path.name, required)
+    parsed = (parse_csv if is_csv else parse_parquet)(raw, path.name, required, choice)
+    table = parsed.table
     features = features_of(table.column_names)
+    merged: list[str] = []
     columns: dict[str, object] = {
-        name: text_column(table[name])
+        name: text_column(table[name], name, merged)
         for name in ("subject", "label", "trial", *_OPTIONAL)
         if name in table.column_names
     }
@@ -49,4 +55,7 @@ def read_table(path: Path, *, labelled: bool = True, fingerprint: Fingerprint | 
         origins=(path.name,),
         starts=(0,),
         first_row=2 if is_csv else 1,
+        lines={} if parsed.lines is None else {0: parsed.lines},
+        left_out=parsed.columns.left_out,
+        notes=(*parsed.columns.notes, *merged),
     )

@@ -13,13 +13,15 @@ import pandera.pandas as pa
 
 from steps.dataset import CONTROL
 from steps.errors import UserError
+from steps.prepare.identities import MISSING_WORDS, check_spellings, comparable
 from steps.prepare.long import LongTable
-from steps.prepare.read import shown
+from steps.prepare.text import shown
 
 NAME_LENGTH: Final = 64
 # A letter or digit of any script first (\w less the underscore), so no name is hidden, an option or a parent folder.
 _NAME = re.compile(r"[^\W_][\w .\-]*")
 _NAME_RULE = f"at most {NAME_LENGTH} letters, digits, spaces, _ - . beginning with a letter or digit, without '..'"
+_SIGNED = re.compile(r"[-+]\d[\w .\-]*")  # a class may be -1
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -51,13 +53,16 @@ def check(table: LongTable, *, labelled: bool = True) -> None:
         column = error.schema.name if error.schema.name in frame else "label"
         value = frame[column].tolist()[row]
         expected = getattr(error.check, "error", None) or str(error.check)
-        raise UserError(f"{table.where(row)}: {column} is {shown(value)}, expected {expected}") from error
+        missing = f" (missing: {MISSING_WORDS})" if value == "" else ""
+        raise UserError(f"{table.where(row)}: {column} is {shown(value)}{missing}, expected {expected}") from error
+    check_spellings(table, is_control(frame).to_numpy())
     _check_groups(table)
 
 
 def _schema(features: Sequence[str], labelled: bool) -> pa.DataFrameSchema:
     safe = pa.Check(_names_are_safe, error=_NAME_RULE)
     optional = pa.Check(lambda column: _names_are_safe(column, allow_empty=True), error=_NAME_RULE)
+    label = pa.Check(lambda column: _names_are_safe(column, allow_empty=True, allow_sign=True), error=_NAME_RULE)
     number = pa.Check(np.isfinite, error="a number", ignore_na=False)
     # Infinite values count as missing, which is not this schema's concern.
     single = pa.Check(
@@ -66,7 +71,7 @@ def _schema(features: Sequence[str], labelled: bool) -> pa.DataFrameSchema:
     )
     columns = {
         "subject": pa.Column(checks=safe),
-        "label": pa.Column(checks=optional),
+        "label": pa.Column(checks=label),
         "trial": pa.Column(checks=safe),
         "group": pa.Column(),
         "test_number": pa.Column(checks=optional),
@@ -77,8 +82,11 @@ def _schema(features: Sequence[str], labelled: bool) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(columns, checks=labels, strict=True)
 
 
-def _names_are_safe(column: pd.Series, allow_empty: bool = False) -> pd.Series:
-    safe = [is_safe_name(name) or (allow_empty and not name) for name in column.cat.categories]
+def _names_are_safe(column: pd.Series, allow_empty: bool = False, allow_sign: bool = False) -> pd.Series:
+    safe = [
+        is_safe_name(name[1:] if allow_sign and _SIGNED.fullmatch(name) else name) or (allow_empty and not name)
+        for name in column.cat.categories
+    ]
     return pd.Series(np.array(safe, dtype=bool)[column.cat.codes], index=column.index)
 
 
@@ -93,7 +101,7 @@ def _labelled(frame: pd.DataFrame) -> pd.Series:
 
 def is_control(frame: pd.DataFrame) -> pd.Series:
     """Which rows belong to the control group."""
-    control = [name.strip().lower() == CONTROL for name in frame["group"].cat.categories]
+    control = [comparable(name) == CONTROL for name in frame["group"].cat.categories]
     return pd.Series(np.array(control, dtype=bool)[frame["group"].cat.codes], index=frame.index)
 
 

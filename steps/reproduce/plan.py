@@ -69,6 +69,8 @@ def dataset_again(parameters: Mapping[str, Value]) -> Dataset:
         timesteps=int(parameters["timesteps"]),
         max_gap=int(parameters["max_gap"]),
         trim=bool(parameters["trim"]),
+        features=str(parameters["features"]),
+        ignore=str(parameters["ignore"]),
         seed=int(parameters["seed"]),
         simulation=replace(SimulationSize(), **size),  # type: ignore[arg-type]
     )

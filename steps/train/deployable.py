@@ -64,5 +64,6 @@ def training_summary(dataset: Dataset, fold: Fold) -> dict[str, Any]:
         control_mean=controls.mean(axis=0).tolist() if len(controls) else None,
         usual_distance=float(np.quantile(distance(values, mean, sd), _USUAL_SHARE)),
         timing=dataset.timing,
+        left_out=list(dataset.left_out),
     )
     return summary.model_dump()

@@ -58,7 +58,9 @@ def test_labels_for_some_only_are_refused(new_people: Dataset, tmp_path: Path) -
     table = long_table(new_people)
     table.loc[table["subject"] == "N02", "label"] = ""
     table.to_csv(tmp_path / "half.csv", index=False)
-    with pytest.raises(UserError, match=r"half\.csv, row \d+ \(subject 'N02'.*label is '', expected a label"):
+    with pytest.raises(
+        UserError, match=r"half\.csv, row \d+ \(subject 'N02'.*label is '' \(missing: .*, expected a label"
+    ):
         read_source(str(tmp_path / "half.csv"))
 
 

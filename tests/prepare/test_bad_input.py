@@ -87,11 +87,11 @@ TABLE_CASES: dict[str, tuple[Spoil, dict[str, Any], list[str]]] = {
     "spelling of a class": (_label_first_trial("Fear"), {}, ["'Fear'", "case"]),
     "label not in the data": (lambda f: f, {"positive_label": "x<y"}, ["'x<y'", "'calm', 'fear'"]),
     "controls only": (lambda f: f.assign(group="control"), {}, ["control"]),
-    "no numeric feature": (lambda f: f.drop(columns=FEATURES), {}, ["study.csv", "no numeric feature", "subject,"]),
+    "no numeric feature": (lambda f: f.drop(columns=FEATURES), {}, ["study.csv", "no numeric feature", "'subject',"]),
     "no subject column": (lambda f: f.drop(columns="subject"), {}, ["study.csv", "no column 'subject'"]),
     "no time column": (lambda f: f.drop(columns="time"), {}, ["no column 'time'"]),
     "feature name": (lambda f: f.rename(columns={"hip": "<i>"}), {}, ["study.csv", "'<i>'", "without < >"]),
-    "unnamed feature": (lambda f: f.rename(columns={"hip": ""}), {}, ["''", "1 to 128"]),
+    "unnamed feature": (lambda f: f.rename(columns={"hip": ""}), {}, ["'Unnamed: 6' (has no name", "ignore="]),
     "feature name too long": (lambda f: f.rename(columns={"hip": "h" * 129}), {}, ["'hhhh", "1 to 128"]),
     "saved index": (lambda f: f.assign(__index_level_0__=1), {}, ["'__index_level_0__'", "index=False"]),
     "duplicate column": (

@@ -31,9 +31,16 @@ def test_parameters_that_were_not_recorded_are_named() -> None:
     parameters, defaulted = plan.complete("train", known)
     assert parameters["controls"] == "exclude"
     assert defaulted == ["controls"]
-    _, of_files = plan.complete(
-        "prepare", {"source": "a.csv", "positive_label": "x", "timesteps": 0, "max_gap": 0, "trim": False}
-    )
+    known = {
+        "source": "a.csv",
+        "positive_label": "x",
+        "timesteps": 0,
+        "max_gap": 0,
+        "trim": False,
+        "features": "all",
+        "ignore": "none",
+    }
+    _, of_files = plan.complete("prepare", known)
     assert of_files == []
 
 

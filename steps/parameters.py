@@ -94,6 +94,8 @@ _PARAMETERS = (
     Parameter("timesteps", 0, "time points per trial after resampling; 0 = as recorded, or 101", minimum=0),
     Parameter("max_gap", 0, "interpolate gaps of up to this many samples; 0 = gaps are an error", minimum=0),
     Parameter("trim", False, "cut a trial's first and last samples where a value is missing"),
+    Parameter("duplicates", "refuse", "recordings that are there twice: an error, or kept and noted",
+              choices=("refuse", "allow")),
     Parameter("simulated_subjects", 24, "subjects of the simulated study, half of them with fear", minimum=4),
     Parameter("simulated_controls", 6, "control subjects of the simulated study", minimum=0),
     Parameter("simulated_trials_min", 5, "fewest trials of a simulated subject", minimum=1),
@@ -153,8 +155,8 @@ _PARAMETERS = (
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
 
 _PREPARE = (
-    "source", "positive_label", "timesteps", "max_gap", "trim", "simulated_subjects", "simulated_controls",
-    "simulated_trials_min", "simulated_trials_max", "simulated_features", "simulated_effect",
+    "source", "positive_label", "timesteps", "max_gap", "trim", "duplicates", "simulated_subjects",
+    "simulated_controls", "simulated_trials_min", "simulated_trials_max", "simulated_features", "simulated_effect",
 )  # fmt: skip
 _TRAIN = (
     "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "precision", "learning_rate",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from steps.predict import attribution, figures, scores, words
 from steps.predict.source import from_dataset, is_uri, read_source
 from steps.predict.unseen import Unseen, fit_to_model
+from steps.prepare.source import source_path
 from steps.tracking import deployed, lineage, record, registry
 from steps.tracking.session import step_run
 from steps.tracking.ui import say_where
@@ -114,7 +114,7 @@ def _metrics(predictions: pd.DataFrame, completeness: pd.DataFrame) -> dict[str,
 
 
 def _source_uri(source: str) -> str:
-    return source if is_uri(source) else Path(source).resolve().as_uri()
+    return source if is_uri(source) else source_path(source).resolve().as_uri()
 
 
 def _as_parquet(table: pa.Table) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +10,9 @@ from steps.dataset import MANIFEST_FILE, Dataset
 from steps.errors import UserError
 from steps.prepare.folder import PARTICIPANTS, read_folder
 from steps.prepare.load import SIMULATED, trial_names
-from steps.prepare.read import shown
 from steps.prepare.recordings import Recording, recordings
+from steps.prepare.same_recording import same_recordings
+from steps.prepare.source import is_file_uri, locate
 from steps.prepare.table import SUFFIXES, read_table
 from steps.prepare.validate import check
 from steps.timing import Timing
@@ -54,7 +54,7 @@ class Recorded:
 
 def is_uri(source: str) -> bool:
     """Whether ``source`` names an artifact rather than a path."""
-    return "://" in source or source.startswith("runs:/")
+    return ("://" in source or source.startswith("runs:/")) and not is_file_uri(source)
 
 
 def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorded:
@@ -71,17 +71,10 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorde
     """
     if source == SIMULATED:
         raise UserError(f"predict needs the recordings to score: -P source=..., {_EXPECTED}")
-    path = Path(source)
+    path, is_folder = locate(source, _EXPECTED)
     if (path / MANIFEST_FILE).is_file():
         return from_dataset(Dataset.load(path), source)
-    if path.is_dir():
-        table = read_folder(path, labelled=False)
-    elif not path.is_file():
-        raise UserError(f"source {shown(source)} does not exist, expected {_EXPECTED}")
-    elif path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"source {shown(source)} ends in {shown(path.suffix)}, expected {_EXPECTED}")
-    else:
-        table = read_table(path, labelled=False)
+    table = (read_folder if is_folder else read_table)(path, labelled=False)
     check(table, labelled=False)
     found, notes = recordings(table, max_gap, trim=trim)
     return Recorded(
@@ -91,7 +84,7 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorde
         features=table.features,
         has_time=table.has_time,
         has_labels=any(one.label for one in found if not one.is_control),
-        notes=tuple(notes),
+        notes=(*table.notes, *notes, *same_recordings(table, found, allowed=True)),
     )
 
 

@@ -29,6 +29,7 @@ class LongTable:
         starts: row of ``frame`` at which each origin begins, shape ``(origins,)``.
         first_row: number of the first data row of a file in messages (2 below the header of a CSV).
         has_time: whether ``time`` was recorded; else it counts samples.
+        notes: what was found and not read, or taken for something, one sentence each.
     """
 
     frame: pd.DataFrame
@@ -38,6 +39,7 @@ class LongTable:
     starts: tuple[int, ...]
     first_row: int = 2
     has_time: bool = True
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def largest(self) -> float:

@@ -14,6 +14,8 @@ import pyarrow.parquet
 
 from steps.dataset import RESERVED_COLUMNS
 from steps.errors import UserError
+from steps.prepare.file_kinds import another_kind
+from steps.untrusted_files import read_regular
 
 IDENTITIES = tuple(name for name in RESERVED_COLUMNS if name != "time")
 _SHOWN_LENGTH = 80
@@ -48,12 +50,9 @@ def read_bytes(path: Path, name: str) -> bytes:
     """The bytes of a file that messages call ``name``.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: it is no file, or cannot be read.
     """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{name} cannot be read: {error.strerror}") from error
+    return read_regular(path, name)
 
 
 def csv_header(raw: bytes, name: str, required: Sequence[str] = ()) -> Header:
@@ -110,6 +109,8 @@ def _text(raw: bytes) -> bytes:
 
 
 def _header(raw: bytes, name: str, required: Sequence[str]) -> Header:
+    if kind := another_kind(raw):
+        raise UserError(f"{name} is no text but {kind}")
     try:
         if not raw.isascii():
             raw.decode("utf-8")

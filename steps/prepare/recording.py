@@ -31,6 +31,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
                 timesteps=parameters["timesteps"],
                 max_gap=parameters["max_gap"],
                 trim=parameters["trim"],
+                duplicates=parameters["duplicates"],
                 seed=parameters["seed"],
                 simulation=SimulationSize(
                     subjects=parameters["simulated_subjects"],

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from steps.prepare.fingerprint import Fingerprint
+from steps.prepare.groups import group_notes
 from steps.prepare.long import LongTable, categorical, row_major, text_column
 from steps.prepare.read import features_of, parse_csv, parse_parquet, read_bytes
 
@@ -42,11 +43,13 @@ def read_table(path: Path, *, labelled: bool = True, fingerprint: Fingerprint | 
     for name in ("label", *_OPTIONAL):
         columns.setdefault(name, categorical(np.zeros(table.num_rows, dtype=np.int64), [""]))
     columns["time"] = table["time"].to_numpy()
+    frame = pd.DataFrame(columns, copy=False)
     return LongTable(
-        frame=pd.DataFrame(columns, copy=False),
+        frame=frame,
         values=row_major(table, features),
         features=features,
         origins=(path.name,),
         starts=(0,),
         first_row=2 if is_csv else 1,
+        notes=tuple(group_notes(frame)),
     )

@@ -96,14 +96,17 @@ def _by_suffix(files: Sequence[Parts]) -> list[str]:
         by_suffix[Path(parts[-1]).suffix.lower()].append(parts)
     ordered = sorted(by_suffix.items(), key=lambda item: (-len(item[1]), item[0]))
     told = [
-        f"{len(some)} file{'s' if len(some) > 1 else ''} {shown_path(suffix)[:20] or 'without suffix'} ({_some(some)})"
+        f"{len(some)} file{'s' if len(some) > 1 else ''} {shown_path(suffix)[:20] or 'without suffix'} "
+        f"({_some(some, counted=False)})"
         for suffix, some in ordered[:_EXAMPLES]
     ]
     rest = sum(len(some) for _, some in ordered[_EXAMPLES:])
     return [*told, f"{rest} others"] if rest else told
 
 
-def _some(paths: Sequence[Parts]) -> str:
+def _some(paths: Sequence[Parts], *, counted: bool = True) -> str:
     """A few of them, and a sign that there are more."""
     told = ", ".join(shown_path("/".join(parts))[:120] for parts in paths[:_EXAMPLES])
-    return f"{told}, … ({len(paths)})" if len(paths) > _EXAMPLES else told
+    if len(paths) <= _EXAMPLES:
+        return told
+    return f"{told}, … ({len(paths)})" if counted else f"{told}, …"

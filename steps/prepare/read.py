@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet
 
 from steps.dataset import RESERVED_COLUMNS
 from steps.errors import UserError
 from steps.prepare.file_kinds import another_kind
+from steps.prepare.parquet import is_text, names_in, open_parquet
 from steps.untrusted_files import read_regular
 
 IDENTITIES = tuple(name for name in RESERVED_COLUMNS if name != "time")
@@ -151,18 +152,22 @@ def parse_parquet(raw: bytes, name: str, required: Sequence[str] = ()) -> pa.Tab
     """
     if not raw:
         raise UserError(f"{name} is empty, expected a Parquet file")
-    try:
-        file = pa.parquet.ParquetFile(pa.BufferReader(raw))
+    with open_parquet(raw, name) as file:
         check_columns(file.schema_arrow.names, name, required)
-        table = file.read()
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{name} is not a readable Parquet file: {shown(str(error))}") from error
-    if not table.num_rows:
-        raise UserError(f"{name} holds columns but no rows, expected a row per time point")
-    return pa.table({column: _typed(table[column], column, name) for column in table.column_names})
+        table = file.read(use_threads=False)
+        if not table.num_rows:
+            raise UserError(f"{name} holds columns but no rows, expected a row per time point")
+        return pa.table({column: _typed(table[column], column, name) for column in table.column_names})
 
 
-def _typed(column: pa.ChunkedArray, label: str, name: str) -> pa.ChunkedArray:
+def _typed(column: pa.ChunkedArray, label: str, name: str) -> pa.ChunkedArray | pa.DictionaryArray:
+    if is_text(column.type):
+        names = names_in(column, label, name)
+        if label in IDENTITIES:
+            return names
+        row = int(np.argmax(column.is_valid()))
+        value = shown(column[row].as_py())
+        raise UserError(f"{name}, row {row + 1}: column {shown(label)} holds {value}, expected a number")
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
@@ -176,17 +181,13 @@ def _typed(column: pa.ChunkedArray, label: str, name: str) -> pa.ChunkedArray:
             pa.types.is_null,
         )
     )
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
     if label in IDENTITIES:
-        if not (is_number or is_text):
+        if not is_number:
             raise UserError(f"{name}: column {shown(label)} is of type {kind}, expected text or whole numbers")
         return column.cast(pa.string())
     if not is_number:
         value = next((cell for cell in column.slice(0, 1000).to_pylist() if cell is not None), None)
-        row = 1 + column.index(value).as_py() if is_text and value is not None else 1
-        raise UserError(
-            f"{name}, row {row}: column {shown(label)} holds {shown(value)} (type {kind}), expected a number"
-        )
+        raise UserError(f"{name}, row 1: column {shown(label)} holds {shown(value)} (type {kind}), expected a number")
     return column.cast(pa.float64(), safe=False)
 
 

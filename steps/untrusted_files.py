@@ -106,13 +106,14 @@ def parquet_bytes(metadata: pq.FileMetaData) -> int:
     return max(declared, _BYTES_PER_CELL * max(rows, by_group) * metadata.num_columns)
 
 
-def check_parquet(metadata: pq.FileMetaData, file_bytes: int, name: str) -> int:
+def check_parquet(metadata: pq.FileMetaData, file_bytes: int, name: str, copies: float = _WORKING_COPIES) -> int:
     """Refuse a Parquet file that unpacks to far more than its size, or to more than memory holds, before it does.
 
     Args:
         metadata: its footer.
         file_bytes: its size.
         name: what messages call it.
+        copies: how often memory has to hold what it unpacks to, in numbers of 8 bytes.
 
     Returns:
         How many bytes it says it unpacks to.
@@ -125,7 +126,7 @@ def check_parquet(metadata: pq.FileMetaData, file_bytes: int, name: str) -> int:
     if unpacked > max(_UNPACKED_SMALL, _UNPACKED_RATIO * file_bytes):
         raise UserError(f"{what}, which no recordings do: it is damaged or made to fill the memory; save it again")
     if unpacked > _SMALL:
-        check_memory(_WORKING_COPIES * unpacked, what)
+        check_memory(copies * unpacked, what)
     return unpacked
 
 

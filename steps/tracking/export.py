@@ -10,6 +10,7 @@ import pandas as pd
 from mlflow.entities import Run
 
 from steps.errors import UserError
+from steps.private_files import private_folder, write_private
 
 NOWHERE = "none"
 
@@ -18,6 +19,8 @@ def export_tables(
     output_dir: str, run: Run, tables: Mapping[str, pd.DataFrame], pages: Mapping[str, str] | None = None
 ) -> Path | None:
     """Write tables as CSV, and pages, into ``output_dir/<run name>-<first characters of the run's ID>``.
+
+    They are the owner's alone.
 
     Args:
         output_dir: a folder, made when missing, or ``none``.
@@ -35,13 +38,10 @@ def export_tables(
         return None
     folder = Path(output_dir).resolve() / f"{plain_name(run.info.run_name)}-{run.info.run_id[:8]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         texts = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in tables.items()}
         for name, text in {**texts, **(pages or {})}.items():
-            # In two steps: who reads it meanwhile sees the old file or the new one.
-            scratch = folder / f".{name}"
-            scratch.write_text(text, encoding="utf-8", newline="")
-            scratch.replace(folder / name)
+            write_private(folder / name, text.encode())
     except OSError as error:
         raise UserError(
             f"output_dir={output_dir!r}: {error.strerror} ({folder}), expected a folder to write to"

@@ -36,7 +36,9 @@ def group_notes(frame: pd.DataFrame) -> list[str]:
     other = [name for name in names if is_control_name(name) and name.strip().lower() != CONTROL]
     subjects = {name: frame["subject"][frame["group"] == name].nunique() for name in other}
     return [
-        f"Group {shown(name)} is the control group ({count} subjects)." for name, count in subjects.items() if count
+        f"Group {shown(name)} is the control group, {count} subject{'s' if count > 1 else ''}."
+        for name, count in subjects.items()
+        if count
     ]
 
 

@@ -14,7 +14,6 @@ import pyarrow.csv
 
 from steps.dataset import RESERVED_COLUMNS
 from steps.errors import UserError
-from steps.prepare.file_kinds import another_kind
 from steps.prepare.parquet import is_text, names_in, open_parquet
 from steps.untrusted_files import read_regular
 
@@ -110,8 +109,6 @@ def _text(raw: bytes) -> bytes:
 
 
 def _header(raw: bytes, name: str, required: Sequence[str]) -> Header:
-    if kind := another_kind(raw):
-        raise UserError(f"{name} is no text but {kind}")
     try:
         if not raw.isascii():
             raw.decode("utf-8")

@@ -65,13 +65,13 @@ def find_files(folder: Path, below: str) -> Found:
 def _walk(folder: Path, start: Parts) -> Iterator[tuple[Parts, bool, bool]]:
     """Everything below: its parts, whether it is a folder, whether it is a link back."""
     seen = 0
-    waiting: list[tuple[Parts, frozenset[tuple[int, int]]]] = [(start, frozenset())]
+    above_all = frozenset(_identity(path.stat()) for path in (folder, *folder.resolve().parents))
+    waiting = [(start, above_all)]
     while waiting:
         parts, above = waiting.pop()
         path = "/".join(parts)
         try:
-            stat = (folder / path).stat()
-            within = above | {(stat.st_dev, stat.st_ino)}
+            within = above | {_identity((folder / path).stat())}
             if len(within) == len(above):
                 yield parts, True, True
                 continue
@@ -94,6 +94,10 @@ def _walk(folder: Path, start: Parts) -> Iterator[tuple[Parts, bool, bool]]:
                 f"{shown_path(str(folder / start[0]))} holds {what} (the last in {shown_path(path)[:200]}); expected "
                 "the files of a study: is there a link to another place?"
             )
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,12 +54,14 @@ def check_output_dir(output_dir: str) -> None:
     """Refuse early what `export_tables` would refuse after minutes of work.
 
     Raises:
-        UserError: it is a file.
+        UserError: it is a file, or cannot be written to.
     """
     folder = Path(output_dir)
     nearest = next(path for path in (folder, *folder.resolve().parents) if path.exists())
     if output_dir != NOWHERE and not nearest.is_dir():
         raise UserError(f"output_dir={output_dir!r}: {nearest} is a file, expected a folder or 'none'")
+    if output_dir != NOWHERE and not os.access(nearest, os.W_OK):
+        raise UserError(f"output_dir={output_dir!r}: {nearest} cannot be written to, expected another folder or 'none'")
 
 
 def plain_name(name: str) -> str:

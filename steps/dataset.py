@@ -36,7 +36,8 @@ _KEYS: Final = ("subject", "label", "trial", "group")
 _BATCH_ROWS: Final = 4096
 _PAGE_BYTES: Final = 1 << 16
 _BUFFER_BYTES: Final = 1 << 14
-_COPIES: Final = 0.5  # float32, once
+_FLOAT_BYTES: Final = 4
+_COPIES: Final = 0.5  # of the values, in numbers of 8 bytes
 _SHOWN: Final = 200
 TIME_NORMALISED = "Time-normalised"  # how the note begins that says so
 WARNING = "WARNING: "  # how a note begins that must not be missed: the driver's last lines repeat it
@@ -295,11 +296,15 @@ class Dataset:
                 pre_buffer=False,  # else all of the file stays in memory while it is read
                 buffer_size=_BUFFER_BYTES,
             ) as file:
-                unpacked = check_parquet(file.metadata, path.stat().st_size, str(path), _COPIES)
+                size = path.stat().st_size
+                unpacked = check_parquet(file.metadata, size, str(path), _COPIES)
                 _check_columns(file.schema_arrow, manifest.features)
-                with bounded_memory(unpacked, str(path)) if _is_compressed(file.metadata) else nullcontext():
+                # As `save` writes it, a file is no smaller than its values. A limit for all the same would be the whole
+                # process's, in which a GPU may just be set up.
+                is_packed = size < _FLOAT_BYTES * manifest.trials * manifest.timesteps * len(manifest.features)
+                with bounded_memory(unpacked, str(path)) if is_packed else nullcontext():
                     dataset, found = cls._read(file, manifest)
-        except (pa.ArrowException, OSError, KeyError, ValueError, OverflowError) as error:
+        except (pa.ArrowException, OSError, LookupError, ValueError, OverflowError) as error:
             reason = str(error)[:_SHOWN]
             raise UserError(f"{path} does not match its {MANIFEST_FILE}: {reason}; prepare it again") from error
         if found != manifest.digest:
@@ -394,12 +399,6 @@ def _check_columns(schema: pa.Schema, features: Sequence[str]) -> None:
         kind = schema.field(name).type
         if not pa.types.is_primitive(kind):
             raise ValueError(f"column {name!r} is of type {str(kind)[:_SHOWN]}, expected numbers")
-
-
-def _is_compressed(metadata: pq.FileMetaData) -> bool:
-    """Whether pages may unpack to more than is there: `save` compresses nothing."""
-    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-    return any(group.column(j).compression != "UNCOMPRESSED" for group in groups for j in range(group.num_columns))
 
 
 def _is_sorted(*keys: npt.NDArray[Any]) -> bool:

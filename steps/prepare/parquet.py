@@ -39,7 +39,7 @@ def open_parquet(raw: bytes, name: str) -> Iterator[pq.ParquetFile]:
             pq.ParquetFile(pa.BufferReader(raw), read_dictionary=text, pre_buffer=False) as file,
         ):
             yield file
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+    except (pa.ArrowException, OSError, LookupError, ValueError, OverflowError) as error:
         raise UserError(f"{name} is not a readable Parquet file: {_short(str(error))}; save it again") from error
 
 

@@ -99,7 +99,7 @@ def parquet_bytes(metadata: pq.FileMetaData) -> int:
     # Nothing is asked about single columns: where their part of a footer is damaged, Arrow ends the process.
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
-    return max(sum(group.total_byte_size for group in groups), _BYTES_PER_CELL * rows * metadata.num_columns)
+    return int(max(sum(group.total_byte_size for group in groups), _BYTES_PER_CELL * rows * metadata.num_columns))
 
 
 def check_parquet(metadata: pq.FileMetaData, file_bytes: int, name: str, copies: float = _WORKING_COPIES) -> int:

@@ -46,7 +46,7 @@ def open_parquet(raw: bytes, name: str) -> Iterator[pq.ParquetFile]:
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text, perhaps as a dictionary."""
     kind = kind.value_type if kinds.is_dictionary(kind) else kind
-    return kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind)
+    return bool(kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind))
 
 
 def names_in(column: pa.ChunkedArray, label: str, name: str) -> pa.DictionaryArray:

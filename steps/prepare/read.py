@@ -163,8 +163,8 @@ def _typed(column: pa.ChunkedArray, label: str, name: str) -> pa.ChunkedArray | 
         if label in IDENTITIES:
             return names
         row = int(np.argmax(column.is_valid()))
-        value = shown(column[row].as_py())
-        raise UserError(f"{name}, row {row + 1}: column {shown(label)} holds {value}, expected a number")
+        text = shown(column[row].as_py())
+        raise UserError(f"{name}, row {row + 1}: column {shown(label)} holds {text}, expected a number")
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type

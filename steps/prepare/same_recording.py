@@ -38,9 +38,9 @@ def same_recordings(table: LongTable, found: Sequence[Recording], *, allowed: bo
     Raises:
         UserError: there are some, and they are not allowed.
     """
-    groups, constant = [], []
-    for group in _equal(found):
-        (constant if _is_constant(found[group[0]]) else groups).append(group)
+    same = list(_equal(found))
+    groups = [group for group in same if not _is_constant(found[group[0]])]
+    constant = [group for group in same if group not in groups]
     notes = []
     if constant:
         alike = [number for group in constant for number in group]
@@ -67,7 +67,7 @@ def same_recordings(table: LongTable, found: Sequence[Recording], *, allowed: bo
             "Remove the copy or correct its name, or keep it with duplicates=allow"
         )
     across = f", {len(people)} of them of several subjects" if people else ""
-    ordered = sorted(groups, key=lambda group: group not in people)
+    ordered = people + [group for group in groups if group not in people]
     told = "; ".join(_some(table, found, group) for group in ordered[:_EXAMPLES])
     return [*notes, f"{extra} trials hold the same recording as others{across} (duplicates=allow): {told}."]
 
@@ -82,7 +82,7 @@ def _equal(found: Sequence[Recording]) -> Iterator[list[int]]:
             continue
         same: dict[bytes, list[int]] = defaultdict(list)
         for number in alike:
-            same[hashlib.blake2b(_content(found[number].values)).digest()].append(number)
+            same[hashlib.blake2b(_content(found[number].values).data).digest()].append(number)
         yield from (group for group in same.values() if len(group) > 1)
 
 

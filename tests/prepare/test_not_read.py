@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,7 @@ def test_a_folder_that_may_not_be_read_is_no_subject_less(tmp_path: Path, monkey
     study = _study(tmp_path)
     scandir = os.scandir
 
-    def refuse(path: Path) -> os.ScandirIterator[str]:
+    def refuse(path: Path) -> Any:
         if Path(path).name == "S2":
             raise PermissionError(13, "Permission denied")
         return scandir(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from steps.prepare.load import load_source
 from tests.prepare.helpers import FEATURES, long_frame, write_folder, write_table
 
 
-def _copy(frame: pd.DataFrame, which: str = "t0", **changed: object) -> pd.DataFrame:
+def _copy(frame: pd.DataFrame, which: str = "t0", **changed: Any) -> Any:
     """The study, and a trial of S1 once more under other names."""
     same = frame[(frame["subject"] == "S1") & (frame["trial"] == which)]
     return pd.concat([frame, same.assign(**changed)], ignore_index=True)
@@ -48,7 +49,7 @@ def test_files_of_two_subjects(tmp_path: Path) -> None:
         ({"subject": "K1", "label": "", "group": "control"}, "subject 'K1', trial 't0' holds"),
     ],
 )
-def test_rows_of_a_table(changed: dict[str, object], name: str, suffix: str, tmp_path: Path) -> None:
+def test_rows_of_a_table(changed: dict[str, Any], name: str, suffix: str, tmp_path: Path) -> None:
     source = write_table(_copy(long_frame(), **changed), tmp_path / f"study{suffix}")
     with pytest.raises(UserError, match=f"study{suffix}: {name} the same recording as subject 'S1', label 'fear'"):
         load_source(source)

@@ -12,7 +12,7 @@ from steps.prepare.folder import PARTICIPANTS, read_folder
 from steps.prepare.load import SIMULATED, trial_names
 from steps.prepare.recordings import Recording, recordings
 from steps.prepare.same_recording import same_recordings
-from steps.prepare.source import is_file_uri, locate
+from steps.prepare.source import is_file_uri, locate, source_path
 from steps.prepare.table import SUFFIXES, read_table
 from steps.prepare.validate import check
 from steps.timing import Timing
@@ -55,6 +55,11 @@ class Recorded:
 def is_uri(source: str) -> bool:
     """Whether ``source`` names an artifact rather than a path."""
     return ("://" in source or source.startswith("runs:/")) and not is_file_uri(source)
+
+
+def source_uri(source: str) -> str:
+    """A source as an address: an artifact's own, or that of a file or folder of this machine."""
+    return source if is_uri(source) else source_path(source).resolve().as_uri()
 
 
 def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorded:

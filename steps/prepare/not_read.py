@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from steps.dataset import WARNING
 from steps.errors import UserError
 from steps.prepare.file_kinds import holds_recordings, how_to_convert
 from steps.prepare.groups import is_control_name
@@ -46,7 +47,8 @@ def below(found: Found) -> list[str]:
     """Notes on files that are not read and links that are not followed."""
     notes = []
     if found.others:
-        notes.append(f"Not read: {'; '.join(_by_suffix(found.others))}.")
+        loud = WARNING if any(holds_recordings(parts[-1]) for parts in found.others) else ""
+        notes.append(f"{loud}Not read: {'; '.join(_by_suffix(found.others))}.")
     if found.loops:
         notes.append(f"Not followed, a link back to a folder that it lies in: {_some(found.loops)}.")
     return notes

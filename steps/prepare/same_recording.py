@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from steps.dataset import Floats
+from steps.dataset import WARNING, Floats
 from steps.errors import UserError
 from steps.prepare.long import LongTable
 from steps.prepare.read import shown
@@ -66,10 +66,10 @@ def same_recordings(table: LongTable, found: Sequence[Recording], *, allowed: bo
             f"{file}{_name(table, found, other)} holds the same recording as {_name(table, found, one)}{more}; {why}. "
             "Remove the copy or correct its name, or keep it with duplicates=allow"
         )
-    across = f", {len(people)} of them of several subjects" if people else ""
+    loud, across = (WARNING, f", {len(people)} of them of several subjects") if people else ("", "")
     ordered = people + [group for group in groups if group not in people]
     told = "; ".join(_some(table, found, group) for group in ordered[:_EXAMPLES])
-    return [*notes, f"{extra} trials hold the same recording as others{across} (duplicates=allow): {told}."]
+    return [*notes, f"{loud}{extra} trials hold the same recording as others{across} (duplicates=allow): {told}."]
 
 
 def _equal(found: Sequence[Recording]) -> Iterator[list[int]]:

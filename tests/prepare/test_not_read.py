@@ -60,10 +60,16 @@ def test_files_with_other_suffixes_are_listed(tmp_path: Path) -> None:
     for name in ("S1/fear/t7.mot", "S1/fear/t8.mot", "S1/notes.txt", "S2/fear/README", "a.JSON", "S1/photos/me.jpg"):
         _touch(study / "participants" / name)
     assert _notes(study) == [
-        "Not read: 2 files .mot (participants/S1/fear/t7.mot, participants/S1/fear/t8.mot); "
+        "WARNING: Not read: 2 files .mot (participants/S1/fear/t7.mot, participants/S1/fear/t8.mot); "
         "1 file without suffix (participants/S2/fear/README); 1 file .jpg (participants/S1/photos/me.jpg); 2 others."
     ]
     assert source_fingerprint(str(study)) != plain  # a finished step that said nothing of them is not reused
+
+
+def test_what_cannot_be_recordings_is_no_warning(tmp_path: Path) -> None:
+    study = _study(tmp_path)
+    _touch(study / "participants" / "participants.json")
+    assert _notes(study) == ["Not read: 1 file .json (participants/participants.json)."]
 
 
 def test_many_of_one_kind_are_counted(tmp_path: Path) -> None:
@@ -71,7 +77,7 @@ def test_many_of_one_kind_are_counted(tmp_path: Path) -> None:
     for i in range(20):
         _touch(study / "participants" / "S1" / "fear" / f"r{i:02}.trc")
     paths = ", ".join(f"participants/S1/fear/r0{i}.trc" for i in range(3))
-    assert _notes(study) == [f"Not read: 20 files .trc ({paths}, …)."]
+    assert _notes(study) == [f"WARNING: Not read: 20 files .trc ({paths}, …)."]
 
 
 def test_what_lies_beside_is_listed(tmp_path: Path) -> None:

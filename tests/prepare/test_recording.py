@@ -69,7 +69,7 @@ def test_what_was_not_read_is_printed_and_recorded(
 ) -> None:
     (store / "study" / "participants" / "S1" / "fear" / "t7.mot").touch()
     prepare(study)
-    note = "Not read: 1 file .mot (participants/S1/fear/t7.mot)."
+    note = "WARNING: Not read: 1 file .mot (participants/S1/fear/t7.mot)."
     assert note in capsys.readouterr().out.splitlines()
     run = _prepared()
     assert note in run.data.tags["mlflow.note.content"]

@@ -33,7 +33,7 @@ def test_files_of_two_subjects(tmp_path: Path) -> None:
         "Remove the copy or correct its name, or keep it with duplicates=allow"
     )
     assert load_source(str(study), duplicates="allow").notes == (
-        "2 trials hold the same recording as others, 2 of them of several subjects (duplicates=allow): "
+        "WARNING: 2 trials hold the same recording as others, 2 of them of several subjects (duplicates=allow): "
         "participants/S1/fear/t0.csv = participants/S7/fear/t0.csv; "
         "participants/S1/fear/t1.csv = participants/S7/fear/t1.csv.",
     )
@@ -54,7 +54,7 @@ def test_rows_of_a_table(changed: dict[str, Any], name: str, suffix: str, tmp_pa
     with pytest.raises(UserError, match=f"study{suffix}: {name} the same recording as subject 'S1', label 'fear'"):
         load_source(source)
     (note,) = load_source(source, duplicates="allow").notes
-    assert note.startswith("1 trials hold the same recording as others")
+    assert note.removeprefix("WARNING: ").startswith("1 trials hold the same recording as others")
 
 
 def test_another_time_axis_and_more_decimals_make_no_other_recording(tmp_path: Path) -> None:
@@ -97,4 +97,4 @@ def test_trials_that_never_change_are_not_called_the_same_but_said(tmp_path: Pat
 def test_what_is_scored_twice_is_said(tmp_path: Path) -> None:
     source = write_table(_copy(long_frame(), subject="S9"), tmp_path / "new.csv")
     (note,) = read_source(source).notes
-    assert note.startswith("1 trials hold the same recording as others, 1 of them of several subjects")
+    assert note.startswith("WARNING: 1 trials hold the same recording as others, 1 of them of several subjects")

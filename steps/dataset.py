@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,7 +22,9 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from steps.errors import UserError
+from steps.private_files import private_file, private_folder, write_private
 from steps.timing import Timing
+from steps.untrusted_files import bounded_memory, check_parquet, read_regular
 
 TRIALS_FILE = "trials.parquet"
 MANIFEST_FILE = "dataset.json"
@@ -33,6 +36,9 @@ _KEYS: Final = ("subject", "label", "trial", "group")
 _BATCH_ROWS: Final = 4096
 _PAGE_BYTES: Final = 1 << 16
 _BUFFER_BYTES: Final = 1 << 14
+_FLOAT_BYTES: Final = 4
+_COPIES: Final = 0.5  # of the values, in numbers of 8 bytes
+_SHOWN: Final = 200
 TIME_NORMALISED = "Time-normalised"  # how the note begins that says so
 WARNING = "WARNING: "  # how a note begins that must not be missed: the driver's last lines repeat it
 
@@ -244,8 +250,8 @@ class Dataset:
         )
 
     def save(self, folder: Path) -> Manifest:
-        """Write ``trials.parquet`` and ``dataset.json`` into ``folder`` and return the manifest."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write ``trials.parquet`` and ``dataset.json`` into ``folder``, for the owner alone; returns the manifest."""
+        private_folder(folder)
         manifest = self.manifest()
         repeat = self.timesteps
         texts = {
@@ -266,12 +272,12 @@ class Dataset:
                 [columns[name] for name in names],
                 schema=pa.schema([pa.field(name, columns[name].type, nullable=False) for name in names]),
             ),
-            folder / TRIALS_FILE,
+            private_file(folder / TRIALS_FILE),
             use_dictionary=[*_KEYS, "time"],
             compression="none",
             data_page_size=_PAGE_BYTES,
         )
-        (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_private(folder / MANIFEST_FILE, f"{manifest.model_dump_json(indent=2)}\n".encode())
         return manifest
 
     @classmethod
@@ -279,26 +285,36 @@ class Dataset:
         """Read a dataset artifact.
 
         Raises:
-            UserError: a file is missing or malformed, or the content does not match the recorded digest.
+            UserError: a file is missing or malformed, would not fit into memory, or the content does not match the
+                recorded digest.
         """
         for name in (TRIALS_FILE, MANIFEST_FILE):
             if not (folder / name).is_file():
-                raise UserError(f"{folder} is not a dataset artifact: it holds no {name}")
+                raise UserError(f"{folder} is not a dataset artifact: it holds no {name}; prepare it again")
         manifest = read_manifest(folder)
+        path = folder / TRIALS_FILE
         try:
             with pq.ParquetFile(
-                folder / TRIALS_FILE,
+                path,
                 read_dictionary=["subject", "trial", "group"],
                 pre_buffer=False,  # else all of the file stays in memory while it is read
                 buffer_size=_BUFFER_BYTES,
             ) as file:
-                dataset, found = cls._read(file, manifest)
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            raise UserError(f"{folder / TRIALS_FILE} does not match its {MANIFEST_FILE}: {error}") from error
+                size = path.stat().st_size
+                unpacked = check_parquet(file.metadata, size, str(path), _COPIES)
+                _check_columns(file.schema_arrow, manifest.features)
+                # As `save` writes it, a file is no smaller than its values. A limit for all the same would be the whole
+                # process's, in which a GPU may just be set up.
+                is_packed = size < _FLOAT_BYTES * manifest.trials * manifest.timesteps * len(manifest.features)
+                with bounded_memory(unpacked, str(path)) if is_packed else nullcontext():
+                    dataset, found = cls._read(file, manifest)
+        except (pa.ArrowException, OSError, LookupError, ValueError, OverflowError) as error:
+            reason = str(error)[:_SHOWN]
+            raise UserError(f"{path} does not match its {MANIFEST_FILE}: {reason}; prepare it again") from error
         if found != manifest.digest:
             raise UserError(
                 f"{folder} was changed after it was written: its content has digest {found[:12]}…, "
-                f"its {MANIFEST_FILE} says {manifest.digest[:12]}…"
+                f"its {MANIFEST_FILE} says {manifest.digest[:12]}…; prepare it again"
             )
         return dataset
 
@@ -367,13 +383,27 @@ def read_manifest(folder: Path) -> Manifest:
     """``dataset.json`` of a dataset artifact.
 
     Raises:
-        UserError: it is malformed.
+        UserError: it is missing or malformed.
     """
+    path = folder / MANIFEST_FILE
     try:
-        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise UserError(f"{folder / MANIFEST_FILE} is not a dataset manifest: {reason}") from error
+        return Manifest.model_validate_json(read_regular(path, str(path)))
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"][:_SHOWN]
+        raise UserError(f"{path} is not a dataset manifest: {reason}; prepare it again") from error
+
+
+def _check_columns(schema: pa.Schema, features: Sequence[str]) -> None:
+    """Let nothing be read but numbers and names: each of their values takes little memory.
+
+    Raises:
+        ValueError: another type.
+        KeyError: a feature is not there.
+    """
+    for name in ("label", *features):
+        kind = schema.field(name).type
+        if not pa.types.is_primitive(kind):
+            raise ValueError(f"column {name!r} is of type {str(kind)[:_SHOWN]}, expected numbers")
 
 
 def _is_sorted(*keys: npt.NDArray[Any]) -> bool:

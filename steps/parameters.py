@@ -96,6 +96,8 @@ _PARAMETERS = (
     Parameter("trim", False, "cut a trial's first and last samples where a value is missing"),
     Parameter("features", "all", "columns to take as features: names or globs, comma-separated, or 'all'"),
     Parameter("ignore", "none", "columns to leave out: names or globs, comma-separated, or 'none'"),
+    Parameter("duplicates", "refuse", "recordings that are there twice: an error, or kept and noted",
+              choices=("refuse", "allow")),
     Parameter("simulated_subjects", 24, "subjects of the simulated study, half of them with fear", minimum=4),
     Parameter("simulated_controls", 6, "control subjects of the simulated study", minimum=0),
     Parameter("simulated_trials_min", 5, "fewest trials of a simulated subject", minimum=1),
@@ -155,8 +157,9 @@ _PARAMETERS = (
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
 
 _PREPARE = (
-    "source", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "simulated_subjects",
-    "simulated_controls", "simulated_trials_min", "simulated_trials_max", "simulated_features", "simulated_effect",
+    "source", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "duplicates",
+    "simulated_subjects", "simulated_controls", "simulated_trials_min", "simulated_trials_max", "simulated_features",
+    "simulated_effect",
 )  # fmt: skip
 _TRAIN = (
     "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "precision", "learning_rate",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steps.predict import attribution, figures, scores, words
-from steps.predict.source import check_artifact, choice_for, from_dataset, is_uri, read_source
+from steps.predict.source import check_artifact, choice_for, from_dataset, is_uri, read_source, source_uri
 from steps.predict.unseen import Unseen, fit_to_model
 from steps.tracking import deployed, lineage, record, registry
 from steps.tracking.session import step_run
@@ -53,7 +52,7 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
             },
             metrics=_metrics(predictions, completeness) | scores.performance_metrics(performance),
         )
-        record.log_dataset_input(unseen, _source_uri(unseen.source), context="predict")
+        record.log_dataset_input(unseen, source_uri(unseen.source), context="predict")
         if model.reference.model_id:
             record.log_model_input(run_id, model.reference.model_id)
         record.log_files(
@@ -113,10 +112,6 @@ def _metrics(predictions: pd.DataFrame, completeness: pd.DataFrame) -> dict[str,
         "completeness_error_median": relative.median(),
         "trials_above_tolerance": int((~(relative <= attribution.TOLERANCE)).sum()),
     }
-
-
-def _source_uri(source: str) -> str:
-    return source if is_uri(source) else Path(source).resolve().as_uri()
 
 
 def _as_parquet(table: pa.Table) -> bytes:

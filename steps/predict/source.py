@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -13,10 +12,12 @@ from steps.prepare.choice import EVERYTHING, Choice
 from steps.prepare.folder import PARTICIPANTS, read_folder
 from steps.prepare.load import SIMULATED, trial_names
 from steps.prepare.precision import check_precision
-from steps.prepare.read import shown
 from steps.prepare.recordings import Recording, recordings
+from steps.prepare.same_recording import same_recordings
+from steps.prepare.source import is_file_uri, locate, source_path
 from steps.prepare.suspects import without_empty
 from steps.prepare.table import SUFFIXES, read_table
+from steps.prepare.text import shown
 from steps.prepare.validate import check
 from steps.timing import Timing
 from steps.trained_on import TrainedOn
@@ -60,7 +61,12 @@ class Recorded:
 
 def is_uri(source: str) -> bool:
     """Whether ``source`` names an artifact rather than a path."""
-    return "://" in source or source.startswith("runs:/")
+    return ("://" in source or source.startswith("runs:/")) and not is_file_uri(source)
+
+
+def source_uri(source: str) -> str:
+    """A source as an address: an artifact's own, or that of a file or folder of this machine."""
+    return source if is_uri(source) else source_path(source).resolve().as_uri()
 
 
 def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Choice = EVERYTHING) -> Recorded:
@@ -78,18 +84,11 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Ch
     """
     if source == SIMULATED:
         raise UserError(f"predict needs the recordings to score: -P source=..., {_EXPECTED}")
-    path = Path(source)
+    path, is_folder = locate(source, _EXPECTED)
     if (path / MANIFEST_FILE).is_file():
         check_artifact(source, choice)
         return from_dataset(Dataset.load(path), source)
-    if path.is_dir():
-        table = read_folder(path, labelled=False, choice=choice)
-    elif not path.is_file():
-        raise UserError(f"source {shown(source)} does not exist, expected {_EXPECTED}")
-    elif path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"source {shown(source)} ends in {shown(path.suffix)}, expected {_EXPECTED}")
-    else:
-        table = read_table(path, labelled=False, choice=choice)
+    table = (read_folder if is_folder else read_table)(path, labelled=False, choice=choice)
     table, _ = without_empty(table, choice, named=False)
     check(table, labelled=False)
     found, notes = recordings(table, max_gap, trim=trim)
@@ -101,7 +100,7 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Ch
         features=table.features,
         has_time=table.has_time,
         has_labels=any(one.label for one in found if not one.is_control),
-        notes=(*table.notes, *notes),
+        notes=(*table.notes, *notes, *same_recordings(table, found, allowed=True)),
         choice=choice,
     )
 

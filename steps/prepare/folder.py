@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from steps.dataset import CONTROL, PATIENT
 from steps.errors import UserError
+from steps.prepare import not_read
 from steps.prepare.choice import EVERYTHING, Choice, Columns, check_patterns
 from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.lines import Lines
@@ -30,6 +31,7 @@ from steps.prepare.read import (
     shown_path,
 )
 from steps.prepare.resample import Doubles
+from steps.prepare.walk import Found, find_files
 
 PARTICIPANTS, CONTROL_DATA = "participants", "control_data"
 _LAYOUT = f"{PARTICIPANTS}/<subject>/<label>/<trial>.csv"
@@ -71,22 +73,52 @@ class TrialFile:
         return shown_path(self.relative)
 
 
-def trial_files(folder: Path, *, labelled: bool = True) -> list[TrialFile]:
-    """The trial files of a study in sorted order, participants first.
+@dataclass(frozen=True)
+class StudyFiles:
+    """The files of a study.
+
+    Attributes:
+        trials: in sorted order, participants first.
+        notes: what else lies there and is not read, one sentence each.
+    """
+
+    trials: list[TrialFile]
+    notes: list[str]
+
+    def add_to(self, fingerprint: Fingerprint) -> None:
+        """Let what is not read count, once the trials have been added: what is said about it has to be true."""
+        for note in self.notes:
+            fingerprint.add("not read", note.encode("utf-8", "surrogateescape"))
+
+
+def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
+    """The files of a study.
 
     Args:
         folder: holds ``participants/`` and perhaps ``control_data/``.
         labelled: whether there must be label folders; else ``participants/<subject>/<trial>.csv`` will do as well.
 
     Raises:
-        UserError: no ``participants/``, no trial file in it, or a trial file at another depth.
+        UserError: no ``participants/``, no trial file in it, or a trial file at another depth; a subject, a label of a
+            subject or a control group would be left out.
     """
     if not (folder / PARTICIPANTS).is_dir():
         raise UserError(f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}")
-    files = [_participant(folder, parts, labelled) for parts in _csv_files(folder, PARTICIPANTS)]
-    if not files:
-        raise UserError(f"{shown_path(str(folder))} has no .csv file, expected {_layout(labelled)}")
-    return files + [_control(folder, parts) for parts in _csv_files(folder, CONTROL_DATA)]
+    notes = not_read.beside(folder, (PARTICIPANTS, CONTROL_DATA))
+    participants, control = find_files(folder, PARTICIPANTS), find_files(folder, CONTROL_DATA)
+    trials = [_participant(folder, parts, labelled) for parts in participants.trials]
+    if not trials:
+        instead = not_read.instead(participants)
+        raise UserError(f"{shown_path(str(folder))} has no .csv file{instead}; expected {_layout(labelled)}")
+    not_read.check_nobody_is_missing(participants, {trial.label for trial in trials})
+    not_read.check_nobody_is_missing(control, ())
+    if not control.trials and (folder / CONTROL_DATA).is_dir():
+        if instead := not_read.instead(control):
+            raise UserError(f"{CONTROL_DATA}/ has no .csv file{instead}, or move them out of {CONTROL_DATA}/")
+        notes.append(f"There is no control group: {CONTROL_DATA}/ holds no file.")
+    trials += [_control(folder, parts) for parts in control.trials]
+    both = Found(others=participants.others + control.others, loops=participants.loops + control.loops)
+    return StudyFiles(trials, [*not_read.below(both), *notes])
 
 
 def read_folder(
@@ -96,7 +128,7 @@ def read_folder(
 
     Args:
         folder: holds ``participants/`` and perhaps ``control_data/``.
-        labelled: as for `trial_files`; where there is no label folder, the label is "".
+        labelled: as for `study_files`; where there is no label folder, the label is "".
         fingerprint: what is read is added to it.
         choice: which columns are wanted.
 
@@ -104,7 +136,8 @@ def read_folder(
         UserError: a file is malformed, its columns are not those of the first file, or the choice names columns that no
             file has.
     """
-    files = trial_files(folder, labelled=labelled)
+    study = study_files(folder, labelled=labelled)
+    files = study.trials
     first = files[0].name
     header = csv_header(read_bytes(files[0].path, first), first, choice=choice)
     expected = list(header.columns.taken.values())
@@ -125,6 +158,8 @@ def read_folder(
             lengths += rows
             if parsed.columns is not header.columns:
                 names, found = names | dict.fromkeys(parsed.names), found.with_those_of(parsed.columns)
+    if fingerprint:
+        study.add_to(fingerprint)
     check_patterns("ignore", choice.ignore, names, shown_path(str(folder)))
     columns: dict[str, object] = {
         name: text_column(pa.chunked_array([[getattr(file, name) for file in files]]), name).take(
@@ -143,7 +178,7 @@ def read_folder(
         has_time=has_time,
         lines=lines,
         left_out=found.left_out,
-        notes=tuple(found.notes),
+        notes=(*found.notes, *study.notes),
     )
 
 
@@ -183,18 +218,6 @@ def _parse(run: _Run, plain: bool, header: Header, first: str, choice: Choice) -
         parsed = parse_csv(raw, file.name, choice=choice)
         _check_columns(file.name, parsed.columns, first, expected, choice)
         yield replace(parsed, table=parsed.table.select(expected)), [parsed.table.num_rows]
-
-
-def _csv_files(folder: Path, below: str) -> list[tuple[str, ...]]:
-    """Files ``*.csv`` in sorted order, as the parts of their paths; hidden ones (as macOS leaves them) are no trials.
-
-    Links are followed; a link to nothing is kept, so that reading it is an error and not a trial less.
-    """
-    found: list[tuple[str, ...]] = []
-    for parent, _, names in os.walk(folder / below, followlinks=True):
-        parts = Path(parent).relative_to(folder).parts
-        found += [(*parts, name) for name in names if name.lower().endswith(".csv") and not name.startswith(".")]
-    return sorted(found)
 
 
 def _layout(labelled: bool) -> str:

@@ -16,19 +16,23 @@ from steps.errors import UserError
 from steps.prepare.choice import ALL, NONE, Choice
 from steps.prepare.common_time import common_time
 from steps.prepare.fingerprint import Fingerprint
-from steps.prepare.folder import read_folder, trial_files
+from steps.prepare.folder import StudyFiles, read_folder, study_files
 from steps.prepare.long import LongTable
 from steps.prepare.precision import check_precision
 from steps.prepare.read import read_bytes, shown, shown_path
 from steps.prepare.recordings import Recording, recordings
+from steps.prepare.same_recording import ALLOW, REFUSE, same_recordings
 from steps.prepare.simulate import SimulationSize, simulate
+from steps.prepare.source import locate
 from steps.prepare.suspects import check_suspects, without_empty
-from steps.prepare.table import SUFFIXES, read_table
+from steps.prepare.table import read_table
 from steps.prepare.validate import check
+from steps.untrusted_files import check_files
 
 SIMULATED: Final = "simulated"
 AUTO: Final = "auto"
 REST: Final = "rest"
+_EXPECTED = "'simulated', a folder with participants/, or a .csv or .parquet table"
 _PREFERRED = "fear"
 _SUBJECTS_PER_CLASS = 2
 _DEFAULT_SIZE = SimulationSize()
@@ -41,6 +45,7 @@ def load_source(
     timesteps: int = 0,
     max_gap: int = 0,
     trim: bool = False,
+    duplicates: str = REFUSE,
     seed: int = 0,
     features: str = ALL,
     ignore: str = NONE,
@@ -55,6 +60,7 @@ def load_source(
         timesteps: time points per trial after resampling; 0 = as recorded, or 101 if lengths differ.
         max_gap: interpolate gaps of up to this many samples.
         trim: cut samples at a trial's start and end where a value is missing.
+        duplicates: ``refuse`` or ``allow`` recordings that are there twice.
         seed: seed of the simulated study.
         features: names or globs of the columns to take as features, comma-separated, or ``all``.
         ignore: names or globs of columns to leave out, comma-separated, or ``none``.
@@ -79,14 +85,16 @@ def load_source(
                 f"positive_label is {shown(positive_label)}, expected 'fear' or 'auto' for the simulated study"
             )
         return dataset
-    read = read_folder if _is_folder(source) else read_table
-    table, empty = without_empty(read(Path(source), fingerprint=fingerprint, choice=choice), choice, named=True)
+    path, is_folder = locate(source, _EXPECTED)
+    read = read_folder if is_folder else read_table
+    table, empty = without_empty(read(path, fingerprint=fingerprint, choice=choice), choice, named=True)
     check(table)
     found, notes = recordings(table, max_gap, trim=trim)
     kept = check_suspects(table, found, choice, empty)
     check_precision(table, found, choice)
-    notes = [*table.notes, *kept, *notes]
-    return replace(_assemble(table, found, positive_label, timesteps, notes), source=source, left_out=table.left_out)
+    dataset = _assemble(table, found, positive_label, timesteps, [*table.notes, *kept, *notes])
+    same = same_recordings(table, found, allowed=duplicates == ALLOW)
+    return replace(dataset, source=source, left_out=table.left_out, notes=(*dataset.notes, *same))
 
 
 def source_fingerprint(source: str) -> str:
@@ -98,8 +106,11 @@ def source_fingerprint(source: str) -> str:
     if source == SIMULATED:
         return SIMULATED
     fingerprint = Fingerprint()
-    for path, name in _files(source):
+    files, study = _files(source)
+    for path, name in files:
         fingerprint.add(name, read_bytes(path, shown_path(name)))
+    if study:
+        study.add_to(fingerprint)
     return fingerprint.hexdigest()
 
 
@@ -109,9 +120,10 @@ def unchanged(source: str) -> Iterator[None]:
 
     Raises:
         UserError: at its end, names, sizes or times of files are not what they were at its beginning; or there is no
-            such source.
+            such source, or it does not fit into memory.
     """
     before = _state(source)
+    check_files(sum(size for _, _, size, _ in before), f"source {shown(source)}")
     yield
     if _state(source) != before:
         raise UserError(f"source {shown(source)} changed while it was read; run prepare again")
@@ -119,33 +131,20 @@ def unchanged(source: str) -> Iterator[None]:
 
 def _state(source: str) -> list[tuple[str, int, int, int]]:
     found = []
-    for path, name in [] if source == SIMULATED else _files(source):
-        with suppress(FileNotFoundError):  # reading it is the error
+    for path, name in [] if source == SIMULATED else _files(source)[0]:
+        with suppress(OSError):  # reading it is the error
             stat = path.stat()
             found.append((name, stat.st_ino, stat.st_size, stat.st_mtime_ns))
     return found
 
 
-def _files(source: str) -> list[tuple[Path, str]]:
-    """The files of a source and their names below it."""
-    path = Path(source)
-    if _is_folder(source):
-        return [(file.path, file.relative) for file in trial_files(path)]
-    return [(path, path.name)]
-
-
-def _is_folder(source: str) -> bool:
-    path = Path(source)
-    if path.is_dir():
-        return True
-    if not path.is_file():
-        raise UserError(
-            f"source {shown(source)} does not exist, expected 'simulated', a folder with participants/, or a .csv or "
-            ".parquet table"
-        )
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"source {shown(source)} ends in {shown(path.suffix)}, expected {' or '.join(SUFFIXES)}")
-    return False
+def _files(source: str) -> tuple[list[tuple[Path, str]], StudyFiles | None]:
+    """The files of a source and their names below it; and the study, where the source is a folder."""
+    path, is_folder = locate(source, _EXPECTED)
+    if not is_folder:
+        return [(path, path.name)], None
+    study = study_files(path)
+    return [(file.path, file.relative) for file in study.trials], study
 
 
 def _assemble(

@@ -31,7 +31,7 @@ class LongTable:
         has_time: whether ``time`` was recorded; else it counts samples.
         lines: of an origin whose rows are not numbered one after the other, the number of each of its rows.
         left_out: columns of the files that were not taken.
-        notes: what the columns were taken for and what was left out, one sentence each.
+        notes: what was taken for what, left out or not read, one sentence each.
     """
 
     frame: pd.DataFrame

@@ -8,17 +8,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet
 
 from steps.dataset import RESERVED_COLUMNS
 from steps.errors import UserError
 from steps.prepare import dialect
 from steps.prepare.choice import EVERYTHING, Choice, Columns, choose
 from steps.prepare.lines import Lines, without_blank_lines
+from steps.prepare.parquet import is_text, names_in, open_parquet
 from steps.prepare.text import shown as shown
 from steps.prepare.text import shown_path as shown_path
+from steps.untrusted_files import read_regular
 
 IDENTITIES = tuple(name for name in RESERVED_COLUMNS if name != "time")
 UNNAMED = re.compile(r"Unnamed: \d+")
@@ -61,12 +63,9 @@ def read_bytes(path: Path, name: str) -> bytes:
     """The bytes of a file that messages call ``name``.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: it is no file, or cannot be read.
     """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{name} cannot be read: {error.strerror}") from error
+    return read_regular(path, name)
 
 
 def csv_header(raw: bytes, name: str, required: Sequence[str] = (), choice: Choice = EVERYTHING) -> Header:
@@ -179,20 +178,27 @@ def parse_parquet(raw: bytes, name: str, required: Sequence[str] = (), choice: C
     """
     if not raw:
         raise UserError(f"{name} is empty, expected a Parquet file")
-    try:
-        file = pa.parquet.ParquetFile(pa.BufferReader(raw))
+    with open_parquet(raw, name) as file:
         names = [column.strip() or f"Unnamed: {i}" for i, column in enumerate(file.schema_arrow.names)]
         columns = check_columns(names, name, required, choice)
-        table = file.read().rename_columns(names)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{name} is not a readable Parquet file: {shown(str(error))}") from error
-    if not table.num_rows:
-        raise UserError(f"{name} holds columns but no rows, expected a row per time point")
-    typed = {taken: _typed(table[column], column, taken, name, choice) for column, taken in columns.taken.items()}
-    return Parsed(pa.table(typed), tuple(names), columns)
+        table = file.read(use_threads=False).rename_columns(names)
+        if not table.num_rows:
+            raise UserError(f"{name} holds columns but no rows, expected a row per time point")
+        typed = {taken: _typed(table[column], column, taken, name, choice) for column, taken in columns.taken.items()}
+        return Parsed(pa.table(typed), tuple(names), columns)
 
 
-def _typed(column: pa.ChunkedArray, label: str, taken: str, name: str, choice: Choice) -> pa.ChunkedArray:
+def _typed(
+    column: pa.ChunkedArray, label: str, taken: str, name: str, choice: Choice
+) -> pa.ChunkedArray | pa.DictionaryArray:
+    way_out = "" if taken == "time" else f"; it can be left out with {choice.without([label])}"
+    if is_text(column.type):
+        names = names_in(column, label, name)
+        if taken in IDENTITIES:
+            return names
+        row = int(np.argmax(column.is_valid()))
+        text = shown(column[row].as_py())
+        raise UserError(f"{name}, row {row + 1}: column {shown(label)} holds {text}, expected a number{way_out}")
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
@@ -206,18 +212,14 @@ def _typed(column: pa.ChunkedArray, label: str, taken: str, name: str, choice: C
             pa.types.is_null,
         )
     )
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
     if taken in IDENTITIES:
-        if not (is_number or is_text):
+        if not is_number:
             raise UserError(f"{name}: column {shown(label)} is of type {kind}, expected text or whole numbers")
         return column.cast(pa.string())
     if not is_number:
         value = next((cell for cell in column.slice(0, 1000).to_pylist() if cell is not None), None)
-        row = 1 + column.index(value).as_py() if is_text and value is not None else 1
-        raise UserError(
-            f"{name}, row {row}: column {shown(label)} holds {shown(value)} (type {kind}), expected a number"
-            + ("" if taken == "time" else f"; it can be left out with {choice.without([label])}")
-        )
+        found = f"{shown(value)} (type {kind})"
+        raise UserError(f"{name}, row 1: column {shown(label)} holds {found}, expected a number{way_out}")
     return column.cast(pa.float64(), safe=False)
 
 

@@ -12,6 +12,7 @@ import click
 from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.load import SIMULATED, load_source, unchanged
 from steps.prepare.simulate import SimulationSize
+from steps.private_files import owner_alone
 from steps.tracking import lineage, record, reuse
 from steps.tracking.session import step_run
 
@@ -33,6 +34,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
                 trim=parameters["trim"],
                 features=parameters["features"],
                 ignore=parameters["ignore"],
+                duplicates=parameters["duplicates"],
                 seed=parameters["seed"],
                 simulation=SimulationSize(
                     subjects=parameters["simulated_subjects"],
@@ -46,7 +48,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
             )
         inputs = SIMULATED if source == SIMULATED else fingerprint.hexdigest()
         run_id = run.info.run_id
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, owner_alone():
             manifest = dataset.save(Path(folder))
             record.log_folder(run_id, Path(folder), lineage.DATASET_FOLDER)
         uri = f"runs:/{run_id}/{lineage.DATASET_FOLDER}"

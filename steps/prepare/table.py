@@ -9,6 +9,7 @@ import pandas as pd
 
 from steps.prepare.choice import EVERYTHING, Choice
 from steps.prepare.fingerprint import Fingerprint
+from steps.prepare.groups import group_notes
 from steps.prepare.long import LongTable, categorical, row_major, text_column
 from steps.prepare.read import features_of, parse_csv, parse_parquet, read_bytes
 
@@ -48,8 +49,9 @@ def read_table(
     for name in ("label", *_OPTIONAL):
         columns.setdefault(name, categorical(np.zeros(table.num_rows, dtype=np.int64), [""]))
     columns["time"] = table["time"].to_numpy()
+    frame = pd.DataFrame(columns, copy=False)
     return LongTable(
-        frame=pd.DataFrame(columns, copy=False),
+        frame=frame,
         values=row_major(table, features),
         features=features,
         origins=(path.name,),
@@ -57,5 +59,5 @@ def read_table(
         first_row=2 if is_csv else 1,
         lines={} if parsed.lines is None else {0: parsed.lines},
         left_out=parsed.columns.left_out,
-        notes=(*parsed.columns.notes, *merged),
+        notes=(*parsed.columns.notes, *merged, *group_notes(frame)),
     )

@@ -11,9 +11,9 @@ import pandas as pd
 import pandera.errors
 import pandera.pandas as pa
 
-from steps.dataset import CONTROL
 from steps.errors import UserError
-from steps.prepare.identities import MISSING_WORDS, check_spellings, comparable
+from steps.prepare.groups import GROUP_RULE, is_control_name, is_group_name
+from steps.prepare.identities import MISSING_WORDS, check_spellings
 from steps.prepare.long import LongTable
 from steps.prepare.text import shown
 
@@ -73,7 +73,7 @@ def _schema(features: Sequence[str], labelled: bool) -> pa.DataFrameSchema:
         "subject": pa.Column(checks=safe),
         "label": pa.Column(checks=label),
         "trial": pa.Column(checks=safe),
-        "group": pa.Column(),
+        "group": pa.Column(checks=pa.Check(_groups_are_known, error=GROUP_RULE)),
         "test_number": pa.Column(checks=optional),
         "time": pa.Column(float, checks=number, nullable=True),
     }
@@ -90,6 +90,11 @@ def _names_are_safe(column: pd.Series, allow_empty: bool = False, allow_sign: bo
     return pd.Series(np.array(safe, dtype=bool)[column.cat.codes], index=column.index)
 
 
+def _groups_are_known(column: pd.Series) -> pd.Series:
+    known = [is_group_name(name) for name in column.cat.categories]
+    return pd.Series(np.array(known, dtype=bool)[column.cat.codes], index=column.index)
+
+
 def _some_label(frame: pd.DataFrame) -> bool:
     """Whether a trial outside the control group has a label: then the others need one too."""
     return bool(((frame["label"] != "") & ~is_control(frame)).any())
@@ -101,7 +106,7 @@ def _labelled(frame: pd.DataFrame) -> pd.Series:
 
 def is_control(frame: pd.DataFrame) -> pd.Series:
     """Which rows belong to the control group."""
-    control = [comparable(name) == CONTROL for name in frame["group"].cat.categories]
+    control = [is_control_name(name) for name in frame["group"].cat.categories]
     return pd.Series(np.array(control, dtype=bool)[frame["group"].cat.codes], index=frame.index)
 
 

@@ -12,6 +12,7 @@ from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.prepare.load import SIMULATED, load_source
 from steps.prepare.simulate import SimulationSize
+from steps.prepare.source import source_path
 
 # Everything is computed anew, on this machine, and nothing that others rely on is changed.
 _AFRESH: dict[str, Value] = {"reuse": False, "register": False, "resume": False, "scheduler": LOCAL}
@@ -47,7 +48,7 @@ def source_there(source: str, folders: Sequence[Path]) -> str:
     """
     if source == SIMULATED:
         return source
-    candidates = list(dict.fromkeys(folder / source for folder in folders))
+    candidates = list(dict.fromkeys(folder / source_path(source) for folder in folders))
     for path in candidates:
         if path.exists():
             return str(path.resolve())
@@ -71,6 +72,7 @@ def dataset_again(parameters: Mapping[str, Value]) -> Dataset:
         trim=bool(parameters["trim"]),
         features=str(parameters["features"]),
         ignore=str(parameters["ignore"]),
+        duplicates=str(parameters["duplicates"]),
         seed=int(parameters["seed"]),
         simulation=replace(SimulationSize(), **size),  # type: ignore[arg-type]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 from mlflow.entities import Run
 
 from steps.errors import UserError
+from steps.private_files import private_folder, write_private
 
 NOWHERE = "none"
 
@@ -18,6 +20,8 @@ def export_tables(
     output_dir: str, run: Run, tables: Mapping[str, pd.DataFrame], pages: Mapping[str, str] | None = None
 ) -> Path | None:
     """Write tables as CSV, and pages, into ``output_dir/<run name>-<first characters of the run's ID>``.
+
+    They are the owner's alone.
 
     Args:
         output_dir: a folder, made when missing, or ``none``.
@@ -35,13 +39,10 @@ def export_tables(
         return None
     folder = Path(output_dir).resolve() / f"{plain_name(run.info.run_name)}-{run.info.run_id[:8]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         texts = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in tables.items()}
         for name, text in {**texts, **(pages or {})}.items():
-            # In two steps: who reads it meanwhile sees the old file or the new one.
-            scratch = folder / f".{name}"
-            scratch.write_text(text, encoding="utf-8", newline="")
-            scratch.replace(folder / name)
+            write_private(folder / name, text.encode())
     except OSError as error:
         raise UserError(
             f"output_dir={output_dir!r}: {error.strerror} ({folder}), expected a folder to write to"
@@ -53,12 +54,14 @@ def check_output_dir(output_dir: str) -> None:
     """Refuse early what `export_tables` would refuse after minutes of work.
 
     Raises:
-        UserError: it is a file.
+        UserError: it is a file, or cannot be written to.
     """
     folder = Path(output_dir)
     nearest = next(path for path in (folder, *folder.resolve().parents) if path.exists())
     if output_dir != NOWHERE and not nearest.is_dir():
         raise UserError(f"output_dir={output_dir!r}: {nearest} is a file, expected a folder or 'none'")
+    if output_dir != NOWHERE and not os.access(nearest, os.W_OK):
+        raise UserError(f"output_dir={output_dir!r}: {nearest} cannot be written to, expected another folder or 'none'")
 
 
 def plain_name(name: str) -> str:

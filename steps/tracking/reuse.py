@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from steps.dataset import Dataset, read_manifest
 from steps.errors import UserError
 from steps.parameters import PARAMETERS, Value
 from steps.tracking import lineage, pull
@@ -85,9 +86,10 @@ def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
     gone = []
     for run in same:
         missing = _missing_artifact(run, identity.entry_point)
-        if not missing:
+        wrong = f"its {missing} is gone" if missing else _damage(run, identity.entry_point)
+        if not wrong:
             return run, "same parameters, code and inputs"
-        gone.append(f"run {run.info.run_id} matches, but its {missing} is gone")
+        gone.append(f"run {run.info.run_id} matches, but {wrong}")
     if gone:
         return None, gone[0]
     last = client.search_runs([experiment_id], finished, order_by=newest_first, max_results=1)
@@ -125,6 +127,19 @@ def _missing_artifact(run: Run, entry_point: str) -> str | None:
             if not artifact_exists(fold.run_id, f"{MODEL}/MLmodel"):
                 return f"model of {fold.run.info.run_name}"
     return None
+
+
+def _damage(run: Run, entry_point: str) -> str | None:
+    """Why the dataset of a run cannot be used; None if it can, or if the run made none."""
+    if entry_point != "prepare":
+        return None
+    try:
+        with lineage.dataset_folder(f"{run.info.artifact_uri}/{lineage.DATASET_FOLDER}") as folder:
+            Dataset.load(folder)
+            found = read_manifest(folder).digest
+    except UserError as error:
+        return f"its dataset is damaged: {error}"
+    return None if found == run.data.tags.get("dataset_digest") else "its dataset is another one than it recorded"
 
 
 def artifact_exists(run_id: str, path: str) -> bool:

@@ -8,6 +8,7 @@ happens in a spool (`steps.tracking.spool`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -169,7 +170,7 @@ def experiment_named(name: str) -> str:
         return spool.experiment(name, _KIND)
     if found is None:
         try:
-            return str(client.create_experiment(name, tags=_KIND))
+            return str(client.create_experiment(name, _place_for_artifacts(name), tags=_KIND))
         except MlflowException:  # another process was faster
             found = client.get_experiment_by_name(name)
             if found is None:
@@ -180,6 +181,17 @@ def experiment_named(name: str) -> str:
             f"'mlflow experiments restore -x {found.experiment_id}' or choose another with --experiment-name"
         )
     return str(found.experiment_id)
+
+
+def _place_for_artifacts(name: str) -> str | None:
+    """Where a new experiment of this name keeps its artifacts; None for MLflow's choice, ``mlruns/`` in this folder.
+
+    Where this folder is read-only and the store is a SQLite file elsewhere: beside that file.
+    """
+    match = re.fullmatch(r"sqlite(?:\+\w+)?:///(/[^?]+)(\?.*)?", mlflow.get_tracking_uri())
+    if match is None or os.access(Path.cwd(), os.W_OK):
+        return None
+    return (Path(match[1]).parent / "mlruns" / hashlib.sha256(name.encode()).hexdigest()[:10]).as_uri()
 
 
 def adopt_from_server() -> None:

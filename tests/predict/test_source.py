@@ -9,7 +9,7 @@ import pytest
 
 from steps.dataset import Dataset
 from steps.errors import UserError
-from steps.predict.source import Recorded, is_uri, read_source
+from steps.predict.source import Recorded, is_uri, read_source, source_uri
 from steps.predict.unseen import fit_to_model
 from steps.trained_on import TrainedOn
 from tests.predict.helpers import long_table, write_folder
@@ -69,7 +69,7 @@ def test_labels_for_some_only_are_refused(new_people: Dataset, tmp_path: Path) -
     [
         ("simulated", "predict needs the recordings to score: -P source="),
         ("nowhere.csv", "source 'nowhere.csv' does not exist"),
-        ("text.txt", r"source 'text.txt' ends in '.txt', expected a folder with participants/"),
+        ("text.txt", r"source 'text.txt' is text that is not called .csv.*; expected a folder with participants/"),
         (".", r"has no folder participants/, expected .* or participants/<subject>/<trial>.csv"),
     ],
 )
@@ -104,3 +104,15 @@ def test_uris_are_told_from_paths() -> None:
     assert is_uri("runs:/abc/dataset")
     assert is_uri("s3://bucket/dataset")
     assert not is_uri("study/recordings.csv")
+
+
+def test_addresses_of_files_and_the_home_folder_are_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("subject,trial,time,x\nA,1,0,1\nA,1,1,2\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for source in (path.as_uri(), "~/new.csv"):
+        assert not is_uri(source)
+        assert read_source(source).recordings[0].values.tolist() == [[1.0], [2.0]]
+        assert source_uri(source) == path.as_uri()
+    assert is_uri("runs:/abc/dataset")
+    assert source_uri("runs:/abc/dataset") == "runs:/abc/dataset"

@@ -105,7 +105,7 @@ TABLE_CASES: dict[str, tuple[Spoil, dict[str, Any], list[str]]] = {
     "names that collide": (
         lambda f: pd.concat([f.assign(test_number=1), f.assign(test_number=2), f.assign(trial="t0_t1", test_number=1)])
         .drop_duplicates(["subject", "trial", "test_number", "time"]),
-        {},
+        {"duplicates": "allow"},
         ["'S1'", "2 trials called 't0_t1_fear'"],
     ),
 }  # fmt: skip
@@ -161,16 +161,18 @@ def test_missing_source_and_unknown_suffix(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="does not exist"):
             source_fingerprint(source)
     (tmp_path / "study.xlsx").write_bytes(b"x")
-    _fails(str(tmp_path / "study.xlsx"), "'.xlsx'", ".csv or .parquet")
+    _fails(str(tmp_path / "study.xlsx"), "study.xlsx' is a spreadsheet", "CSV UTF-8", ".csv or .parquet")
+    (tmp_path / "study.abc").write_bytes(b"x")
+    _fails(str(tmp_path / "study.abc"), "'.abc'", ".csv or .parquet")
 
 
 def test_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_table(long_frame(), tmp_path / "study.csv")
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, _flags: int) -> int:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     _fails(source, "study.csv", "Permission denied")
 
 
@@ -230,7 +232,7 @@ def test_the_simulated_study_has_its_own_labels() -> None:
 
 def _table(*subjects: tuple[str, str]) -> str:
     """A long table of one trial of two time points per subject and label."""
-    rows = [f"{subject},{label},1,{time},{time}" for subject, label in subjects for time in (0, 1)]
+    rows = [f"{subject},{label},1,{time},{time + i}" for i, (subject, label) in enumerate(subjects) for time in (0, 1)]
     return "subject,label,trial,time,x\n" + "\n".join(rows) + "\n"
 
 
@@ -259,11 +261,11 @@ def test_old_line_ends_are_read(tmp_path: Path) -> None:
 def test_folder_links_are_followed_and_broken_ones_named(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / "fear"
     elsewhere.mkdir(parents=True)
-    (elsewhere / "1.csv").write_text("x\n1\n2\n")
+    (elsewhere / "1.csv").write_text("x\n1\n0\n")
     study = tmp_path / "study"
     for subject, label in (("a", "fear"), ("b", "calm"), ("c", "calm")):
         (study / "participants" / subject / label).mkdir(parents=True)
-        (study / "participants" / subject / label / "1.csv").write_text("x\n1\n2\n")
+        (study / "participants" / subject / label / "1.csv").write_text(f"x\n1\n{ord(subject)}\n")
     (study / "participants" / "linked").symlink_to(elsewhere.parent)
     assert "linked" in load_source(str(study)).subjects
     (study / "participants" / "a" / "fear" / "2.csv").symlink_to(tmp_path / "gone.csv")

@@ -84,10 +84,10 @@ def test_control_group_is_marked_and_negative(tmp_path: Path) -> None:
 
 def test_control_folders_are_joined_into_a_subject(tmp_path: Path) -> None:
     source = write_folder(long_frame(), tmp_path)
-    for name in ("club/K 1/a.csv", "club/K 1/b.CSV", "b.csv", "club/._c.csv"):
+    for i, name in enumerate(("club/K 1/a.csv", "club/K 1/b.CSV", "b.csv", "club/._c.csv")):
         path = tmp_path / "control_data" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(trial_file(source).read_bytes())
+        path.write_text(trial_file(source).read_text() + f"2.5,{i},0\n")
     dataset = load_source(source)
     control = dataset.is_control
     assert list(zip(dataset.subjects[control].tolist(), dataset.trials[control].tolist(), strict=True)) == [
@@ -121,6 +121,7 @@ def test_positive_class(
 def test_three_classes_with_a_positive_label(tmp_path: Path) -> None:
     frame = long_frame({"S1": "fear", "S2": "fear", "S3": "calm", "S4": "bored"})
     extra = frame[frame["subject"] == "S3"].assign(label="bored")
+    extra[FEATURES] += 1
     dataset = _load(pd.concat([frame, extra]), tmp_path, positive_label="fear")
     assert dataset.label_names == ("rest", "fear")
     # The trials of two labels that became one class keep different names.
@@ -130,13 +131,13 @@ def test_three_classes_with_a_positive_label(tmp_path: Path) -> None:
 
 def test_a_subject_may_have_trials_of_both_classes(tmp_path: Path) -> None:
     frame = long_frame({"S1": "fear", "S2": "fear"})
-    dataset = _load(pd.concat([frame, frame.assign(label="calm")]), tmp_path)
+    dataset = _load(pd.concat([frame, frame.assign(label="calm", hip=frame["knee"])]), tmp_path)
     assert dataset.label_counts == {"0": 4, "1": 4}
 
 
 def test_numbers_as_names_and_test_numbers(tmp_path: Path) -> None:
     frame = long_frame({"7": "fear", "8": "fear", "9": "calm", "10": "calm"}, trials=1)
-    repeated = frame[frame["subject"] == "7"]
+    repeated = frame[frame["subject"] == "7"].assign(hip=1.0)
     frame = pd.concat([frame.assign(test_number=1), repeated.assign(test_number=2)])
     frame = frame.assign(subject=frame["subject"].astype(float), trial=3)
     from_csv = _load(frame, tmp_path)

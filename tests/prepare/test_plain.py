@@ -47,7 +47,7 @@ def _read(raws: Sequence[bytes]) -> LongTable | str:
     files = [reader.TrialFile(Path(), f"{i}.csv", f"S{i}", "a", "1", "patient") for i in range(len(raws))]
     contents = {file.path: raw for file, raw in zip(files, raws, strict=True)}
     with (
-        mock.patch.object(reader, "trial_files", return_value=files),
+        mock.patch.object(reader, "study_files", return_value=reader.StudyFiles(files, [])),
         mock.patch.object(reader, "read_bytes", lambda path, _: contents[path]),
     ):
         try:

@@ -31,26 +31,21 @@ def test_parameters_that_were_not_recorded_are_named() -> None:
     parameters, defaulted = plan.complete("train", known)
     assert parameters["controls"] == "exclude"
     assert defaulted == ["controls"]
-    known = {
-        "source": "a.csv",
-        "positive_label": "x",
-        "timesteps": 0,
-        "max_gap": 0,
-        "trim": False,
-        "features": "all",
-        "ignore": "none",
-    }
-    _, of_files = plan.complete("prepare", known)
+    needed = [name for name in ENTRY_POINTS["prepare"] if name not in ("seed", "cwd") and "simulated" not in name]
+    _, of_files = plan.complete("prepare", {name: DEFAULTS[name] for name in needed} | {"source": "a.csv"})
     assert of_files == []
 
 
-def test_a_source_is_looked_for_in_its_folders(tmp_path: Path) -> None:
+def test_a_source_is_looked_for_in_its_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     for folder in (here, there):
         folder.mkdir()
     (there / "mine.csv").write_text("x")
     assert plan.source_there("mine.csv", [here, there]) == str(there / "mine.csv")
     assert plan.source_there(str(there / "mine.csv"), [here]) == str(there / "mine.csv")
+    assert plan.source_there((there / "mine.csv").as_uri(), [here]) == str(there / "mine.csv")
+    monkeypatch.setenv("HOME", str(there))
+    assert plan.source_there("~/mine.csv", [here]) == str(there / "mine.csv")
     assert plan.source_there("simulated", []) == "simulated"
     with pytest.raises(UserError, match=r"'mine\.csv' is no longer there \(looked for .*here/mine\.csv\)"):
         plan.source_there("mine.csv", [here, here])

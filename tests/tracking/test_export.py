@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pandas as pd
@@ -49,3 +51,21 @@ def test_a_file_in_the_way_is_one_line(store: Path) -> None:
         with pytest.raises(UserError, match=f"output_dir='{output_dir}': .* expected a folder to write to"):
             export_tables(output_dir, run, TABLES)
     check_output_dir("new/and/deeper")
+
+
+def test_tables_are_for_their_owner_alone(store: Path) -> None:
+    before = os.umask(0)
+    try:
+        folder = export_tables("tables", MlflowClient().create_run("0", run_name="fear"), TABLES)
+    finally:
+        os.umask(before)
+    assert folder is not None
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder.parent, folder, folder / "results.csv")]
+    assert modes == [0o700, 0o700, 0o600]
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_early(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != store)  # root may write everywhere
+    with pytest.raises(UserError, match=r"output_dir='results': .* cannot be written to, expected another folder"):
+        check_output_dir("results")
+    check_output_dir("none")

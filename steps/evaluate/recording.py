@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from steps.compute import Pool, open_pool
+from steps.compute import Pool, check_compute, open_pool
 from steps.compute.progress import counting
 from steps.dataset import Dataset
 from steps.evaluate import export, figures, worker
@@ -47,6 +47,7 @@ def evaluate_and_record(
         UserError: there is no such training, or its models cannot be used.
     """
     check_output_dir(parameters["output_dir"])
+    check_compute(parameters["scheduler"], parameters["workers"])
     seed = parameters["seed"]
     with step_run("evaluate", parameters) as run, tempfile.TemporaryDirectory() as scratch:
         run_id = run.info.run_id

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from steps.dataset import MANIFEST_FILE, Dataset
 from steps.errors import UserError
 from steps.prepare.folder import PARTICIPANTS, read_folder
-from steps.prepare.load import SIMULATED, trial_names
+from steps.prepare.load import SIMULATED, existing, trial_names
 from steps.prepare.read import shown
 from steps.prepare.recordings import Recording, recordings
 from steps.prepare.table import SUFFIXES, read_table
@@ -71,13 +70,13 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False) -> Recorde
     """
     if source == SIMULATED:
         raise UserError(f"predict needs the recordings to score: -P source=..., {_EXPECTED}")
-    path = Path(source)
+    path = existing(source, _EXPECTED)
     if (path / MANIFEST_FILE).is_file():
         return from_dataset(Dataset.load(path), source)
     if path.is_dir():
         table = read_folder(path, labelled=False)
     elif not path.is_file():
-        raise UserError(f"source {shown(source)} does not exist, expected {_EXPECTED}")
+        raise UserError(f"source {shown(source)} is neither a folder nor a file, expected {_EXPECTED}")
     elif path.suffix.lower() not in SUFFIXES:
         raise UserError(f"source {shown(source)} ends in {shown(path.suffix)}, expected {_EXPECTED}")
     else:

@@ -20,13 +20,14 @@ from steps.prepare.folder import read_folder, trial_files
 from steps.prepare.long import LongTable
 from steps.prepare.read import read_bytes, shown, shown_path
 from steps.prepare.recordings import Recording, recordings
+from steps.prepare.simulate import SIMULATED as SIMULATED
 from steps.prepare.simulate import SimulationSize, simulate
 from steps.prepare.table import SUFFIXES, read_table
 from steps.prepare.validate import check
 
-SIMULATED: Final = "simulated"
 AUTO: Final = "auto"
 REST: Final = "rest"
+_EXPECTED = "'simulated', a folder with participants/, or a .csv or .parquet table"
 _PREFERRED = "fear"
 _SUBJECTS_PER_CLASS = 2
 _DEFAULT_SIZE = SimulationSize()
@@ -122,15 +123,28 @@ def _files(source: str) -> list[tuple[Path, str]]:
     return [(path, path.name)]
 
 
-def _is_folder(source: str) -> bool:
+def existing(source: str, expected: str) -> Path:
+    """The path that ``source`` names; `expected` says what it should have been.
+
+    Raises:
+        UserError: nothing is there, or can be.
+    """
     path = Path(source)
+    try:
+        path.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        reason = "does not exist" if missing else f"cannot be read: {error.strerror}"
+        raise UserError(f"source {shown(source)} {reason}, expected {expected}") from error
+    return path
+
+
+def _is_folder(source: str) -> bool:
+    path = existing(source, _EXPECTED)
     if path.is_dir():
         return True
     if not path.is_file():
-        raise UserError(
-            f"source {shown(source)} does not exist, expected 'simulated', a folder with participants/, or a .csv or "
-            ".parquet table"
-        )
+        raise UserError(f"source {shown(source)} is neither a folder nor a file, expected {_EXPECTED}")
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"source {shown(source)} ends in {shown(path.suffix)}, expected {' or '.join(SUFFIXES)}")
     return False

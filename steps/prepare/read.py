@@ -14,9 +14,10 @@ import pyarrow.parquet
 
 from steps.dataset import RESERVED_COLUMNS
 from steps.errors import UserError
+from steps.errors import shown as shown
+from steps.errors import shown_path as shown_path
 
 IDENTITIES = tuple(name for name in RESERVED_COLUMNS if name != "time")
-_SHOWN_LENGTH = 80
 _LOOK = 64
 
 
@@ -31,17 +32,6 @@ class Header:
 
     names: tuple[str, ...]
     line: bytes
-
-
-def shown(value: object) -> str:
-    """An untrusted value as a message may print it: text quoted and escaped, one line, not endless."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
-
-
-def shown_path(path: str) -> str:
-    """An untrusted path as a message may print it: as it is where that is safe, else escaped."""
-    return path if path.isprintable() else ascii(path)
 
 
 def read_bytes(path: Path, name: str) -> bytes:

@@ -11,7 +11,7 @@ import click
 
 from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.load import SIMULATED, load_source, unchanged
-from steps.prepare.simulate import SimulationSize
+from steps.prepare.simulate import simulation_size
 from steps.tracking import lineage, record, reuse
 from steps.tracking.session import step_run
 
@@ -22,6 +22,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
     Raises:
         UserError: the parameters or the recordings cannot be used.
     """
+    simulation = simulation_size(parameters)
     with step_run("prepare", parameters) as run:
         source, fingerprint = parameters["source"], Fingerprint()
         with unchanged(source):
@@ -32,14 +33,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
                 max_gap=parameters["max_gap"],
                 trim=parameters["trim"],
                 seed=parameters["seed"],
-                simulation=SimulationSize(
-                    subjects=parameters["simulated_subjects"],
-                    controls=parameters["simulated_controls"],
-                    trials_min=parameters["simulated_trials_min"],
-                    trials_max=parameters["simulated_trials_max"],
-                    features=parameters["simulated_features"],
-                    effect=parameters["simulated_effect"],
-                ),
+                simulation=simulation,
                 fingerprint=fingerprint,
             )
         inputs = SIMULATED if source == SIMULATED else fingerprint.hexdigest()

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.tracking import lineage, pull, push, reuse
 from steps.tracking.session import ENTRY_POINT_TAG
 
@@ -96,7 +96,8 @@ def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
             return rows.drop(columns="method").reset_index(drop=True)
         known |= set(table["method"])
     raise UserError(
-        f"runs: {name!r} is neither the ID of a run nor a baseline in an evaluation of train run {train.info.run_id} "
+        f"runs: {shown(name)} is neither the ID of a run nor a baseline in an evaluation of train run "
+        f"{train.info.run_id} "
         f"(those have: {', '.join(sorted(known)) or 'none'}); run: "
         f"mlflow run . -e evaluate -P train_run_id={train.info.run_id} -P baselines={name}"
     )

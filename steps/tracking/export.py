@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from mlflow.entities import Run
 
-from steps.errors import UserError
+from steps.errors import UserError, shown, shown_path
 
 NOWHERE = "none"
 
@@ -43,8 +43,9 @@ def export_tables(
             scratch.write_text(text, encoding="utf-8", newline="")
             scratch.replace(folder / name)
     except OSError as error:
+        place = shown_path(str(folder))
         raise UserError(
-            f"output_dir={output_dir!r}: {error.strerror} ({folder}), expected a folder to write to"
+            f"output_dir={shown(output_dir)}: {error.strerror} ({place}), expected a folder to write to"
         ) from error
     return folder
 
@@ -56,9 +57,15 @@ def check_output_dir(output_dir: str) -> None:
         UserError: it is a file.
     """
     folder = Path(output_dir)
-    nearest = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    try:
+        nearest = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    except (OSError, RuntimeError) as error:  # a name longer than any; links that go round
+        reason = getattr(error, "strerror", None) or "links that lead nowhere"
+        raise UserError(f"output_dir={shown(output_dir)}: {reason}, expected a folder or 'none'") from error
     if output_dir != NOWHERE and not nearest.is_dir():
-        raise UserError(f"output_dir={output_dir!r}: {nearest} is a file, expected a folder or 'none'")
+        raise UserError(
+            f"output_dir={shown(output_dir)}: {shown_path(str(nearest))} is a file, expected a folder or 'none'"
+        )
 
 
 def plain_name(name: str) -> str:

@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.dataset import MANIFEST_FILE, Manifest
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
 from steps.tracking import lineage, pull
@@ -73,7 +73,7 @@ def find(run_id: str, experiment_id: str) -> Run:
     try:
         run = client.get_run(pull.local_run_id(run_id))
     except MlflowException as error:
-        raise UserError(f"no run {run_id!r} in this store; expected the ID of a run to reproduce") from error
+        raise UserError(f"no run {shown(run_id)} in this store; expected the ID of a run to reproduce") from error
     kind = run.data.tags.get(ENTRY_POINT_TAG, "something else")
     if study_run := run.data.tags.get("study_run_id"):
         raise UserError(f"run {run_id} only points to the study, which is run {study_run}: -P run_id={study_run}")

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.tracking.spool import current, reachable
 
 MODEL_NAME = "fear-classifier"
@@ -116,7 +116,7 @@ def _resolve(client: MlflowClient, uri: str) -> ModelReference:
         return _by_model_id(client, found[1])
     if found := re.fullmatch(r"runs:/(\w+)/(.+)", uri):
         return _by_run(client, found[1], uri)
-    raise UserError(f"model_uri is {uri!r}, expected {_FORMS}")
+    raise UserError(f"model_uri is {shown(uri)}, expected {_FORMS}")
 
 
 def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
@@ -125,7 +125,7 @@ def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
         return _reference(client, client.get_model_version_by_alias(name, alias))
     except MlflowException as error:
         raise UserError(
-            f"model {name} has no alias {alias!r}; it has {_what_is_there(client, name, versions)}; set it with: "
+            f"model {name} has no alias {shown(alias)}; it has {_what_is_there(client, name, versions)}; set it with: "
             f"python -c \"import mlflow; mlflow.MlflowClient().set_registered_model_alias('{name}', '{alias}', "
             f"'{versions[-1].version}')\""
         ) from error
@@ -164,7 +164,7 @@ def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     if not found:
         names = sorted(model.name for model in client.search_registered_models())
         there = f"registered are {', '.join(names)}" if names else "none is registered; first run: mlflow run ."
-        raise UserError(f"there is no registered model {name!r}: {there}")
+        raise UserError(f"there is no registered model {shown(name)}: {there}")
     return sorted(found, key=lambda version: int(version.version))
 
 

@@ -19,7 +19,8 @@ from steps.tracking import push, record
 from steps.tracking.deployable import DeployableModel
 from steps.tracking.environment import machine_tags
 from steps.tracking.replicator import FAILURES, one_line
-from steps.tracking.tracker import LogLevel, MLflowTracker, TrackedRun
+from steps.tracking.tracked_run import LogLevel, TrackedRun
+from steps.tracking.tracker import MLflowTracker
 from steps.train.journal import Journal
 from steps.train.splits import Fold
 from steps.train.worker import FoldRecord

@@ -18,6 +18,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -39,6 +40,24 @@ from steps.tracking.writer import Writer
 
 if TYPE_CHECKING:
     import keras
+
+
+# Those that are not closed, and the processes that opened them.
+_open: dict[MLflowTracker, int] = {}
+_registered: list[int] = []
+
+
+def _close_at_exit(tracker: MLflowTracker) -> None:
+    _open[tracker] = os.getpid()
+    if os.getpid() not in _registered:
+        _registered.append(os.getpid())
+        # `atexit` comes too late to copy files to a server: MLflow uses thread pools, which take no work by then.
+        getattr(threading, "_register_atexit", atexit.register)(_close_all)
+
+
+def _close_all() -> None:
+    for tracker in [one for one, process in _open.items() if process == os.getpid()]:
+        tracker.close_at_exit()
 
 
 class MLflowTracker:
@@ -77,7 +96,7 @@ class MLflowTracker:
         self._experiment_id = experiment_id or experiment_named(experiment_name or EXPERIMENT)
         self._writer = Writer("tracker")
         self._run: TrackedRun | None = None
-        atexit.register(self._at_exit, os.getpid())
+        _close_at_exit(self)
         if autolog:
             mlflow.keras.autolog(log_models=False, log_datasets=False, silent=True)
             self._stack.callback(mlflow.keras.autolog, disable=True)
@@ -175,7 +194,7 @@ class MLflowTracker:
 
     def close(self) -> None:
         """Write what is left and let go of the store; doing it again changes nothing."""
-        atexit.unregister(self._at_exit)
+        _open.pop(self, None)
         with self._stack:
             self._writer.close()
 
@@ -189,10 +208,8 @@ class MLflowTracker:
             self._end("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
         self.close()
 
-    def _at_exit(self, process: int) -> None:
-        """For a script that ends without having closed its tracker."""
-        if process != os.getpid():  # a fork of it
-            return
+    def close_at_exit(self) -> None:
+        """`close`, for a script that ends without having done so; a run that is open ends first."""
         if self._run is not None:
             failed = getattr(sys, "last_type", None) is not None  # Python has printed a traceback
             status = "FAILED" if failed else "FINISHED"

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from steps.tracking import MLflowTracker
 from tests.conftest import ROOT, clean_environment
+from tests.servers import mlflow_server
 
 SCRIPT = """
 from steps.tracking import MLflowTracker
@@ -27,12 +28,25 @@ tracker.log_evaluation_metrics({"auc": 0.5})
 """
 
 
-def run_script(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_script(text: str, folder: Path, uri: str = "") -> subprocess.CompletedProcess[str]:
     script = folder / "script.py"
     script.write_text(text)
-    environment = clean_environment(f"sqlite:///{folder / 'mlflow.db'}") | {"PYTHONPATH": str(ROOT)}
+    environment = clean_environment(uri or f"sqlite:///{folder / 'mlflow.db'}") | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(script)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_a_script_that_just_ends_has_copied_everything_to_its_server(tmp_path: Path) -> None:
+    with mlflow_server(tmp_path / "server") as server:
+        done = run_script(SCRIPT, tmp_path, server.uri)
+        assert done.returncode == 0
+        assert "degraded" not in done.stderr
+        client = MlflowClient(server.uri)
+        runs = {run.info.run_name: run for run in client.search_runs(["1"])}
+        assert {name: run.info.status for name, run in runs.items()} == {"ended": "FINISHED", "open": "FINISHED"}
+        paths = {item.path for item in client.list_artifacts(runs["ended"].info.run_id)}
+        assert paths == {"notes", "b.txt"}
 
 
 def recorded(store: Path) -> dict[str, Any]:

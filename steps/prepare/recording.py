@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from steps.markdown import bullets
 from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.load import SIMULATED, load_source, unchanged
 from steps.prepare.simulate import simulation_size
@@ -70,6 +71,6 @@ def prepare(parameters: Mapping[str, Any]) -> None:
             *manifest.notes,
             f"digest {manifest.digest}",
         ]
-        record.describe(run_id, "\n".join(f"- {line}" for line in lines))
+        record.describe(run_id, bullets(lines))
         for line in lines:
             click.echo(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from steps.attribute.results import INTERVAL_COLUMNS, REPORTED_TABLES
 from steps.dataset import MANIFEST_FILE, Manifest
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
+from steps.spreadsheet import read_csv
 from steps.tracking import lineage
 from steps.tracking.spool import show_uri
 
@@ -69,8 +69,8 @@ def _text(run: Run, path: str) -> str:
 
 
 def _table(run: Run, path: str) -> pd.DataFrame:
-    return pd.read_csv(
-        io.StringIO(_text(run, path)),
+    return read_csv(
+        _text(run, path),
         dtype=_TEXT,
         keep_default_na=False,
         na_values=_MISSING,

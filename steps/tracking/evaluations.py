@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import mlflow
@@ -12,6 +11,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError, shown
+from steps.spreadsheet import read_csv
 from steps.tracking import lineage, pull, push, reuse
 from steps.tracking.session import ENTRY_POINT_TAG
 
@@ -115,8 +115,8 @@ def training_parameters(train: Run) -> dict[str, str]:
 
 def _predictions(evaluation: Run, path: str) -> pd.DataFrame:
     # Names such as 01 or NA are names.
-    return pd.read_csv(
-        io.StringIO(mlflow.artifacts.load_text(f"runs:/{evaluation.info.run_id}/{path}")),
+    return read_csv(
+        mlflow.artifacts.load_text(f"runs:/{evaluation.info.run_id}/{path}"),
         dtype={"subject": str, "trial": str, "method": str},
         keep_default_na=False,
         float_precision="round_trip",

@@ -10,6 +10,7 @@ import pandas as pd
 from mlflow.entities import Run
 
 from steps.errors import UserError, shown, shown_path
+from steps.spreadsheet import to_csv
 
 NOWHERE = "none"
 
@@ -36,7 +37,7 @@ def export_tables(
     folder = Path(output_dir).resolve() / f"{plain_name(run.info.run_name)}-{run.info.run_id[:8]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        texts = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in tables.items()}
+        texts = {f"{name}.csv": to_csv(table) for name, table in tables.items()}
         for name, text in {**texts, **(pages or {})}.items():
             # In two steps: who reads it meanwhile sees the old file or the new one.
             scratch = folder / f".{name}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.dataset import Dataset
 from steps.errors import UserError, shown, shown_path
+from steps.spreadsheet import read_csv
 from steps.tracking import pull, record
 from steps.tracking.session import ENTRY_POINT_TAG
 
@@ -278,4 +278,4 @@ def _no_model(fold: FoldRun, error: Exception) -> UserError:
 def load_history(fold: FoldRun) -> pd.DataFrame:
     """The fold's training history: a row per epoch (the index, from 1), a column per metric."""
     text = mlflow.artifacts.load_text(f"{fold.run.info.artifact_uri}/history.csv")
-    return pd.read_csv(io.StringIO(text), index_col="epoch")
+    return read_csv(text, index_col="epoch")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -20,6 +19,7 @@ from steps.dataset import MANIFEST_FILE, Manifest
 from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
+from steps.spreadsheet import read_csv
 from steps.tracking import lineage, pull
 from steps.tracking.environment import ROOT
 from steps.tracking.reuse import IDENTITY_TAG
@@ -263,7 +263,7 @@ def _source(prepare: Run) -> dict[str, Value]:
 
 def _table(run_id: str, path: str) -> pd.DataFrame:
     text = mlflow.artifacts.load_text(f"runs:/{run_id}/{path}")
-    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    return read_csv(text, dtype=str, keep_default_na=False)
 
 
 def deployable_of(train: Run) -> Run | None:

@@ -24,6 +24,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError, shown
+from steps.markdown import plain
 from steps.tracking import push
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.replicator import FAILURES, recording
@@ -273,7 +274,7 @@ def _project_tags(given: Run | None) -> dict[str, str]:
 def _leave_pointer(client: MlflowClient, given: Run, run: Run) -> None:
     note = (
         f"`mlflow run` without `--experiment-name` starts here. The study is run `{run.info.run_id}` "
-        f"in experiment `{client.get_experiment(run.info.experiment_id).name}`."
+        f"in experiment {plain(client.get_experiment(run.info.experiment_id).name)}."
     )
     client.set_tag(given.info.run_id, "study_run_id", run.info.run_id)
     client.set_tag(given.info.run_id, MLFLOW_RUN_NOTE, note)

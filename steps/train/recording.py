@@ -15,6 +15,7 @@ import pandas as pd
 
 from steps.dataset import Manifest
 from steps.errors import UserError
+from steps.spreadsheet import to_csv
 from steps.tracking import push, record
 from steps.tracking.deployable import DeployableModel
 from steps.tracking.environment import machine_tags
@@ -283,4 +284,4 @@ def _split_file(fold: Fold) -> dict[str, str]:
 
 
 def _fit_files(found: FoldRecord) -> dict[str, str]:
-    return {"history.csv": found.history.to_csv(lineterminator="\n"), "model_summary.txt": found.model_summary}
+    return {"history.csv": to_csv(found.history, index=True), "model_summary.txt": found.model_summary}

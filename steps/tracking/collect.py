@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.attribute.results import INTERVAL_COLUMNS, REPORTED_TABLES
+from steps.commands import manager_to_repeat_with
 from steps.dataset import MANIFEST_FILE, Manifest
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
@@ -58,6 +59,7 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         inference_ms_per_trial=evaluate.data.metrics.get("inference_ms_per_trial"),
         commit=next((tags[name] for name in _COMMIT_TAGS if name in tags), ""),
         repository=_repository(tags),
+        env_manager=manager_to_repeat_with(),
         code_digest=tags.get("code_sha256", ""),
         has_local_changes=tags.get("git_dirty") == "true",
         software=_software(train),

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from steps.commands import command
 from steps.errors import UserError, shown
 from steps.spreadsheet import read_csv
 from steps.tracking import lineage, pull, push, reuse
@@ -58,7 +59,7 @@ def evaluations_of(train: Run) -> list[Run]:
     if not found:
         raise UserError(
             f"train run {run_id} has no finished evaluate run; first run: "
-            f"mlflow run . -e evaluate -P train_run_id={run_id}"
+            f"{command('evaluate', experiment=lineage.other_experiment(train), train_run_id=run_id)}"
         )
     return list(found)
 
@@ -75,7 +76,7 @@ def network_predictions(train: Run) -> pd.DataFrame:
     except (MlflowException, OSError) as error:
         raise UserError(
             f"evaluate run {evaluation.info.run_id} holds no results.csv; run: "
-            f"mlflow run . -e evaluate -P train_run_id={train.info.run_id}"
+            f"{command('evaluate', experiment=lineage.other_experiment(train), train_run_id=train.info.run_id)}"
         ) from error
 
 
@@ -95,11 +96,13 @@ def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
         if len(rows):
             return rows.drop(columns="method").reset_index(drop=True)
         known |= set(table["method"])
+    again = command(
+        "evaluate", experiment=lineage.other_experiment(train), train_run_id=train.info.run_id, baselines=name[:80]
+    )
     raise UserError(
         f"runs: {shown(name)} is neither the ID of a run nor a baseline in an evaluation of train run "
         f"{train.info.run_id} "
-        f"(those have: {', '.join(sorted(known)) or 'none'}); run: "
-        f"mlflow run . -e evaluate -P train_run_id={train.info.run_id} -P baselines={name}"
+        f"(those have: {', '.join(sorted(known)) or 'none'}); run: {again}"
     )
 
 

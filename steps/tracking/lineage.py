@@ -18,11 +18,12 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from steps.commands import command
 from steps.dataset import Dataset
 from steps.errors import UserError, shown, shown_path
 from steps.spreadsheet import read_csv
 from steps.tracking import pull, record
-from steps.tracking.session import ENTRY_POINT_TAG
+from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 
 if TYPE_CHECKING:
     import keras
@@ -67,9 +68,8 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
         )
         if not found:
             name = client.get_experiment(experiment_id).name
-            raise UserError(
-                f"no finished {entry_point} run in experiment {name!r}; first run: mlflow run . -e {entry_point}"
-            )
+            first = command(entry_point, experiment=name if name != EXPERIMENT else "")
+            raise UserError(f"no finished {entry_point} run in experiment {shown(name)}; first run: {first}")
         return found[0]
     try:
         run = client.get_run(pull.local_run_id(run_id))
@@ -81,6 +81,12 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
     if run.info.status != "FINISHED":
         raise UserError(f"{entry_point} run {run_id} is {run.info.status}, expected FINISHED")
     return run
+
+
+def other_experiment(run: Run) -> str:
+    """Name of the experiment a run is in, where a command has to say so: "" for the one that everything goes to."""
+    name = str(MlflowClient().get_experiment(run.info.experiment_id).name)
+    return "" if name == EXPERIMENT else name
 
 
 def resolve_dataset_uri(uri: str, experiment_id: str) -> str:

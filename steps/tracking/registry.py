@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from steps.commands import called, command
 from steps.errors import UserError, shown
 from steps.tracking.spool import current, reachable
 
@@ -124,9 +126,13 @@ def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
     try:
         return _reference(client, client.get_model_version_by_alias(name, alias))
     except MlflowException as error:
+        there = f"model {name} has no alias {shown(alias)}; it has {_what_is_there(client, name, versions)}"
+        if not re.fullmatch(r"[\w-]{1,100}", alias):
+            raise UserError(there) from error
+        # Neither name nor alias holds anything that a shell would make something of within double quotes.
         raise UserError(
-            f"model {name} has no alias {shown(alias)}; it has {_what_is_there(client, name, versions)}; set it with: "
-            f"python -c \"import mlflow; mlflow.MlflowClient().set_registered_model_alias('{name}', '{alias}', "
+            f"{there}; set it with: {shlex.quote(called().python)} -c "
+            f"\"import mlflow; mlflow.MlflowClient().set_registered_model_alias('{name}', '{alias}', "
             f"'{versions[-1].version}')\""
         ) from error
 
@@ -163,7 +169,7 @@ def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     found = client.search_model_versions(f"name = '{name}'") if re.fullmatch(r"[\w .\-]+", name) else []
     if not found:
         names = sorted(model.name for model in client.search_registered_models())
-        there = f"registered are {', '.join(names)}" if names else "none is registered; first run: mlflow run ."
+        there = f"registered are {', '.join(names)}" if names else f"none is registered; first run: {command('main')}"
         raise UserError(f"there is no registered model {shown(name)}: {there}")
     return sorted(found, key=lambda version: int(version.version))
 

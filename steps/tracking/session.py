@@ -23,6 +23,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
+from steps import commands
 from steps.errors import UserError, shown
 from steps.markdown import plain
 from steps.tracking import push
@@ -70,6 +71,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     adopt_from_server()
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
+    commands.remember(given.data.tags if given else None)
     recorded = show_uri(json.dumps(dict(parameters)))
     tags = {ENTRY_POINT_TAG: entry_point, PARAMETERS_TAG: recorded, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:

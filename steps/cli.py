@@ -16,6 +16,7 @@ import click
 
 from steps.errors import UserError, one_line, shown
 from steps.parameters import options
+from steps.scratch import temporary_files
 
 USER_ERROR = 2
 _USAGE_LENGTH = 300
@@ -122,7 +123,8 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _stop)
             try:
-                function(parameters)
+                with temporary_files():
+                    function(parameters)
             except UserError as error:
                 click.echo(f"error: {error}", err=True)
                 sys.exit(USER_ERROR)

@@ -7,10 +7,11 @@ import os
 import shlex
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from steps.scratch import common_folder
 
 ROOT = Path(__file__).parents[1]
 # Tells a child of a driver how the user called the driver.
@@ -104,7 +105,7 @@ def _called(tags: Mapping[str, str] | None) -> Called:
     if tags is None or tags.get(_TYPE_TAG, "PROJECT") != "PROJECT":
         return Called(python=_python(), mlflow=_mlflow())
     source = tags.get(_SOURCE_TAG, "")
-    is_fetched = source.startswith(_URL) and ROOT.is_relative_to(Path(tempfile.gettempdir()).resolve())
+    is_fetched = source.startswith(_URL) and ROOT.is_relative_to(common_folder().resolve())
     version = next((tags[name] for name in _VERSION_TAGS if tags.get(name)), "")
     # It says nothing of `local`.
     manager = tags.get(_MANAGER_TAG, "local") if _TYPE_TAG in tags else _manager_of_this_environment()

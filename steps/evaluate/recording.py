@@ -28,6 +28,7 @@ from steps.evaluate.summary import flat_metrics, summary
 from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
 from steps.evaluate.thresholds import threshold_key
 from steps.evaluate.worker import EvaluationJob, FoldToEvaluate
+from steps.markdown import plain
 from steps.report.content import answer_beside_simpler
 from steps.tracking import lineage, record, reuse
 from steps.tracking.addresses import dataset_place
@@ -103,7 +104,7 @@ def evaluate_and_record(
             },
         )
         lineage.log_study(run_id, train, dataset, uri, context="evaluate")
-        record.describe(run_id, "\n\n".join(answer_beside_simpler(outcome, dataset.label_names)))
+        record.describe(run_id, "\n\n".join(map(plain, answer_beside_simpler(outcome, dataset.label_names))))
         folder = export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
         for level in ("pooled", "subject"):
             click.echo(_in_words(level, outcome))

@@ -281,7 +281,8 @@ def test_damaged_documents_of_a_fold(store: Path) -> None:
 
     texts = {
         "split.json": '{"test": ["S01"], "training": ["S02", "S03"], "validation": ["S04"]}',
-        "history.csv": "epoch,loss,accuracy\n1,0.7,0.5\n2,0.6,0.75\n",
+        "history.csv": "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate\n"
+        "1,0.7,0.5,0.7,0.5,0.001\n2,0.6,0.75,0.65,0.7,0.001\n",
     }
     with step_run("train", {}) as train:
         tracker = MLflowTracker(parent_run_id=train.info.run_id, experiment_id=train.info.experiment_id)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 import click
 
-from steps.errors import UserError
+from steps.errors import UserError, one_line, shown
 from steps.parameters import options
+from steps.scratch import temporary_files
 
 USER_ERROR = 2
+_USAGE_LENGTH = 300
 
 
 def _stop(_signal: int, _frame: object) -> None:
@@ -53,6 +56,47 @@ def _set_defaults() -> None:
         os.environ.setdefault(name, value)
 
 
+def _show_everything() -> None:
+    """Let output show names in any script, escaped where it cannot: ``Müller`` must not end a training.
+
+    Where even names of files cannot be in any script (LANG=C with PYTHONUTF8=0, an old Windows code page), this process
+    begins again as Python begins everywhere else, in UTF-8.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1" and not sys.flags.utf8_mode:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})  # noqa: S606
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+class _Refusal(click.ClickException):
+    """One line, as for any other mistake of the user."""
+
+    exit_code = USER_ERROR
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it."""
+        click.echo(f"error: {one_line(self.message, _USAGE_LENGTH)}", err=True)
+
+
+class _Command(click.Command):
+    """A command that refuses an option in one line."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
+        """The options, read.
+
+        Raises:
+            click.ClickException: they cannot be used.
+        """
+        _show_everything()
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            # Of a parameter its type has said everything, and which parameter it is.
+            known = isinstance(error, click.BadParameter) and error.message
+            raise _Refusal(error.message if known else error.format_message()) from error
+
+
 def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
     """Make a click command of a function that takes the parameters of ``entry_point`` as a mapping.
 
@@ -62,7 +106,7 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
     """
 
     def decorate(function: Callable[[dict[str, Any]], None]) -> click.Command:
-        @click.command(entry_point, help=function.__doc__, context_settings={"max_content_width": 110})
+        @click.command(entry_point, cls=_Command, help=function.__doc__, context_settings={"max_content_width": 110})
         @options(entry_point)
         def command(**parameters: Any) -> None:
             _seldom_collect_garbage()
@@ -70,7 +114,7 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
             try:
                 os.chdir(parameters["cwd"])
             except OSError as error:
-                raise click.BadParameter(f"cwd={parameters['cwd']!r}: {error.strerror}") from error
+                raise _Refusal(f"cwd is {shown(parameters['cwd'])}: {error.strerror}, expected a folder") from error
             # Libraries announce every migration and every missing GPU driver.
             for name in ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics.system_metrics_monitor"):
                 logging.getLogger(name).setLevel(logging.WARNING)
@@ -79,7 +123,8 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _stop)
             try:
-                function(parameters)
+                with temporary_files():
+                    function(parameters)
             except UserError as error:
                 click.echo(f"error: {error}", err=True)
                 sys.exit(USER_ERROR)

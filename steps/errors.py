@@ -1,4 +1,14 @@
-"""The one exception a user is meant to read."""
+"""The one exception a user is meant to read, and how untrusted values are put into it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_SHOWN_LENGTH = 80
+# The end of a path says most.
+SHOWN_PATH_LENGTH: Final = 200
+# Longer than any message that says something; what comes from libraries or lists names without end is cut.
+LONGEST_MESSAGE: Final = 1500
 
 
 class UserError(Exception):
@@ -9,4 +19,23 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(one_line(message, LONGEST_MESSAGE))
+
+
+def one_line(text: str, length: int) -> str:
+    """A text as one line that a terminal only shows: no control characters, no half characters, not endless."""
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def shown(value: object, length: int = _SHOWN_LENGTH) -> str:
+    """An untrusted value as a message may print it: text quoted and escaped, one line, not endless."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def shown_path(path: str) -> str:
+    """An untrusted path as a message may print it: as it is where that is safe, else escaped."""
+    return path if path.isprintable() else ascii(path)

@@ -6,82 +6,21 @@ YAML because MLflow reads it there, and a test compares the two.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
-Value = str | int | float | bool
+from steps.parameter_types import Parameter
+from steps.parameter_types import Value as Value
 
-
-class _Finite(click.FloatRange):
-    """Numbers within their bounds; not-a-number is within none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
-
-
-class _Whole(click.IntRange):
-    """Whole numbers, also spelled ``3.0``: MLproject has no integers, only floats."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number, within its bounds."""
-        whole: Any = re.sub(r"\.0+$", "", value) if isinstance(value, str) else value
-        return super().convert(whole, param, ctx)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter: its name, its default (which fixes its type) and one line of help."""
-
-    name: str
-    default: Value
-    help: str
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    is_folder: bool = False
-
-    @property
-    def mlproject_type(self) -> str:
-        """The MLproject type: MLflow knows no integers and no booleans."""
-        if self.is_folder:
-            return "path"
-        if isinstance(self.default, int | float) and not isinstance(self.default, bool):
-            return "float"
-        return "string"
-
-    def parse(self, value: object) -> Value:
-        """A value given as text or typed, as the type of the default."""
-        return self.click_type().convert(value, None, None)  # type: ignore[no-any-return]
-
-    def click_type(self) -> click.ParamType[Any]:
-        """The type the command line checks, with its bounds."""
-        if isinstance(self.default, bool):
-            return click.BOOL
-        if isinstance(self.default, int):
-            return _Whole(
-                None if self.minimum is None else int(self.minimum),
-                None if self.maximum is None else int(self.maximum),
-            )
-        if isinstance(self.default, float):
-            return _Finite(self.minimum, self.maximum)
-        if self.choices:
-            return click.Choice(self.choices)
-        return click.STRING
-
+_LIST_LENGTH = 100_000
 
 _PARAMETERS = (
     Parameter("cwd", ".", "folder that relative paths resolve against", is_folder=True),
     Parameter("seed", 0, "seed of everything random", minimum=0, maximum=2**31 - 1),
-    Parameter("run_name", "fear", "name of the run; folds are named {run_name}_{subject}_{test_number}"),
+    Parameter("run_name", "fear", "name of the run; folds are named {run_name}_{subject}_{test_number}",
+              longest=150),
     Parameter("reuse", True, "skip a step when a finished run with the same inputs, parameters and code exists"),
     Parameter("register", True, "register the model fitted on all subjects as fear-classifier, alias challenger"),
     Parameter("output_dir", "results", "folder that receives tables as CSV, one folder per run, or 'none'"),
@@ -91,37 +30,40 @@ _PARAMETERS = (
     # prepare
     Parameter("source", "simulated", "'simulated', a folder with participants/, or a .csv or .parquet table"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
-    Parameter("timesteps", 0, "time points per trial after resampling; 0 = as recorded, or 101", minimum=0),
-    Parameter("max_gap", 0, "interpolate gaps of up to this many samples; 0 = gaps are an error", minimum=0),
+    Parameter("timesteps", 0, "time points per trial after resampling; 0 = as recorded, or 101",
+              minimum=0, maximum=100_000),
+    Parameter("max_gap", 0, "interpolate gaps of up to this many samples; 0 = gaps are an error",
+              minimum=0, maximum=100_000),
     Parameter("trim", False, "cut a trial's first and last samples where a value is missing"),
     Parameter("features", "all", "columns to take as features: names or globs, comma-separated, or 'all'"),
     Parameter("ignore", "none", "columns to leave out: names or globs, comma-separated, or 'none'"),
     Parameter("duplicates", "refuse", "recordings that are there twice: an error, or kept and noted",
               choices=("refuse", "allow")),
-    Parameter("simulated_subjects", 24, "subjects of the simulated study, half of them with fear", minimum=4),
-    Parameter("simulated_controls", 6, "control subjects of the simulated study", minimum=0),
-    Parameter("simulated_trials_min", 5, "fewest trials of a simulated subject", minimum=1),
-    Parameter("simulated_trials_max", 10, "most trials of a simulated subject", minimum=1),
-    Parameter("simulated_features", 24, "features of the simulated study", minimum=1),
-    Parameter("simulated_effect", 1.0, "size of the simulated fear effect; 0 = none", minimum=0.0),
+    Parameter("simulated_subjects", 24, "subjects of the simulated study, half of them with fear",
+              minimum=4, maximum=9999),
+    Parameter("simulated_controls", 6, "control subjects of the simulated study", minimum=0, maximum=9999),
+    Parameter("simulated_trials_min", 5, "fewest trials of a simulated subject", minimum=1, maximum=9999),
+    Parameter("simulated_trials_max", 10, "most trials of a simulated subject", minimum=1, maximum=9999),
+    Parameter("simulated_features", 24, "features of the simulated study", minimum=1, maximum=10_000),
+    Parameter("simulated_effect", 1.0, "size of the simulated fear effect; 0 = none", minimum=0.0, maximum=1000.0),
     # train
     Parameter("dataset_uri", "latest", "URI of a dataset artifact, or 'latest'"),
     Parameter("model", "cnn", "network", choices=("cnn", "cnn_wide", "soft_minirocket")),
     Parameter("cv", "loso", "'loso' (leave-one-subject-out) or 'group-kfold:K'"),
-    Parameter("repeats", 1, "test numbers per fold, each with its own seed", minimum=1),
-    Parameter("subjects", "all", "test subjects, comma-separated, or 'all'"),
+    Parameter("repeats", 1, "test numbers per fold, each with its own seed", minimum=1, maximum=1000),
+    Parameter("subjects", "all", "test subjects, comma-separated, or 'all'", longest=_LIST_LENGTH),
     Parameter("controls", "exclude", "control group in training", choices=("exclude", "negatives")),
-    Parameter("epochs", 60, "most epochs of a fold", minimum=1),
-    Parameter("batch_size", 16, "trials per optimisation step", minimum=1),
+    Parameter("epochs", 60, "most epochs of a fold", minimum=1, maximum=1_000_000),
+    Parameter("batch_size", 16, "trials per optimisation step", minimum=1, maximum=1_000_000),
     Parameter("precision", "float32", "in which numbers networks compute while training; mixed is for GPUs",
               choices=("float32", "mixed_bfloat16", "mixed_float16")),
-    Parameter("learning_rate", 0.001, "initial learning rate of Adam", minimum=0.0),
+    Parameter("learning_rate", 0.001, "initial learning rate of Adam", minimum=0.0, maximum=1000.0),
     Parameter("validation_fraction", 0.2, "share of the training subjects kept for early stopping, 1/2, 1/3, ...",
               minimum=0.05, maximum=0.5),
     Parameter("early_stopping_patience", 15, "epochs without a lower val_loss before stopping; 0 = never stop",
-              minimum=0),
+              minimum=0, maximum=1_000_000),
     Parameter("reduce_lr_patience", 6, "epochs without a lower val_loss before the learning rate is reduced; 0 = never",
-              minimum=0),
+              minimum=0, maximum=1_000_000),
     Parameter("reduce_lr_factor", 0.5, "factor of a learning rate reduction", minimum=0.01, maximum=0.99),
     Parameter("class_weight", "balanced", "'balanced', 'none' or 'w0,w1'"),
     Parameter("log_level", "epoch", "how fine to log: curves too, results of each fold, or what later steps need",
@@ -136,9 +78,9 @@ _PARAMETERS = (
               "methods to compare with: some of majority, logistic, minirocket, comma-separated, or 'none'"),
     Parameter("method", "integrated_gradients", "from one baseline, or expected_gradients: from many drawn trials",
               choices=("integrated_gradients", "expected_gradients")),
-    Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2),
+    Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2, maximum=10_000),
     Parameter("baseline", "mean", "what trials are compared with", choices=("zero", "mean", "control")),
-    Parameter("baseline_trials", 32, "trials that expected_gradients draws as baselines", minimum=1),
+    Parameter("baseline_trials", 32, "trials that expected_gradients draws as baselines", minimum=1, maximum=100_000),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
     # predict
     Parameter("model_uri", "models:/fear-classifier@challenger",

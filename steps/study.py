@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steps.attribute.settings import check_method
-from steps.compute import check_scheduler
-from steps.compute.capacity import worker_count
+from steps.compute import check_compute
 from steps.errors import UserError
 from steps.evaluate.baselines.choice import parse_baselines
 from steps.evaluate.thresholds import parse_thresholds
 from steps.parameters import ENTRY_POINTS
 from steps.prepare.load import source_fingerprint
+from steps.prepare.simulate import simulation_size
 from steps.tracking import lineage, record, registry, reuse
 from steps.tracking.children import run_step
 from steps.tracking.export import NOWHERE, check_output_dir, export_tables
@@ -136,8 +136,8 @@ def check_early(parameters: Mapping[str, Any]) -> None:
     parse_thresholds(parameters["thresholds"])
     parse_baselines(parameters["baselines"])
     parse_cv(parameters["cv"])
-    worker_count(parameters["workers"], 1)
-    check_scheduler(parameters["scheduler"])
+    check_compute(parameters["scheduler"], parameters["workers"])
+    simulation_size(parameters)
     check_method(parameters["method"], parameters["baseline"])
     check_output_dir(parameters["output_dir"])
     parse_class_weight(parameters["class_weight"])

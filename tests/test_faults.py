@@ -419,7 +419,7 @@ def test_a_study_without_its_server_is_completed_later(line: Line) -> None:
     done = study(folder, line.proxy.uri)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert "degraded: " in done.stderr
-    assert re.search(rf"cd {re.escape(str(folder))} && mlflow run \S.* -e sync\n", done.stderr)
+    assert re.search(rf"cd {re.escape(str(ROOT))} && \S+ -m steps\.sync --cwd {re.escape(str(folder))}\n", done.stderr)
     early = line.sync()
     assert early.returncode == 2
     assert "does not answer" in early.stderr

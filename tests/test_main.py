@@ -411,7 +411,7 @@ def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path) -
     failed = step("evaluate", tmp_path)
     assert failed.returncode == 2
     assert "no finished train run" in failed.stderr
-    assert "mlflow run . -e train" in failed.stderr
+    assert f"first run: mlflow run {ROOT} --env-manager local -e train" in failed.stderr
 
 
 def test_from_a_git_url_with_a_relative_source(tmp_path: Path, small_study_table: str) -> None:

@@ -18,7 +18,7 @@ from steps.attribute.randomisation import FOLDS
 from steps.attribute.results import Results, in_words, results, warnings
 from steps.attribute.settings import Settings
 from steps.attribute.worker import AttributionJob, FoldToAttribute
-from steps.compute import Pool, open_pool
+from steps.compute import Pool, check_compute, open_pool
 from steps.compute.progress import counting
 from steps.dataset import Dataset
 from steps.tracking import digests, lineage, record, reuse
@@ -37,6 +37,7 @@ def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> N
         UserError: there is no such training, or its folds cannot be attributed like this.
     """
     check_output_dir(parameters["output_dir"])
+    check_compute(parameters["scheduler"], parameters["workers"])
     with step_run("attribute", parameters) as run, tempfile.TemporaryDirectory() as scratch:
         run_id = run.info.run_id
         train = lineage.find_run("train", parameters["train_run_id"], run.info.experiment_id)

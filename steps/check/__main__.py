@@ -6,24 +6,27 @@ wrong interpreter is what it is there to tell.
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 - somebody's is
     sys.exit(
-        "error: this is Python %d.%d, the project needs 3.11; mlflow run . --env-manager uv -e check sets it up"  # noqa: UP031
-        % sys.version_info[:2]
+        "error: this is Python %d.%d, the project needs 3.11; mlflow run '%s' --env-manager uv -e check sets it up"  # noqa: UP031
+        % (sys.version_info[0], sys.version_info[1], Path(__file__).resolve().parents[2])
     )
 try:
     from steps.check import installation, store, table
     from steps.check.checklist import Checklist
     from steps.cli import door
 except ModuleNotFoundError as error:
-    sys.exit(f"error: package {error.name} is missing; {'mlflow run . --env-manager uv -e check'} sets everything up")
+    sys.exit(
+        f"error: package {error.name} is missing; mlflow run '{Path(__file__).resolve().parents[2]}' --env-manager uv "
+        "-e check sets everything up"
+    )
 
 import logging
-import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,7 +89,7 @@ def main(parameters: dict[str, Any]) -> None:
 
 def _check_installation(checks: Checklist, imports: installation.Imports, patience: float) -> None:
     conda = (installation.ROOT / "conda.yaml").read_text(encoding="utf-8")
-    use = installation.USE_THE_ENVIRONMENT
+    use = installation.use_the_environment()
     checks.run("Python", lambda: installation.check_python(conda), mend=use, limit=5)
     checks.run(_PACKAGES, lambda: installation.check_packages(conda), mend=use, limit=30)
     checks.run("disk", lambda: installation.check_disk(Path.cwd()), mend="look at the disk: df -h .", limit=5)

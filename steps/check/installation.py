@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,12 +15,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from steps.check.checklist import CheckError
+from steps.commands import set_up
 
 ROOT = Path(__file__).parents[2]
-USE_THE_ENVIRONMENT = (
-    "use the project's environment: mlflow run . --env-manager uv, or, in a fresh one, "
-    "pip install -r requirements-dev.txt"
-)
 GIB = 2**30
 # The default study leaves 12 MB behind; models of cnn_wide are 30 times as large, and temporary files come on top.
 _DISK_GIB = 1.0
@@ -58,6 +56,12 @@ def pinned_python(conda: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def use_the_environment() -> str:
+    """How to get the packages that the project needs."""
+    listed = shlex.quote(str(ROOT / "requirements-dev.txt"))
+    return f"use the project's environment: {set_up()}, or, in a fresh one, pip install -r {listed}"
+
+
 def pins(conda: str) -> dict[str, str]:
     """Distribution -> version, as ``conda.yaml`` pins them; read without YAML, whose package may be missing."""
     return dict(re.findall(r"^\s*- ([A-Za-z0-9_.\-]+)==(\S+)", conda, re.MULTILINE))
@@ -68,7 +72,7 @@ def check_python(conda: str, found: tuple[int, ...] = sys.version_info[:3]) -> s
     wanted = pinned_python(conda)
     text = ".".join(str(part) for part in found)
     if tuple(found[:2]) != wanted:
-        raise CheckError(f"Python {text}, expected {wanted[0]}.{wanted[1]}", USE_THE_ENVIRONMENT)
+        raise CheckError(f"Python {text}, expected {wanted[0]}.{wanted[1]}", use_the_environment())
     return f"{text}, {sys.executable}"
 
 
@@ -86,7 +90,7 @@ def check_packages(conda: str, version: Callable[[str], str] = importlib.metadat
             wrong.append(f"{name} is {found} (pinned {wanted})")
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise CheckError(f"{', '.join(wrong[:3])}{more}, of {len(pinned)} pins", USE_THE_ENVIRONMENT)
+        raise CheckError(f"{', '.join(wrong[:3])}{more}, of {len(pinned)} pins", use_the_environment())
     return f"all {len(pinned)} at the versions of conda.yaml"
 
 
@@ -123,14 +127,14 @@ class Imports:
             last = next((line.removeprefix("import ") for line in reversed(lines)), "the first module")
             raise CheckError(
                 f"importing {last} ended the process ({_end(self._process.returncode)})",
-                "the package does not fit this processor or system libraries; " + USE_THE_ENVIRONMENT,
+                "the package does not fit this processor or system libraries; " + use_the_environment(),
             )
         found = json.loads(result)
         self.gpus = found["gpus"]
         if broken := found["broken"]:
             name, reason = next(iter(broken.items()))
             more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
-            raise CheckError(f"{name}: {reason}{more}", USE_THE_ENVIRONMENT)
+            raise CheckError(f"{name}: {reason}{more}", use_the_environment())
         return f"{', '.join(self._modules)}"
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from steps.check.checklist import FAILED, OK, SKIPPED, Outcome
+from steps.markdown import table as as_markdown
 
 _COLOUR = {OK: "green", FAILED: "bold red", SKIPPED: "yellow"}
 
@@ -43,11 +44,11 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
 
 def markdown(outcomes: Sequence[Outcome]) -> str:
     """The same as a Markdown table, for a run's description."""
-    lines = [f"Self-test: {verdict(outcomes)}.", "", "| check | | ms | found |", "|---|---|---|---|"]
-    for outcome in outcomes:
-        cells = (outcome.name, outcome.status, _milliseconds(outcome), f"{outcome.found} {outcome.mend}".strip())
-        lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
-    return "\n".join(lines) + "\n"
+    rows = (
+        (outcome.name, outcome.status, _milliseconds(outcome), f"{outcome.found} {outcome.mend}".strip())
+        for outcome in outcomes
+    )
+    return f"Self-test: {verdict(outcomes)}.\n\n{as_markdown(('check', '', 'ms', 'found'), rows)}\n"
 
 
 def _milliseconds(outcome: Outcome) -> str:

@@ -12,7 +12,7 @@ from steps.compare.comparison import comparison, comparison_table, flat_metrics
 from steps.compare.figures import differences
 from steps.compare.match import Method, check_comparable
 from steps.compare.words import answer, description, sentences_of_tests, warnings
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.statistics.thresholds import parse_thresholds
 from steps.tracking import evaluations, lineage, record
 from steps.tracking.session import step_run
@@ -67,12 +67,14 @@ def parse_runs(text: str) -> tuple[str, str]:
     tokens = tuple(token.strip() for token in text.split(","))
     if len(tokens) != 2 or not all(tokens):
         raise UserError(
-            f"runs={text!r}: expected two, separated by a comma: run IDs of trainings, or one and a baseline"
+            f"runs={shown(text)}: expected two, separated by a comma: run IDs of trainings, or one and a baseline"
         )
     if tokens[0] == tokens[1]:
-        raise UserError(f"runs={text!r} names the same twice; expected two different trainings, or one and a baseline")
+        raise UserError(
+            f"runs={shown(text)} names the same twice; expected two different trainings, or one and a baseline"
+        )
     if not any(map(_is_training, tokens)):
-        raise UserError(f"runs={text!r}: at least one must be a training: a run ID, 'latest' or 'previous'")
+        raise UserError(f"runs={shown(text)}: at least one must be a training: a run ID, 'latest' or 'previous'")
     return tokens[0], tokens[1]
 
 

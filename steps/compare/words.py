@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from steps.markdown import plain
 
 ERRORS = ("loss", "brier", "ece")
 _TITLES = {
@@ -130,9 +130,9 @@ def p_text(p_value: float) -> str:
 
 def description(document: Mapping[str, Any]) -> str:
     """The comparison as Markdown."""
-    first, second = (_markdown(document[part]["title"]) for part in ("first", "second"))
+    first, second = (plain(document[part]["title"]) for part in ("first", "second"))
     lines = [
-        _markdown(answer(document)),
+        plain(answer(document)),
         "",
         f"| metric | of | {first} | {second} | difference |",
         "|---|---|---|---|---|",
@@ -147,9 +147,9 @@ def description(document: Mapping[str, Any]) -> str:
         "In brackets 95% intervals over resampled subjects; the difference is paired, first minus second.",
         "",
     ]
-    lines += [f"- {_markdown(sentence)}" for sentence in (*sentences_of_tests(document), *warnings(document))]
+    lines += [f"- {plain(sentence)}" for sentence in (*sentences_of_tests(document), *warnings(document))]
     if document["parameters"]:
-        lines += ["", f"Trained differently: {'; '.join(_markdown(text) for text in _differing(document))}."]
+        lines += ["", f"Trained differently: {'; '.join(plain(text) for text in _differing(document))}."]
     return "\n".join(lines)
 
 
@@ -165,8 +165,3 @@ def _estimate(found: Mapping[str, float], sign: str) -> str:
     if "low" in found:
         text += f" [{format(found['low'], f'{sign}.3f')}, {format(found['high'], f'{sign}.3f')}]"
     return text
-
-
-def _markdown(text: str) -> str:
-    """Names come from the user and are neither HTML nor Markdown."""
-    return re.sub(r"[\\`*_~|]", r"\\\g<0>", html.escape(" ".join(text.split()), quote=False))

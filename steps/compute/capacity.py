@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 MIB = 2**20
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -33,7 +33,7 @@ def worker_count(workers: str, jobs: int, process_mib: float = 0.0) -> int:
     elif workers.isdecimal() and int(workers) > 0:
         wanted = int(workers)
     else:
-        raise UserError(f"workers={workers!r}, expected 'auto' or a number of at least 1")
+        raise UserError(f"workers={shown(workers)}, expected 'auto' or a number of at least 1")
     return min(wanted, max(1, jobs))
 
 

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from steps.compute.capacity import worker_count
-from steps.errors import UserError
+from steps.errors import UserError, shown, shown_path
 
 LOCAL = "local"
 _PROBE_S = 5.0
@@ -116,15 +116,25 @@ def check_scheduler(scheduler: str) -> None:
     match = re.fullmatch(r"(?:tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^/:@\s]+):(\d{1,5})/?", scheduler)
     if match is None:
         raise UserError(
-            f"scheduler={scheduler!r}, expected 'local' or the address of a Dask scheduler, tcp://host:8786 or "
+            f"scheduler={shown(scheduler)}, expected 'local' or the address of a Dask scheduler, tcp://host:8786 or "
             "tls://host:8786"
         )
     try:
         socket.create_connection((match[1].strip("[]"), int(match[2])), timeout=_PROBE_S).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # a name that is none
         raise UserError(
-            f"no Dask scheduler answers at {scheduler} ({error}); start one with: dask scheduler"
+            f"no Dask scheduler answers at {shown_path(scheduler[:200])} ({error}); start one with: dask scheduler"
         ) from error
+
+
+def check_compute(scheduler: str, workers: str) -> None:
+    """Refuse where nobody can work and how many, before anything is recorded.
+
+    Raises:
+        UserError: as `check_scheduler`, or ``workers`` is neither ``auto`` nor a positive number.
+    """
+    worker_count(workers, 1)
+    check_scheduler(scheduler)
 
 
 def warm_up(scheduler: str) -> None:

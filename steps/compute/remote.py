@@ -15,6 +15,7 @@ from distributed.worker import thread_state
 
 from steps.compute.process import working_for
 from steps.errors import UserError
+from steps.scratch import temporary_files
 
 TOPIC = "fear-classification"
 # What decides results, to the last bit or at all.
@@ -57,6 +58,6 @@ def call(pool: str, expected: Mapping[str, str], payload: bytes) -> bytes:
             raise NotWantedError(key)
         worker.log_event(TOPIC, {"pool": pool, "event": pickle.dumps(event)})
 
-    with working_for(pool, send, Path(worker.local_directory)):
+    with temporary_files(), working_for(pool, send, Path(worker.local_directory)):
         function, arguments = pickle.loads(payload)  # noqa: S301 - from the scheduler, who may run anything here
         return pickle.dumps(function(*arguments))

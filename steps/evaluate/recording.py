@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from steps.compute import Pool, open_pool
+from steps.compute import Pool, check_compute, open_pool
 from steps.compute.progress import counting
 from steps.dataset import Dataset
 from steps.evaluate import export, figures, worker
@@ -28,6 +28,7 @@ from steps.evaluate.summary import flat_metrics, summary
 from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
 from steps.evaluate.thresholds import threshold_key
 from steps.evaluate.worker import EvaluationJob, FoldToEvaluate
+from steps.markdown import plain
 from steps.report.content import answer_beside_simpler
 from steps.tracking import digests, lineage, record, reuse
 from steps.tracking.addresses import dataset_place
@@ -47,6 +48,7 @@ def evaluate_and_record(
         UserError: there is no such training, or its models cannot be used.
     """
     check_output_dir(parameters["output_dir"])
+    check_compute(parameters["scheduler"], parameters["workers"])
     seed = parameters["seed"]
     with step_run("evaluate", parameters) as run, tempfile.TemporaryDirectory() as scratch:
         run_id = run.info.run_id
@@ -104,7 +106,7 @@ def evaluate_and_record(
             },
         )
         lineage.log_study(run_id, train, dataset, uri, context="evaluate")
-        record.describe(run_id, "\n\n".join(answer_beside_simpler(outcome, dataset.label_names)))
+        record.describe(run_id, "\n\n".join(map(plain, answer_beside_simpler(outcome, dataset.label_names))))
         folder = export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
         for level in ("pooled", "subject"):
             click.echo(_in_words(level, outcome))

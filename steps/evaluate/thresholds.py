@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 # The rule whose threshold every fold chooses for itself; named like the others so that metrics line up.
 IN_FOLD = "threshold_in_fold"
@@ -25,11 +25,11 @@ def parse_thresholds(text: str) -> tuple[float, ...]:
             threshold = float("nan")
         if not 0.0 < threshold < 1.0:
             raise UserError(
-                f"thresholds={text!r}: {item.strip()!r} is not a number between 0 and 1 "
+                f"thresholds={shown(text)}: {shown(item.strip())} is not a number between 0 and 1 "
                 "(expected a list such as 0.5,0.43,0.35)"
             )
         if threshold in thresholds:
-            raise UserError(f"thresholds={text!r}: {item.strip()} is there twice")
+            raise UserError(f"thresholds={shown(text)}: {shown(item.strip())} is there twice")
         thresholds.append(threshold)
     return tuple(thresholds)
 

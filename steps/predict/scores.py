@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from steps.dataset import CONTROL, PATIENT
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.evaluate.predict import Model, predict
 from steps.evaluate.summary import flat_metrics, summary
 from steps.evaluate.thresholds import parse_thresholds, prediction_column
@@ -39,7 +39,7 @@ def choose_threshold(text: str, evidence: str | None) -> float:
     try:
         (threshold,) = parse_thresholds(value)
     except (UserError, ValueError) as error:
-        raise UserError(f"{source} is {value!r}, expected 'auto' or a number between 0 and 1") from error
+        raise UserError(f"{source} is {shown(value)}, expected 'auto' or a number between 0 and 1") from error
     return threshold
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from steps.markdown import plain
 from steps.predict.scores import TRAINED_PREFIX
 from steps.predict.unseen import Unseen
 from steps.trained_on import TrainedOn
@@ -67,8 +68,8 @@ def markdown(points: Sequence[str], warned: Sequence[str], measured: Sequence[st
     """The run's description."""
     return "\n".join(
         [
-            *(f"- **Warning:** {_escaped(text)}" for text in warned),
-            *(f"- {_escaped(text)}" for text in (*measured, *points)),
+            *(f"- **Warning:** {plain(text)}" for text in warned),
+            *(f"- {plain(text)}" for text in (*measured, *points)),
         ]
     )
 
@@ -89,8 +90,3 @@ def _estimates(level: Mapping[str, Any], threshold: float) -> str:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-
-
-def _escaped(text: str) -> str:
-    """Names are names, not Markdown."""
-    return "".join(f"\\{letter}" if letter in "\\`*_[]|#~" else letter for letter in text)

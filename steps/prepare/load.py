@@ -22,6 +22,7 @@ from steps.prepare.precision import check_precision
 from steps.prepare.read import read_bytes, shown, shown_path
 from steps.prepare.recordings import Recording, recordings
 from steps.prepare.same_recording import ALLOW, REFUSE, same_recordings
+from steps.prepare.simulate import SIMULATED as SIMULATED
 from steps.prepare.simulate import SimulationSize, simulate
 from steps.prepare.source import locate
 from steps.prepare.suspects import check_suspects, without_empty
@@ -29,7 +30,6 @@ from steps.prepare.table import read_table
 from steps.prepare.validate import check
 from steps.untrusted_files import check_files
 
-SIMULATED: Final = "simulated"
 AUTO: Final = "auto"
 REST: Final = "rest"
 _EXPECTED = "'simulated', a folder with participants/, or a .csv or .parquet table"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from steps.errors import shown
 from steps.prepare.identities import clean, made_one
 from steps.prepare.lines import Lines
 from steps.prepare.resample import Doubles
@@ -74,7 +75,7 @@ class LongTable:
             return ""
         keys = ("subject", "label", "trial", "test_number")
         values = [(key, str(self.frame[key].iat[row])) for key in keys]
-        return f" ({', '.join(f'{key} {value!r}' for key, value in values if value)})"
+        return f" ({', '.join(f'{key} {shown(value)}' for key, value in values if value)})"
 
 
 def row_major(table: pa.Table, columns: Sequence[str]) -> Doubles:

@@ -14,12 +14,12 @@ import pyarrow.csv
 
 from steps.dataset import RESERVED_COLUMNS
 from steps.errors import UserError
+from steps.errors import shown as shown
+from steps.errors import shown_path as shown_path
 from steps.prepare import dialect
 from steps.prepare.choice import EVERYTHING, Choice, Columns, choose
 from steps.prepare.lines import Lines, without_blank_lines
 from steps.prepare.parquet import is_text, names_in, open_parquet
-from steps.prepare.text import shown as shown
-from steps.prepare.text import shown_path as shown_path
 from steps.untrusted_files import read_regular
 
 IDENTITIES = tuple(name for name in RESERVED_COLUMNS if name != "time")

@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
+from steps.markdown import bullets
 from steps.prepare.fingerprint import Fingerprint
 from steps.prepare.load import SIMULATED, load_source, unchanged
-from steps.prepare.simulate import SimulationSize
+from steps.prepare.simulate import simulation_size
 from steps.private_files import owner_alone
 from steps.tracking import lineage, record, reuse
 from steps.tracking.session import step_run
@@ -23,6 +24,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
     Raises:
         UserError: the parameters or the recordings cannot be used.
     """
+    simulation = simulation_size(parameters)
     with step_run("prepare", parameters) as run:
         source, fingerprint = parameters["source"], Fingerprint()
         with unchanged(source):
@@ -36,14 +38,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
                 ignore=parameters["ignore"],
                 duplicates=parameters["duplicates"],
                 seed=parameters["seed"],
-                simulation=SimulationSize(
-                    subjects=parameters["simulated_subjects"],
-                    controls=parameters["simulated_controls"],
-                    trials_min=parameters["simulated_trials_min"],
-                    trials_max=parameters["simulated_trials_max"],
-                    features=parameters["simulated_features"],
-                    effect=parameters["simulated_effect"],
-                ),
+                simulation=simulation,
                 fingerprint=fingerprint,
             )
         inputs = SIMULATED if source == SIMULATED else fingerprint.hexdigest()
@@ -80,6 +75,6 @@ def prepare(parameters: Mapping[str, Any]) -> None:
             *manifest.notes,
             f"digest {manifest.digest}",
         ]
-        record.describe(run_id, "\n".join(f"- {line}" for line in lines))
+        record.describe(run_id, bullets(lines))
         for line in lines:
             click.echo(line)

@@ -7,9 +7,10 @@ digest must not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ Doubles = npt.NDArray[np.float64]
 
 LABEL_NAMES: Final = ("no_fear", "fear")
 MAX_FEATURES: Final = 10_000
+SIMULATED: Final = "simulated"
+_MOST_VALUES = 500_000_000  # 2 GB, and several copies while they are made
 _JOINTS = ("ankle_moment", "knee_moment", "hip_moment", "foot_angle", "knee_angle", "hip_angle",
            "pelvis_angle", "thorax_angle")  # fmt: skip
 _UNITS = {"moment": ("Nm/kg", 0.5), "angle": ("deg", 8.0)}  # unit, and size of one standardised step
@@ -75,6 +78,26 @@ class SimulationSize:
             )
         if not 0 <= self.effect <= 1e3:
             raise UserError(f"simulated effect is {self.effect}, expected 0 to 1000")
+
+
+def simulation_size(parameters: Mapping[str, Any]) -> SimulationSize:
+    """The size that the parameters of ``prepare`` name, for a study of as many time points as they say.
+
+    Raises:
+        UserError: one of them is out of its range, or all together would not fit a computer.
+    """
+    names = ("subjects", "controls", "trials_min", "trials_max", "features", "effect")
+    size = SimulationSize(**{name: parameters[f"simulated_{name}"] for name in names})
+    timesteps = parameters["timesteps"]
+    if timesteps == 1:
+        raise UserError("timesteps is 1, expected 0 (as recorded) or at least 2")
+    shape = (size.subjects + size.controls, size.trials_max, timesteps or DEFAULT_TIMESTEPS, size.features)
+    if parameters["source"] == SIMULATED and math.prod(shape) > _MOST_VALUES:
+        raise UserError(
+            f"the simulated study would hold {' x '.join(map(str, shape))} numbers (subjects, trials_max, timesteps, "
+            f"features), expected at most {_MOST_VALUES:,} in all"
+        )
+    return size
 
 
 @dataclass(frozen=True)

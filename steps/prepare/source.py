@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote
 
-from steps.errors import UserError
+from steps.errors import SHOWN_PATH_LENGTH, UserError
 from steps.prepare.file_kinds import describe
 from steps.prepare.read import shown
 from steps.prepare.table import SUFFIXES
@@ -33,7 +33,7 @@ def source_path(source: str) -> Path:
         host, path = re.fullmatch(r"file:(?://([^/]*))?(/.*)?", source, re.IGNORECASE | re.DOTALL).groups()  # type: ignore[union-attr]
         if (host or "") not in _HERE:
             raise UserError(
-                f"source {shown(source)} names the machine {shown(host)}, expected a file of this machine, which has "
+                f"source {shown(source, SHOWN_PATH_LENGTH)} names the machine {shown(host)}, expected a file of this machine, which has "
                 "three slashes: file:///folder/file.csv"
             )
         return Path(unquote(path or "/"))
@@ -44,7 +44,7 @@ def source_path(source: str) -> Path:
     try:
         return Path(source).expanduser()
     except RuntimeError as error:
-        raise UserError(f"source {shown(source)}: {error}; expected the whole path") from error
+        raise UserError(f"source {shown(source, SHOWN_PATH_LENGTH)}: {error}; expected the whole path") from error
 
 
 def locate(source: str, expected: str) -> tuple[Path, bool]:
@@ -61,17 +61,19 @@ def locate(source: str, expected: str) -> tuple[Path, bool]:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(f"source {shown(source)} does not exist, expected {expected}") from error
+        raise UserError(f"source {shown(source, SHOWN_PATH_LENGTH)} does not exist, expected {expected}") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UserError(f"source {shown(source)} cannot be opened: {reason}; expected {expected}") from error
+        raise UserError(
+            f"source {shown(source, SHOWN_PATH_LENGTH)} cannot be opened: {reason}; expected {expected}"
+        ) from error
     if stat.S_ISDIR(mode):
         return path, True
     if special := what_it_is(mode):
-        raise UserError(f"source {shown(source)} is {special}, expected {expected}")
+        raise UserError(f"source {shown(source, SHOWN_PATH_LENGTH)} is {special}, expected {expected}")
     suffix = os.path.splitext(path.name)[1]  # noqa: PTH122, Path has none for '.csv'
     if suffix.lower() not in SUFFIXES:
         if kind := describe(path.name):
-            raise UserError(f"source {shown(source)} is {kind}; expected {expected}")
-        raise UserError(f"source {shown(source)} ends in {shown(suffix)}, expected {expected}")
+            raise UserError(f"source {shown(source, SHOWN_PATH_LENGTH)} is {kind}; expected {expected}")
+        raise UserError(f"source {shown(source, SHOWN_PATH_LENGTH)} ends in {shown(suffix)}, expected {expected}")
     return path, False

@@ -21,18 +21,21 @@ def changed_parameters(parameters: Mapping[str, Value]) -> dict[str, Value]:
     }
 
 
-def reproduce_command(parameters: Mapping[str, Value], *, commit: str = "", repository: str = "") -> str:
+def reproduce_command(
+    parameters: Mapping[str, Value], *, commit: str = "", repository: str = "", env_manager: str = "uv"
+) -> str:
     """``mlflow run`` with everything that differs from the defaults, fit to be pasted into a POSIX shell.
 
     Args:
         parameters: the driver's; names unknown to this version are left out.
         commit: version of the code; empty where unknown.
         repository: a git URL; without one, the command is meant for a clone.
+        env_manager: of ``mlflow run``.
     """
     words = ["mlflow", "run", repository or HERE]
     if commit:
         words += ["-v", commit]
-    words += ["--env-manager", "uv"]
+    words += ["--env-manager", env_manager]
     for name, value in changed_parameters(parameters).items():
         words += ["-P", f"{name}={spelled(value)}"]
     return shlex.join(words)

@@ -86,7 +86,9 @@ def content(data: ReportData) -> Content:
         importance=tables.importance_table(data),
         runtime=tables.runtime_table(data),
         runtime_sentence=_runtime(data),
-        command=reproduce_command(data.parameters, commit=data.commit, repository=data.repository),
+        command=reproduce_command(
+            data.parameters, commit=data.commit, repository=data.repository, env_manager=data.env_manager
+        ),
         command_notes=_command_notes(data),
         limitations=_limitations(data),
     )

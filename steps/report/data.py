@@ -55,6 +55,7 @@ class ReportData:
         inference_ms_per_trial: median over the folds, where measured.
         commit: the version of the code, empty where unknown.
         repository: where others find it, empty when the code was run from a folder.
+        env_manager: what builds the environment for whoever repeats the study.
         has_local_changes: whether the code differed from that commit.
         code_digest: SHA-256 of the code, local changes included; empty where unknown.
         software: what the models were trained with: ``python``, ``os``, ``cpu``, packages; name -> version.
@@ -79,6 +80,7 @@ class ReportData:
     inference_ms_per_trial: float | None = None
     commit: str = ""
     repository: str = ""
+    env_manager: str = "uv"
     has_local_changes: bool = False
     code_digest: str = ""
     software: Mapping[str, str] = field(default_factory=dict)

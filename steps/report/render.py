@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from steps import markdown
+from steps.markdown import bullets, code_block, plain
 from steps.report.content import Content, content
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation
@@ -21,8 +21,6 @@ from steps.report.tables import Table
 HERE = Path(__file__).parent
 # MLflow keeps no longer tag than 8,000 characters, and a description is a tag.
 DESCRIPTION_LENGTH = 8000
-# What Markdown might take for its own; an underscore inside a word is one, and a bracket before a number an interval.
-_MARKDOWN = re.compile(r"[\\`*\]~]|\[(?!-?\d)|(?<![^\W_])_|_(?![^\W_])")
 
 
 def report_html(data: ReportData) -> str:
@@ -64,12 +62,11 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
     """
     found = content(data)
     # MLflow shows four lines until it is asked for more: answer and simpler method have to fit in there.
-    short_answer = f"**{_plain(found.short_answer[0])}** {' '.join(map(_plain, found.short_answer[1:]))}"
-    sections = [("", "\n\n".join([short_answer.strip(), *map(_plain, found.answer)])), *_sections(found)[1:]]
+    short_answer = f"**{plain(found.short_answer[0])}** {' '.join(map(plain, found.short_answer[1:]))}"
+    sections = [("", "\n\n".join([short_answer.strip(), *map(plain, found.answer)])), *_sections(found)[1:]]
     short = f"## Results\n\n{_table(found.headlines)}"  # the other statistics are in the files
-    sections = [(name, short if name == "Results" else part) for name, part in sections]
+    sections = [(name, short if name == "Results" else part) for name, part in sections if name != "Appendix"]
     for dropped in (
-        "Other thresholds",
         "Parameters",
         "Subjects",
         "How to reproduce",
@@ -90,8 +87,8 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
 def _sections(found: Content) -> list[tuple[str, str]]:
     facts = [f"{name}: {value}" for name, value in found.facts]
     parts: list[tuple[str, Sequence[str]]] = [
-        ("", (f"# {_plain(found.title)}", found.date, *map(_plain, found.answer))),
-        ("What was run", (_list([*facts, *found.notes]),)),
+        ("", (f"# {plain(found.title)}", found.date, *map(plain, found.answer))),
+        ("What was run", (bullets([*facts, *found.notes]),)),
         ("Parameters", (_table(found.parameters),)),
         (
             "Results",
@@ -102,10 +99,10 @@ def _sections(found: Content) -> list[tuple[str, str]]:
             ),
         ),
         ("Subjects", (_table(found.subjects),)),
-        ("Attribution", (*map(_plain, found.attribution), _table(found.importance))),
-        ("Runtime", (_plain(found.runtime_sentence), _table(found.runtime))),
-        ("How to reproduce", (_code(found.command), _list(found.command_notes))),
-        ("Limitations", (_list(found.limitations),)),
+        ("Attribution", (*map(plain, found.attribution), _table(found.importance))),
+        ("Runtime", (plain(found.runtime_sentence), _table(found.runtime))),
+        ("How to reproduce", (code_block(found.command), bullets(found.command_notes))),
+        ("Limitations", (bullets(found.limitations),)),
         ("Appendix", _appendix(found)),
     ]
     return [
@@ -118,49 +115,23 @@ def _sections(found: Content) -> list[tuple[str, str]]:
 def _evaluation(found: Evaluation) -> Sequence[str]:
     parts = []
     if found.chance:
-        parts += ["### Against chance", _table(found.chance), _list(found.chance_notes)]
+        parts += ["### Against chance", _table(found.chance), bullets(found.chance_notes)]
     if found.spread:
-        parts += ["### Between test numbers", _table(found.spread), _list(found.spread_notes)]
+        parts += ["### Between test numbers", _table(found.spread), bullets(found.spread_notes)]
     return parts
 
 
 def _appendix(found: Content) -> Sequence[str]:
     tables = [table for table in (found.other_results, found.evaluation.other_chance) if table]
-    in_fold = ["### Threshold chosen in the fold", _list(found.evaluation.in_fold)] if found.evaluation.in_fold else []
+    in_fold = (
+        ["### Threshold chosen in the fold", bullets(found.evaluation.in_fold)] if found.evaluation.in_fold else []
+    )
     return [*map(_table, tables), *in_fold]
 
 
 def _table(table: Table) -> str:
-    def line(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(cells)} |"
-
-    rows = [line([_plain(cell.text) for cell in row]) for row in table.rows]
-    lines = [line([_plain(column) for column in table.columns]), "|" + "---|" * len(table.columns), *rows]
-    return "\n".join(lines) + (f"\n\n{_plain(table.caption)}" if table.caption else "")
-
-
-def _list(items: Sequence[str]) -> str:
-    return "\n".join(f"- {_plain(item)}" for item in items)
-
-
-def _code(text: str) -> str:
-    """A fenced block whose fence is longer than any in the text."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}bash\n{text}\n{fence}"
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: names come from the user and are neither HTML nor Markdown."""
-    one_line = " ".join(text.split())
-    escaped = _MARKDOWN.sub(r"\\\g<0>", html.escape(one_line, quote=False)).replace("|", "&#124;")
-    escaped = re.sub(r"(\[-?\d[^\[\]]*)\\\]", r"\1]", escaped)  # an interval stays readable as text
-    # At the start of a line these would begin a heading or a list.
-    return re.sub(r"^([#+-]+|\d+(?=[.)]))(?=[.)]?(?:\s|$))", _escape_start, escaped)
-
-
-def _escape_start(match: re.Match[str]) -> str:
-    return f"{match[1]}\\" if match[1].isdigit() else f"\\{match[1]}"
+    text = markdown.table(table.columns, ([cell.text for cell in row] for row in table.rows))
+    return text + (f"\n\n{plain(table.caption)}" if table.caption else "")
 
 
 def _asset(name: str) -> str:

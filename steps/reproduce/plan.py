@@ -8,7 +8,7 @@ from pathlib import Path
 
 from steps.compute.pool import LOCAL
 from steps.dataset import Dataset
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.prepare.load import SIMULATED, load_source
 from steps.prepare.simulate import SimulationSize
@@ -54,7 +54,8 @@ def source_there(source: str, folders: Sequence[Path]) -> str:
             return str(path.resolve())
     places = ", ".join(str(path) for path in candidates)
     raise UserError(
-        f"the recorded source {source!r} is no longer there (looked for {places}); put it back or run this beside it"
+        f"the recorded source {shown(source)} is no longer there (looked for {places}); put it back or run this "
+        "beside it"
     )
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from steps.commands import manager_to_repeat_with
 from steps.errors import UserError
 from steps.parameters import Value
 from steps.report.command import reproduce_command
@@ -92,10 +93,15 @@ def _say_what_differs(original: Run, found: Surroundings) -> None:
         return
     repository = recorded.repository_of(original)
     if recorded.can_reproduce(found.commit):
-        line = command(run_id, found.commit, repository)
+        line = command(run_id, found.commit, repository, manager_to_repeat_with())
     elif kind == "main":
         click.echo(f"  commit {found.commit} has no entry point reproduce yet; the same study with its code:")
-        line = reproduce_command(recorded.parameters_of(original), commit=found.commit, repository=repository)
+        line = reproduce_command(
+            recorded.parameters_of(original),
+            commit=found.commit,
+            repository=repository,
+            env_manager=manager_to_repeat_with(),
+        )
     else:
         click.echo(f"  commit {found.commit} has no entry point reproduce yet; it can only be compared with by hand")
         return

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from steps.markdown import plain, table
 from steps.reproduce.compare import DIFFERENT, IDENTICAL, MISSING, NEW, WITHIN, Comparison, Verdict, verdict_of
 from steps.reproduce.surroundings import Surroundings
 
@@ -120,17 +121,11 @@ class Reproduction:
 
     def markdown(self) -> str:
         """The run's description."""
-        lines = [f"**{self.sentence()}**", "", f"New run: `{self.again_id}`", ""]
-        lines += [_markdown_row(COLUMNS), _markdown_row(["---"] * len(COLUMNS))]
-        lines += [_markdown_row(row) for row in self.summary()]
+        parts = [f"**{plain(self.sentence())}**", f"New run: `{self.again_id}`", table(COLUMNS, self.summary())]
         if different := self.surroundings.different:
-            lines += ["", "| differs | recorded | now |", "|---|---|---|"]
-            lines += [_markdown_row((name, *pair)) for name, pair in different.items()]
-        return "\n".join(lines) + "\n"
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in cells)} |"
+            rows = ((name, *pair) for name, pair in different.items())
+            parts.append(table(("differs", "recorded", "now"), rows))
+        return "\n\n".join(parts) + "\n"
 
 
 def _largest(comparisons: Sequence[Comparison]) -> float:

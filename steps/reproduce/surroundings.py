@@ -80,13 +80,14 @@ def _pair(recorded: Mapping[str, str], now: Mapping[str, str], name: str) -> tup
     return recorded.get(name, NOT_RECORDED), now.get(name, NOT_RECORDED)
 
 
-def command(run_id: str, commit: str, repository: str) -> str:
+def command(run_id: str, commit: str, repository: str, env_manager: str = "uv") -> str:
     """What to type to reproduce a run with the code it was made with.
 
     Args:
         run_id: the run.
         commit: its code.
         repository: a git URL; empty = the clone at hand.
+        env_manager: of ``mlflow run``.
     """
-    words = ["mlflow", "run", repository or ".", "-v", commit, "--env-manager", "uv"]
+    words = ["mlflow", "run", repository or ".", "-v", commit, "--env-manager", env_manager]
     return shlex.join([*words, "-e", "reproduce", "-P", f"run_id={run_id}"])

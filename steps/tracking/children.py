@@ -12,6 +12,7 @@ from mlflow.exceptions import ExecutionException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_PROJECT_ENTRY_POINT
 
 from steps.errors import UserError
+from steps.interpreter import this_python
 from steps.parameters import PARAMETERS
 from steps.tracking.environment import ROOT
 from steps.tracking.session import FAILURE_TAG
@@ -34,14 +35,15 @@ def run_step(entry_point: str, parameters: Mapping[str, object], parent: Run) ->
     for name in _CHATTER:  # here, as importing mlflow.projects has reset the levels
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        submitted = mlflow.projects.run(
-            uri=str(ROOT),
-            entry_point=entry_point,
-            parameters=values,
-            experiment_id=parent.info.experiment_id,
-            run_name=entry_point,
-            env_manager="local",  # the driver already runs in the project's environment
-        )
+        with this_python():
+            submitted = mlflow.projects.run(
+                uri=str(ROOT),
+                entry_point=entry_point,
+                parameters=values,
+                experiment_id=parent.info.experiment_id,
+                run_name=entry_point,
+                env_manager="local",  # the driver already runs in the project's environment
+            )
     except ExecutionException as error:
         failed = _newest_child(entry_point, parent)
         run_id = failed.info.run_id if failed else "unknown"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,9 +12,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.attribute.results import INTERVAL_COLUMNS, REPORTED_TABLES
+from steps.commands import manager_to_repeat_with
 from steps.dataset import MANIFEST_FILE, Manifest
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
+from steps.spreadsheet import read_csv
 from steps.tracking import lineage
 from steps.tracking.spool import show_uri
 
@@ -58,6 +59,7 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         inference_ms_per_trial=evaluate.data.metrics.get("inference_ms_per_trial"),
         commit=next((tags[name] for name in _COMMIT_TAGS if name in tags), ""),
         repository=_repository(tags),
+        env_manager=manager_to_repeat_with(),
         code_digest=tags.get("code_sha256", ""),
         has_local_changes=tags.get("git_dirty") == "true",
         software=_software(train),
@@ -69,8 +71,8 @@ def _text(run: Run, path: str) -> str:
 
 
 def _table(run: Run, path: str) -> pd.DataFrame:
-    return pd.read_csv(
-        io.StringIO(_text(run, path)),
+    return read_csv(
+        _text(run, path),
         dtype=_TEXT,
         keep_default_na=False,
         na_values=_MISSING,

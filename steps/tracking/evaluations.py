@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import mlflow
@@ -11,7 +10,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from steps.errors import UserError
+from steps.commands import command
+from steps.errors import UserError, shown
+from steps.spreadsheet import read_csv
 from steps.tracking import lineage, pull, push, reuse
 from steps.tracking.session import ENTRY_POINT_TAG
 
@@ -58,7 +59,7 @@ def evaluations_of(train: Run) -> list[Run]:
     if not found:
         raise UserError(
             f"train run {run_id} has no finished evaluate run; first run: "
-            f"mlflow run . -e evaluate -P train_run_id={run_id}"
+            f"{command('evaluate', experiment=lineage.other_experiment(train), train_run_id=run_id)}"
         )
     return list(found)
 
@@ -75,7 +76,7 @@ def network_predictions(train: Run) -> pd.DataFrame:
     except (MlflowException, OSError) as error:
         raise UserError(
             f"evaluate run {evaluation.info.run_id} holds no results.csv; run: "
-            f"mlflow run . -e evaluate -P train_run_id={train.info.run_id}"
+            f"{command('evaluate', experiment=lineage.other_experiment(train), train_run_id=train.info.run_id)}"
         ) from error
 
 
@@ -95,10 +96,13 @@ def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
         if len(rows):
             return rows.drop(columns="method").reset_index(drop=True)
         known |= set(table["method"])
+    again = command(
+        "evaluate", experiment=lineage.other_experiment(train), train_run_id=train.info.run_id, baselines=name[:80]
+    )
     raise UserError(
-        f"runs: {name!r} is neither the ID of a run nor a baseline in an evaluation of train run {train.info.run_id} "
-        f"(those have: {', '.join(sorted(known)) or 'none'}); run: "
-        f"mlflow run . -e evaluate -P train_run_id={train.info.run_id} -P baselines={name}"
+        f"runs: {shown(name)} is neither the ID of a run nor a baseline in an evaluation of train run "
+        f"{train.info.run_id} "
+        f"(those have: {', '.join(sorted(known)) or 'none'}); run: {again}"
     )
 
 
@@ -114,8 +118,8 @@ def training_parameters(train: Run) -> dict[str, str]:
 
 def _predictions(evaluation: Run, path: str) -> pd.DataFrame:
     # Names such as 01 or NA are names.
-    return pd.read_csv(
-        io.StringIO(mlflow.artifacts.load_text(f"runs:/{evaluation.info.run_id}/{path}")),
+    return read_csv(
+        mlflow.artifacts.load_text(f"runs:/{evaluation.info.run_id}/{path}"),
         dtype={"subject": str, "trial": str, "method": str},
         keep_default_na=False,
         float_precision="round_trip",

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 from mlflow.entities import Run
 
-from steps.errors import UserError
+from steps.errors import UserError, shown, shown_path
 from steps.private_files import private_folder, write_private
+from steps.spreadsheet import to_csv
 
 NOWHERE = "none"
 
@@ -40,12 +41,13 @@ def export_tables(
     folder = Path(output_dir).resolve() / f"{plain_name(run.info.run_name)}-{run.info.run_id[:8]}"
     try:
         private_folder(folder)
-        texts = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in tables.items()}
+        texts = {f"{name}.csv": to_csv(table) for name, table in tables.items()}
         for name, text in {**texts, **(pages or {})}.items():
             write_private(folder / name, text.encode())
     except OSError as error:
+        place = shown_path(str(folder))
         raise UserError(
-            f"output_dir={output_dir!r}: {error.strerror} ({folder}), expected a folder to write to"
+            f"output_dir={shown(output_dir)}: {error.strerror} ({place}), expected a folder to write to"
         ) from error
     return folder
 
@@ -57,11 +59,20 @@ def check_output_dir(output_dir: str) -> None:
         UserError: it is a file, or cannot be written to.
     """
     folder = Path(output_dir)
-    nearest = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    try:
+        nearest = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    except (OSError, RuntimeError) as error:  # a name longer than any; links that go round
+        reason = getattr(error, "strerror", None) or "links that lead nowhere"
+        raise UserError(f"output_dir={shown(output_dir)}: {reason}, expected a folder or 'none'") from error
     if output_dir != NOWHERE and not nearest.is_dir():
-        raise UserError(f"output_dir={output_dir!r}: {nearest} is a file, expected a folder or 'none'")
+        raise UserError(
+            f"output_dir={shown(output_dir)}: {shown_path(str(nearest))} is a file, expected a folder or 'none'"
+        )
     if output_dir != NOWHERE and not os.access(nearest, os.W_OK):
-        raise UserError(f"output_dir={output_dir!r}: {nearest} cannot be written to, expected another folder or 'none'")
+        raise UserError(
+            f"output_dir={shown(output_dir)}: {shown_path(str(nearest))} cannot be written to, expected "
+            "another folder or 'none'"
+        )
 
 
 def plain_name(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 from collections.abc import Iterator
@@ -21,10 +20,12 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps import keras_file
+from steps.commands import command
 from steps.dataset import Dataset
-from steps.errors import UserError
+from steps.errors import UserError, shown, shown_path
+from steps.spreadsheet import read_csv
 from steps.tracking import digests, pull, record
-from steps.tracking.session import ENTRY_POINT_TAG
+from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 DATASET_FOLDER = "dataset"
 MODEL_FILE = "data/model.keras"
 LATEST = "latest"
+# Where artifacts of MLflow are; a page of the web is no dataset.
+_SCHEMES = {"runs", "file", "mlflow-artifacts", "models", "s3", "gs", "wasbs", "abfss", "dbfs", "hdfs", "sftp", "ftp"}
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,13 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
         )
         if not found:
             name = client.get_experiment(experiment_id).name
-            raise UserError(
-                f"no finished {entry_point} run in experiment {name!r}; first run: mlflow run . -e {entry_point}"
-            )
+            first = command(entry_point, experiment=name if name != EXPERIMENT else "")
+            raise UserError(f"no finished {entry_point} run in experiment {shown(name)}; first run: {first}")
         return found[0]
     try:
         run = client.get_run(pull.local_run_id(run_id))
     except MlflowException as error:
-        raise UserError(f"no run {run_id!r} in this store; expected the ID of a {entry_point} run") from error
+        raise UserError(f"no run {shown(run_id)} in this store; expected the ID of a {entry_point} run") from error
     found_as = run.data.tags.get(ENTRY_POINT_TAG, "something else")
     if found_as != entry_point:
         raise UserError(f"run {run_id} is a run of {found_as}, expected a {entry_point} run")
@@ -83,12 +85,28 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
     return run
 
 
+def other_experiment(run: Run) -> str:
+    """Name of the experiment a run is in, where a command has to say so: "" for the one that everything goes to."""
+    name = str(MlflowClient().get_experiment(run.info.experiment_id).name)
+    return "" if name == EXPERIMENT else name
+
+
 def resolve_dataset_uri(uri: str, experiment_id: str) -> str:
     """``latest`` as ``runs:/<newest prepare run>/dataset``, a path as an absolute one; any other URI unchanged."""
     if uri != LATEST:
+        _refuse_unknown_scheme(uri)
         # A path as typed would mean another place to the next step.
         return uri if "://" in uri or uri.startswith("runs:/") else str(Path(uri).resolve())
     return f"runs:/{find_run('prepare', LATEST, experiment_id).info.run_id}/{DATASET_FOLDER}"
+
+
+def _refuse_unknown_scheme(uri: str) -> None:
+    scheme = uri.partition("://")[0].lower()
+    if "://" in uri and scheme not in _SCHEMES:
+        raise UserError(
+            f"dataset_uri is {shown(uri)}, expected 'latest', runs:/<run id>/{DATASET_FOLDER}, a folder, or a URI that "
+            f"begins with one of {', '.join(sorted(_SCHEMES))}"
+        )
 
 
 @contextmanager
@@ -101,8 +119,9 @@ def dataset_folder(uri: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             path = Path(uri) if Path(uri).is_dir() else _download(uri, scratch)
-        except (MlflowException, OSError) as error:
-            raise UserError(f"no dataset artifact at {uri}: {str(error).splitlines()[0]}") from error
+        except (MlflowException, OSError, ImportError, ValueError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UserError(f"no dataset artifact at {shown_path(uri[:200])}: {reason[:300]}") from error
         yield path
 
 
@@ -268,4 +287,4 @@ def load_history(fold: FoldRun) -> pd.DataFrame:
     Raises:
         UserError: it is not the one that was recorded.
     """
-    return pd.read_csv(io.BytesIO(digests.recorded_file(fold.run, digests.HISTORY)), index_col="epoch")
+    return read_csv(digests.recorded_file(fold.run, digests.HISTORY).decode(), index_col="epoch")

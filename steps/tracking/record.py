@@ -33,6 +33,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
+from steps import spreadsheet
 from steps.tracking import pull
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def log_files(run_id: str, files: Mapping[str, bytes | pd.DataFrame | Mapping[st
 
     Args:
         run_id: of the run.
-        files: content by name; a table becomes CSV without its index, a mapping strict JSON.
+        files: content by name; a table becomes CSV without its index (`steps.spreadsheet`), a mapping strict JSON.
 
     Raises:
         ValueError: a mapping holds a number that is none; nothing is logged.
@@ -215,7 +216,7 @@ def _as_bytes(content: bytes | pd.DataFrame | Mapping[str, Any]) -> bytes:
         return content
     if isinstance(content, Mapping):
         return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
-    return bytes(content.to_csv(index=False, lineterminator="\n").encode())
+    return spreadsheet.to_csv(content).encode()
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -16,10 +15,12 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from steps.commands import command
 from steps.dataset import MANIFEST_FILE, Manifest
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
+from steps.spreadsheet import read_csv
 from steps.tracking import digests, lineage, pull
 from steps.tracking.environment import ROOT
 from steps.tracking.reuse import IDENTITY_TAG
@@ -69,18 +70,21 @@ def find(run_id: str, experiment_id: str) -> Run:
             studies = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
             if studies:
                 return studies[0]
-        raise UserError("no finished study to reproduce; first run: mlflow run ., or name a run: -P run_id=…")
+        raise UserError(f"no finished study to reproduce; first run: {command('main')}, or name a run with run_id")
     try:
         run = client.get_run(pull.local_run_id(run_id))
     except MlflowException as error:
-        raise UserError(f"no run {run_id!r} in this store; expected the ID of a run to reproduce") from error
+        raise UserError(f"no run {shown(run_id)} in this store; expected the ID of a run to reproduce") from error
     kind = run.data.tags.get(ENTRY_POINT_TAG, "something else")
     if study_run := run.data.tags.get("study_run_id"):
-        raise UserError(f"run {run_id} only points to the study, which is run {study_run}: -P run_id={study_run}")
+        raise UserError(
+            f"run {shown(run_id)} only points to the study, which is run {study_run}; name that one: "
+            f"{command('reproduce', run_id=study_run)}"
+        )
     if kind not in REPRODUCIBLE:
         parent = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
-        hint = f"; its training is -P run_id={parent}" if kind == "deployable" and parent else ""
-        raise UserError(f"run {run_id} is a run of {kind}, expected one of {', '.join(REPRODUCIBLE)}{hint}")
+        hint = f"; its training is run {parent}" if kind == "deployable" and parent else ""
+        raise UserError(f"run {shown(run_id)} is a run of {kind}, expected one of {', '.join(REPRODUCIBLE)}{hint}")
     if run.info.status != "FINISHED":
         raise UserError(f"{kind} run {run_id} is {run.info.status}, expected FINISHED")
     return run
@@ -267,7 +271,7 @@ def _source(prepare: Run) -> dict[str, Value]:
 
 def _table(run_id: str, path: str) -> pd.DataFrame:
     text = mlflow.artifacts.load_text(f"runs:/{run_id}/{path}")
-    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    return read_csv(text, dtype=str, keep_default_na=False)
 
 
 def deployable_of(train: Run) -> Run | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,8 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from steps.errors import UserError
+from steps.commands import called, command
+from steps.errors import UserError, shown
 from steps.tracking.digests import digests_among
 from steps.tracking.spool import current, reachable
 
@@ -119,7 +121,7 @@ def _resolve(client: MlflowClient, uri: str) -> ModelReference:
         return _by_model_id(client, found[1])
     if found := re.fullmatch(r"runs:/(\w+)/(.+)", uri):
         return _by_run(client, found[1], uri)
-    raise UserError(f"model_uri is {uri!r}, expected {_FORMS}")
+    raise UserError(f"model_uri is {shown(uri)}, expected {_FORMS}")
 
 
 def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
@@ -127,9 +129,13 @@ def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
     try:
         return _reference(client, client.get_model_version_by_alias(name, alias))
     except MlflowException as error:
+        there = f"model {name} has no alias {shown(alias)}; it has {_what_is_there(client, name, versions)}"
+        if not re.fullmatch(r"[\w-]{1,100}", alias):
+            raise UserError(there) from error
+        # Neither name nor alias holds anything that a shell would make something of within double quotes.
         raise UserError(
-            f"model {name} has no alias {alias!r}; it has {_what_is_there(client, name, versions)}; set it with: "
-            f"python -c \"import mlflow; mlflow.MlflowClient().set_registered_model_alias('{name}', '{alias}', "
+            f"{there}; set it with: {shlex.quote(called().python)} -c "
+            f"\"import mlflow; mlflow.MlflowClient().set_registered_model_alias('{name}', '{alias}', "
             f"'{versions[-1].version}')\""
         ) from error
 
@@ -167,8 +173,8 @@ def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     found = client.search_model_versions(f"name = '{name}'") if re.fullmatch(r"[\w .\-]+", name) else []
     if not found:
         names = sorted(model.name for model in client.search_registered_models())
-        there = f"registered are {', '.join(names)}" if names else "none is registered; first run: mlflow run ."
-        raise UserError(f"there is no registered model {name!r}: {there}")
+        there = f"registered are {', '.join(names)}" if names else f"none is registered; first run: {command('main')}"
+        raise UserError(f"there is no registered model {shown(name)}: {there}")
     return sorted(found, key=lambda version: int(version.version))
 
 

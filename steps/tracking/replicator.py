@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from steps.tracking.environment import ROOT
+from steps.commands import called, command
 from steps.tracking.push import Passed, Push
 from steps.tracking.spool import Spool, reachable, redirected, show_uri
 
@@ -137,16 +136,9 @@ def degraded(spool: Spool, backlog: Backlog, base: Path) -> str:
     return (
         f"degraded: {backlog.runs} run{'s' if backlog.runs > 1 else ''} of this study could not be copied to "
         f"{show_uri(spool.target)} ({backlog.reason or 'not copied yet'}). Nothing is lost. When the server is back:\n"
-        f"  cd {shlex.quote(str(base.resolve()))} && mlflow run {_project(base)} -e sync\n"
-        f"until then: mlflow ui --backend-store-uri {shlex.quote(spool.uri)}"
+        f"  {command('sync', folder=base.resolve())}\n"
+        f"until then: {called().mlflow} ui --backend-store-uri {shlex.quote(spool.uri)}"
     )
-
-
-def _project(base: Path) -> str:
-    """What to name to `mlflow run`: a clone that MLflow made for one run will be gone."""
-    if base.resolve() == ROOT:
-        return "."
-    return "<git URL>" if ROOT.is_relative_to(tempfile.gettempdir()) else shlex.quote(str(ROOT))
 
 
 def one_line(error: BaseException) -> str:

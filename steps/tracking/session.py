@@ -18,12 +18,15 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import LifecycleStage, Param, Run, RunStatus, RunTag
+from mlflow.entities import Experiment, LifecycleStage, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
-from steps.errors import UserError
+from steps import commands
+from steps.errors import UserError, shown
+from steps.markdown import plain
 from steps.tracking import push
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.replicator import FAILURES, recording
@@ -69,6 +72,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     adopt_from_server()
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
+    commands.remember(given.data.tags if given else None)
     recorded = show_uri(json.dumps(dict(parameters)))
     tags = {ENTRY_POINT_TAG: entry_point, PARAMETERS_TAG: recorded, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
@@ -154,8 +158,36 @@ def experiment() -> str:
     """ID of the experiment to work in: what the environment names, else the study's own, made when missing."""
     chosen = os.environ.get(_EXPERIMENT_ID)
     if chosen and chosen != _DEFAULT_EXPERIMENT_ID:
-        return chosen
+        return _chosen_experiment(chosen)
     return experiment_named(os.environ.get(_EXPERIMENT_NAME) or EXPERIMENT)
+
+
+def _chosen_experiment(experiment_id: str) -> str:
+    try:
+        found = MlflowClient().get_experiment(experiment_id)
+    except MlflowException as error:
+        raise _no_experiment(experiment_id, mlflow.get_tracking_uri()) from error
+    _refuse_deleted(found)
+    return experiment_id
+
+
+def _no_experiment(experiment_id: str, store: str) -> UserError:
+    return UserError(
+        f"{_EXPERIMENT_ID} is {shown(experiment_id)}, which is no experiment of {show_uri(store)}; unset it, or name "
+        f"one with {_EXPERIMENT_NAME}"
+    )
+
+
+def _no_run(run_id: str, store: str) -> UserError:
+    return UserError(f"{_RUN_ID} is {shown(run_id)}, which is no run of {show_uri(store)}; unset it, and a run is made")
+
+
+def _refuse_deleted(found: Experiment) -> None:
+    if found.lifecycle_stage == LifecycleStage.DELETED:
+        raise UserError(
+            f"experiment {shown(found.name)} was deleted; restore it with "
+            f"'mlflow experiments restore -x {found.experiment_id}' or choose another with --experiment-name"
+        )
 
 
 def experiment_named(name: str) -> str:
@@ -175,11 +207,7 @@ def experiment_named(name: str) -> str:
             found = client.get_experiment_by_name(name)
             if found is None:
                 raise
-    if found.lifecycle_stage == LifecycleStage.DELETED:
-        raise UserError(
-            f"experiment {name!r} was deleted; restore it with "
-            f"'mlflow experiments restore -x {found.experiment_id}' or choose another with --experiment-name"
-        )
+    _refuse_deleted(found)
     return str(found.experiment_id)
 
 
@@ -206,10 +234,11 @@ def adopt_from_server() -> None:
     run_id, experiment_id = os.environ.pop(_RUN_ID, None), os.environ.pop(_EXPERIMENT_ID, None)
     given, name = None, None
     if (run_id or experiment_id) and reachable(spool.target):
-        with suppress(*FAILURES):
-            there = spool.target_client()
+        there = spool.target_client()
+        with suppress(*FAILURES), _there_or(_no_run(run_id or "", spool.target)):
             given = there.get_run(run_id) if run_id else None
             experiment_id = given.info.experiment_id if given else experiment_id
+        with suppress(*FAILURES), _there_or(_no_experiment(experiment_id or "", spool.target)):
             name = there.get_experiment(experiment_id).name
     if experiment_id in (None, _DEFAULT_EXPERIMENT_ID):
         here_id = _DEFAULT_EXPERIMENT_ID
@@ -223,9 +252,26 @@ def adopt_from_server() -> None:
         os.environ[_RUN_ID] = made.info.run_id
 
 
+@contextmanager
+def _there_or(refusal: UserError) -> Iterator[None]:
+    """A server that says it does not have what it was asked for is not a server that fails."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise refusal from error
+        raise
+
+
 def _without_credentials(client: MlflowClient, run_id: str) -> Run:
     """The run that ``mlflow run`` made; a token in the URL of the project's repository is taken out of its tags."""
-    for name, value in client.get_run(run_id).data.tags.items():
+    try:
+        given = client.get_run(run_id)
+    except MlflowException as error:
+        raise _no_run(run_id, mlflow.get_tracking_uri()) from error
+    if given.info.lifecycle_stage == LifecycleStage.DELETED:
+        raise UserError(f"{_RUN_ID} is {shown(run_id)}, a run that was deleted; unset it, and a run is made")
+    for name, value in given.data.tags.items():
         if show_uri(value) != value:
             client.set_tag(run_id, name, show_uri(value))
     return client.get_run(run_id)
@@ -242,7 +288,7 @@ def _project_tags(given: Run | None) -> dict[str, str]:
 def _leave_pointer(client: MlflowClient, given: Run, run: Run) -> None:
     note = (
         f"`mlflow run` without `--experiment-name` starts here. The study is run `{run.info.run_id}` "
-        f"in experiment `{client.get_experiment(run.info.experiment_id).name}`."
+        f"in experiment {plain(client.get_experiment(run.info.experiment_id).name)}."
     )
     client.set_tag(given.info.run_id, "study_run_id", run.info.run_id)
     client.set_tag(given.info.run_id, MLFLOW_RUN_NOTE, note)

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from steps.environment_variables import environment_variables
+from steps.scratch import common_folder
 
 FOLDER = ".fear-spool"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
@@ -130,7 +130,7 @@ def making(uri: str) -> Iterator[None]:
         yield
         return
     name = f"fear-store-{os.getuid()}-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
-    with FileLock(Path(tempfile.gettempdir()) / name):
+    with FileLock(common_folder() / name):
         yield
 
 

@@ -8,12 +8,17 @@ The steps use it, and so can a script of your own (docs/tracking.md)::
         tracker.log_training_metrics(model.fit(...).history)
         tracker.end_run()
 
-Nothing waits for a tracking server: where the store is one, a spool takes the records (`steps.tracking.spool`).
+Without ``with``, `MLflowTracker.end_run` waits until the run is written, and what is left when the script ends is
+written then. Nothing waits for a tracking server: where the store is one, a spool takes the records
+(`steps.tracking.spool`).
 """
 
 from __future__ import annotations
 
-import tempfile
+import atexit
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -23,208 +28,36 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import mlflow
-import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Run, RunStatus
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from steps.tracking import keras_model, push, record
 from steps.tracking.environment import environment_tags
 from steps.tracking.replicator import recording
 from steps.tracking.session import EXPERIMENT, experiment_named
+from steps.tracking.tracked_run import Artifacts, History, LogLevel, TrackedRun
 from steps.tracking.writer import Writer
 
 if TYPE_CHECKING:
     import keras
 
-LogLevel = Literal["epoch", "run", "experiment"]
-Artifacts = str | Path | Mapping[str, str] | Callable[[], Mapping[str, str]]
-History = pd.DataFrame | Mapping[str, Sequence[float]]
+
+# Those that are not closed, and the processes that opened them.
+_open: dict[MLflowTracker, int] = {}
+_registered: list[int] = []
 
 
-class TrackedRun:
-    """A run that is being recorded; every method returns at once."""
+def _close_at_exit(tracker: MLflowTracker) -> None:
+    _open[tracker] = os.getpid()
+    if os.getpid() not in _registered:
+        _registered.append(os.getpid())
+        # `atexit` comes too late to copy files to a server: MLflow uses thread pools, which take no work by then.
+        getattr(threading, "_register_atexit", atexit.register)(_close_all)
 
-    def __init__(self, tracker: MLflowTracker, created: Future[Run]) -> None:
-        self._tracker = tracker
-        self._created = created
-        self._model_id: str | None = None
-        self._is_whole = True
 
-    @property
-    def run(self) -> Run:
-        """The run as it was made; waits until it has been."""
-        return self._created.result()
-
-    @property
-    def run_id(self) -> str:
-        """The run's ID; waits until the run has been made."""
-        return str(self.run.info.run_id)
-
-    @property
-    def started_ms(self) -> int:
-        """When it began, Unix milliseconds; waits until the run has been made."""
-        return int(self.run.info.start_time)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing of what has been written so far has failed."""
-        return self._is_whole
-
-    @property
-    def model_id(self) -> str | None:
-        """ID of the model, once it has been written."""
-        return self._model_id
-
-    def log_parameters(self, parameters: Mapping[str, object]) -> None:
-        """Log hyperparameters, seeds, shapes; left out at log level ``experiment``."""
-        if self._tracker.log_level != "experiment":
-            values = dict(parameters)
-            self._submit(lambda run: record.log(run, params=self._tracker.not_yet(run, "params", values)))
-
-    def log_tags(self, tags: Mapping[str, object]) -> None:
-        """Log tags."""
-        values = dict(tags)
-        self._submit(lambda run: record.log(run, tags=values))
-
-    def log_training_metrics(self, history: History, timestamps_ms: Sequence[int] | None = None) -> None:
-        """Log curves, at log level ``epoch``.
-
-        Args:
-            history: a value per epoch of each metric, as ``model.fit(...).history`` or as a table with a row per
-                epoch. Epochs count from 1, or as the table's index does.
-            timestamps_ms: end of each epoch in Unix milliseconds; now, when left out.
-        """
-        if self._tracker.log_level == "epoch":
-            curves = _curves(history, timestamps_ms)
-            self._submit(lambda run: record.log(run, points=_points(self._tracker.not_yet(run, "metrics", curves))))
-
-    def log_evaluation_metrics(
-        self, results: Mapping[str, float], inference_time: float | None = None, *, needed: bool = False
-    ) -> None:
-        """Log results.
-
-        Args:
-            results: value of each metric; left out at log level ``experiment`` unless ``needed``.
-            inference_time: milliseconds per trial, logged as ``inference_ms_per_trial``.
-            needed: log whatever the level.
-        """
-        if self._tracker.log_level == "experiment" and not needed:
-            return
-        values = dict(results)
-        if inference_time is not None:
-            values["inference_ms_per_trial"] = inference_time
-        self._submit(lambda run: record.log(run, metrics=values, model_id=self._model_id))
-
-    def log_fit(
-        self,
-        parameters: Mapping[str, object],
-        results: Mapping[str, float],
-        history: History,
-        timestamps_ms: Sequence[int],
-        ended_ms: int,
-        tags: Callable[[], Mapping[str, str]] = dict,
-    ) -> None:
-        """`log_parameters`, `log_evaluation_metrics` (needed) and `log_training_metrics` in one call of the store.
-
-        All time stamps are those of the fit, so that logging it again, in another store, makes the same points. What is
-        given is looked at when it is written, so it must not change; ``tags`` of the run are made then.
-        """
-        level = self._tracker.log_level
-
-        def write(run: Run) -> None:
-            params = {} if level == "experiment" else parameters
-            points = _points(_curves(history, timestamps_ms)) if level == "epoch" else []
-            record.log(
-                run,
-                params=params,
-                tags=tags(),
-                metrics=results,
-                points=points,
-                model_id=self._model_id,
-                at_ms=ended_ms,
-            )
-
-        self._submit(write)
-
-    def log_model(
-        self,
-        model: keras.Model | bytes,
-        shape: tuple[int, int] | None = None,
-        parameters: Mapping[str, object] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """Log a network; metrics logged to this run from now on are linked with it.
-
-        Args:
-            model: a Keras model from ``(trials, timesteps, features)`` to ``(trials, 1)``, or the content of its
-                ``.keras`` file.
-            shape: of a trial, ``(timesteps, features)``; needed with bytes.
-            parameters: what the model was made with.
-            tags: of the model.
-
-        Raises:
-            ValueError: bytes without a shape.
-        """
-        content = model if isinstance(model, bytes) else keras_model.as_bytes(model)
-        if shape is None:
-            if isinstance(model, bytes):
-                raise ValueError("shape is missing, expected (timesteps, features) beside the bytes of a model")
-            shape = tuple(model.input_shape[1:])
-        params = dict(parameters or {})
-
-        def write(run: Run) -> None:
-            self._model_id = keras_model.log_network(run, content, shape, params, tags)
-
-        self._submit(write)
-
-    def log_artifacts(self, artifacts: Artifacts, artifact_path: str | None = None) -> None:
-        """Log a file, a folder, or texts by file name; a function makes the texts when they are written."""
-        if callable(artifacts):
-            self._submit(lambda run: _log_texts(run, artifacts(), artifact_path))
-        elif isinstance(artifacts, Mapping):
-            texts = dict(artifacts)
-            self._submit(lambda run: _log_texts(run, texts, artifact_path))
-        elif Path(artifacts).is_dir():
-            self._submit(lambda run: _artifacts_of(run).log_artifacts(str(artifacts), artifact_path))
-        else:
-            self._submit(lambda run: _artifacts_of(run).log_artifact(str(artifacts), artifact_path))
-
-    def log_datasets(self, inputs: Sequence[record.DatasetPart]) -> None:
-        """Log the parts of a dataset that the run used, each with its context."""
-        parts = list(inputs)
-        self._submit(lambda run: record.log_dataset_parts(run.info.run_id, parts))
-
-    def end_run(self, status: str = "FINISHED", end_time_ms: int | None = None) -> None:
-        """End the run: FINISHED, FAILED or KILLED. A run that lacks something is not FINISHED, but FAILED.
-
-        Raises:
-            ValueError: another status.
-        """
-        if not RunStatus.is_terminated(RunStatus.from_string(status)):
-            raise ValueError(f"status is {status!r}, expected FINISHED, FAILED or KILLED")
-
-        def write(run: Run) -> None:
-            seen = status if self._is_whole or status == "KILLED" else "FAILED"
-            MlflowClient().set_terminated(run.info.run_id, seen, end_time_ms)
-
-        self._submit(write)
-
-    def is_on_server(self) -> None:
-        """Say that the server has all of this run that was logged so far (`steps.tracking.push`)."""
-        self._submit(lambda run: push.note_copied(MlflowClient(), run.info.run_id))
-
-    def _submit(self, write: Callable[[Run], object]) -> None:
-        def attempt() -> object:
-            try:
-                return write(self.run)
-            except BaseException:
-                self._is_whole = False
-                raise
-
-        self._tracker.submit(attempt)
+def _close_all() -> None:
+    for tracker in [one for one, process in _open.items() if process == os.getpid()]:
+        tracker.close_at_exit()
 
 
 class MLflowTracker:
@@ -263,6 +96,7 @@ class MLflowTracker:
         self._experiment_id = experiment_id or experiment_named(experiment_name or EXPERIMENT)
         self._writer = Writer("tracker")
         self._run: TrackedRun | None = None
+        _close_at_exit(self)
         if autolog:
             mlflow.keras.autolog(log_models=False, log_datasets=False, silent=True)
             self._stack.callback(mlflow.keras.autolog, disable=True)
@@ -319,7 +153,16 @@ class MLflowTracker:
         self._current().log_artifacts(artifacts, artifact_path)
 
     def end_run(self, status: str = "FINISHED") -> None:
-        """`TrackedRun.end_run` of the run begun last."""
+        """`TrackedRun.end_run` of the run begun last, and `flush`: then the run is recorded.
+
+        Raises:
+            ValueError: another status.
+            Exception: what the store raised.
+        """
+        self._end(status)
+        self.flush()
+
+    def _end(self, status: str) -> None:
         run = self._current()
         if self._autolog:
             mlflow.end_run(status)
@@ -350,7 +193,8 @@ class MLflowTracker:
         self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left and let go of the store."""
+        """Write what is left and let go of the store; doing it again changes nothing."""
+        _open.pop(self, None)
         with self._stack:
             self._writer.close()
 
@@ -361,45 +205,19 @@ class MLflowTracker:
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._run is not None:
-            self.end_run("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
+            self._end("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
+        self.close()
+
+    def close_at_exit(self) -> None:
+        """`close`, for a script that ends without having done so; a run that is open ends first."""
+        if self._run is not None:
+            failed = getattr(sys, "last_type", None) is not None  # Python has printed a traceback
+            status = "FAILED" if failed else "FINISHED"
+            print(f"the script ended with a run still open: it is recorded as {status}", file=sys.stderr)
+            self._end(status)
         self.close()
 
     def _current(self) -> TrackedRun:
         if self._run is None:
             raise RuntimeError("no run has been started: call start_run first")
         return self._run
-
-
-def _curves(history: History, timestamps_ms: Sequence[int] | None) -> dict[str, list[Metric]]:
-    """The points of each metric."""
-    frame = history if isinstance(history, pd.DataFrame) else _from_one(pd.DataFrame(dict(history)))
-    epochs, stamps = frame.index.astype(int).tolist(), timestamps_ms or [time.time_ns() // 1_000_000] * len(frame)
-    return {
-        # Not linked with the model: what it is, its curves do not say, and linking doubles the work.
-        str(name): [
-            Metric(str(name), value, stamp, epoch)
-            for value, stamp, epoch in zip(frame[name].astype(float).tolist(), stamps, epochs, strict=True)
-        ]
-        for name in frame.columns
-    }
-
-
-def _points(curves: Mapping[str, list[Metric]]) -> list[Metric]:
-    return [point for points in curves.values() for point in points]
-
-
-def _from_one(frame: pd.DataFrame) -> pd.DataFrame:
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return frame
-
-
-def _artifacts_of(run: Run) -> ArtifactRepository:
-    """The run's place for files; MLflow's client would ask the store for it every time."""
-    return get_artifact_repository(run.info.artifact_uri)
-
-
-def _log_texts(run: Run, texts: Mapping[str, str], artifact_path: str | None) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in texts.items():
-            (Path(folder) / name).write_text(text, encoding="utf-8")
-        _artifacts_of(run).log_artifacts(folder, artifact_path)

@@ -11,6 +11,7 @@ import mlflow
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from steps.commands import called
 from steps.tracking.spool import show_uri
 
 # Without it MLflow may open an experiment on its pages for language models.
@@ -45,7 +46,10 @@ def page_lines(page: str) -> list[str]:
     folder = Path.cwd()
     is_default = unquote(uri) == f"sqlite:///{folder / 'mlflow.db'}"
     option = "" if is_default else f" --backend-store-uri {shlex.quote(show_uri(uri))}"
-    return [f"cd {shlex.quote(str(folder))} && mlflow ui{option}", f"http://127.0.0.1:5000/{page}"]
+    return [
+        f"cd {shlex.quote(str(folder))} && {shlex.quote(called().mlflow)} ui{option}",
+        f"http://127.0.0.1:5000/{page}",
+    ]
 
 
 def say_where(folder: Path | None, run: Run) -> None:

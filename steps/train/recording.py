@@ -15,11 +15,13 @@ import pandas as pd
 
 from steps.dataset import Manifest
 from steps.errors import UserError
+from steps.spreadsheet import to_csv
 from steps.tracking import digests, push, record
 from steps.tracking.deployable import DeployableModel
 from steps.tracking.environment import machine_tags
 from steps.tracking.replicator import FAILURES, one_line
-from steps.tracking.tracker import LogLevel, MLflowTracker, TrackedRun
+from steps.tracking.tracked_run import LogLevel, TrackedRun
+from steps.tracking.tracker import MLflowTracker
 from steps.train.journal import Journal
 from steps.train.splits import Fold
 from steps.train.worker import FoldRecord
@@ -294,4 +296,4 @@ def _split_file(fold: Fold) -> dict[str, str]:
 
 
 def _fit_files(found: FoldRecord) -> dict[str, str]:
-    return {digests.HISTORY: found.history.to_csv(lineterminator="\n"), "model_summary.txt": found.model_summary}
+    return {digests.HISTORY: to_csv(found.history, index=True), "model_summary.txt": found.model_summary}

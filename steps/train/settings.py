@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from steps.dataset import Floats, Ints
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 # What a training process was seen to take: with hardly any data, and for each byte of the dataset.
 _TENSORFLOW_MIB, _COPIES = 900.0, 7.5
@@ -47,7 +47,7 @@ def parse_cv(cv: str) -> int | None:
         return None
     scheme, _, count = cv.partition(":")
     if scheme != "group-kfold" or not count.isdecimal() or int(count) < 2:
-        raise UserError(f"cv={cv!r}, expected 'loso' or 'group-kfold:K' with K of at least 2")
+        raise UserError(f"cv={shown(cv)}, expected 'loso' or 'group-kfold:K' with K of at least 2")
     return int(count)
 
 
@@ -97,5 +97,5 @@ def parse_class_weight(rule: str) -> tuple[float, float] | None:
     except ValueError:
         valid = False
     if not valid:
-        raise UserError(f"class_weight={rule!r}, expected 'balanced', 'none' or two weights such as '1,2.5'")
+        raise UserError(f"class_weight={shown(rule)}, expected 'balanced', 'none' or two weights such as '1,2.5'")
     return negative, positive

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
 
 from steps.dataset import Dataset, Ints, Strings
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.train.settings import parse_cv
 
 
@@ -119,7 +119,7 @@ def _outer(study: Dataset, cv: str, seed: int) -> Iterator[tuple[str, tuple[str,
             yield subject, (subject,)
         return
     if count > len(names):
-        raise UserError(f"cv={cv!r} asks for {count} folds, but only {len(names)} subjects can be tested")
+        raise UserError(f"cv={shown(cv)} asks for {count} folds, but only {len(names)} subjects can be tested")
     # Stratified where every class has enough trials; either way each subject is in one group.
     stratified = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     groups = _test_groups(stratified, study.labels, study.subjects)
@@ -178,7 +178,7 @@ def _wanted_subjects(subjects: str, study: Dataset) -> set[str] | None:
     known = set(study.subjects.tolist())
     unknown = sorted(wanted - known)
     if unknown or not wanted:
-        found = repr(unknown[0]) if unknown else "nothing"
+        found = shown(unknown[0]) if unknown else "nothing"
         raise UserError(
             f"subjects names {found}, expected 'all' or some of: {', '.join(sorted(known)[:10])}"
             f"{', …' if len(known) > 10 else ''} (control subjects are never tested)"

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from steps.compute import open_pool
+from steps.compute import check_compute, open_pool
 from steps.tracking import lineage, record, resume, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
@@ -24,7 +24,7 @@ from steps.train.journal import Journal
 from steps.train.on_server import OnServer, run_and_record_fold
 from steps.train.pool import showing, train_folds
 from steps.train.recording import FoldRecorder, Training, runtime_table
-from steps.train.settings import FitSettings, class_weights, process_mib
+from steps.train.settings import FitSettings, parse_class_weight, parse_cv, process_mib
 from steps.train.splits import Fold, plan_folds
 from steps.train.worker import FoldRecord, TrainingJob
 
@@ -37,6 +37,9 @@ def train(parameters: Mapping[str, Any]) -> None:
     """
     started = time.perf_counter()
     check_output_dir(parameters["output_dir"])
+    check_compute(parameters["scheduler"], parameters["workers"])
+    parse_cv(parameters["cv"])
+    parse_class_weight(parameters["class_weight"])  # a typo should not wait for the first fold, nor leave a run
     with step_run("train", parameters) as run, ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         uri = lineage.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
@@ -50,7 +53,6 @@ def train(parameters: Mapping[str, Any]) -> None:
             validation_fraction=parameters["validation_fraction"],
             seed=parameters["seed"],
         )
-        class_weights(parameters["class_weight"], dataset.labels)  # a typo should not wait for the first fold
         identity = reuse.Identity.of("train", parameters, dataset.digest())
         manifest = dataset.manifest()
         record.log(

@@ -90,7 +90,7 @@ def test_an_old_python_and_a_missing_package_are_one_line(tmp_path: Path) -> Non
     (tmp_path / "rich.py").write_text("raise ModuleNotFoundError('no rich', name='rich')\n")
     done = run_command(sys.executable, "-m", "steps.check", cwd=tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith("error: package rich is missing; mlflow run . --env-manager uv")
+    assert done.stderr.startswith(f"error: package rich is missing; mlflow run '{ROOT}' --env-manager uv")
 
 
 @pytest.mark.slow

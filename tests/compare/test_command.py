@@ -79,7 +79,7 @@ def test_what_cannot_be_compared_is_one_line_and_leaves_no_artifacts(
     known, other, bare = put(method), put(method, digest="e"), put(method, evaluated=False)
     for runs, message in (
         (f"{known},{other}", "expected the same data"),
-        (f"{known},{bare}", f"mlflow run . -e evaluate -P train_run_id={bare}"),
+        (f"{known},{bare}", f"-m steps.evaluate --train_run_id {bare}"),
         (f"{known},minirocket", "-P baselines=minirocket"),
         (f"{bare},latest", "names one training twice"),
     ):

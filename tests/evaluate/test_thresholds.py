@@ -22,7 +22,7 @@ def test_what_is_no_probability_is_refused(text: str) -> None:
 
 
 def test_a_threshold_given_twice_is_refused() -> None:
-    with pytest.raises(UserError, match=r"0\.50 is there twice"):
+    with pytest.raises(UserError, match=r"'0\.50' is there twice"):
         parse_thresholds("0.5,0.50")
 
 

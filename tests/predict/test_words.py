@@ -40,4 +40,4 @@ def test_trained_subjects_and_unusual_trials_are_warned_of(unseen: Unseen, train
 
 def test_names_are_no_markdown() -> None:
     text = words.markdown(["knee_x of [N01](x)"], ["*1*"], [])
-    assert text == "- **Warning:** \\*1\\*\n- knee\\_x of \\[N01\\](x)"
+    assert text == "- **Warning:** \\*1\\*\n- knee_x of \\[N01\\](x)"

@@ -30,7 +30,7 @@ def test_latest_is_the_newest_finished_run_of_that_step(store: Path) -> None:
 
 def test_nothing_to_find_says_what_to_run_first(store: Path) -> None:
     _, experiment_id = finished("evaluate")
-    with pytest.raises(UserError, match=r"no finished train run .* first run: mlflow run \. -e train"):
+    with pytest.raises(UserError, match=r"no finished train run .* first run: .* -m steps\.train --cwd "):
         lineage.find_run("train", "latest", experiment_id)
     with pytest.raises(UserError, match="no finished prepare run"):
         lineage.resolve_dataset_uri("latest", experiment_id)

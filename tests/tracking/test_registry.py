@@ -139,5 +139,5 @@ def test_what_is_not_there_is_said_with_what_is(registered: tuple[str, str], uri
 
 
 def test_an_empty_registry_says_what_to_run(store: Path) -> None:
-    with pytest.raises(UserError, match=r"none is registered; first run: mlflow run \."):
+    with pytest.raises(UserError, match=r"none is registered; first run: .* -m steps\.main"):
         registry.resolve("models:/fear-classifier@challenger")

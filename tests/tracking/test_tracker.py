@@ -17,7 +17,7 @@ from mlflow.models import Model
 from steps.tracking import MLflowTracker, keras_model
 from steps.tracking.keras_model import as_bytes
 from steps.tracking.session import EXPERIMENT
-from steps.tracking.tracker import LogLevel
+from steps.tracking.tracked_run import LogLevel
 from tests.conftest import ROOT
 
 HISTORY = {"loss": [0.7, 0.6], "accuracy": [0.5, 0.75]}

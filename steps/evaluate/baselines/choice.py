@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 MAJORITY, LOGISTIC, MINIROCKET = "majority", "logistic", "minirocket"
 BASELINES = (MAJORITY, LOGISTIC, MINIROCKET)
@@ -23,10 +23,11 @@ def parse_baselines(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in BASELINES:
             raise UserError(
-                f"baselines={text!r}: {name!r} is no baseline; expected 'none' or some of {', '.join(BASELINES)}"
+                f"baselines={shown(text)}: {shown(name)} is no baseline; expected 'none' or some of "
+                f"{', '.join(BASELINES)}"
             )
     if len(set(names)) < len(names):
-        raise UserError(f"baselines={text!r} names a baseline twice")
+        raise UserError(f"baselines={shown(text)} names a baseline twice")
     if MINIROCKET in names and importlib.util.find_spec("aeon") is None:
         raise UserError(
             "baselines: minirocket needs the package aeon, which is not installed here; install it with "

@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import ExecutionException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_PROJECT_ENTRY_POINT
 
+from steps.environment_variables import environment_variables
 from steps.errors import UserError
 from steps.parameters import PARAMETERS
 from steps.tracking.environment import ROOT
@@ -34,14 +35,18 @@ def run_step(entry_point: str, parameters: Mapping[str, object], parent: Run) ->
     for name in _CHATTER:  # here, as importing mlflow.projects has reset the levels
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        submitted = mlflow.projects.run(
-            uri=str(ROOT),
-            entry_point=entry_point,
-            parameters=values,
-            experiment_id=parent.info.experiment_id,
-            run_name=entry_point,
-            env_manager="local",  # the driver already runs in the project's environment
-        )
+        # Long parameters are kept whole elsewhere; whatever the user's setting, MLflow's copy of them may be cut.
+        with environment_variables({"MLFLOW_TRUNCATE_LONG_VALUES": "true"}):
+            submitted = mlflow.projects.run(
+                uri=str(ROOT),
+                entry_point=entry_point,
+                parameters=values,
+                experiment_id=parent.info.experiment_id,
+                run_name=entry_point,
+                env_manager="local",  # the driver already runs in the project's environment
+            )
+    except OSError as error:  # a command line longer than the system allows
+        raise UserError(f"step {entry_point} cannot be started: {error.strerror}") from error
     except ExecutionException as error:
         failed = _newest_child(entry_point, parent)
         run_id = failed.info.run_id if failed else "unknown"

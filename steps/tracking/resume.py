@@ -17,7 +17,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.uri import is_local_uri
 
-from steps.tracking import lineage
+from steps.tracking import documents, lineage
 from steps.tracking.keras_model import MODEL
 from steps.tracking.reuse import KEY_TAG, artifact_exists
 from steps.tracking.session import ENTRY_POINT_TAG
@@ -76,7 +76,10 @@ def take_over_folds(run: Run, key: str) -> TakenOver:
             _end(client, child)
             if not lineage.is_fold(child):
                 continue
-            name = (child.data.tags["subject"], int(child.data.tags["test_number"]))
+            try:
+                name = documents.fold_key(child)
+            except documents.DamagedError:  # it is trained again
+                continue
             is_whole = child.info.status == "FINISHED" and artifact_exists(child.info.run_id, f"{MODEL}/MLmodel")
             if is_whole and name not in taken.folds:
                 client.set_tag(child.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)

@@ -8,7 +8,6 @@ happens in a spool (`steps.tracking.spool`).
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -17,21 +16,19 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import LifecycleStage, Param, Run, RunStatus, RunTag
+from mlflow.entities import LifecycleStage, Run, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError
-from steps.tracking import push
+from steps.tracking import parameters_record, push, record
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.replicator import FAILURES, recording
 from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
-# The parameters as typed values; those that `mlflow run` logs are quoted for the shell.
-PARAMETERS_TAG = "parameters"
 # Why a run failed, in one line.
 FAILURE_TAG = "failure"
 _DEFAULT_EXPERIMENT_ID = "0"
@@ -68,8 +65,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     adopt_from_server()
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
-    recorded = show_uri(json.dumps(dict(parameters)))
-    tags = {ENTRY_POINT_TAG: entry_point, PARAMETERS_TAG: recorded, **environment_tags()}
+    tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
     else:
@@ -83,8 +79,10 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     name = None if run_id else run_name or entry_point
     with mlflow.start_run(run_id, experiment_id, run_name=name, log_system_metrics=is_long) as run:
         logged = client.get_run(run.info.run_id).data.params
-        missing = [Param(k, str(v)) for k, v in parameters.items() if k not in logged]
-        client.log_batch(run.info.run_id, params=missing, tags=[RunTag(k, v) for k, v in tags.items()])
+        missing = {k: v for k, v in parameters.items() if k not in logged}
+        record.log(run, params=missing, tags=tags)
+        # Those that `mlflow run` has logged are quoted for the shell, and cut off when they are long.
+        parameters_record.save(client, run.info.run_id, parameters)
         client.log_dict(run.info.run_id, installed_packages(), "packages.json")
         if run_id is None and given:
             _leave_pointer(client, given, run)

@@ -22,7 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError
-from steps.tracking import parameters_record, push, record
+from steps.tracking import left_running, parameters_record, push, record
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.replicator import FAILURES, recording
 from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
@@ -65,7 +65,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     adopt_from_server()
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
-    tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
+    tags = {ENTRY_POINT_TAG: entry_point, **environment_tags(), **left_running.process_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
     else:
@@ -83,6 +83,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
         record.log(run, params=missing, tags=tags)
         # Those that `mlflow run` has logged are quoted for the shell, and cut off when they are long.
         parameters_record.save(client, run.info.run_id, parameters)
+        left_running.mark(experiment_id, run.info.run_id)
         client.log_dict(run.info.run_id, installed_packages(), "packages.json")
         if run_id is None and given:
             _leave_pointer(client, given, run)

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from steps import storage_errors
 from steps.errors import UserError
 from steps.parameters import options
 
@@ -82,6 +83,11 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
                 function(parameters)
             except UserError as error:
                 click.echo(f"error: {error}", err=True)
+                sys.exit(USER_ERROR)
+            except Exception as error:
+                if (line := storage_errors.in_one_line(error)) is None:
+                    raise
+                click.echo(f"error: {line}", err=True)
                 sys.exit(USER_ERROR)
 
         return command

@@ -22,7 +22,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError
-from steps.tracking import left_running, parameters_record, push, record
+from steps.sqlite_store import trouble
+from steps.tracking import left_running, moved, parameters_record, push, record
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.replicator import FAILURES, recording
 from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
@@ -117,11 +118,26 @@ def _reason(error: BaseException) -> str:
 
 
 def _open_store() -> MlflowClient:
+    """The store of this process.
+
+    Raises:
+        UserError: it cannot be opened or written, or its folder was moved or copied.
+    """
+    uri = mlflow.get_tracking_uri()
+    if (path := moved.database_of(uri)) and (found := trouble(path)):
+        raise UserError(f"cannot open the tracking store: {show_uri('; '.join(found))}")
+    if current() is None:
+        moved.refuse_displaced(uri)
     try:
         with making(mlflow.get_tracking_uri()):
             client = MlflowClient()
             client.get_experiment(_DEFAULT_EXPERIMENT_ID)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except OSError as error:
+        raise UserError(
+            f"{Path.cwd()} cannot be written ({error.strerror}), and MLflow keeps artifacts in the folder a command is "
+            "typed in: type it in a folder that can be written, and name files by their whole path"
+        ) from error
+    except (MlflowException, SQLAlchemyError) as error:
         reason = show_uri(str(error).strip().splitlines()[0])
         raise UserError(f"cannot open the tracking store {show_uri(mlflow.get_tracking_uri())}: {reason}") from error
     return client
@@ -168,7 +184,7 @@ def experiment_named(name: str) -> str:
         return spool.experiment(name, _KIND)
     if found is None:
         try:
-            return str(client.create_experiment(name, tags=_KIND))
+            return str(client.create_experiment(name, tags=_KIND | moved.place_tags(mlflow.get_tracking_uri())))
         except MlflowException:  # another process was faster
             found = client.get_experiment_by_name(name)
             if found is None:

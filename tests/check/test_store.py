@@ -196,8 +196,7 @@ def test_a_sqlite_store_without_write_permission(read_only: str) -> None:
             [sys.executable, "-c", code, f"sqlite:///{path}"], cwd=ROOT, capture_output=True, text=True, check=True
         )
         folder.chmod(0o700)
-    expected = "Permission denied" if read_only == "folder" else "attempt to write a readonly database"
-    assert expected in done.stdout
+    assert "cannot be written: Permission denied" in done.stdout
     assert f"chmod u+w {folder} {path}" in done.stdout
 
 

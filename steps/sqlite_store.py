@@ -1,0 +1,57 @@
+"""Can a file hold a SQLite store? Asked in milliseconds, before MLflow tries for minutes.
+
+Uses nothing but the standard library, as `steps.check` needs it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote
+
+_MAGIC = b"SQLite format 3\0"
+_RESTORE = "restore it from a copy, or move it away; the next run makes a new one"
+
+
+def sqlite_path(uri: str) -> Path:
+    """The file of an absolute SQLite URI, which MLflow percent-encodes."""
+    return Path(unquote(re.sub(r"^sqlite(\+\w+)?:///", "", uri).partition("?")[0]))
+
+
+def trouble(path: Path) -> tuple[str, str] | None:
+    """Why a file cannot be a store to write to, and what to do about it; None where nothing speaks against it.
+
+    Args:
+        path: the file, which need not be there yet.
+    """
+    if path.is_dir():
+        return f"{path} is a folder, expected a SQLite file", "move it away, or name another file: MLFLOW_TRACKING_URI"
+    try:
+        folder = next(parent for parent in path.parents if parent.exists())
+        # SQLite keeps its journal beside the file; being allowed to write the file alone is not enough.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if not path.exists():
+            return None
+        with path.open("r+b") as file:
+            header, size = file.read(100), path.stat().st_size
+    except OSError as error:
+        where = f"{path}" if path.exists() and error.filename == str(path) else f"folder {path.parent} of {path.name}"
+        allow = f"become its owner, or allow writing: chmod u+w {shlex.join([str(path.parent), str(path)])}"
+        return (
+            f"{where} cannot be written: {error.strerror}",
+            f"{allow}; or record elsewhere: MLFLOW_TRACKING_URI=sqlite:////another/folder/mlflow.db",
+        )
+    if not header:
+        return None
+    if not header.startswith(_MAGIC):
+        return f"{path}: file is not a database", _RESTORE
+    if any(path.with_name(f"{path.name}{suffix}").exists() for suffix in ("-journal", "-wal")):
+        return None  # somebody is writing, or was when it was killed: SQLite puts that right
+    page = int.from_bytes(header[16:18], "big")
+    expected = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
+    if header[24:28] == header[92:96] and size < expected:
+        return f"{path} is cut off: {size} of {expected} bytes", _RESTORE
+    return None

@@ -35,6 +35,7 @@ _COLUMNS = (
     ("datasets", "dataset_source"),
     ("trace_tags", "value"),
 )
+_LOCATIONS = "SELECT experiment_id, artifact_location FROM experiments"
 _LOCK_S = 30.0
 # So many runs of an experiment are looked for where its artifacts may be now.
 _SAMPLE = 50
@@ -97,9 +98,9 @@ def displaced(database: Path) -> Displaced | None:
         return None
     home = database.resolve().parent
     with _reading(database) as connection:
-        for experiment_id, location in connection.execute("SELECT experiment_id, artifact_location FROM experiments"):
+        for experiment_id, location in connection.execute(_LOCATIONS):
             place = local_path(location)
-            if place is None or place.is_relative_to(home):
+            if place is None or (place.is_relative_to(home) and place.is_dir()):
                 continue
             tag = connection.execute(
                 "SELECT value FROM experiment_tags WHERE key = ? AND experiment_id = ?", (PLACE_TAG, experiment_id)
@@ -148,10 +149,14 @@ def _where(database: Path, place: Path, was: Path | None, runs: list[str]) -> Di
     return None
 
 
-def mend(found: Displaced) -> str:
+def mend(found: Displaced, *, noted: bool = True) -> str:
     """Give the places in a store their new beginning, in one transaction, after copying it; says what was done.
 
     A place is left alone where something is at the old one and nothing at the new one.
+
+    Args:
+        found: the store, and where its artifacts were and are.
+        noted: whether its experiments are told where it is.
 
     Raises:
         UserError: the store cannot be written.
@@ -168,11 +173,15 @@ def mend(found: Displaced) -> str:
             for table, column in _COLUMNS:
                 if table in there:
                     changed += _rewrite(connection, table, column, found)
-            noted = connection.execute("SELECT DISTINCT value FROM experiment_tags WHERE key = ?", (PLACE_TAG,))
-            for (value,) in noted.fetchall():
-                if Path(value).parent == found.old:
-                    given = (str(found.database), PLACE_TAG, value)
-                    connection.execute("UPDATE experiment_tags SET value = ? WHERE key = ? AND value = ?", given)
+            for experiment_id, location in connection.execute(_LOCATIONS).fetchall():
+                place = local_path(location)
+                if (
+                    noted and place and place.is_relative_to(found.database.parent)
+                ):  # made beside it, as it now turns out
+                    connection.execute(
+                        "INSERT OR REPLACE INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)",
+                        (PLACE_TAG, str(found.database), experiment_id),
+                    )
             connection.execute("COMMIT")
     except (sqlite3.Error, OSError) as error:
         raise UserError(f"{found.database} cannot be mended: {error}; nothing was changed in it") from error
@@ -237,7 +246,11 @@ def mend_spool(database: Path) -> list[str]:
     with _reading(database) as connection:
         places = {local_path(text) for (text,) in connection.execute("SELECT artifact_location FROM experiments")}
         old = {place.parents[1] for place in places if place and place.parent.name == "artifacts"} - {home}
-    return [mend(Displaced(database.resolve(), was, home, was.exists())) for was in sorted(old) if not _same(was, home)]
+    return [
+        mend(Displaced(database.resolve(), was, home, was.exists()), noted=False)
+        for was in sorted(old)
+        if not _same(was, home)
+    ]
 
 
 def local_path(location: str | None) -> Path | None:

@@ -18,6 +18,7 @@ from steps.errors import UserError
 from steps.parameters import options
 
 USER_ERROR = 2
+_one_line = storage_errors.OneLine()
 
 
 def _stop(_signal: int, _frame: object) -> None:
@@ -75,6 +76,7 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
             # Libraries announce every migration and every missing GPU driver.
             for name in ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics.system_metrics_monitor"):
                 logging.getLogger(name).setLevel(logging.WARNING)
+                logging.getLogger(name).addFilter(_one_line)
             _set_defaults()
             # Python ends on SIGTERM without unwinding, which would leave runs that seem to be running for ever.
             for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Iterator
 
 _AGAIN = "then give the same command again: what was finished is kept"
@@ -40,8 +41,19 @@ def in_one_line(error: BaseException) -> str | None:
     return None
 
 
+class OneLine(logging.Filter):
+    """For loggers of libraries that print an exception, traceback and all, and then raise it, too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop what is raised as well; of the rest keep the first line."""
+        first, *_ = record.getMessage().splitlines() or [""]
+        record.msg, record.args, record.exc_info, record.exc_text = first, (), None, None
+        return not first.startswith("SQLAlchemy database error")
+
+
 def _where(error: OSError) -> str:
-    return ascii(str(error.filename))[1:-1] if error.filename else str(error.strerror)
+    place = error.filename2 or error.filename  # of two files the second is the one being written
+    return ascii(str(place))[1:-1] if place else str(error.strerror)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

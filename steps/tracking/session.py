@@ -22,7 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError
-from steps.sqlite_store import trouble
+from steps.sqlite_store import refusal, trouble
 from steps.tracking import left_running, moved, parameters_record, push, record
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.replicator import FAILURES, recording
@@ -73,6 +73,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
         experiment_id = experiment()
         run_id = None
         tags |= _project_tags(given)
+    _refuse_unwritable(client.get_experiment(experiment_id).artifact_location)
     # Worker processes and child projects inherit these, not the pointer run's.
     os.environ[_EXPERIMENT_ID] = experiment_id
     os.environ.pop(_EXPERIMENT_NAME, None)
@@ -132,15 +133,24 @@ def _open_store() -> MlflowClient:
         with making(mlflow.get_tracking_uri()):
             client = MlflowClient()
             client.get_experiment(_DEFAULT_EXPERIMENT_ID)
-    except OSError as error:
-        raise UserError(
-            f"{Path.cwd()} cannot be written ({error.strerror}), and MLflow keeps artifacts in the folder a command is "
-            "typed in: type it in a folder that can be written, and name files by their whole path"
-        ) from error
-    except (MlflowException, SQLAlchemyError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = show_uri(str(error).strip().splitlines()[0])
         raise UserError(f"cannot open the tracking store {show_uri(mlflow.get_tracking_uri())}: {reason}") from error
     return client
+
+
+def _refuse_unwritable(location: str) -> None:
+    """Refuse a place for artifacts where nothing can be written, before hours of work.
+
+    Raises:
+        UserError: it is one.
+    """
+    place = moved.local_path(location)
+    if place and (reason := refusal(place)):
+        raise UserError(
+            f"{place}, where the artifacts of this experiment go, cannot be written: {reason}; type the command in a "
+            "folder that can be written, name files by their whole path, or choose another --experiment-name"
+        )
 
 
 def pin_tracking_uri() -> None:

@@ -137,7 +137,7 @@ def table_of(
     Raises:
         DamagedError: it is not there, lacks a column or a value, or holds text where there should be numbers.
     """
-    text = text_of(run, path)
+    text = csv_of(run, path)
     try:
         table = pd.read_csv(
             io.StringIO(text),
@@ -160,6 +160,18 @@ def table_of(
             row = int(table[name].isna().to_numpy().argmax())
             raise damaged(run, path, f"row {row + 2} is cut off before column {name}")
     return table.set_index(index) if index else table
+
+
+def csv_of(run: Run, path: str) -> str:
+    """The text of a CSV file of a run.
+
+    Raises:
+        DamagedError: it is not there, or cut off.
+    """
+    text = text_of(run, path)
+    if not text.endswith("\n"):  # as all that this project writes
+        raise damaged(run, path, f"it is cut off in line {text.count(chr(10)) + 1}")
+    return text
 
 
 def fold_key(run: Run) -> tuple[str, int]:

@@ -280,7 +280,7 @@ def _source(prepare: Run) -> dict[str, Value]:
 
 def _table(run: Run, path: str) -> pd.DataFrame:
     try:
-        return pd.read_csv(io.StringIO(documents.text_of(run, path)), dtype=str, keep_default_na=False)
+        return pd.read_csv(io.StringIO(documents.csv_of(run, path)), dtype=str, keep_default_na=False)
     except ValueError as error:
         raise documents.damaged(run, path, str(error).splitlines()[0]) from error
 

@@ -66,7 +66,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     adopt_from_server()
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
-    tags = {ENTRY_POINT_TAG: entry_point, **environment_tags(), **left_running.process_tags()}
+    tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
     else:
@@ -79,7 +79,8 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     os.environ.pop(_EXPERIMENT_NAME, None)
     is_long = entry_point in _LONG
     name = None if run_id else run_name or entry_point
-    with mlflow.start_run(run_id, experiment_id, run_name=name, log_system_metrics=is_long) as run:
+    whose = left_running.process_tags()  # from the first moment on: it may be killed in the next
+    with mlflow.start_run(run_id, experiment_id, run_name=name, tags=whose, log_system_metrics=is_long) as run:
         logged = client.get_run(run.info.run_id).data.params
         missing = {k: v for k, v in parameters.items() if k not in logged}
         record.log(run, params=missing, tags=tags)

@@ -72,13 +72,15 @@ def test_a_file_that_is_gone_or_no_text_is_blamed_too(store: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "No columns to parse"),
+        ("", "cut off in line 1"),
+        ("\n", "No columns to parse"),
+        (HISTORY[:-1], "cut off in line 3"),
         ("epoch,loss\n1,0.7\n", "column 'accuracy' is missing"),
         (HISTORY.replace("0.6,0.5,0.5,0.5\n", "0.6,0.5\n"), "row 3, column val_loss: '' is not a number"),
         (HISTORY.replace("0.7", "seven"), "row 2, column loss: 'seven' is not a number"),
         (HISTORY.replace("0.7", ""), "row 2, column loss: '' is not a number"),
         (HISTORY.replace("1,0.7", "1,2,3,0.7"), "Error tokenizing data|is not a number|cut off"),
-        ("\0" * 300, "column 'epoch' is missing|No columns"),
+        ("\0" * 300 + "\n", "column 'epoch' is missing|No columns"),
     ],
 )
 def test_a_damaged_table_is_blamed_on_row_and_column(store: Path, text: str, reason: str) -> None:
@@ -118,7 +120,7 @@ def test_a_damaged_or_foreign_tag_never_stops_reuse(store: Path, text: str) -> N
         ("summary.json", '{"counts": ', "summary.json of evaluate run {} is damaged: Invalid JSON"),
         ("summary.json", '{"counts": 3}', "summary.json of evaluate run {} is damaged: 'counts': "),
         ("results.csv", EVALUATION["results.csv"][:-9], "results.csv of evaluate run {} is damaged"),
-        ("in_fold_thresholds.csv", "x", "in_fold_thresholds.csv of evaluate run {} is damaged: column 'subject'"),
+        ("in_fold_thresholds.csv", "x\n", "in_fold_thresholds.csv of evaluate run {} is damaged: column 'subject'"),
     ],
 )
 def test_a_run_whose_files_are_damaged_is_not_reused(store: Path, name: str, text: str, reason: str) -> None:
@@ -141,7 +143,10 @@ def test_a_training_with_a_damaged_split_or_history_is_not_reused(store: Path) -
     experiment_id = train.info.experiment_id
     assert "the model of its fear_S1_1 is gone" in reuse.find(identity, experiment_id)[1], "all else is whole"
     place(MlflowClient().get_run(fold_id), "history.csv").write_text(HISTORY[:-10])
-    assert f"history.csv of fold run {fold_id} is damaged: row 3" in reuse.find(identity, experiment_id)[1]
+    assert (
+        f"history.csv of fold run {fold_id} is damaged: it is cut off in line 3"
+        in reuse.find(identity, experiment_id)[1]
+    )
     place(MlflowClient().get_run(fold_id), "split.json").unlink()
     assert f"fold run {fold_id} holds no split.json" in reuse.find(identity, experiment_id)[1]
     MlflowClient().delete_tag(train.info.run_id, "dataset_digest")

@@ -117,9 +117,10 @@ def _reach(checks: Checklist, uri: str, timeout: float) -> None:
 def _places(uri: str, mend: bool) -> str:
     """Whether a store's artifacts are where it says; with ``mend``, puts that right first."""
     from steps.errors import UserError
+    from steps.sqlite_store import sqlite_path
     from steps.tracking import moved
 
-    database = store.sqlite_path(uri)
+    database = sqlite_path(uri)
     try:
         done = moved.mend_all(database) if mend else []
         if found := moved.displaced(database):

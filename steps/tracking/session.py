@@ -21,6 +21,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
+from steps import storage_errors
 from steps.errors import UserError
 from steps.sqlite_store import refusal, trouble
 from steps.tracking import left_running, moved, parameters_record, push, record
@@ -115,7 +116,7 @@ def _reason(error: BaseException) -> str:
     elif isinstance(error, KeyboardInterrupt):
         parts = ["interrupted"]
     else:
-        parts = [f"{type(error).__name__}: {error}"]
+        parts = [storage_errors.in_one_line(error) or f"{type(error).__name__}: {error}"]
     return " — ".join(" ".join(part.split()) for part in parts)[:_REASON_LENGTH]
 
 

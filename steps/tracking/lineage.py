@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DATASET_FOLDER = "dataset"
 MODEL_FILE = "data/model.keras"
-HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
+HISTORY_COLUMNS = ("epoch", "loss")
 LATEST = "latest"
 
 

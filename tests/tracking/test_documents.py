@@ -75,7 +75,7 @@ def test_a_file_that_is_gone_or_no_text_is_blamed_too(store: Path) -> None:
         ("", "cut off in line 1"),
         ("\n", "No columns to parse"),
         (HISTORY[:-1], "cut off in line 3"),
-        ("epoch,loss\n1,0.7\n", "column 'accuracy' is missing"),
+        ("epoch,accuracy\n1,0.7\n", "column 'loss' is missing"),
         (HISTORY.replace("0.6,0.5,0.5,0.5\n", "0.6,0.5\n"), "row 3, column val_loss: '' is not a number"),
         (HISTORY.replace("0.7", "seven"), "row 2, column loss: 'seven' is not a number"),
         (HISTORY.replace("0.7", ""), "row 2, column loss: '' is not a number"),

@@ -14,12 +14,14 @@ from typing import IO, Any
 
 import click
 
+from steps import storage_errors
 from steps.errors import UserError, one_line, shown
 from steps.parameters import options
 from steps.scratch import temporary_files
 
 USER_ERROR = 2
 _USAGE_LENGTH = 300
+_one_line = storage_errors.OneLine()
 
 
 def _stop(_signal: int, _frame: object) -> None:
@@ -118,6 +120,7 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
             # Libraries announce every migration and every missing GPU driver.
             for name in ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics.system_metrics_monitor"):
                 logging.getLogger(name).setLevel(logging.WARNING)
+                logging.getLogger(name).addFilter(_one_line)
             _set_defaults()
             # Python ends on SIGTERM without unwinding, which would leave runs that seem to be running for ever.
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -127,6 +130,11 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
                     function(parameters)
             except UserError as error:
                 click.echo(f"error: {error}", err=True)
+                sys.exit(USER_ERROR)
+            except Exception as error:
+                if (line := storage_errors.in_one_line(error)) is None:
+                    raise
+                click.echo(f"error: {line}", err=True)
                 sys.exit(USER_ERROR)
 
         return command

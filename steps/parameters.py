@@ -91,6 +91,7 @@ _PARAMETERS = (
               "two trainings, first minus second: run IDs, 'latest', 'previous', or one of them and a baseline"),
     # check
     Parameter("timeout", 3.0, "seconds to wait for a tracking server's answer", minimum=0.1, maximum=600.0),
+    Parameter("mend", False, "give a store that was moved or copied its new places, after keeping a copy of it"),
     # reproduce
     Parameter("run_id", "latest", "run to reproduce, or 'latest' for the newest finished study"),
     Parameter("strict", False, "refuse to reproduce with other code than the run's"),
@@ -145,7 +146,7 @@ ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
         "cwd",
     ),
     "sync": ("prune", "cwd"),
-    "check": ("timeout", "cwd"),
+    "check": ("timeout", "mend", "cwd"),
     "reproduce": ("run_id", "strict", "cwd"),
 }
 

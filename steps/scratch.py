@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 from steps.environment_variables import environment_variables
@@ -52,6 +53,7 @@ def temporary_files() -> Iterator[None]:
         os.close(lock)
         yield
         return
+    get_temp_dir()  # made before: multiprocessing's sockets, no recordings, which it removes after us
     before = tempfile.tempdir
     try:
         with environment_variables({_TMPDIR: str(folder), _COMMON: str(common)}):

@@ -374,7 +374,7 @@ def test_bad_input_is_one_line_and_registers_nothing(study: Study, tmp_path: Pat
     assert "Traceback" not in failed.stderr
     run = study.of("prepare")[-1]
     assert run.info.status == "FAILED"
-    assert study.artifacts(run) == {"packages.json"}
+    assert study.artifacts(run) == {"packages.json", "parameters.json"}
     assert not run.inputs.dataset_inputs
 
 

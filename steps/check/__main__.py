@@ -17,7 +17,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - somebody's is
     )
 try:
     from steps.check import installation, store, table
-    from steps.check.checklist import Checklist
+    from steps.check.checklist import CheckError, Checklist
     from steps.cli import door
 except ModuleNotFoundError as error:
     sys.exit(
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 # The names that other checks need.
 _PACKAGES, _IMPORTS, _STORE, _OPEN = "packages", "imports", "tracking store", "experiment of the studies"
+_PLACES = "places of artifacts"
 _RECORD = "what a study records"
 _MADE_EXPERIMENT, _MADE_RUN, _MADE_MODEL = "throw-away experiment", "run", "model logged"
 _IMPORT_SECONDS = 120.0  # TensorFlow from a cold disk
@@ -70,10 +71,12 @@ def main(parameters: dict[str, Any]) -> None:
             if checks.ok(_IMPORTS) and not store.is_server(uri):
                 uri = _absolute_uri()
                 _reach(checks, uri, parameters["timeout"])
-            if checks.ok(_IMPORTS, _STORE):
+            if checks.ok(_IMPORTS, _STORE) and uri.startswith("sqlite"):
+                checks.run(_PLACES, lambda: _places(uri, parameters["mend"]), mend=_LOG, limit=_CALL_SECONDS)
+            if checks.ok(_IMPORTS, _STORE) and not checks.failed_among(_PLACES):
                 hint = _check_store(checks, uri, parameters["timeout"])
             else:
-                checks.skip(_RECORD, f"needs: {checks.first_failed(_IMPORTS, _STORE)}")
+                checks.skip(_RECORD, f"needs: {checks.first_failed(_IMPORTS, _STORE, _PLACES)}")
             if given and checks.ok(_OPEN):
                 _mark(checks, given)
     except Exception as error:  # a mistake of ours must not hide what was found
@@ -112,6 +115,22 @@ def _reach(checks: Checklist, uri: str, timeout: float) -> None:
         mend="start the server, or correct MLFLOW_TRACKING_URI",
         limit=2 * timeout + 2,
     )
+
+
+def _places(uri: str, mend: bool) -> str:
+    """Whether a store's artifacts are where it says; with ``mend``, puts that right first."""
+    from steps.errors import UserError
+    from steps.sqlite_store import sqlite_path
+    from steps.tracking import moved
+
+    database = sqlite_path(uri)
+    try:
+        done = moved.mend_all(database) if mend else []
+        if found := moved.displaced(database):
+            raise CheckError(found.sentence(), f"{moved.how_to_mend()} (a copy of the store is kept)")
+    except UserError as error:
+        raise CheckError(str(error), "look at both folders") from error
+    return "; ".join(done) or "where the store says"
 
 
 def _absolute_uri() -> str:

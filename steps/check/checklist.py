@@ -67,6 +67,10 @@ class Checklist:
         fine = {outcome.name for outcome in self.outcomes if outcome.status == OK}
         return fine.issuperset(names)
 
+    def failed_among(self, *names: str) -> bool:
+        """Whether any of the named checks failed."""
+        return any(outcome.status == FAILED and outcome.name in names for outcome in self.outcomes)
+
     def first_failed(self, *names: str) -> str:
         """The first of the named checks that failed; the first that was not ok when none did."""
         failed = [outcome.name for outcome in self.outcomes if outcome.status == FAILED]

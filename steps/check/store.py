@@ -7,12 +7,12 @@ import re
 import shlex
 import socket
 import sqlite3
-import tempfile
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from steps.check.checklist import CheckError
+from steps.sqlite_store import sqlite_path, trouble
 
 _LOCK_SECONDS = 2.0
 _SCRATCH_TABLE = "fear_classification_check"
@@ -142,11 +142,6 @@ def server_version(uri: str, timeout: float, client: str) -> str:
     return f"server {server}, client {client}" if server != client else f"{client} on both sides"
 
 
-def sqlite_path(uri: str) -> Path:
-    """The file of an absolute SQLite URI, which MLflow percent-encodes."""
-    return Path(unquote(re.sub(r"^sqlite(\+\w+)?:///", "", uri).partition("?")[0]))
-
-
 def _reach_sqlite(uri: str) -> str:
     path = sqlite_path(uri)
     if str(path) == ":memory:":
@@ -156,13 +151,9 @@ def _reach_sqlite(uri: str) -> str:
         raise CheckError(
             f"folder {folder} of the SQLite store is missing", f"make it: mkdir -p {shlex.quote(str(folder))}"
         )
+    if found := trouble(path):
+        raise CheckError(*found)
     writable = f"become its owner, or allow writing: chmod u+w {shlex.join([str(folder), str(path)])}"
-    try:
-        # SQLite keeps its journal beside the file; being allowed to write the file alone is not enough.
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise CheckError(f"folder {folder} of the SQLite store: {error.strerror or error}", writable) from error
     if not path.exists():
         return f"SQLite store {path}, made by the first run{_odd_name(uri, path)}"
     try:

@@ -14,7 +14,7 @@ from steps.compare.match import Method, check_comparable
 from steps.compare.words import answer, description, sentences_of_tests, warnings
 from steps.errors import UserError, shown
 from steps.statistics.thresholds import parse_thresholds
-from steps.tracking import evaluations, lineage, record
+from steps.tracking import documents, evaluations, lineage, record
 from steps.tracking.session import step_run
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _method(train: Run, baseline: str) -> Method:
         title=baseline or f"{tags.get('model', 'network')} ({run_id[:8]})",
         train_run_id=run_id,
         baseline=baseline,
-        dataset_digest=tags["dataset_digest"],
+        dataset_digest=documents.required_tag(train, "dataset_digest"),
         folds=folds,
         results=evaluations.network_predictions(train) if predictions is None else predictions,
         parameters=evaluations.training_parameters(train),

@@ -33,7 +33,8 @@ def source_path(source: str) -> Path:
         host, path = re.fullmatch(r"file:(?://([^/]*))?(/.*)?", source, re.IGNORECASE | re.DOTALL).groups()  # type: ignore[union-attr]
         if (host or "") not in _HERE:
             raise UserError(
-                f"source {shown(source, SHOWN_PATH_LENGTH)} names the machine {shown(host)}, expected a file of this machine, which has "
+                f"source {shown(source, SHOWN_PATH_LENGTH)} names the machine {shown(host)}, expected a file of this "
+                "machine, which has "
                 "three slashes: file:///folder/file.csv"
             )
         return Path(unquote(path or "/"))

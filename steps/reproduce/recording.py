@@ -21,7 +21,7 @@ from steps.reproduce import plan
 from steps.reproduce.compare import IDENTICAL, MISSING, Comparison, compare, left_out, verdict_of
 from steps.reproduce.result import COLUMNS, Reproduction
 from steps.reproduce.surroundings import NOT_RECORDED, Surroundings, command, surroundings
-from steps.tracking import lineage, record, recorded
+from steps.tracking import documents, lineage, record, recorded
 from steps.tracking.children import run_step
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.session import ENTRY_POINT_TAG, step_run
@@ -119,7 +119,7 @@ def _study(original: Run, run: Run) -> _Again:
         raise UserError(f"study {original.info.run_id} has lost its prepare run, and with it the dataset's digest")
     click.echo("dataset: making it again")
     digest = plan.dataset_again(parameters).digest()
-    plan.same_dataset(first.data.tags["dataset_digest"], digest, parameters["source"])
+    plan.same_dataset(documents.required_tag(first, "dataset_digest"), digest, parameters["source"])
     click.echo(f"dataset: the same, digest {digest[:12]}…; running the study again")
     again_id = run_step("main", parameters, run)
     again = recorded.get(again_id)
@@ -158,7 +158,7 @@ def _train(original: Run, run: Run) -> _Again:
 def _fold(original: Run, run: Run) -> _Again:
     train = recorded.parent_of(original)
     parameters, defaulted = _training(train, run)
-    name, number = original.data.tags["subject"], int(original.data.tags["test_number"])
+    name, number = documents.fold_key(original)
     split = recorded.split_of(original)
     again_id = run_step("train", plan.of_one_fold(parameters, name, number, split["test"]), run)
     result = _Again(again_id, [], evaluated=False, defaulted=defaulted)
@@ -169,7 +169,7 @@ def _fold(original: Run, run: Run) -> _Again:
 def _of_training(original: Run, run: Run) -> _Again:
     """``evaluate`` or ``attribute``: the step again, on the same training."""
     kind = original.data.tags[ENTRY_POINT_TAG]
-    train_run_id = original.data.tags["train_run_id"]
+    train_run_id = documents.required_tag(original, "train_run_id")
     lineage.find_run("train", train_run_id, original.info.experiment_id)
     given = {"train_run_id": train_run_id, "cwd": str(Path.cwd())}
     parameters, defaulted = plan.complete(kind, recorded.parameters_of(original), **given)
@@ -239,7 +239,7 @@ def _add_folds(result: _Again, then: Run, now: Run, only: tuple[str, int] | None
 
 def _folds(train: Run) -> dict[tuple[str, int], Run]:
     finished = [fold for fold in lineage.fold_children(train) if fold.info.status == "FINISHED"]
-    return dict(sorted(((fold.data.tags["subject"], int(fold.data.tags["test_number"])), fold) for fold in finished))
+    return dict(sorted((documents.fold_key(fold), fold) for fold in finished))
 
 
 def _compare(original: Run, again: _Again, found: Surroundings) -> Reproduction:

@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import ExecutionException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_PROJECT_ENTRY_POINT
 
+from steps.environment_variables import environment_variables
 from steps.errors import UserError
 from steps.interpreter import this_python
 from steps.parameters import PARAMETERS
@@ -35,7 +36,8 @@ def run_step(entry_point: str, parameters: Mapping[str, object], parent: Run) ->
     for name in _CHATTER:  # here, as importing mlflow.projects has reset the levels
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        with this_python():
+        # Long parameters are kept whole elsewhere; whatever the user's setting, MLflow's copy of them may be cut.
+        with this_python(), environment_variables({"MLFLOW_TRUNCATE_LONG_VALUES": "true"}):
             submitted = mlflow.projects.run(
                 uri=str(ROOT),
                 entry_point=entry_point,
@@ -44,6 +46,8 @@ def run_step(entry_point: str, parameters: Mapping[str, object], parent: Run) ->
                 run_name=entry_point,
                 env_manager="local",  # the driver already runs in the project's environment
             )
+    except OSError as error:  # a command line longer than the system allows
+        raise UserError(f"step {entry_point} cannot be started: {error.strerror}") from error
     except ExecutionException as error:
         failed = _newest_child(entry_point, parent)
         run_id = failed.info.run_id if failed else "unknown"

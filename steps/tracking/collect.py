@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.attribute.results import INTERVAL_COLUMNS, REPORTED_TABLES
 from steps.commands import manager_to_repeat_with
-from steps.dataset import MANIFEST_FILE, Manifest
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
-from steps.spreadsheet import read_csv
-from steps.tracking import lineage
+from steps.tracking import documents, lineage
+from steps.tracking.evaluations import PREDICTION_COLUMNS
 from steps.tracking.spool import show_uri
 
 _REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 _COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")
 _VERSION = "version."
-# Names such as 01 or NA are names; only a spread, an interval or what was not chosen may be missing.
-_TEXT = dict.fromkeys(("subject", "trial", "feature", "fold", "source", "unit"), str)
+# Only a spread, an interval or what was not chosen may be missing.
 _MISSING = {name: [""] for name in ("sd", "youden_j", *INTERVAL_COLUMNS)}
+# The tables of each step that a report shows, with columns they must have.
+_TABLES: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "evaluate": {
+        "results.csv": PREDICTION_COLUMNS,
+        "subjects.csv": ("subject", "label", "trials", "probability"),
+        "in_fold_thresholds.csv": ("subject", "test_number", "fold", "threshold"),
+    },
+    "attribute": {
+        "feature_importance.csv": ("feature", "importance", "sd", "rank"),
+        "attribution_map.csv": ("feature",),
+        **{f"{name}.csv": () for name in REPORTED_TABLES},
+    },
+}
 
 
 def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str, tuple[Run, bool]]) -> ReportData:
@@ -35,6 +44,9 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         study: the driver's run.
         parameters: the driver's, typed.
         steps: the finished run of each step, by entry point in the order they ran, and whether it was reused.
+
+    Raises:
+        UserError: something is gone or damaged.
     """
     prepare, train, evaluate, attribute = (steps[name][0] for name in ("prepare", "train", "evaluate", "attribute"))
     folds = lineage.fold_runs(train.info.run_id)
@@ -44,8 +56,8 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         run_id=study.info.run_id,
         started=datetime.fromtimestamp(study.info.start_time / 1000, UTC),
         parameters=parameters,
-        manifest=Manifest.model_validate_json(_text(prepare, f"{lineage.DATASET_FOLDER}/{MANIFEST_FILE}")),
-        summary=json.loads(_text(evaluate, "summary.json")),
+        manifest=lineage.manifest_of(prepare),
+        summary=documents.json_of(evaluate, "summary.json", documents.Summary),
         results=_table(evaluate, "results.csv"),
         subjects=_table(evaluate, "subjects.csv"),
         histories=[lineage.load_history(fold) for fold in folds],
@@ -53,7 +65,7 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         attribution_map=_table(attribute, "attribution_map.csv"),
         attribution_metrics=attribute.data.metrics,
         attribution_tables={name: _table(attribute, f"{name}.csv") for name in REPORTED_TABLES},
-        runtime=json.loads(_text(train, "runtime.json")),
+        runtime=documents.json_of(train, "runtime.json", documents.Runtime),
         steps=[StepTime(name, run.info.run_id, _wall_time(run), reused) for name, (run, reused) in steps.items()],
         in_fold=_table(evaluate, "in_fold_thresholds.csv"),
         inference_ms_per_trial=evaluate.data.metrics.get("inference_ms_per_trial"),
@@ -66,18 +78,27 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
     )
 
 
-def _text(run: Run, path: str) -> str:
-    return str(mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/{path}"))
+def check(run: Run, entry_point: str) -> None:
+    """Read what a report needs of a step's run.
+
+    Raises:
+        UserError: some of it is gone or damaged.
+    """
+    if entry_point == "prepare":
+        lineage.manifest_of(run)
+    elif entry_point == "train":
+        documents.json_of(run, "runtime.json", documents.Runtime)
+        for fold in lineage.fold_runs(run.info.run_id):
+            lineage.load_history(fold)
+    elif entry_point == "evaluate":
+        documents.json_of(run, "summary.json", documents.Summary)
+    for path in _TABLES.get(entry_point, {}):
+        _table(run, path)
 
 
 def _table(run: Run, path: str) -> pd.DataFrame:
-    return read_csv(
-        _text(run, path),
-        dtype=_TEXT,
-        keep_default_na=False,
-        na_values=_MISSING,
-        float_precision="round_trip",
-    )
+    required = next(tables[path] for tables in _TABLES.values() if path in tables)
+    return documents.table_of(run, path, required, _MISSING)
 
 
 def _wall_time(run: Run) -> float:

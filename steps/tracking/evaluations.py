@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
-import mlflow
+import click
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
 from steps.commands import command
 from steps.errors import UserError, shown
-from steps.spreadsheet import read_csv
-from steps.tracking import lineage, pull, push, reuse
+from steps.tracking import documents, lineage, pull, push, reuse
 from steps.tracking.session import ENTRY_POINT_TAG
 
 PREVIOUS = "previous"
+PREDICTION_COLUMNS = ("subject", "trial", "label", "test_number", "probability")
 
 
 def find_training(token: str, experiment_id: str) -> Run:
@@ -68,16 +65,9 @@ def network_predictions(train: Run) -> pd.DataFrame:
     """``results.csv`` of the newest evaluation of a training.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is damaged.
     """
-    evaluation = evaluations_of(train)[0]
-    try:
-        return _predictions(evaluation, "results.csv")
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"evaluate run {evaluation.info.run_id} holds no results.csv; run: "
-            f"{command('evaluate', experiment=lineage.other_experiment(train), train_run_id=train.info.run_id)}"
-        ) from error
+    return _predictions(evaluations_of(train)[0], "results.csv")
 
 
 def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
@@ -88,10 +78,9 @@ def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
     """
     known: set[str] = set()
     for evaluation in evaluations_of(train):
-        try:
-            table = _predictions(evaluation, "baselines.csv")
-        except (MlflowException, OSError):  # evaluated without baselines
+        if not reuse.artifact_exists(evaluation.info.run_id, "baselines.csv"):  # evaluated without baselines
             continue
+        table = _predictions(evaluation, "baselines.csv", "method")
         rows = table[table["method"] == name]
         if len(rows):
             return rows.drop(columns="method").reset_index(drop=True)
@@ -108,19 +97,16 @@ def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
 
 def training_parameters(train: Run) -> dict[str, str]:
     """What a training was given, resolved, and what it ran on; empty where it did not record it."""
-    recorded = train.data.tags.get(reuse.IDENTITY_TAG)
-    if recorded is None:
+    try:
+        identity = documents.tag_of(train, reuse.IDENTITY_TAG, documents.RecordedIdentity)
+    except documents.DamagedError as error:
+        click.echo(f"warning: {error}", err=True)
+        identity = None
+    if identity is None:
         return {}
-    identity = json.loads(recorded)
     parameters = {name: str(value) for name, value in identity["parameters"].items()}
     return parameters | {"code and environment": str(identity["code"])[:12]}
 
 
-def _predictions(evaluation: Run, path: str) -> pd.DataFrame:
-    # Names such as 01 or NA are names.
-    return read_csv(
-        mlflow.artifacts.load_text(f"runs:/{evaluation.info.run_id}/{path}"),
-        dtype={"subject": str, "trial": str, "method": str},
-        keep_default_na=False,
-        float_precision="round_trip",
-    )
+def _predictions(evaluation: Run, path: str, *more: str) -> pd.DataFrame:
+    return documents.table_of(evaluation, path, (*PREDICTION_COLUMNS, *more))

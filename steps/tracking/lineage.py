@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,13 +17,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from pydantic import ValidationError
 
 from steps import keras_file
 from steps.commands import command
-from steps.dataset import Dataset
+from steps.dataset import MANIFEST_FILE, Dataset, Manifest
 from steps.errors import UserError, shown, shown_path
-from steps.spreadsheet import read_csv
-from steps.tracking import digests, pull, record
+from steps.tracking import digests, documents, pull, record
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 DATASET_FOLDER = "dataset"
 MODEL_FILE = "data/model.keras"
+HISTORY_COLUMNS = ("epoch", "loss")
 LATEST = "latest"
 # Where artifacts of MLflow are; a page of the web is no dataset.
 _SCHEMES = {"runs", "file", "mlflow-artifacts", "models", "s3", "gs", "wasbs", "abfss", "dbfs", "hdfs", "sftp", "ftp"}
@@ -125,6 +125,19 @@ def dataset_folder(uri: str) -> Iterator[Path]:
         yield path
 
 
+def manifest_of(prepare: Run) -> Manifest:
+    """``dataset.json`` of the dataset that a ``prepare`` run made.
+
+    Raises:
+        UserError: it is not there, or damaged.
+    """
+    path = f"{DATASET_FOLDER}/{MANIFEST_FILE}"
+    try:
+        return Manifest.model_validate_json(documents.text_of(prepare, path))
+    except ValidationError as error:
+        raise documents.damaged(prepare, path, error.errors()[0]["msg"]) from error
+
+
 def load_dataset(uri: str) -> Dataset:
     """The dataset at ``uri``, its digest checked."""
     with dataset_folder(uri) as folder:
@@ -142,7 +155,7 @@ def dataset_and_uri_of(train: Run) -> tuple[Dataset, str]:
     Raises:
         UserError: neither is there.
     """
-    uri, digest = train.data.tags["dataset_uri"], train.data.tags["dataset_digest"]
+    uri, digest = (documents.required_tag(train, name) for name in ("dataset_uri", "dataset_digest"))
     try:
         return _load_dataset_with(digest, uri, train), uri
     except UserError:
@@ -224,9 +237,7 @@ def fold_runs(train_run_id: str) -> list[FoldRun]:
     folds: list[FoldRun] = []
     for run in fold_children(train):
         if run.info.status == "FINISHED":
-            split = json.loads(digests.recorded_file(run, digests.SPLIT))
-            tags = run.data.tags
-            folds.append(FoldRun(run, tags["subject"], int(tags["test_number"]), split))
+            folds.append(FoldRun(run, *documents.fold_key(run), documents.json_of(run, "split.json", documents.Split)))
     planned = train.data.metrics.get("folds", 0)
     if not folds:
         raise UserError(f"train run {train_run_id} has no finished folds")
@@ -285,6 +296,6 @@ def load_history(fold: FoldRun) -> pd.DataFrame:
     """The fold's training history: a row per epoch (the index, from 1), a column per metric.
 
     Raises:
-        UserError: it is not the one that was recorded.
+        UserError: it is not the one that was recorded, or damaged.
     """
-    return read_csv(digests.recorded_file(fold.run, digests.HISTORY).decode(), index_col="epoch")
+    return documents.table_of(fold.run, digests.HISTORY, HISTORY_COLUMNS, index="epoch")

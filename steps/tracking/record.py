@@ -35,6 +35,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
 from steps import spreadsheet
 from steps.tracking import pull
+from steps.tracking.parameters_record import LONGEST_PARAM, LONGEST_TAG, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,7 @@ def log(
     model_id: str | None = None,
     at_ms: int | None = None,
 ) -> None:
-    """Log parameters, tags and metrics of one run in as few calls as MLflow allows.
+    """Log parameters, tags and metrics of one run in as few calls as MLflow allows; what is too long says it was cut.
 
     Args:
         run: the run, or its ID.
@@ -84,8 +85,8 @@ def log(
     client = MlflowClient()
     for some_points, some_params, some_tags in zip_longest(
         _batches([*values, *points], _METRICS_PER_BATCH),
-        _batches([Param(k, str(v)) for k, v in (params or {}).items()], _PARAMS_PER_BATCH),
-        _batches([RunTag(k, str(v)) for k, v in (tags or {}).items()], _TAGS_PER_BATCH),
+        _batches([Param(k, shortened(str(v), LONGEST_PARAM)) for k, v in (params or {}).items()], _PARAMS_PER_BATCH),
+        _batches([RunTag(k, shortened(str(v), LONGEST_TAG)) for k, v in (tags or {}).items()], _TAGS_PER_BATCH),
         fillvalue=(),
     ):
         client.log_batch(run_id, some_points, some_params, some_tags)
@@ -133,7 +134,7 @@ def log_folder(run_id: str, folder: Path, artifact_path: str | None = None) -> N
 
 def describe(run_id: str, markdown: str) -> None:
     """Set the run's description, which MLflow renders as Markdown."""
-    MlflowClient().set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
+    MlflowClient().set_tag(run_id, MLFLOW_RUN_NOTE, shortened(markdown, LONGEST_TAG))
 
 
 def as_text(lines: Iterable[str]) -> str:

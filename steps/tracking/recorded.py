@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-import mlflow
+import click
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -16,15 +15,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.commands import command
-from steps.dataset import MANIFEST_FILE, Manifest
 from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
 from steps.spreadsheet import read_csv
-from steps.tracking import digests, lineage, pull
+from steps.tracking import digests, documents, lineage, parameters_record, pull
 from steps.tracking.environment import ROOT
 from steps.tracking.reuse import IDENTITY_TAG
-from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT, PARAMETERS_TAG
+from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 from steps.tracking.spool import show_uri
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
@@ -32,8 +30,8 @@ REPRODUCIBLE = ("main", "prepare", "train", "fold", "evaluate", "attribute")
 STEPS = ("prepare", "train", "evaluate", "attribute")
 _NAME, _ID = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
 _REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
-# Packages and times are compared elsewhere, or not at all.
-_NO_EVIDENCE = {"packages.json", "runtime.json"}
+# Packages and times are compared elsewhere, or not at all; parameters name folders and runs.
+_NO_EVIDENCE = {"packages.json", "runtime.json", parameters_record.FILE}
 
 
 def keep_apart() -> None:
@@ -103,9 +101,9 @@ def split_of(fold: Run) -> dict[str, list[str]]:
     """Who trained, validated and was tested, as a fold recorded it.
 
     Raises:
-        UserError: ``split.json`` is not the one that was recorded.
+        UserError: it did not, or ``split.json`` is not the one that was recorded.
     """
-    split: dict[str, list[str]] = json.loads(digests.recorded_file(fold, digests.SPLIT))
+    split: dict[str, list[str]] = documents.json_of(fold, digests.SPLIT, documents.Split)
     return split
 
 
@@ -116,19 +114,30 @@ def parameters_of(run: Run) -> dict[str, Value]:
     those of its steps, and a source from the dataset's manifest.
 
     Raises:
-        UserError: none of that is there.
+        UserError: none of that is there, or what is needed of it is damaged.
     """
     kind = run.data.tags[ENTRY_POINT_TAG]
-    found = _identity(run)
+    typed: dict[str, Any] = {}
+    broken = None
+    try:
+        typed = parameters_record.load(run)
+    except documents.DamagedError as error:
+        broken = error
+    found: dict[str, Value] = {}
+    for one in [run, *(step_of(run, step) for step in STEPS if kind == "main")]:
+        try:
+            found |= _identity(one) if one else {}
+        except documents.DamagedError as error:
+            if not typed:
+                raise broken or error from error
     if kind == "main":
-        for step in STEPS:
-            if step_run := step_of(run, step):
-                found |= _identity(step_run)
         found |= {"run_name": str(run.info.run_name)}
     prepared = run if kind == "prepare" else step_of(run, "prepare")
     if prepared and prepared.data.tags.get(ENTRY_POINT_TAG) == "prepare":
         found |= _source(prepared)
-    found |= _typed(run.data.tags.get(PARAMETERS_TAG))
+    found |= _known(run, typed)
+    if not found and broken:
+        raise broken
     if not found:
         raise UserError(f"{kind} run {run.info.run_id} did not record its parameters; it cannot be reproduced")
     return {name: value for name, value in found.items() if name in ENTRY_POINTS.get(kind, ())}
@@ -170,14 +179,16 @@ def prepare_of(train: Run) -> Run | None:
 
 def usable_dataset(train: Run) -> str | None:
     """URI of the dataset a training used: where it was then, or any prepared one with the same digest."""
-    tags = train.data.tags
-    digest = tags["dataset_digest"]
+    digest = documents.required_tag(train, "dataset_digest")
     others = MlflowClient().search_runs(
         [train.info.experiment_id],
         f"tags.{ENTRY_POINT_TAG} = 'prepare' and tags.dataset_digest = '{digest}' and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
     )
-    for uri in [tags["dataset_uri"], *(f"runs:/{run.info.run_id}/{lineage.DATASET_FOLDER}" for run in others)]:
+    for uri in [
+        documents.required_tag(train, "dataset_uri"),
+        *(f"runs:/{run.info.run_id}/{lineage.DATASET_FOLDER}" for run in others),
+    ]:
         try:
             if lineage.load_dataset(uri).digest() == digest:
                 return str(uri)
@@ -187,30 +198,34 @@ def usable_dataset(train: Run) -> str | None:
 
 
 def evidence(run: Run) -> Evidence:
-    """Metrics, curves, tables and documents of a run."""
+    """Metrics, curves, tables and documents of a run.
+
+    Raises:
+        UserError: a file of it is damaged.
+    """
     client = MlflowClient()
     run_id = run.info.run_id
-    tables, documents = {}, {}
+    tables, jsons = {}, {}
     for item in client.list_artifacts(run_id):
         if item.is_dir or item.path in _NO_EVIDENCE:
             continue
         if item.path.endswith(".csv"):
-            tables[item.path] = _table(run_id, item.path)
+            tables[item.path] = _table(run, item.path)
         elif item.path.endswith(".json"):
-            documents[item.path] = json.loads(mlflow.artifacts.load_text(f"runs:/{run_id}/{item.path}"))
+            jsons[item.path] = documents.json_of(run, item.path, Any)
     per_epoch = [str(name) for name in tables.get("history.csv", pd.DataFrame()) if name in run.data.metrics]
     curves = {
         name: [(point.step, point.value) for point in client.get_metric_history(run_id, name)] for name in per_epoch
     }
     metrics = dict(sorted((name, value) for name, value in run.data.metrics.items() if name not in curves))
-    return Evidence(metrics, curves, tables, documents, run.data.tags.get("dataset_digest", ""))
+    return Evidence(metrics, curves, tables, jsons, run.data.tags.get("dataset_digest", ""))
 
 
 def packages_of(run: Run) -> dict[str, str]:
-    """Name -> version of everything that was installed; empty where not recorded."""
+    """Name -> version of everything that was installed; empty where not recorded, or not readable any more."""
     try:
-        found: dict[str, str] = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/packages.json")
-    except (MlflowException, OSError):
+        found: dict[str, str] = documents.json_of(run, "packages.json", documents.Packages)
+    except documents.DamagedError:
         return {}
     return found
 
@@ -245,33 +260,33 @@ def _run(run_id: str) -> Run | None:
 
 
 def _identity(run: Run) -> dict[str, Value]:
-    recorded = run.data.tags.get(IDENTITY_TAG)
-    return _known(json.loads(recorded)["parameters"]) if recorded else {}
-
-
-def _typed(recorded: str | None) -> dict[str, Value]:
-    try:
-        return _known(json.loads(recorded)) if recorded else {}
-    except json.JSONDecodeError:  # cut off by MLflow, which limits the length of tags
+    recorded = documents.tag_of(run, IDENTITY_TAG, documents.RecordedIdentity)
+    if recorded is None:
         return {}
+    whole = {name: v for name, v in recorded["parameters"].items() if name not in recorded.get("shortened", [])}
+    return _known(run, whole)
 
 
-def _known(parameters: Mapping[str, Any]) -> dict[str, Value]:
+def _known(run: Run, parameters: Mapping[str, Any]) -> dict[str, Value]:
     """Those that this version still has, in its types."""
-    return {name: PARAMETERS[name].parse(value) for name, value in parameters.items() if name in PARAMETERS}
+    try:
+        return {name: PARAMETERS[name].parse(value) for name, value in parameters.items() if name in PARAMETERS}
+    except click.BadParameter as error:
+        raise documents.damaged(run, "record of the parameters", error.message) from error
 
 
 def _source(prepare: Run) -> dict[str, Value]:
-    path = f"runs:/{prepare.info.run_id}/{lineage.DATASET_FOLDER}/{MANIFEST_FILE}"
     try:
-        return {"source": Manifest.model_validate_json(mlflow.artifacts.load_text(path)).source}
-    except (MlflowException, OSError, ValueError):
+        return {"source": lineage.manifest_of(prepare).source}
+    except UserError:
         return {}
 
 
-def _table(run_id: str, path: str) -> pd.DataFrame:
-    text = mlflow.artifacts.load_text(f"runs:/{run_id}/{path}")
-    return read_csv(text, dtype=str, keep_default_na=False)
+def _table(run: Run, path: str) -> pd.DataFrame:
+    try:
+        return read_csv(documents.csv_of(run, path), dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise documents.damaged(run, path, str(error).splitlines()[0]) from error
 
 
 def deployable_of(train: Run) -> Run | None:

@@ -6,8 +6,6 @@ uninterrupted training would have had.
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +15,11 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.uri import is_local_uri
 
-from steps.tracking import lineage
+from steps.tracking import documents, left_running, lineage
 from steps.tracking.keras_model import MODEL
 from steps.tracking.reuse import KEY_TAG, artifact_exists
 from steps.tracking.session import ENTRY_POINT_TAG
 
-_HOST, _PID = "host", "pid"
 _RUNNING, _FAILED = RunStatus.to_string(RunStatus.RUNNING), RunStatus.to_string(RunStatus.FAILED)
 
 
@@ -37,11 +34,6 @@ class TakenOver:
 
     folds: dict[tuple[str, int], dict[str, float]]
     folders: list[Path]
-
-
-def process_tags() -> dict[str, str]:
-    """Tags that tell a training that is still running from one whose process was killed."""
-    return {_HOST: platform.node(), _PID: str(os.getpid())}
 
 
 def unrecorded_folder(run: Run) -> Path | None:
@@ -69,14 +61,19 @@ def take_over_folds(run: Run, key: str) -> TakenOver:
     )
     taken = TakenOver({}, [])
     for train in earlier:
-        if train.info.run_id == run.info.run_id or (train.info.status == _RUNNING and _may_be_alive(train)):
+        if train.info.run_id == run.info.run_id or (
+            train.info.status == _RUNNING and not left_running.is_gone(train.data.tags)
+        ):
             continue
         _end(client, train)
         for child in lineage.children(train):
             _end(client, child)
             if not lineage.is_fold(child):
                 continue
-            name = (child.data.tags["subject"], int(child.data.tags["test_number"]))
+            try:
+                name = documents.fold_key(child)
+            except documents.DamagedError:  # it is trained again
+                continue
             is_whole = child.info.status == "FINISHED" and artifact_exists(child.info.run_id, f"{MODEL}/MLmodel")
             if is_whole and name not in taken.folds:
                 client.set_tag(child.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)
@@ -90,17 +87,3 @@ def take_over_folds(run: Run, key: str) -> TakenOver:
 def _end(client: MlflowClient, run: Run) -> None:
     if run.info.status == _RUNNING:
         client.set_terminated(run.info.run_id, _FAILED)
-
-
-def _may_be_alive(train: Run) -> bool:
-    """False only where this machine can tell that the process is gone."""
-    tags = train.data.tags
-    if tags.get(_HOST) != platform.node() or _PID not in tags:
-        return True
-    try:
-        os.kill(int(tags[_PID]), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -19,17 +19,27 @@ from mlflow.exceptions import MlflowException
 from steps.dataset import Dataset, read_manifest
 from steps.errors import UserError
 from steps.parameters import PARAMETERS, Value
-from steps.tracking import lineage, pull
+from steps.tracking import documents, lineage, pull
 from steps.tracking.environment import code_hash, environment_hash
 from steps.tracking.keras_model import MODEL
+from steps.tracking.parameters_record import LONGEST_TAG
 from steps.tracking.session import ENTRY_POINT_TAG
 
 IDENTITY_TAG = "reuse_identity"
 KEY_TAG = "reuse_key"
+# Parameters longer than this are not printed whole, nor kept in a tag that is too long.
+_LONG_VALUE = 200
 # Where things lie, not what is computed; what they point to counts as an input.
 _LOCATIONS = {"cwd", "output_dir", "source", "dataset_uri", "train_run_id"}
 # What changes how fast a result comes, not the result.
 _INDIFFERENT = {"scheduler", "workers", "resume", "log_level"}
+# What the driver hands on.
+_TAGS: Mapping[str, tuple[str, ...]] = {
+    "prepare": ("dataset_uri", "dataset_digest"),
+    "train": ("dataset_uri", "dataset_digest", "deployable_run_id", "deployable_model_uri"),
+    "evaluate": (),
+    "attribute": (),
+}
 _ARTIFACTS = {
     "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
     "train": ("runtime.json",),
@@ -69,8 +79,13 @@ class Identity:
         return hashlib.sha256(self.as_json().encode()).hexdigest()
 
     def tags(self) -> dict[str, str]:
-        """The tags a run carries so that it can be found again."""
-        return {KEY_TAG: self.key, IDENTITY_TAG: self.as_json()}
+        """The tags a run carries so that it can be found again; a parameter too long for a tag is shortened in it."""
+        if len(whole := self.as_json()) <= LONGEST_TAG:
+            return {KEY_TAG: self.key, IDENTITY_TAG: whole}
+        short = {name: _short(value) for name, value in self.parameters.items()}
+        names = [name for name, value in self.parameters.items() if short[name] != value]
+        recorded = {**vars(self), "parameters": short, "shortened": names}
+        return {KEY_TAG: self.key, IDENTITY_TAG: json.dumps(recorded, sort_keys=True)}
 
 
 def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
@@ -85,47 +100,63 @@ def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
         same = client.search_runs([experiment_id], alike, order_by=newest_first)
     gone = []
     for run in same:
-        missing = _missing_artifact(run, identity.entry_point)
-        wrong = f"its {missing} is gone" if missing else _damage(run, identity.entry_point)
-        if not wrong:
+        trouble = _trouble(run, identity.entry_point) or _damage(run, identity.entry_point)
+        if not trouble:
             return run, "same parameters, code and inputs"
-        gone.append(f"run {run.info.run_id} matches, but {wrong}")
+        gone.append(f"run {run.info.run_id} matches, but {trouble}")
     if gone:
         return None, gone[0]
     last = client.search_runs([experiment_id], finished, order_by=newest_first, max_results=1)
     if not last:
         return None, "never run before"
-    return None, _difference(identity, last[0].data.tags.get(IDENTITY_TAG))
+    return None, _difference(identity, last[0])
 
 
-def _difference(identity: Identity, recorded: str | None) -> str:
-    if recorded is None:
+def _difference(identity: Identity, last: Run) -> str:
+    try:
+        before = documents.tag_of(last, IDENTITY_TAG, documents.RecordedIdentity)
+    except documents.DamagedError:
+        return f"tag {IDENTITY_TAG} of the last run, {last.info.run_id}, is damaged"
+    if before is None:
         return "the last run did not record what it was made from"
-    before, now = json.loads(recorded), vars(identity)
+    now = vars(identity)
     if before["code"] != now["code"]:
         return "the code or the environment has changed"
     changed = [
-        f"{name} was {before['parameters'].get(name)!r}, is {value!r}"
+        f"{name} was {_short(before['parameters'].get(name))!r}, is {_short(value)!r}"
         for name, value in identity.parameters.items()
-        if before["parameters"].get(name) != value
+        if before["parameters"].get(name) not in (value, _short(value))
     ]
     if changed:
         return "; ".join(changed)
     return "the inputs have changed" if before["inputs"] != now["inputs"] else "an older run matches no longer"
 
 
-def _missing_artifact(run: Run, entry_point: str) -> str | None:
+def _short(value: object) -> object:
+    """A parameter as a tag or a line can hold it; two that differ still do."""
+    if not isinstance(value, str) or len(value) <= _LONG_VALUE:
+        return value
+    digest = hashlib.sha256(value.encode()).hexdigest()[:12]
+    return f"{value[: _LONG_VALUE // 2]}… ({len(value)} characters, SHA-256 {digest}…)"
+
+
+def _trouble(run: Run, entry_point: str) -> str | None:
+    """Why a run cannot be used instead of running the step."""
     for path in _ARTIFACTS[entry_point]:
         if not artifact_exists(run.info.run_id, path):
-            return path
-    if entry_point == "train":
-        try:
-            folds = lineage.fold_runs(run.info.run_id)
-        except UserError:
-            return "complete set of folds"
-        for fold in folds:
-            if not artifact_exists(fold.run_id, f"{MODEL}/MLmodel"):
-                return f"model of {fold.run.info.run_name}"
+            return f"its {path} is gone"
+    from steps.tracking import collect  # it reads what reports need, and takes longer to import
+
+    try:
+        for name in _TAGS[entry_point]:
+            documents.required_tag(run, name)
+        folds = lineage.fold_runs(run.info.run_id) if entry_point == "train" else []
+        collect.check(run, entry_point)
+    except UserError as error:
+        return str(error).partition(";")[0]  # what to do about it is being done
+    for fold in folds:
+        if not artifact_exists(fold.run_id, f"{MODEL}/MLmodel"):
+            return f"the model of its {fold.run.info.run_name} is gone"
     return None
 
 

@@ -9,7 +9,6 @@ happens in a spool (`steps.tracking.spool`).
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -18,24 +17,23 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, LifecycleStage, Param, Run, RunStatus, RunTag
+from mlflow.entities import Experiment, LifecycleStage, Run, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
-from steps import commands
+from steps import commands, storage_errors
 from steps.errors import UserError, shown
 from steps.markdown import plain
-from steps.tracking import push
+from steps.sqlite_store import refusal, trouble
+from steps.tracking import left_running, moved, parameters_record, push, record
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.replicator import FAILURES, recording
 from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
-# The parameters as typed values; those that `mlflow run` logs are quoted for the shell.
-PARAMETERS_TAG = "parameters"
 # Why a run failed, in one line.
 FAILURE_TAG = "failure"
 _DEFAULT_EXPERIMENT_ID = "0"
@@ -73,23 +71,27 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
     commands.remember(given.data.tags if given else None)
-    recorded = show_uri(json.dumps(dict(parameters)))
-    tags = {ENTRY_POINT_TAG: entry_point, PARAMETERS_TAG: recorded, **environment_tags()}
+    tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
     else:
         experiment_id = experiment()
         run_id = None
         tags |= _project_tags(given)
+    _refuse_unwritable(client.get_experiment(experiment_id).artifact_location)
     # Worker processes and child projects inherit these, not the pointer run's.
     os.environ[_EXPERIMENT_ID] = experiment_id
     os.environ.pop(_EXPERIMENT_NAME, None)
     is_long = entry_point in _LONG
     name = None if run_id else run_name or entry_point
-    with mlflow.start_run(run_id, experiment_id, run_name=name, log_system_metrics=is_long) as run:
+    whose = left_running.process_tags()  # from the first moment on: it may be killed in the next
+    with mlflow.start_run(run_id, experiment_id, run_name=name, tags=whose, log_system_metrics=is_long) as run:
         logged = client.get_run(run.info.run_id).data.params
-        missing = [Param(k, str(v)) for k, v in parameters.items() if k not in logged]
-        client.log_batch(run.info.run_id, params=missing, tags=[RunTag(k, v) for k, v in tags.items()])
+        missing = {k: v for k, v in parameters.items() if k not in logged}
+        record.log(run, params=missing, tags=tags)
+        # Those that `mlflow run` has logged are quoted for the shell, and cut off when they are long.
+        parameters_record.save(client, run.info.run_id, parameters)
+        left_running.mark(experiment_id, run.info.run_id)
         client.log_dict(run.info.run_id, installed_packages(), "packages.json")
         if run_id is None and given:
             _leave_pointer(client, given, run)
@@ -118,11 +120,21 @@ def _reason(error: BaseException) -> str:
     elif isinstance(error, KeyboardInterrupt):
         parts = ["interrupted"]
     else:
-        parts = [f"{type(error).__name__}: {error}"]
+        parts = [storage_errors.in_one_line(error) or f"{type(error).__name__}: {error}"]
     return " — ".join(" ".join(part.split()) for part in parts)[:_REASON_LENGTH]
 
 
 def _open_store() -> MlflowClient:
+    """The store of this process.
+
+    Raises:
+        UserError: it cannot be opened or written, or its folder was moved or copied.
+    """
+    uri = mlflow.get_tracking_uri()
+    if (path := moved.database_of(uri)) and (found := trouble(path)):
+        raise UserError(f"cannot open the tracking store: {show_uri('; '.join(found))}")
+    if current() is None:
+        moved.refuse_displaced(uri)
     try:
         with making(mlflow.get_tracking_uri()):
             client = MlflowClient()
@@ -131,6 +143,20 @@ def _open_store() -> MlflowClient:
         reason = show_uri(str(error).strip().splitlines()[0])
         raise UserError(f"cannot open the tracking store {show_uri(mlflow.get_tracking_uri())}: {reason}") from error
     return client
+
+
+def _refuse_unwritable(location: str) -> None:
+    """Refuse a place for artifacts where nothing can be written, before hours of work.
+
+    Raises:
+        UserError: it is one.
+    """
+    place = moved.local_path(location)
+    if place and (reason := refusal(place)):
+        raise UserError(
+            f"{place}, where the artifacts of this experiment go, cannot be written: {reason}; type the command in a "
+            "folder that can be written, name files by their whole path, or choose another --experiment-name"
+        )
 
 
 def pin_tracking_uri() -> None:
@@ -202,7 +228,8 @@ def experiment_named(name: str) -> str:
         return spool.experiment(name, _KIND)
     if found is None:
         try:
-            return str(client.create_experiment(name, _place_for_artifacts(name), tags=_KIND))
+            tags = _KIND | moved.place_tags(mlflow.get_tracking_uri())
+            return str(client.create_experiment(name, _place_for_artifacts(name), tags=tags))
         except MlflowException:  # another process was faster
             found = client.get_experiment_by_name(name)
             if found is None:

@@ -18,14 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
 import mlflow
 import requests
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from pydantic import BaseModel, ValidationError
 
 from steps.environment_variables import environment_variables
+from steps.errors import UserError
 from steps.scratch import common_folder
+from steps.sqlite_store import trouble
+from steps.tracking import moved
 
 FOLDER = ".fear-spool"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
@@ -38,6 +43,12 @@ _PROBE_S = 2.0
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 # A bar per file and a line per run, from a thread that nobody watches.
 _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+
+
+class _Description(BaseModel):
+    """``spool.json``."""
+
+    tracking_uri: str
 
 
 @dataclass(frozen=True)
@@ -111,10 +122,17 @@ def open_spool(target: str, base: Path) -> Spool:
     Its name does not depend on the password, and none is written down.
     """
     shown = show_uri(target)
-    folder = base.resolve() / FOLDER / hashlib.sha256(shown.encode()).hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _DESCRIPTION).write_text(json.dumps({"tracking_uri": shown}) + "\n", encoding="utf-8")
+    folder = base.resolve() / FOLDER / _name_of(shown)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _describe(folder, shown)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written: {error.strerror}; what is recorded for {shown} is kept there first, so type "
+            "the command in a folder that can be written"
+        ) from error
     spool = Spool(target, folder)
+    _open(spool)
     with making(spool.uri):
         spool.client().search_experiments(max_results=1)
     return spool
@@ -137,7 +155,53 @@ def making(uri: str) -> Iterator[None]:
 def spools(base: Path) -> list[Spool]:
     """The spools under ``base``; a password has to come from ``MLFLOW_TRACKING_USERNAME`` and ``..._PASSWORD``."""
     found = sorted((base.resolve() / FOLDER).glob(f"*/{_DESCRIPTION}"))
-    return [Spool(json.loads(path.read_text(encoding="utf-8"))["tracking_uri"], path.parent) for path in found]
+    spools = [Spool(_target_of(path), path.parent) for path in found]
+    for spool in spools:
+        _open(spool)
+    return spools
+
+
+def _open(spool: Spool) -> None:
+    """See that a spool's database can be used, wherever its folder has been.
+
+    Raises:
+        UserError: it cannot.
+    """
+    database = spool.folder / "mlflow.db"
+    if found := trouble(database):
+        raise UserError(f"cannot open the spool for {show_uri(spool.target)}: {found[0]}; {found[1]}")
+    for line in moved.mend_spool(database):
+        click.echo(f"the spool was moved or copied: {line}", err=True)
+
+
+def _describe(folder: Path, target: str) -> None:
+    scratch = folder / f".{_DESCRIPTION}.{os.getpid()}"
+    scratch.write_text(json.dumps({"tracking_uri": target}) + "\n", encoding="utf-8")
+    scratch.replace(folder / _DESCRIPTION)  # whole, or as it was
+
+
+def _name_of(target: str) -> str:
+    return hashlib.sha256(target.encode()).hexdigest()[:12]
+
+
+def _target_of(path: Path) -> str:
+    """The server that a spool is for; where its description is damaged, the one given now if that is the same.
+
+    Raises:
+        UserError: it is not.
+    """
+    try:
+        return _Description.model_validate_json(path.read_bytes()).tracking_uri
+    except (ValidationError, OSError) as error:
+        given = show_uri(os.environ.get(TRACKING_URI, ""))
+        if is_remote(given) and _name_of(given) == path.parent.name:
+            _describe(path.parent, given)
+            return given
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+        raise UserError(
+            f"{path} is damaged: {reason}; it says which server the runs beside it are for. Set MLFLOW_TRACKING_URI to "
+            "that server and give the same command again"
+        ) from error
 
 
 def current() -> Spool | None:

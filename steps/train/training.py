@@ -62,7 +62,6 @@ def train(parameters: Mapping[str, Any]) -> None:
                 "dataset_digest": manifest.digest,
                 "model": parameters["model"],
                 **identity.tags(),
-                **resume.process_tags(),
             },
         )
         record.log_dataset_input(manifest, uri, context="train")

@@ -19,6 +19,7 @@ import pytest
 
 from steps.check import store
 from steps.check.checklist import CheckError
+from steps.sqlite_store import sqlite_path
 from tests.conftest import ROOT
 
 
@@ -149,7 +150,7 @@ def test_a_sqlite_store_made_by_mlflow_and_one_to_be_made(tmp_path: Path, folder
     path = tmp_path / folder / "mlflow.db"
     path.parent.mkdir()
     for uri in (f"sqlite:///{path}", f"sqlite:///{quote(str(path))}"):
-        assert store.sqlite_path(uri) == path or "%" in folder
+        assert sqlite_path(uri) == path or "%" in folder
     uri = f"sqlite:///{quote(str(path))}"
     assert "made by the first run" in store.reach(uri, 1)
     assert not path.exists()
@@ -196,8 +197,7 @@ def test_a_sqlite_store_without_write_permission(read_only: str) -> None:
             [sys.executable, "-c", code, f"sqlite:///{path}"], cwd=ROOT, capture_output=True, text=True, check=True
         )
         folder.chmod(0o700)
-    expected = "Permission denied" if read_only == "folder" else "attempt to write a readonly database"
-    assert expected in done.stdout
+    assert "cannot be written: Permission denied" in done.stdout
     assert f"chmod u+w {folder} {path}" in done.stdout
 
 

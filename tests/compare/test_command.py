@@ -37,7 +37,8 @@ def put(method: Method, *, digest: str = "d", baseline: Method | None = None, ev
         with MLflowTracker(parent_run_id=train.info.run_id, experiment_id=train.info.experiment_id) as tracker:
             for (name, number), tested in method.folds.items():
                 fold = tracker.start_run("fear", name, number, {"entry_point": "fold"})
-                fold.log_artifacts({"split.json": json.dumps({"test": sorted(tested)})})
+                split = {"training": [], "validation": [], "test": sorted(tested)}
+                fold.log_artifacts({"split.json": json.dumps(split)})
                 fold.end_run()
         tags = {"dataset_digest": digest, "model": "cnn"}
         record.log(train.info.run_id, tags=tags, metrics={"folds": len(method.folds)})
@@ -80,7 +81,7 @@ def test_what_cannot_be_compared_is_one_line_and_leaves_no_artifacts(
     for runs, message in (
         (f"{known},{other}", "expected the same data"),
         (f"{known},{bare}", f"-m steps.evaluate --train_run_id {bare}"),
-        (f"{known},minirocket", "-P baselines=minirocket"),
+        (f"{known},minirocket", "--baselines minirocket"),
         (f"{bare},latest", "names one training twice"),
     ):
         done = compare(runs)
@@ -91,7 +92,7 @@ def test_what_cannot_be_compared_is_one_line_and_leaves_no_artifacts(
     experiment = client.get_experiment_by_name("Fear_Classification_Experiments")
     for run in client.search_runs([experiment.experiment_id], "tags.entry_point = 'compare'"):
         assert run.info.status == "FAILED"
-        assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"packages.json"}
+        assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"packages.json", "parameters.json"}
 
 
 @pytest.mark.parametrize("text", ["", "latest", "latest,", "latest,latest", "logistic,majority", "a,b,c"])

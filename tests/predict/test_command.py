@@ -63,7 +63,7 @@ def test_unlabelled_recordings_are_scored_and_explained(
 ) -> None:
     long_table(new_people, labels=False).to_csv("new.csv", index=False)
     run = predicted("new.csv")
-    assert artifacts(run) == {"packages.json", "attribution.parquet", *TABLES, *FIGURES}
+    assert artifacts(run) == {"packages.json", "parameters.json", "attribution.parquet", *TABLES, *FIGURES}
     predictions = table(run, "predictions.csv")
     assert predictions["subject"].tolist() == new_people.subjects.tolist()
     assert "label" not in predictions
@@ -154,6 +154,6 @@ def test_a_mistake_is_one_line_and_nothing_is_half_written(
     assert "\n" not in str(error.value)
     (run,) = MlflowClient().search_runs(["1"], "tags.entry_point = 'predict'")
     assert run.info.status == "FAILED"
-    assert artifacts(run) == {"packages.json"}
+    assert artifacts(run) == {"packages.json", "parameters.json"}
     assert not run.data.metrics
     assert not run.inputs.dataset_inputs

@@ -15,6 +15,6 @@ def fold_run(train: Run, subject: str, *, model: bytes | None = None, status: st
         run = tracker.start_run("fear", subject, 1, {"entry_point": "fold"})
         if model:
             run.log_model(model, (5, 2))
-        run.log_artifacts({"split.json": json.dumps({"test": [subject]})})
+        run.log_artifacts({"split.json": json.dumps({"training": [], "validation": [], "test": [subject]})})
         tracker.end_run(status)
         return run.run_id

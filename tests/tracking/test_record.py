@@ -54,7 +54,10 @@ def test_files_are_logged_by_what_they_hold(store: Path, tmp_path: Path) -> None
 def test_json_refuses_what_is_not_a_number_and_nothing_is_logged(store: Path) -> None:
     with step_run("evaluate", {}) as run, pytest.raises(ValueError, match="JSON compliant"):
         record.log_files(run.info.run_id, {"a.csv": pd.DataFrame({"p": [1]}), "b.json": {"auc": float("nan")}})
-    assert [file.path for file in MlflowClient().list_artifacts(run.info.run_id)] == ["packages.json"]
+    assert [file.path for file in MlflowClient().list_artifacts(run.info.run_id)] == [
+        "packages.json",
+        "parameters.json",
+    ]
 
 
 def test_dataset_is_logged_as_an_input(store: Path, small_study: Dataset) -> None:

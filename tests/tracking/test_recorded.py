@@ -13,8 +13,9 @@ from mlflow.entities import Metric, Run
 
 from steps.errors import UserError
 from steps.tracking import record, recorded
+from steps.tracking.parameters_record import TAG as PARAMETERS_TAG
 from steps.tracking.reuse import Identity
-from steps.tracking.session import PARAMETERS_TAG, step_run
+from steps.tracking.session import step_run
 
 
 def finished(entry_point: str, parameters: dict[str, object], **tags: str) -> Run:

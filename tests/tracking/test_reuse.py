@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,13 @@ from steps.tracking import record, reuse
 from steps.tracking.reuse import Identity
 from steps.tracking.session import step_run
 
+SUMMARY = {"counts": {}, "thresholds": [0.5], "bootstrap": {"confidence": 0.95}, "pooled": {}, "subject": {}}
+EVALUATION = {
+    "results.csv": "subject,trial,label,test_number,probability\nS1,01,1,1,0.5\n",
+    "subjects.csv": "subject,label,trials,probability\nS1,1,1,0.5\n",
+    "summary.json": json.dumps(SUMMARY),
+    "in_fold_thresholds.csv": "subject,test_number,fold,threshold,youden_j\nS1,1,S1,0.5,\n",
+}
 PARAMETERS = {"train_run_id": "abc", "thresholds": "0.5", "seed": 0, "cwd": "."}
 
 
@@ -18,8 +26,8 @@ def evaluated(parameters: dict[str, object] = PARAMETERS, inputs: str = "in") ->
     with step_run("evaluate", {}) as run:
         run_id = run.info.run_id
         record.log(run_id, tags=Identity.of("evaluate", parameters, inputs).tags())
-        for name in ("results.csv", "subjects.csv", "summary.json", "in_fold_thresholds.csv"):
-            MlflowClient().log_text(run_id, "x", name)
+        for name in EVALUATION:
+            MlflowClient().log_text(run_id, EVALUATION[name], name)
     return str(run_id), str(run.info.experiment_id)
 
 

@@ -1,0 +1,259 @@
+"""Reading back what runs recorded, as typed values: the one place where files and tags of a record are parsed.
+
+A file may have been cut off by a full disk, edited, or lost; a tag cut off by MLflow, or written by somebody else. Who
+reads it here gets values of the right types, or one line that names the file and the run and says what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from steps.commands import command
+from steps.errors import UserError
+from steps.spreadsheet import read_csv
+from steps.tracking import digests
+from steps.tracking.spool import show_uri
+
+# Columns of our tables that hold text; all others hold numbers.
+TEXT_COLUMNS = ("subject", "trial", "feature", "fold", "source", "unit", "outcome", "method")
+
+
+class DamagedError(UserError):
+    """What a run recorded is not there any more, or not what this project writes."""
+
+
+class Written(BaseModel):
+    """A JSON document of this project, as far as its readers need it; what else is in it stays."""
+
+    model_config = ConfigDict(strict=True, extra="allow")  # "3" is no 3
+
+
+class Split(Written):
+    """``split.json``: who trained, validated and was tested."""
+
+    training: list[str]
+    validation: list[str]
+    test: list[str]
+
+
+class Runtime(Written):
+    """``runtime.json`` of a training."""
+
+    folds: float
+    workers: float
+    training_s: float
+    training_s_mean_per_fold: float
+    folds_wall_s: float
+
+
+class Bootstrap(Written):
+    """How the intervals of a ``summary.json`` were made."""
+
+    confidence: float
+
+
+_Level = dict[str, dict[str, float | None]]
+
+
+class Summary(Written):
+    """``summary.json`` of an evaluation."""
+
+    counts: dict[str, int]
+    thresholds: list[float] = Field(min_length=1)
+    bootstrap: Bootstrap
+    pooled: _Level
+    subject: _Level
+
+
+class RecordedIdentity(Written):
+    """The tag ``reuse_identity``; ``shortened`` names parameters that were too long for it."""
+
+    parameters: dict[str, str | int | float | bool | None]
+    code: str
+    inputs: str
+    shortened: list[str] = []
+
+
+Parameters = dict[str, str | int | float | bool | None]
+Packages = dict[str, str]
+
+
+@cache
+def _reader(kind: Any) -> TypeAdapter[Any]:
+    is_ours = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return TypeAdapter(kind, config=None if is_ours else ConfigDict(strict=True))
+
+
+def json_of(run: Run, path: str, kind: Any) -> Any:
+    """A JSON file of a run.
+
+    Args:
+        run: that holds it.
+        path: of the file among the run's artifacts.
+        kind: what it must be: a `Written`, or a type such as ``dict[str, str]``.
+
+    Returns:
+        What is in it, plain.
+
+    Raises:
+        DamagedError: it is not there, or is something else.
+    """
+    return _parsed(text_of(run, path), kind, lambda reason: damaged(run, path, reason))
+
+
+def tag_of(run: Run, name: str, kind: Any) -> Any:
+    """A tag of a run that holds JSON; None where the run has no such tag.
+
+    Raises:
+        DamagedError: it is something else: cut off, or written by somebody else.
+    """
+    text = run.data.tags.get(name)
+    return None if text is None else _parsed(text, kind, lambda reason: damaged(run, f"tag {name}", reason))
+
+
+def table_of(
+    run: Run,
+    path: str,
+    required: Collection[str] = (),
+    missing: Mapping[str, list[str]] | None = None,
+    index: str | None = None,
+) -> pd.DataFrame:
+    """A CSV file of a run: `TEXT_COLUMNS` as text, all others as numbers.
+
+    Args:
+        run: that holds it.
+        path: of the file among the run's artifacts.
+        required: columns it must have.
+        missing: for columns whose cells may be empty, how that is written.
+        index: the column that becomes the index.
+
+    Raises:
+        DamagedError: it is not there, lacks a column or a value, or holds text where there should be numbers.
+    """
+    text = csv_of(run, path)
+    try:
+        table = read_csv(
+            text,
+            # Names such as 01 or NA are names.
+            dtype=dict.fromkeys(TEXT_COLUMNS, str),
+            keep_default_na=False,
+            na_values=missing or {},
+            float_precision="round_trip",
+        )
+    except ValueError as error:
+        raise damaged(run, path, _first_line(error)) from error
+    if lacking := [name for name in required if name not in table]:
+        raise damaged(run, path, f"column {lacking[0]!r} is missing")
+    for name in table:
+        if name not in TEXT_COLUMNS and not pd.api.types.is_numeric_dtype(table[name]):
+            numbers = pd.to_numeric(table[name], errors="coerce")
+            row = int(numbers.isna().to_numpy().argmax())
+            raise damaged(run, path, f"row {row + 2}, column {name}: {_shown(table[name].iloc[row])} is not a number")
+        if name not in (missing or {}) and table[name].isna().any():
+            row = int(table[name].isna().to_numpy().argmax())
+            raise damaged(run, path, f"row {row + 2} is cut off before column {name}")
+    return table.set_index(index) if index else table
+
+
+def csv_of(run: Run, path: str) -> str:
+    """The text of a CSV file of a run.
+
+    Raises:
+        DamagedError: it is not there, or cut off.
+    """
+    text = text_of(run, path)
+    if not text.endswith("\n"):  # as all that this project writes
+        raise damaged(run, path, f"it is cut off in line {text.count(chr(10)) + 1}")
+    return text
+
+
+def fold_key(run: Run) -> tuple[str, int]:
+    """Name and test number of a fold.
+
+    Raises:
+        DamagedError: its tags do not say them.
+    """
+    name, number = run.data.tags.get("subject"), run.data.tags.get("test_number", "")
+    if name is None or not number.isdecimal():
+        raise damaged(run, "tag subject" if name is None else "tag test_number", f"found {_shown(number or name)}")
+    return name, int(number)
+
+
+def required_tag(run: Run, name: str) -> str:
+    """A tag that every run of this kind has.
+
+    Raises:
+        DamagedError: this one has not.
+    """
+    if name not in run.data.tags:
+        raise damaged(run, f"tag {name}", "it is not there")
+    return str(run.data.tags[name])
+
+
+def text_of(run: Run, path: str) -> str:
+    """A text file of a run.
+
+    Raises:
+        DamagedError: it is not there, or not text.
+        UserError: it is not the file that was recorded.
+    """
+    try:
+        return digests.recorded_file(run, path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise damaged(run, path, "it is not UTF-8") from error
+    except (MlflowException, OSError, ValueError) as error:
+        raise DamagedError(
+            f"{_named(run)} holds no {path} that can be read ({_first_line(error)}); {_mend(run)}"
+        ) from error
+
+
+def damaged(run: Run, what: str, reason: str) -> DamagedError:
+    """The error for something of a run that is not what it should be."""
+    return DamagedError(f"{what} of {_named(run)} is damaged: {reason}; {_mend(run)}")
+
+
+def _parsed(text: str, kind: Any, error_of: Callable[[str], DamagedError]) -> Any:
+    try:
+        _reader(kind).validate_json(text)
+        return json.loads(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        found = f", found {_shown(first['input'])}" if where and first["type"] != "missing" else ""
+        raise error_of(f"{f'{_shown(where)}: ' if where else ''}{first['msg'][:200]}{found}") from error
+    except (ValueError, RecursionError) as error:
+        raise error_of(_first_line(error)) from error
+
+
+def _named(run: Run) -> str:
+    kind = run.data.tags.get("entry_point", "some")
+    return f"{_shown(kind)[1:-1]} run {run.info.run_id}"
+
+
+def _mend(run: Run) -> str:
+    """How what a run holds can be had anew."""
+    tags = run.data.tags
+    kind = tags.get("entry_point")
+    if kind in ("evaluate", "attribute") and "train_run_id" in tags:
+        return f"make it anew: {command(kind, train_run_id=tags['train_run_id'])}"
+    if kind in ("train", "fold", "deployable"):
+        return f"restore it from a copy, or train again: {command('train')} (main: reuse=false)"
+    return f"restore it from a copy, or make it anew: {command(kind if kind in ('prepare', 'main') else 'main')}"
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def _first_line(error: Exception) -> str:
+    lines = show_uri(str(error)).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:200]

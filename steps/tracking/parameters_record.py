@@ -1,0 +1,57 @@
+"""The parameters of a run, whole: what running it again needs.
+
+They are an artifact, `parameters.json`. MLflow cuts off parameters after 6,000 characters and tags after 8,000, and a
+list of 1,500 subjects is longer; so the tag ``parameters``, for filtering, is there only where it holds all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
+
+from steps.tracking import documents
+from steps.tracking.spool import show_uri
+
+FILE = "parameters.json"
+TAG = "parameters"
+LONGEST_PARAM, LONGEST_TAG = MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text that fits; one that was too long says so at its end, which MLflow by itself would not."""
+    if len(text) <= limit:
+        return text
+    note = f"… (cut: {len(text)} characters)"
+    return text[: limit - len(note)] + note
+
+
+def save(client: MlflowClient, run_id: str, parameters: Mapping[str, object]) -> None:
+    """Record the parameters of a run, typed and whole, without credentials."""
+    text = show_uri(json.dumps(dict(parameters)))
+    client.log_text(run_id, f"{text}\n", FILE)
+    if len(text) <= LONGEST_TAG:
+        client.set_tag(run_id, TAG, text)
+
+
+def load(run: Run) -> dict[str, Any]:
+    """The parameters of a run as `save` recorded them; empty where an older version recorded none.
+
+    Raises:
+        DamagedError: they are not whole any more.
+    """
+    try:
+        if (found := documents.tag_of(run, TAG, documents.Parameters)) is not None:
+            return dict(found)
+    except documents.DamagedError:
+        if not _has_file(run):
+            raise
+    return dict(documents.json_of(run, FILE, documents.Parameters)) if _has_file(run) else {}
+
+
+def _has_file(run: Run) -> bool:
+    return any(item.path == FILE for item in MlflowClient().list_artifacts(run.info.run_id))

@@ -1,0 +1,87 @@
+"""The parameters of a run are kept whole, however long they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from steps.errors import UserError
+from steps.tracking import evaluations, parameters_record, record, recorded, reuse
+from steps.tracking.reuse import IDENTITY_TAG, Identity
+from steps.tracking.session import step_run
+
+NAMES = ",".join(f"S{number:04}-of-the-pilot" for number in range(1500))
+
+
+def trained(subjects: str = NAMES, seed: int = 3) -> Run:
+    parameters = {"subjects": subjects, "epochs": 3, "seed": seed, "cwd": "/x"}
+    with step_run("train", parameters) as run:
+        record.log(run, tags=Identity.of("train", parameters, "in").tags())
+    return MlflowClient().get_run(run.info.run_id)
+
+
+def test_fifteen_hundred_names_come_back_whole(store: Path) -> None:
+    run = trained()
+    assert recorded.parameters_of(run) == {"subjects": NAMES, "epochs": 3, "seed": 3, "cwd": "/x"}
+    assert parameters_record.TAG not in run.data.tags, "it would not be whole"
+    assert run.data.params["subjects"].endswith(f"… (cut: {len(NAMES)} characters)"), "the copy to look at says so"
+    assert len(run.data.params["subjects"]) == parameters_record.LONGEST_PARAM
+    file = MlflowClient().download_artifacts(run.info.run_id, parameters_record.FILE)
+    assert json.loads(Path(file).read_text())["subjects"] == NAMES
+
+
+def test_an_identity_too_long_for_a_tag_still_says_what_differs(store: Path) -> None:
+    run = trained()
+    assert json.loads(run.data.tags[IDENTITY_TAG])["shortened"] == ["subjects"]
+    assert run.data.tags[reuse.KEY_TAG] == Identity.of("train", {"subjects": NAMES, "epochs": 3, "seed": 3}, "in").key
+    experiment_id = run.info.experiment_id
+
+    def why(subjects: str, seed: int) -> str:
+        return reuse.find(Identity.of("train", {"subjects": subjects, "epochs": 3, "seed": seed}, "in"), experiment_id)[
+            1
+        ]
+
+    assert why(NAMES, 4) == "seed was 3, is 4"
+    other = why(NAMES + ",S9999", 3)
+    assert other.startswith("subjects was 'S0000-of-the-pilot,")
+    assert len(other) < 500
+    assert len(evaluations.training_parameters(run)["subjects"]) < 200
+
+
+def test_a_study_whose_record_was_cut_is_refused_not_guessed(store: Path) -> None:
+    """As versions before this one left it: subjects would silently become all subjects."""
+    run = trained("S1,S2")
+    client = MlflowClient()
+    for name in (parameters_record.TAG, IDENTITY_TAG):
+        client.set_tag(run.info.run_id, name, run.data.tags[name][:40])
+    Path(run.info.artifact_uri.removeprefix("file://"), parameters_record.FILE).unlink()
+    with pytest.raises(UserError, match=rf"tag parameters of train run {run.info.run_id} is damaged: Invalid JSON"):
+        recorded.parameters_of(client.get_run(run.info.run_id))
+
+
+@pytest.mark.parametrize("text", ['{"epochs": "many"}', '{"epochs": -1}'])
+def test_parameters_of_wrong_types_are_one_line(store: Path, text: str) -> None:
+    run = trained("S1,S2")
+    MlflowClient().set_tag(run.info.run_id, parameters_record.TAG, text)
+    with pytest.raises(UserError, match=r"record of the parameters of train run .* is damaged"):
+        recorded.parameters_of(MlflowClient().get_run(run.info.run_id))
+
+
+def test_a_cut_tag_falls_back_to_the_file(store: Path) -> None:
+    run = trained("S1,S2")
+    MlflowClient().set_tag(run.info.run_id, parameters_record.TAG, '{"subjects": "S')
+    assert recorded.parameters_of(MlflowClient().get_run(run.info.run_id))["subjects"] == "S1,S2"
+
+
+def test_long_tags_and_notes_say_that_they_were_cut(store: Path) -> None:
+    with step_run("prepare", {}) as run:
+        record.log(run, tags={"long": "x" * 9000})
+        record.describe(run.info.run_id, "y" * 9000)
+    tags = MlflowClient().get_run(run.info.run_id).data.tags
+    for name in ("long", "mlflow.note.content"):
+        assert tags[name].endswith("… (cut: 9000 characters)")
+        assert len(tags[name]) == parameters_record.LONGEST_TAG

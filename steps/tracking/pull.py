@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -97,25 +96,22 @@ class _Pull:
             run_name=run.info.run_name,
         )
         names.identifiers[run.info.run_id] = made.info.run_id
-        names.places[run.info.artifact_uri] = made.info.artifact_uri
 
     def _fill(self, run: Run, names: Names) -> None:
         here_id = names.identifiers[run.info.run_id]
-        experiment_id = self._here.get_run(here_id).info.experiment_id
+        here = self._here.get_run(here_id).info
+        experiment_id, names.places[run.info.artifact_uri] = here.experiment_id, here.artifact_uri
         copy = Copy(self._there, self._here, names)
         filter_string = f"source_run_id = '{run.info.run_id}'"
         owners: dict[str, str] = {}
         for model in self._there.search_logged_models([run.info.experiment_id], filter_string):
-            files = mlflow.artifacts.download_artifacts(
-                artifact_uri=model.artifact_location, tracking_uri=self._spool.target
-            )
-            copied = copy.model(model, experiment_id, here_id, files)
+            copied = copy.model(model, experiment_id, here_id)
             self._here.set_logged_model_tags(copied, {push.MODEL_ID: model.model_id})
             owners |= {metric.key: copied for metric in model.metrics or [] if metric.run_id == run.info.run_id}
         copy.values(run, here_id, lambda name: name.startswith(SYNC) or name == COPY_OF)
         copy.metrics(run, here_id, owners, set())
         copy.links(run, here_id)
-        copy.artifacts(run, here_id, None)
+        copy.artifacts(run, None)
         if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
             self._here.set_terminated(here_id, run.info.status, run.info.end_time)
         push.note_copied(self._here, here_id)

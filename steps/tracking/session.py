@@ -23,8 +23,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError
-from steps.tracking import push
+from steps.tracking import push, record
 from steps.tracking.environment import environment_tags, installed_packages
+from steps.tracking.experiments import placeholder
 from steps.tracking.replicator import FAILURES, recording
 from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
 
@@ -85,7 +86,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
         logged = client.get_run(run.info.run_id).data.params
         missing = [Param(k, str(v)) for k, v in parameters.items() if k not in logged]
         client.log_batch(run.info.run_id, params=missing, tags=[RunTag(k, v) for k, v in tags.items()])
-        client.log_dict(run.info.run_id, installed_packages(), "packages.json")
+        record.log_files(run.info.run_id, {"packages.json": installed_packages()})
         if run_id is None and given:
             _leave_pointer(client, given, run)
         with _failures_said(client, run.info.run_id):
@@ -202,7 +203,8 @@ def adopt_from_server() -> None:
     if experiment_id in (None, _DEFAULT_EXPERIMENT_ID):
         here_id = _DEFAULT_EXPERIMENT_ID
     else:
-        here_id = spool.experiment(name or f"experiment {experiment_id}", {push.EXPERIMENT_ID: str(experiment_id)})
+        name = name or placeholder(str(experiment_id))
+        here_id = spool.experiment(name, {push.EXPERIMENT_ID: str(experiment_id)})
         os.environ[_EXPERIMENT_ID] = here_id
         os.environ.pop(_EXPERIMENT_NAME, None)
     if run_id:

@@ -32,7 +32,7 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 # The server that a redirected process and its children record for. Never logged: it may hold a password.
 _TARGET = "FEAR_TRACKING_TARGET"
 _LOCAL_SCHEMES = ("", "file", "sqlite")
-_DESCRIPTION = "spool.json"
+DESCRIPTION = "spool.json"
 _PROBE_S = 2.0
 # MLflow's own patience, minutes per call, is meant for a client that has nowhere else to write to.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
@@ -113,7 +113,7 @@ def open_spool(target: str, base: Path) -> Spool:
     shown = show_uri(target)
     folder = base.resolve() / FOLDER / hashlib.sha256(shown.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _DESCRIPTION).write_text(json.dumps({"tracking_uri": shown}) + "\n", encoding="utf-8")
+    (folder / DESCRIPTION).write_text(json.dumps({"tracking_uri": shown}) + "\n", encoding="utf-8")
     spool = Spool(target, folder)
     with making(spool.uri):
         spool.client().search_experiments(max_results=1)
@@ -136,7 +136,7 @@ def making(uri: str) -> Iterator[None]:
 
 def spools(base: Path) -> list[Spool]:
     """The spools under ``base``; a password has to come from ``MLFLOW_TRACKING_USERNAME`` and ``..._PASSWORD``."""
-    found = sorted((base.resolve() / FOLDER).glob(f"*/{_DESCRIPTION}"))
+    found = sorted((base.resolve() / FOLDER).glob(f"*/{DESCRIPTION}"))
     return [Spool(json.loads(path.read_text(encoding="utf-8"))["tracking_uri"], path.parent) for path in found]
 
 

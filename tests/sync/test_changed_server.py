@@ -1,6 +1,6 @@
 """A server that has become another one: nothing is lost, nothing lands with strangers, and each case is said.
 
-Every test runs with a second SQLite store in place of the server; marked ``slow``, with a real ``mlflow server`` as well.
+Every test runs with a second SQLite store in place of the server and, as a slow one, with a real ``mlflow server``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from steps.sync.__main__ import main
-from steps.tracking import record
+from steps.tracking import push
 from steps.tracking.push import Push
 from steps.tracking.spool import Spool, open_spool
 from steps.tracking.tracker import MLflowTracker
@@ -158,10 +158,9 @@ def test_pruning_asks_the_server_and_removes_nothing_that_it_has_forgotten(line:
 
 
 def test_a_backup_from_amid_the_study_is_completed(line: Line) -> None:
-    push = Push(line.spool)
-    push.once()
+    Push(line.spool).once()
     before = line.backup()
-    record.update_metrics(line.spool.client().get_run(line.runs["fold_S2_1"]), {"test_auc": 0.75})
+    line.spool.client().log_metric(line.runs["fold_S2_1"], "test_auc", 0.75)
     line.spool.client().set_tag(line.runs["fold_S1_1"], "later", "yes")
     assert line.sync().exit_code == 0
     names = Push(line.spool).names().identifiers
@@ -176,9 +175,11 @@ def test_a_backup_from_amid_the_study_is_completed(line: Line) -> None:
 def test_pruning_sees_whatever_is_missing(line: Line, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.sync().exit_code == 0
     damage(line, wanted)
-    monkeypatch.setattr(Push, "once", lambda *_args, **_options: pytest.fail("too early")) if False else None
-    lacking = Push(line.spool).unverified()
-    assert lacking, f"{wanted} is missed"
+    with monkeypatch.context() as patch:
+        patch.setattr(Push, "once", lambda *_args, **_options: push.Passed())
+        done = line.sync("--prune", "true")
+    assert done.exit_code == 2, "without copying it again"
+    assert "not removed, because " in done.stderr
     done = line.sync("--prune", "true")
     assert done.exit_code == 0, done.output
     assert not line.spool.folder.exists()
@@ -188,14 +189,14 @@ def damage(line: Line, wanted: str) -> None:
     """Take something away on the server, as a restored backup or a lost disk would."""
     copy = line.copies()["fold_S1_1"]
     statements = {
-        "param": f"DELETE FROM params WHERE run_uuid = '{copy.info.run_id}'",
-        "tag": f"UPDATE tags SET value = 'other' WHERE key = 'subject' AND run_uuid = '{copy.info.run_id}'",
-        "metric point": f"DELETE FROM metrics WHERE step = 2 AND run_uuid = '{copy.info.run_id}'",
-        "alias": "DELETE FROM registered_model_aliases",
+        "param": "DELETE FROM params WHERE run_uuid = ?",
+        "tag": "UPDATE tags SET value = 'other' WHERE key = 'subject' AND run_uuid = ?",
+        "metric point": "DELETE FROM metrics WHERE step = 2 AND run_uuid = ?",
+        "alias": "DELETE FROM registered_model_aliases WHERE ? != ''",
     }
     if sql := statements.get(wanted):
         with closing(sqlite3.connect(line.database)) as connection, connection:
-            connection.execute(sql)
+            connection.execute(sql, [copy.info.run_id])
     elif wanted == "version":
         line.there.delete_model_version("fear-classifier", "1")
     else:
@@ -279,8 +280,6 @@ def test_an_experiment_that_was_deleted_there_is_said(line: Line) -> None:
     assert line.sync().exit_code == 0
     number = line.there.get_experiment_by_name(STUDY).experiment_id
     line.there.delete_experiment(number)
-    with MLflowTracker(experiment_id=line.spool.experiment(STUDY)) as tracker:
-        pass
     line.spool.client().create_run(line.spool.experiment(STUDY), run_name="new")
     done = line.sync()
     assert done.exit_code == 2
@@ -288,8 +287,7 @@ def test_an_experiment_that_was_deleted_there_is_said(line: Line) -> None:
     assert f"mlflow experiments restore -x {number}) and sync again" in done.stderr
     line.there.restore_experiment(number)
     assert line.sync().exit_code == 0
-    assert set(line.copies()) == {*line.runs, "new"}
-    assert tracker
+    assert "new" in line.copies()
 
 
 def test_a_registered_model_that_is_gone_is_registered_again(line: Line) -> None:
@@ -300,7 +298,7 @@ def test_a_registered_model_that_is_gone_is_registered_again(line: Line) -> None
     assert_whole(line, done)
 
 
-def test_what_is_lost_before_it_was_copied_is_named(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_lost_before_it_was_copied_is_named(line: Line) -> None:
     client = line.spool.client()
     place = Path(client.get_run(line.runs["fold_S1_1"]).info.artifact_uri.removeprefix("file://"))
     saved = (place / "split.json").read_bytes()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shlex
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -53,11 +52,11 @@ def checked(uri: str, tracking_uri: str) -> str:
     """
     if not is_remote(tracking_uri) or _is_own(uri, tracking_uri) or _is_allowed(uri):
         return uri
-    place = shlex.quote(ascii(show_uri(uri)[:_SHOWN])[1:-1])
+    place = ascii(show_uri(uri)[:_SHOWN])[1:-1]
     mend = "start it with --serve-artifacts and without --default-artifact-root, and use a new experiment; or, "
     raise PlaceError(
         f"{show_uri(tracking_uri)} keeps artifacts in {place}, where a server cannot send us unasked: "
-        f"{mend if urlsplit(tracking_uri).scheme in _PORTS else ''}if that place is right, export {ALLOWED}={place}"
+        f"{mend if urlsplit(tracking_uri).scheme in _PORTS else ''}if that is right, name the place in {ALLOWED}"
     )
 
 

@@ -83,7 +83,7 @@ class DatasetArtifact:
         import mlflow.artifacts
         from mlflow import MlflowClient
 
-        from steps.tracking.artifact_places import place_of_model
+        from steps.tracking.artifact_places import PlaceError, place_of_model
         from steps.tracking.replicator import FAILURES, one_line
         from steps.tracking.spool import bounded_patience
 
@@ -95,6 +95,8 @@ class DatasetArtifact:
                 path = mlflow.artifacts.download_artifacts(
                     artifact_uri=uri, dst_path=folder, tracking_uri=self.tracking_uri
                 )
+            except PlaceError as error:
+                raise UserError(str(error)) from error
             except FAILURES as error:
                 raise UserError(f"{self.uri}: {one_line(error)}") from error
             return self._loaded(Path(path))

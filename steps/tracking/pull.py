@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
+import click
 from mlflow import MlflowClient
-from mlflow.entities import Run, RunStatus
+from mlflow.entities import LifecycleStage, Run, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from steps.errors import UserError
 from steps.tracking import push
+from steps.tracking.artifact_places import PlaceError
 from steps.tracking.copy import COPY_OF, SYNC, Copy, Names
+from steps.tracking.remembered import runs_there
 from steps.tracking.replicator import FAILURES
 from steps.tracking.spool import Spool, current, reachable
 
@@ -21,6 +26,9 @@ def local_run_id(run_id: str) -> str:
     """The run's ID in the store this process reads; a run that only the server has is fetched with its children.
 
     An ID that nobody knows is returned as it is.
+
+    Raises:
+        UserError: the server keeps its artifacts where it may not send us.
     """
     spool = current()
     if spool is None or _known(spool, run_id):
@@ -31,12 +39,39 @@ def local_run_id(run_id: str) -> str:
         return run_id
     try:
         return _Pull(spool).run(spool.target_client().get_run(run_id))
+    except PlaceError as error:
+        raise UserError(f"run {run_id} cannot be fetched: {error}") from error
     except FAILURES:
         return run_id
 
 
+def deleted_on_server(run: Run) -> str:
+    """Name of the run, or else of one of its folds, whose copy somebody has deleted on the server; empty for none.
+
+    The server is the place of the record, so what was deleted there is not used any more. While the server cannot be
+    asked, it counts what it said last.
+    """
+    spool = current()
+    if spool is None:
+        return ""
+    folds = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}' and tags.entry_point = 'fold'"
+    here = spool.client()
+    every = [run, *push.pages(partial(here.search_runs, [run.info.experiment_id], folds, max_results=1000))]
+    deleted = {one.data.tags[push.RUN_ID] for one in every if push.DELETED in one.data.tags}
+    there_ids = {one.data.tags[push.RUN_ID]: one for one in every if push.RUN_ID in one.data.tags}
+    if reachable(spool.target):
+        with suppress(*FAILURES):
+            place = here.get_experiment(run.info.experiment_id).tags.get(push.EXPERIMENT_ID)
+            found = runs_there(spool.target_client(), [place] if place else [], there_ids)
+            deleted = {one.info.run_id for one in found if one.info.lifecycle_stage == LifecycleStage.DELETED}
+    return next((str(one.info.run_name) for there_id, one in there_ids.items() if there_id in deleted), "")
+
+
 def fetch(experiment_id: str, filter_string: str) -> None:
-    """Fetch the newest run of the server's experiment of the same name that fits, unless the spool has it."""
+    """Fetch the newest run of the server's experiment of the same name that fits, unless the spool has it.
+
+    What cannot be fetched is no reason to stop, but where the server may not send us is said.
+    """
     spool = current()
     if spool is None or not reachable(spool.target):
         return
@@ -50,6 +85,8 @@ def fetch(experiment_id: str, filter_string: str) -> None:
         for run in there.search_runs([experiment.experiment_id], filter_string, order_by=newest, max_results=1):
             if run.data.tags.get(COPY_OF) is None or not _known(spool, run.data.tags[COPY_OF]):
                 local_run_id(run.info.run_id)
+    except UserError as error:
+        click.echo(f"note: {error}", err=True)
     except FAILURES:  # the server's runs are a help, not a condition
         return
 

@@ -39,7 +39,18 @@ from steps.tracking.spool import Spool, show_uri
 from steps.tracking.ui import WORKFLOW
 from steps.tracking.versions import Versions
 
-__all__ = ["ADOPTED", "EXPERIMENT_ID", "MODEL_ID", "RUN_ID", "STATE", "WORKED_FOR", "Passed", "Push", "note_copied"]
+__all__ = [
+    "ADOPTED",
+    "DELETED",
+    "EXPERIMENT_ID",
+    "MODEL_ID",
+    "RUN_ID",
+    "STATE",
+    "WORKED_FOR",
+    "Passed",
+    "Push",
+    "note_copied",
+]
 __all__ += ["pages", "state_of"]
 
 _DEFAULT = "0"

@@ -220,9 +220,10 @@ def test_an_experiment_that_has_our_number_but_is_a_strangers_stays_his(line: Li
     number = line.there.get_experiment_by_name(STUDY).experiment_id
     line.restore(line.empty)
     assert line.there.create_experiment("a stranger's") == number
-    run = line.there.create_run(number, run_name="a stranger's").info.run_id
+    his = line.there.create_run(number, run_name="a stranger's").info
+    run = his.run_id
     line.there.create_registered_model("fear-classifier")
-    line.there.create_model_version("fear-classifier", "mlflow-artifacts:/nowhere", run, {"auc": "0.1"})
+    line.there.create_model_version("fear-classifier", f"{his.artifact_uri}/model", run, {"auc": "0.1"})
     client = line.spool.client()
     client.set_tag(line.runs["fold_S1_1"], "later", "yes")
     client.set_model_version_tag("fear-classifier", "1", "auc", "0.95")

@@ -63,7 +63,11 @@ def id_on_server(spool: Spool, run_id: str) -> str | None:
         return None
     try:
         with spool.lock.acquire(timeout=_WAIT_S):
-            return _copied(spool, run_id) or (push.Push(spool).once() and _copied(spool, run_id))
+            there_id = _copied(spool, run_id)
+            if there_id is None:
+                push.Push(spool).once()
+                there_id = _copied(spool, run_id)
+            return there_id
     except (filelock.Timeout, *FAILURES):
         return None
 

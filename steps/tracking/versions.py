@@ -54,7 +54,7 @@ class Versions:
 
     def push(self, refusable: Refusable) -> int:
         """Register what is new, and send evidence and aliases that have changed; returns how many were registered."""
-        made = []
+        made: list[str] = []
         for registered, version in self._all():
             name = f"version {registered.name}/{version.version}"
             refusable(name, partial(self._push, registered, version, made))
@@ -65,7 +65,7 @@ class Versions:
         for registered, version in self._all():
             name, number = registered.name, version.tags.get(VERSION)
             copy = self._there(name).get(number or "")
-            if not self._is_ours(version, copy):
+            if copy is None or not self._is_ours(version, copy):
                 yield f"registered version {name}/{version.version} is not there"
                 continue
             wanted = {k: self.names.translate(v) for k, v in version.tags.items() if not k.startswith(SYNC)}

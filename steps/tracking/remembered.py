@@ -6,7 +6,7 @@ it has forgotten is copied again; what was deleted there on purpose stays delete
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -61,7 +61,8 @@ def review(
     experiments.forget()
     places = [found.experiment_id for name in _experiments_of(runs) if (found := experiments.find(name))]
     reviewed = Reviewed()
-    forgotten, outdated, deleted = _review_runs(here, there, places, runs, reviewed)
+    copied = {model.model_id for model in models if MODEL_ID in model.tags and DELETED not in model.tags}
+    forgotten, outdated, deleted = _review_runs(here, there, places, runs, copied, reviewed)
     lost_models, deleted_models = _review_models(here, there, places, models, reviewed)
     server = show_uri(there.tracking_uri)
     if forgotten:
@@ -84,8 +85,14 @@ def review(
     return reviewed
 
 
-def lacks(run: Run, copy: Run) -> str:
-    """What a copy on the server has not got of a run, as far as a search tells; empty when it has all."""
+def lacks(run: Run, copy: Run, copied: Container[str]) -> str:
+    """What a copy on the server has not got of a run, as far as a search tells; empty when it has all.
+
+    Args:
+        run: of the spool.
+        copy: of the server.
+        copied: the models of the spool that the server has; runs there cannot be linked with others.
+    """
     if run.info.status != copy.info.status:
         return f"status {copy.info.status} instead of {run.info.status}"
     is_adopted = ADOPTED in run.data.tags
@@ -104,7 +111,7 @@ def lacks(run: Run, copy: Run) -> str:
     for kind, here, there in (
         ("dataset", _inputs(run, "dataset_inputs"), _inputs(copy, "dataset_inputs")),
         ("used model", _inputs(run, "model_inputs"), _inputs(copy, "model_inputs")),
-        ("model", _outputs(run), _outputs(copy)),
+        ("model", [model for model in _outputs(run) if model in copied], _outputs(copy)),
     ):
         if len(here) > len(there):
             return f"{len(there)} {kind}s instead of {len(here)}"
@@ -139,7 +146,12 @@ def _experiments_of(runs: Iterable[Run]) -> list[str]:
 
 
 def _review_runs(
-    here: MlflowClient, there: MlflowClient, places: list[str], runs: Iterable[Run], reviewed: Reviewed
+    here: MlflowClient,
+    there: MlflowClient,
+    places: list[str],
+    runs: Iterable[Run],
+    copied: Container[str],
+    reviewed: Reviewed,
 ) -> tuple[list[str], list[str], list[Run]]:
     """Names of the runs that the server has forgotten and has in an older state; those it holds as deleted."""
     remembered = {run.data.tags[RUN_ID]: run for run in runs if RUN_ID in run.data.tags}
@@ -160,7 +172,7 @@ def _review_runs(
                 tags[DELETED] = "true"
             continue
         drop(DELETED)
-        if STATE in tags and lacks(run, copy) and tags[STATE] == state_of(run):  # unchanged since it was copied
+        if STATE in tags and lacks(run, copy, copied) and tags[STATE] == state_of(run):  # unchanged since it was copied
             outdated.append(run.info.run_name)
             drop(FILES, STATE)
     reviewed.changed |= bool(forgotten or outdated)

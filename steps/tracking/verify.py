@@ -49,7 +49,7 @@ class Check:
         if run.data.tags.get(STATE) != state_of(run):
             return "has changed since it was copied"
         return (
-            lacks(run, there)
+            lacks(run, there, self.reviewed.models)
             or self._values(run, there)
             or self._points(run, there)
             or self._files(run.info.run_id, run.info.artifact_uri)

@@ -11,7 +11,8 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -248,6 +249,16 @@ class Copy:
                     continue
             shutil.copyfile(path, copy)
         return target
+
+
+def metric_owners(models: Iterable[LoggedModel], names: Names) -> dict[str, dict[str, str]]:
+    """For each run, which of its metrics belong to a model, by the model's ID on the server."""
+    owners: dict[str, dict[str, str]] = defaultdict(dict)
+    for model in models:
+        for metric in model.metrics or []:
+            if metric.run_id and model.model_id in names.identifiers:
+                owners[metric.run_id][metric.key] = names.identifiers[model.model_id]
+    return owners
 
 
 def pages(search: Callable[..., Any]) -> Iterator[Any]:

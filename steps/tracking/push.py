@@ -21,7 +21,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 
 from steps.tracking import doubles, logged, verify
 from steps.tracking.artifact_places import PlaceError
-from steps.tracking.copy import COPY_OF, Copy, DigestError, Names, pages
+from steps.tracking.copy import COPY_OF, Copy, DigestError, Names, metric_owners, pages
 from steps.tracking.experiments import Experiments
 from steps.tracking.marks import (
     ADOPTED,
@@ -158,7 +158,7 @@ class Push:
         for model in models:
             if DELETED not in model.tags and model.source_run_id not in deleted:
                 refusable(f"model {model.name}", partial(self._model, model, copy, noted, passed))
-        owners = _metric_owners(models, copy.names)
+        owners = metric_owners(models, copy.names)
         for run in changed:
             refusable(f"run {run.info.run_name}", partial(self._run, run, copy, owners, noted, passed))
         passed.versions = versions.push(refusable)
@@ -340,13 +340,3 @@ def _is_waiting(run: Run) -> bool:
 
 def _folder(uri: str) -> Path:
     return Path(local_file_uri_to_path(uri))
-
-
-def _metric_owners(models: Iterable[LoggedModel], names: Names) -> dict[str, dict[str, str]]:
-    """For each run, which of its metrics belong to a model, by the model's ID on the server."""
-    owners: dict[str, dict[str, str]] = defaultdict(dict)
-    for model in models:
-        for metric in model.metrics or []:
-            if metric.run_id and model.model_id in names.identifiers:
-                owners[metric.run_id][metric.key] = names.identifiers[model.model_id]
-    return owners

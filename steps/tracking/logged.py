@@ -42,9 +42,9 @@ def files_in(folder: Path, artifact_path: str | None = None) -> list[str]:
     return sorted(f"{artifact_path}/{name}" if artifact_path else name for name in names)
 
 
-def read(spool_folder: Path) -> dict[str, set[str]]:
+def read(spool_folder: Path) -> defaultdict[str, set[str]]:
     """The files of each run and model of a spool that were noted; empty where nothing was."""
-    found: dict[str, set[str]] = defaultdict(set)
+    found: defaultdict[str, set[str]] = defaultdict(set)
     try:
         lines = (spool_folder / _LIST).read_bytes().splitlines()
     except FileNotFoundError:

@@ -128,9 +128,11 @@ class Push:
 
     def note_files(self) -> None:
         """Note which files there are of what is still to be copied, however they were logged."""
+        noted = logged.read(self._spool.folder)
         for run in self._runs():
-            if run.data.tags.get(STATE) != state_of(run):
-                logged.note(run.info.run_id, logged.files_in(_folder(run.info.artifact_uri)), self._spool.folder)
+            if _is_waiting(run):
+                found = logged.files_in(_folder(run.info.artifact_uri))
+                logged.note(run.info.run_id, {*found} - noted[run.info.run_id], self._spool.folder)
 
     def once(self, *, thorough: bool = False) -> Passed:
         """One pass.

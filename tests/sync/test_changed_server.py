@@ -30,7 +30,6 @@ def test_a_backup_from_amid_the_study_is_completed(line: Line) -> None:
     assert Push(line.spool).names().identifiers == names, "no run was made anew"
 
 
-@pytest.mark.parametrize("wanted", ["param", "tag", "metric point", "file", "model file", "alias", "version"])
 def test_a_new_and_empty_server_at_the_same_address_gets_everything(line: Line) -> None:
     assert line.sync().exit_code == 0
     line.restore(line.empty)

@@ -33,6 +33,11 @@ def test_pruning_asks_the_server_and_removes_nothing_that_it_has_forgotten(line:
     assert line.there.get_model_version_by_alias("fear-classifier", "challenger").run_id == fold.info.run_id
 
 
+QUICK = ("metric point", "file", "alias")
+SLOW = ("param", "tag", "model file", "version")
+
+
+@pytest.mark.parametrize("wanted", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_pruning_sees_whatever_is_missing(line: Line, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.sync().exit_code == 0
     damage(line, wanted)

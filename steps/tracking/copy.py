@@ -163,7 +163,7 @@ class Copy:
         with self.staged(run.info.artifact_uri) as staged, tempfile.TemporaryDirectory() as scratch:
             found = digests(staged)
             every = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
-            if every != done:
+            if found and every != done:
                 place = self.place_of(run.info.artifact_uri)
                 for name, digest in found.items():
                     place.log_artifact(str(staged / name), name.rpartition("/")[0] or None)

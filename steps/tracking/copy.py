@@ -41,7 +41,7 @@ from steps.tracking.spool import is_remote
 COPY_OF = "synced_from"
 SYNC = "sync."
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
-_TEXT = {".json", ".csv", ".md", ".html", ".txt", ".yaml", ".yml", ""}
+TEXT = {".json", ".csv", ".md", ".html", ".txt", ".yaml", ".yml", ""}
 _LARGEST_TEXT = 32 * 2**20
 _IDENTIFIER = re.compile(r"\b(?:m-)?[0-9a-f]{32}\b")
 
@@ -243,7 +243,7 @@ class Copy:
                 continue
             copy = target / path.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix in _TEXT and path.stat().st_size <= _LARGEST_TEXT:
+            if path.suffix in TEXT and path.stat().st_size <= _LARGEST_TEXT:
                 with suppress(UnicodeDecodeError):  # not text after all
                     copy.write_bytes(self.names.translate(path.read_bytes().decode("utf-8")).encode("utf-8"))
                     continue

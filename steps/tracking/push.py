@@ -187,16 +187,18 @@ class Push:
             _named(runs) | {model_id: copy.model_id for model_id, copy in reviewed.models.items()}, self._places
         )
         check = verify.Check(Copy(self._here, self._there, names), reviewed, logged.read(self._spool.folder))
+        adopted = {run.info.run_id for run in runs if ADOPTED in run.data.tags}
         lines = []
         for run in runs:
             if reason := check.run(run):
                 lines.append(f"run {run.info.run_name}: {reason}")
-                for tag in {STATE, FILES} & run.data.tags.keys():
+                for tag in {STATE, FILES} & run.data.tags.keys() if run.info.run_id not in adopted else ():
                     self._here.delete_tag(run.info.run_id, tag)
         for model in models:
-            if reason := check.model(model):
+            is_adopted = model.source_run_id in adopted
+            if reason := check.model(model, is_adopted):
                 lines.append(f"model {model.name} of run {model.source_run_id}: {reason}")
-                if MODEL_ID in model.tags and DELETED not in model.tags:
+                if MODEL_ID in model.tags and DELETED not in model.tags and not is_adopted:
                     self._here.delete_logged_model_tag(model.model_id, MODEL_ID)
         return [*lines, *Versions(self._here, self._there, names).missing()]
 

@@ -12,7 +12,7 @@ from mlflow.entities import LoggedModel, Run, RunStatus
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
-from steps.tracking.copy import Copy, digests
+from steps.tracking.copy import TEXT, Copy, digests
 from steps.tracking.marks import ADOPTED, DELETED, STATE, state_of
 from steps.tracking.remembered import Reviewed, lacks, stays_behind
 
@@ -52,29 +52,33 @@ class Check:
             lacks(run, there, self.reviewed.models)
             or self._values(run, there)
             or self._points(run, there)
-            or self._files(run.info.run_id, run.info.artifact_uri)
+            or self._files(run.info.run_id, run.info.artifact_uri, ADOPTED in run.data.tags)
         )
 
-    def model(self, model: LoggedModel) -> str:
-        """What the server does not hold of a model; empty when it holds everything."""
+    def model(self, model: LoggedModel, is_adopted: bool) -> str:
+        """What the server does not hold of a model; empty when it holds everything.
+
+        Args:
+            model: of the spool.
+            is_adopted: whether the server's model was not made by copying this one.
+        """
         if DELETED in model.tags:
             return _DELETED
         if model.model_id not in self.reviewed.models:
             return "not on the server"
-        return self._files(model.model_id, model.artifact_location)
+        return self._files(model.model_id, model.artifact_location, is_adopted)
 
     def _values(self, run: Run, there: Run) -> str:
-        translate, is_adopted = self.copy.names.translate, ADOPTED in run.data.tags
-        for name, value in run.data.tags.items():
-            if (
-                not stays_behind(name, is_adopted)
-                and name not in _EDITABLE
-                and there.data.tags[name] != translate(value)
-            ):
+        if ADOPTED in run.data.tags:  # what the server holds was first
+            return ""
+        translate = self.copy.names.translate
+        tags = {k: v for k, v in run.data.tags.items() if not stays_behind(k, False) and k not in _EDITABLE}
+        for name, value in tags.items():
+            if there.data.tags[name] != translate(value):
                 return f"tag {name} is another one on the server"
         for name, value in run.data.params.items():
             # Nobody can change a parameter, so one that mentions a run keeps an ID that run may have had before.
-            if not is_adopted and translate(value) == value != there.data.params[name]:
+            if translate(value) == value != there.data.params[name]:
                 return f"parameter {name} is another one on the server"
         return ""
 
@@ -91,7 +95,7 @@ class Check:
                 return f"{len(lacking)} of {len(here_points)} points of metric {key} are not on the server"
         return ""
 
-    def _files(self, owner: str, uri: str) -> str:
+    def _files(self, owner: str, uri: str, is_adopted: bool) -> str:
         with self.copy.staged(uri) as staged, tempfile.TemporaryDirectory() as back:
             wanted, place = digests(staged), self.copy.place_of(uri)
             if wanted.keys() | self.noted.get(owner, set()) and place.list_artifacts():
@@ -100,6 +104,7 @@ class Check:
         for name in sorted(wanted.keys() | self.noted.get(owner, set())):
             if name not in found:
                 return f"file {name} is not on the server"
-            if name in wanted and wanted[name] != found[name]:
+            # Texts name the things of their store, and were not translated when the server's were first.
+            if name in wanted and wanted[name] != found[name] and not (is_adopted and Path(name).suffix in TEXT):
                 return f"file {name} is another one on the server"
         return ""

@@ -126,6 +126,7 @@ def test_everything_gets_there_and_a_second_time_changes_nothing(stores: Stores)
     before = stores.there
     again = Push(stores.spool).once(thorough=True)
     assert again == push.Passed()
+    assert Push(stores.spool).unverified() == []
     assert not differences(before, stores.there, verbatim=".")
     assert Push(stores.spool).pending() == 0
 
@@ -295,4 +296,5 @@ def test_a_colleagues_training_is_fetched_with_its_folds(
     assert not found
     before = stores.there
     assert Push(elsewhere).once(thorough=True) == push.Passed(), "nothing of it is sent back"
+    assert Push(elsewhere).unverified() == []
     assert not differences(before, stores.there, verbatim=".")

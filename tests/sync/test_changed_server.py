@@ -101,7 +101,7 @@ def test_a_server_that_names_a_folder_is_refused_until_that_is_allowed(
     done = line.sync()
     assert done.exit_code == 2
     assert done.stderr.count("keeps artifacts in file:///") == 1, "one line for all runs"
-    assert "train, fold_S1_1, fold_S2_1: " in done.stderr
+    assert "run train, run fold_S1_1, run fold_S2_1: " in done.stderr
     assert f"name the place in {ALLOWED}" in done.stderr
     assert not theirs.exists()
     assert line.copies() == {}

@@ -11,12 +11,22 @@ from typing import Any
 import click
 
 from steps.errors import UserError
-from steps.tracking.push import Push
+from steps.tracking.push import Passed, Push
 from steps.tracking.replicator import FAILURES, one_line
 from steps.tracking.session import pin_tracking_uri
-from steps.tracking.spool import TRACKING_URI, Spool, bounded_patience, is_remote, reachable, show_uri, spools
+from steps.tracking.spool import (
+    DESCRIPTION,
+    TRACKING_URI,
+    Spool,
+    bounded_patience,
+    is_remote,
+    reachable,
+    show_uri,
+    spools,
+)
 
 _LOCK_S = 60.0
+_NAMED = 3
 
 
 def sync(parameters: Mapping[str, Any]) -> None:
@@ -48,18 +58,39 @@ def _sync(spool: Spool, prune: bool) -> list[str]:
         return [f"{shown} does not answer; try again when it does (runs not there yet: {push.pending()})"]
     try:
         with bounded_patience(), spool.lock.acquire(timeout=_LOCK_S):
-            waiting = push.pending()
             passed = push.once(thorough=True)
             left = push.pending()
+            _say(spool, passed, left)
+            if left or passed.refused:
+                reasons = passed.reasons() or ["runs are still being recorded"]
+                return [f"{shown}: {reason}" for reason in reasons]
+            return _prune(spool, push) if prune else []
     except FAILURES as error:
         return [f"{shown}: {one_line(error)}; try again (runs not there yet: {push.pending()})"]
+
+
+def _say(spool: Spool, passed: Passed, left: int) -> None:
+    for line in passed.notes:
+        click.echo(f"note: {line}", err=True)
     click.echo(
-        f"{shown}: {passed.runs} of {waiting} runs, {passed.models} models and {passed.versions} registered versions "
-        f"copied and checked; {passed.doubles} doubles removed; {left} runs left"
+        f"{show_uri(spool.target)}: {passed.runs} of {passed.waiting} runs, {passed.models} models and "
+        f"{passed.versions} registered versions copied and checked; {passed.doubles} doubles removed; {left} runs left"
     )
-    if left or passed.refused:
-        return [f"{shown}: {reason}" for reason in passed.refused or ["runs are still being recorded"]]
-    if prune:
-        shutil.rmtree(spool.folder)
-        click.echo(f"{spool.folder} removed: the server has everything")
+
+
+def _prune(spool: Spool, push: Push) -> list[str]:
+    """Remove a spool, if its server hands out everything that is in it; returns what stands against that."""
+    lacking = push.unverified()
+    if lacking:  # what a copy lacks is copied again, once
+        _say(spool, push.once(thorough=True), push.pending())
+        lacking = push.unverified()
+    if lacking:
+        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        return [
+            f"not removed, because {show_uri(spool.target)} does not hold all of {spool.folder}: "
+            f"{'; '.join(lacking[:_NAMED])}{more}; if nobody needs that, remove the folder yourself"
+        ]
+    (spool.folder / DESCRIPTION).unlink()  # a spool that is half removed is none
+    shutil.rmtree(spool.folder)
+    click.echo(f"{spool.folder} removed: all of it was read back from {show_uri(spool.target)}")
     return []

@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import filelock
+from mlflow.entities import LifecycleStage
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
@@ -61,16 +63,28 @@ def id_on_server(spool: Spool, run_id: str) -> str | None:
         return None
     try:
         with spool.lock.acquire(timeout=_WAIT_S):
-            if not _is_there(spool, run_id):
+            there_id = _copied(spool, run_id)
+            if there_id is None:
                 push.Push(spool).once()
+                there_id = _copied(spool, run_id)
+            return there_id
     except (filelock.Timeout, *FAILURES):
         return None
-    return str(spool.client().get_run(run_id).data.tags[push.RUN_ID]) if _is_there(spool, run_id) else None
 
 
-def _is_there(spool: Spool, run_id: str) -> bool:
+def _copied(spool: Spool, run_id: str) -> str | None:
+    """What the server calls a run of the spool, if it has all of it: the server is asked, it may be a new one."""
     run = spool.client().get_run(run_id)
-    return bool(run.data.tags.get(push.STATE) == push.state_of(run))
+    if run.data.tags.get(push.STATE) != push.state_of(run):
+        return None
+    there_id = str(run.data.tags[push.RUN_ID])
+    try:
+        copy = spool.target_client().get_run(there_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    return there_id if copy.info.lifecycle_stage == LifecycleStage.ACTIVE else None
 
 
 def _at(uri: str, digest: str, tracking_uri: str | None) -> DatasetArtifact:

@@ -11,18 +11,17 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
     DatasetInput,
-    FileInfo,
     InputTag,
     LoggedModel,
     LoggedModelInput,
@@ -32,13 +31,17 @@ from mlflow.entities import (
     Run,
     RunTag,
 )
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
+
+from steps.tracking.artifact_places import repository
+from steps.tracking.spool import is_remote
 
 # On a copy: what it is a copy of. On an original in the spool (`sync.*`): where its copy is.
 COPY_OF = "synced_from"
 SYNC = "sync."
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
-_TEXT = {".json", ".csv", ".md", ".html", ".txt", ".yaml", ".yml", ""}
+TEXT = {".json", ".csv", ".md", ".html", ".txt", ".yaml", ".yml", ""}
 _LARGEST_TEXT = 32 * 2**20
 _IDENTIFIER = re.compile(r"\b(?:m-)?[0-9a-f]{32}\b")
 
@@ -143,12 +146,11 @@ class Copy:
             if made:  # unlike everything else, MLflow refuses to be told this twice
                 self.sink.log_outputs(sink_run_id, made)
 
-    def artifacts(self, run: Run, sink_run_id: str, done: str | None) -> str:
+    def artifacts(self, run: Run, done: str | None) -> str:
         """Copy the run's artifacts and read each back to compare size and SHA-256.
 
         Args:
-            run: the run to copy from.
-            sink_run_id: the run to copy to.
+            run: the run to copy from; ``names`` knows the place of its copy.
             done: what this method returned last time; equal artifacts are not sent again.
 
         Returns:
@@ -156,23 +158,29 @@ class Copy:
 
         Raises:
             DigestError: a file read back differs from the one sent.
+            PlaceError: a server sends us where it may not.
         """
-        with self._staged(run.info.artifact_uri, self.source, run.info.run_id) as folder:
-            return self._send(
-                folder,
-                done,
-                lambda path, name: self.sink.log_artifact(sink_run_id, str(path), name.rpartition("/")[0] or None),
-                lambda name, scratch: self.sink.download_artifacts(sink_run_id, name, scratch),
-            )
+        with self.staged(run.info.artifact_uri) as staged, tempfile.TemporaryDirectory() as scratch:
+            found = digests(staged)
+            every = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
+            if found and every != done:
+                place = self.place_of(run.info.artifact_uri)
+                for name, digest in found.items():
+                    place.log_artifact(str(staged / name), name.rpartition("/")[0] or None)
+                    _compare(name, digest, Path(place.download_artifacts(name, scratch)))
+            return every
 
-    def model(self, model: LoggedModel, experiment_id: str, sink_run_id: str, files: str) -> str:
+    def model(self, model: LoggedModel, experiment_id: str, sink_run_id: str) -> str:
         """Copy a logged model and return its ID in the sink; one that was begun before is completed.
 
         Args:
             model: the model to copy.
             experiment_id: experiment in the sink.
             sink_run_id: run in the sink that made the model.
-            files: where the model's files are, a folder of this machine.
+
+        Raises:
+            DigestError: a file read back differs from the one sent.
+            PlaceError: a server sends us where it may not.
         """
         found = self.sink.search_logged_models([experiment_id], f"tags.`{COPY_OF}` = '{model.model_id}'")
         tags = {k: self.names.translate(v) for k, v in model.tags.items() if not k.startswith(SYNC)}
@@ -190,48 +198,42 @@ class Copy:
         )
         self.names.identifiers[model.model_id] = copy.model_id
         self.names.places[model.artifact_location] = copy.artifact_location
-        with tempfile.TemporaryDirectory() as scratch:
-            staged = self._translated(Path(files), Path(scratch) / "model")
-            self.sink.log_model_artifacts(copy.model_id, str(staged))
-            back = Path(
-                mlflow.artifacts.download_artifacts(
-                    artifact_uri=copy.artifact_location,
-                    dst_path=str(Path(scratch) / "back"),
-                    tracking_uri=self.sink.tracking_uri,
-                )
-            )
+        with self.staged(model.artifact_location) as staged, tempfile.TemporaryDirectory() as back:
+            place = self.place_of(model.artifact_location)
+            place.log_artifacts(str(staged))
+            place.download_artifacts("", back)
             for name, digest in digests(staged).items():
-                _compare(name, digest, back / name)
+                _compare(name, digest, Path(back) / name)
         if str(copy.status) != str(model.status):
             self.sink.finalize_logged_model(copy.model_id, model.status)
         return str(copy.model_id)
 
-    def _send(
-        self, folder: Path, done: str | None, send: Callable[[Path, str], Any], fetch: Callable[[str, str], str]
-    ) -> str:
-        with tempfile.TemporaryDirectory() as scratch:
-            staged = self._translated(folder, Path(scratch) / "staged")
-            found = digests(staged)
-            every = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
-            if every != done:
-                for name, digest in found.items():
-                    send(staged / name, name)
-                    _compare(name, digest, Path(fetch(name, scratch)))
-            return every
+    def place_of(self, uri: str) -> ArtifactRepository:
+        """Where the sink keeps what the source keeps at ``uri``.
+
+        Raises:
+            PlaceError: the sink is a server, and may not send us there.
+        """
+        return repository(self.names.places[uri], self.sink.tracking_uri)
 
     @contextmanager
-    def _staged(self, uri: str, client: MlflowClient, run_id: str) -> Iterator[Path]:
-        """The artifacts as a folder of this machine."""
-        if uri.startswith(("file:", "/")):
-            yield Path(local_file_uri_to_path(uri))
-            return
-        with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as folder:
-            for item in files_of(client, run_id):
-                # Some of MLflow's artifact stores keep the folders of a path, some do not.
-                target = Path(folder) / item.path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(client.download_artifacts(run_id, item.path, scratch), target)
-            yield Path(folder)
+    def staged(self, uri: str) -> Iterator[Path]:
+        """The source's files at ``uri`` as they are in the sink: their texts call everything as it is called there.
+
+        Raises:
+            PlaceError: the source is a server, and may not send us there.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            target = Path(scratch) / "staged"
+            if uri.startswith(("file:", "/")) and not is_remote(self.source.tracking_uri):
+                yield self._translated(Path(local_file_uri_to_path(uri)), target)
+                return
+            place = repository(uri, self.source.tracking_uri)
+            fetched = Path(scratch) / "fetched"
+            fetched.mkdir()
+            if place.list_artifacts():  # some of MLflow's stores refuse to fetch nothing
+                place.download_artifacts("", str(fetched))
+            yield self._translated(fetched, target)
 
     def _translated(self, folder: Path, target: Path) -> Path:
         """A copy of ``folder`` whose text files call everything as in the sink."""
@@ -241,7 +243,7 @@ class Copy:
                 continue
             copy = target / path.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix in _TEXT and path.stat().st_size <= _LARGEST_TEXT:
+            if path.suffix in TEXT and path.stat().st_size <= _LARGEST_TEXT:
                 with suppress(UnicodeDecodeError):  # not text after all
                     copy.write_bytes(self.names.translate(path.read_bytes().decode("utf-8")).encode("utf-8"))
                     continue
@@ -249,13 +251,25 @@ class Copy:
         return target
 
 
-def files_of(client: MlflowClient, run_id: str, folder: str | None = None) -> Iterator[FileInfo]:
-    """Every file among a run's artifacts."""
-    for item in client.list_artifacts(run_id, folder):
-        if item.is_dir:
-            yield from files_of(client, run_id, item.path)
-        else:
-            yield item
+def metric_owners(models: Iterable[LoggedModel], names: Names) -> dict[str, dict[str, str]]:
+    """For each run, which of its metrics belong to a model, by the model's ID on the server."""
+    owners: dict[str, dict[str, str]] = defaultdict(dict)
+    for model in models:
+        for metric in model.metrics or []:
+            if metric.run_id and model.model_id in names.identifiers:
+                owners[metric.run_id][metric.key] = names.identifiers[model.model_id]
+    return owners
+
+
+def pages(search: Callable[..., Any]) -> Iterator[Any]:
+    """All that a paged search of MLflow finds."""
+    token = None
+    while True:
+        page = search(page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def digests(folder: Path) -> dict[str, tuple[int, str]]:

@@ -14,14 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mlflow
 import mlflow.pyfunc
 import numpy as np
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model, ModelSignature
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types.schema import Schema, TensorSpec
+
+from steps.tracking import logged as logged_files
+from steps.tracking.artifact_places import repository
 
 if TYPE_CHECKING:
     import keras
@@ -74,7 +77,8 @@ def log_saved(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / MODEL
         save(folder, description)
-        get_artifact_repository(logged.artifact_location).log_artifacts(str(folder))
+        repository(logged.artifact_location, mlflow.get_tracking_uri()).log_artifacts(str(folder))
+        logged_files.note(logged.model_id, logged_files.files_in(folder))
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run.info.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)

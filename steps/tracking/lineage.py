@@ -62,17 +62,13 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
     if run_id == LATEST:
         finished = f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and attributes.status = 'FINISHED'"
         pull.fetch(experiment_id, finished)
-        found = client.search_runs(
-            [experiment_id],
-            finished,
-            order_by=["attributes.start_time DESC"],
-            max_results=1,
-        )
-        if not found:
+        newest = client.search_runs([experiment_id], finished, order_by=["attributes.start_time DESC"])
+        found = next((run for run in newest if not pull.deleted_on_server(run)), None)
+        if found is None:
             name = client.get_experiment(experiment_id).name
             first = command(entry_point, experiment=name if name != EXPERIMENT else "")
             raise UserError(f"no finished {entry_point} run in experiment {shown(name)}; first run: {first}")
-        return found[0]
+        return found
     try:
         run = client.get_run(pull.local_run_id(run_id))
     except MlflowException as error:

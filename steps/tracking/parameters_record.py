@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
-from steps.tracking import documents
+from steps.tracking import documents, logged
 from steps.tracking.spool import show_uri
 
 FILE = "parameters.json"
@@ -34,6 +34,7 @@ def save(client: MlflowClient, run_id: str, parameters: Mapping[str, object]) ->
     """Record the parameters of a run, typed and whole, without credentials."""
     text = show_uri(json.dumps(dict(parameters)))
     client.log_text(run_id, f"{text}\n", FILE)
+    logged.note(run_id, [FILE])
     if len(text) <= LONGEST_TAG:
         client.set_tag(run_id, TAG, text)
 

@@ -81,15 +81,22 @@ class DatasetArtifact:
         if self.uri is None:
             return None
         import mlflow.artifacts
+        from mlflow import MlflowClient
 
+        from steps.tracking.artifact_places import PlaceError, place_of_model
         from steps.tracking.replicator import FAILURES, one_line
         from steps.tracking.spool import bounded_patience
 
         with tempfile.TemporaryDirectory() as folder, bounded_patience():
+            uri = self.uri
             try:
+                if uri.startswith("runs:/") and self.tracking_uri:  # the server's word, where all else is the user's
+                    uri = place_of_model(MlflowClient(self.tracking_uri), uri)
                 path = mlflow.artifacts.download_artifacts(
-                    artifact_uri=self.uri, dst_path=folder, tracking_uri=self.tracking_uri
+                    artifact_uri=uri, dst_path=folder, tracking_uri=self.tracking_uri
                 )
+            except PlaceError as error:
+                raise UserError(str(error)) from error
             except FAILURES as error:
                 raise UserError(f"{self.uri}: {one_line(error)}") from error
             return self._loaded(Path(path))

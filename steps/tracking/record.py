@@ -34,7 +34,7 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
 from steps import spreadsheet
-from steps.tracking import pull
+from steps.tracking import logged, pull
 from steps.tracking.parameters_record import LONGEST_PARAM, LONGEST_TAG, shortened
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def log_files(run_id: str, files: Mapping[str, bytes | pd.DataFrame | Mapping[st
 def log_folder(run_id: str, folder: Path, artifact_path: str | None = None) -> None:
     """Log what is in a folder."""
     MlflowClient().log_artifacts(run_id, str(folder), artifact_path)
+    logged.note(run_id, logged.files_in(folder, artifact_path))
 
 
 def describe(run_id: str, markdown: str) -> None:

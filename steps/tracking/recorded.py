@@ -55,8 +55,8 @@ def find(run_id: str, experiment_id: str) -> Run:
     """
     client = MlflowClient()
     if run_id == lineage.LATEST:
-        study = client.get_experiment_by_name(EXPERIMENT)
-        places = dict.fromkeys([*([study.experiment_id] if study else []), experiment_id])
+        studies_in = client.get_experiment_by_name(EXPERIMENT)
+        places = dict.fromkeys([*([studies_in.experiment_id] if studies_in else []), experiment_id])
         for place in places:
             pull.fetch(place, f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'")
             # A re-run is nested; it is not a study of its own.
@@ -66,8 +66,9 @@ def find(run_id: str, experiment_id: str) -> Run:
                 order_by=["attributes.start_time DESC"],
             )
             studies = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
-            if studies:
-                return studies[0]
+            for study in studies:
+                if not pull.deleted_on_server(study):
+                    return study
         raise UserError(f"no finished study to reproduce; first run: {command('main')}, or name a run with run_id")
     try:
         run = client.get_run(pull.local_run_id(run_id))

@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from steps.commands import called, command
 from steps.errors import UserError, shown
+from steps.tracking.artifact_places import PlaceError, place_of_model
 from steps.tracking.digests import digests_among
 from steps.tracking.spool import current, reachable
 
@@ -92,7 +93,8 @@ def resolve(uri: str) -> ModelReference:
             ``runs:/<run id>/<path>``.
 
     Raises:
-        UserError: it is none of these, or nothing is there; the message says what is.
+        UserError: it is none of these, or nothing is there (the message says what is), or a tracking server keeps its
+            files where it may not send us.
     """
     spool = current()
     if spool is None or not reachable(spool.target):
@@ -105,11 +107,11 @@ def resolve(uri: str) -> ModelReference:
 
 def _location(client: MlflowClient, found: ModelReference) -> str:
     """Where the files are: MLflow would look a name up in the registry of this process, which is another one."""
-    if found.name:
-        return str(client.get_model_version_download_uri(found.name, found.version))
-    if found.uri.startswith("models:/"):
-        return str(client.get_logged_model(found.model_id).artifact_location)
-    return found.uri
+    uri = client.get_model_version_download_uri(found.name, found.version) if found.name else found.uri
+    try:
+        return place_of_model(client, uri)
+    except PlaceError as error:
+        raise UserError(str(error)) from error
 
 
 def _resolve(client: MlflowClient, uri: str) -> ModelReference:

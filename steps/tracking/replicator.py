@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class Replicator:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="replicator", daemon=True)
         self._failure = ""
+        self._noted: set[str] = set()
 
     def start(self) -> None:
         """Begin copying."""
@@ -62,12 +63,14 @@ class Replicator:
         """Copy what is left, if the server lets us, and say what could not be copied."""
         self._stop.set()
         self._thread.join(timeout=_LAST_TRY_S)
+        with suppress(OSError):  # a full disk
+            self._push.note_files()
         if self._thread.is_alive():
             return Backlog(self._push.pending(), self._failure or "the server does not answer")
         passed = self._try(thorough=True, wait_s=_LAST_TRY_S)
         if passed is None:
             return Backlog(self._push.pending(), self._failure)
-        return Backlog(self._push.pending(), "; ".join(passed.refused[:1]), passed.refused)
+        return Backlog(self._push.pending(), "; ".join(passed.reasons()[:1]), passed.refused)
 
     def page_of(self, run_id: str) -> str | None:
         """Address of a run's page on the server; None when the server does not have it."""
@@ -107,6 +110,10 @@ class Replicator:
         if self._failure:
             _say(f"tracking server {show_uri(self._spool.target)} is back")
         self._failure = ""
+        for line in passed.notes:
+            if line not in self._noted:
+                _say(f"note: {line}")
+                self._noted.add(line)
         return passed
 
 
@@ -133,9 +140,10 @@ def recording(base: Path) -> Iterator[Replicator | None]:
 
 def degraded(spool: Spool, backlog: Backlog, base: Path) -> str:
     """What is missing on the server, and what to do about it."""
+    back = "that is mended" if backlog.refused else "the server is back"
     return (
         f"degraded: {backlog.runs} run{'s' if backlog.runs > 1 else ''} of this study could not be copied to "
-        f"{show_uri(spool.target)} ({backlog.reason or 'not copied yet'}). Nothing is lost. When the server is back:\n"
+        f"{show_uri(spool.target)} ({backlog.reason or 'not copied yet'}). Nothing is lost. When {back}:\n"
         f"  {command('sync', folder=base.resolve())}\n"
         f"until then: {called().mlflow} ui --backend-store-uri {shlex.quote(spool.uri)}"
     )

@@ -100,10 +100,12 @@ def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
         same = client.search_runs([experiment_id], alike, order_by=newest_first)
     gone = []
     for run in same:
-        trouble = _trouble(run, identity.entry_point) or _damage(run, identity.entry_point)
-        if not trouble:
+        if deleted := pull.deleted_on_server(run):
+            gone.append(f"run {run.info.run_id} matches, but {deleted} was deleted on the server")
+        elif trouble := _trouble(run, identity.entry_point) or _damage(run, identity.entry_point):
+            gone.append(f"run {run.info.run_id} matches, but {trouble}")
+        else:
             return run, "same parameters, code and inputs"
-        gone.append(f"run {run.info.run_id} matches, but {trouble}")
     if gone:
         return None, gone[0]
     last = client.search_runs([experiment_id], finished, order_by=newest_first, max_results=1)

@@ -29,6 +29,7 @@ from steps.markdown import plain
 from steps.sqlite_store import refusal, trouble
 from steps.tracking import left_running, moved, parameters_record, push, record
 from steps.tracking.environment import environment_tags, installed_packages
+from steps.tracking.experiments import placeholder
 from steps.tracking.replicator import FAILURES, recording
 from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
 
@@ -92,7 +93,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
         # Those that `mlflow run` has logged are quoted for the shell, and cut off when they are long.
         parameters_record.save(client, run.info.run_id, parameters)
         left_running.mark(experiment_id, run.info.run_id)
-        client.log_dict(run.info.run_id, installed_packages(), "packages.json")
+        record.log_files(run.info.run_id, {"packages.json": installed_packages()})
         if run_id is None and given:
             _leave_pointer(client, given, run)
         with _failures_said(client, run.info.run_id):
@@ -270,7 +271,8 @@ def adopt_from_server() -> None:
     if experiment_id in (None, _DEFAULT_EXPERIMENT_ID):
         here_id = _DEFAULT_EXPERIMENT_ID
     else:
-        here_id = spool.experiment(name or f"experiment {experiment_id}", {push.EXPERIMENT_ID: str(experiment_id)})
+        name = name or placeholder(str(experiment_id))
+        here_id = spool.experiment(name, {push.EXPERIMENT_ID: str(experiment_id)})
         os.environ[_EXPERIMENT_ID] = here_id
         os.environ.pop(_EXPERIMENT_NAME, None)
     if run_id:

@@ -37,7 +37,7 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 # The server that a redirected process and its children record for. Never logged: it may hold a password.
 _TARGET = "FEAR_TRACKING_TARGET"
 _LOCAL_SCHEMES = ("", "file", "sqlite")
-_DESCRIPTION = "spool.json"
+DESCRIPTION = "spool.json"
 _PROBE_S = 2.0
 # MLflow's own patience, minutes per call, is meant for a client that has nowhere else to write to.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
@@ -154,7 +154,7 @@ def making(uri: str) -> Iterator[None]:
 
 def spools(base: Path) -> list[Spool]:
     """The spools under ``base``; a password has to come from ``MLFLOW_TRACKING_USERNAME`` and ``..._PASSWORD``."""
-    found = sorted((base.resolve() / FOLDER).glob(f"*/{_DESCRIPTION}"))
+    found = sorted((base.resolve() / FOLDER).glob(f"*/{DESCRIPTION}"))
     spools = [Spool(_target_of(path), path.parent) for path in found]
     for spool in spools:
         _open(spool)
@@ -175,9 +175,9 @@ def _open(spool: Spool) -> None:
 
 
 def _describe(folder: Path, target: str) -> None:
-    scratch = folder / f".{_DESCRIPTION}.{os.getpid()}"
+    scratch = folder / f".{DESCRIPTION}.{os.getpid()}"
     scratch.write_text(json.dumps({"tracking_uri": target}) + "\n", encoding="utf-8")
-    scratch.replace(folder / _DESCRIPTION)  # whole, or as it was
+    scratch.replace(folder / DESCRIPTION)  # whole, or as it was
 
 
 def _name_of(target: str) -> str:

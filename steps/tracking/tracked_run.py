@@ -9,14 +9,15 @@ from concurrent.futures import Future
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunStatus
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from steps.errors import shown
-from steps.tracking import keras_model, push, record
+from steps.tracking import keras_model, logged, push, record
+from steps.tracking.artifact_places import repository
 
 if TYPE_CHECKING:
     import keras
@@ -186,10 +187,8 @@ class TrackedRun:
             texts = dict(artifacts)
             _check_names(texts)
             self._submit(lambda run: _log_texts(run, texts, artifact_path))
-        elif Path(artifacts).is_dir():
-            self._submit(lambda run: _artifacts_of(run).log_artifacts(str(artifacts), artifact_path))
         else:
-            self._submit(lambda run: _artifacts_of(run).log_artifact(str(artifacts), artifact_path))
+            self._submit(lambda run: _log_path(run, Path(artifacts), artifact_path))
 
     def log_datasets(self, inputs: Sequence[record.DatasetPart]) -> None:
         """Log the parts of a dataset that the run used, each with its context."""
@@ -251,7 +250,7 @@ def _from_one(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _artifacts_of(run: Run) -> ArtifactRepository:
     """The run's place for files; MLflow's client would ask the store for it every time."""
-    return get_artifact_repository(run.info.artifact_uri)
+    return repository(run.info.artifact_uri, mlflow.get_tracking_uri())
 
 
 def _log_texts(run: Run, texts: Mapping[str, str], artifact_path: str | None) -> None:
@@ -261,7 +260,16 @@ def _log_texts(run: Run, texts: Mapping[str, str], artifact_path: str | None) ->
             path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        _artifacts_of(run).log_artifacts(folder, artifact_path)
+        _log_path(run, Path(folder), artifact_path)
+
+
+def _log_path(run: Run, path: Path, artifact_path: str | None) -> None:
+    if path.is_dir():
+        _artifacts_of(run).log_artifacts(str(path), artifact_path)
+        logged.note(run.info.run_id, logged.files_in(path, artifact_path))
+    else:
+        _artifacts_of(run).log_artifact(str(path), artifact_path)
+        logged.note(run.info.run_id, [f"{artifact_path}/{path.name}" if artifact_path else path.name])
 
 
 def _check_names(names: Iterable[str]) -> None:

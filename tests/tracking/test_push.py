@@ -15,6 +15,7 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from steps.dataset import Dataset
 from steps.tracking import pull, push, record
@@ -125,6 +126,7 @@ def test_everything_gets_there_and_a_second_time_changes_nothing(stores: Stores)
     before = stores.there
     again = Push(stores.spool).once(thorough=True)
     assert again == push.Passed()
+    assert Push(stores.spool).unverified() == []
     assert not differences(before, stores.there, verbatim=".")
     assert Push(stores.spool).pending() == 0
 
@@ -240,28 +242,31 @@ def test_a_run_of_mlflow_run_keeps_its_name_and_parameters(stores: Stores) -> No
 
 
 def test_what_one_run_is_refused_does_not_hold_up_the_others(stores: Stores) -> None:
-    there = stores.spool.target_client()
-    Push(stores.spool).once()
-    names = Push(stores.spool).names().identifiers
+    there, push_ = stores.spool.target_client(), Push(stores.spool)
+    push_.once()
+    names = push_.names().identifiers
     there.delete_run(names[stores.folds[0]])
     for run_id in stores.folds:
         stores.spool.client().set_tag(run_id, "later", "yes")
-    passed = Push(stores.spool).once()
+    passed = push_.once()
     assert passed.runs == 1
     assert len(passed.refused) == 1
     assert "fear_S1_1" in passed.refused[0]
     assert there.get_run(names[stores.folds[1]]).data.tags["later"] == "yes"
+    after = push_.once()
+    assert (after.refused, after.waiting, len(after.notes)) == ([], 0, 1), "then it is known why"
 
 
 def test_a_tampered_copy_is_noticed(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    real: Callable[..., str] = MlflowClient.download_artifacts
+    real: Callable[..., str] = LocalArtifactRepository.download_artifacts
 
-    def tampered(self: MlflowClient, run_id: str, path: str, dst_path: str | None = None) -> str:
-        found = real(self, run_id, path, dst_path)
-        Path(found).write_bytes(Path(found).read_bytes()[:-1] + b"?")
+    def tampered(self: LocalArtifactRepository, path: str, dst_path: str | None = None) -> str:
+        found = real(self, path, dst_path)
+        if Path(found).is_file():
+            Path(found).write_bytes(Path(found).read_bytes()[:-1] + b"?")
         return found
 
-    monkeypatch.setattr(MlflowClient, "download_artifacts", tampered)
+    monkeypatch.setattr(LocalArtifactRepository, "download_artifacts", tampered)
     passed = Push(stores.spool).once()
     assert len(passed.refused) == 1
     assert "came back as" in passed.refused[0]
@@ -291,4 +296,5 @@ def test_a_colleagues_training_is_fetched_with_its_folds(
     assert not found
     before = stores.there
     assert Push(elsewhere).once(thorough=True) == push.Passed(), "nothing of it is sent back"
+    assert Push(elsewhere).unverified() == []
     assert not differences(before, stores.there, verbatim=".")

@@ -133,6 +133,7 @@ def test_what_workers_recorded_is_claimed_and_not_copied_again(study: Study) -> 
     assert passed.runs == 1, "the training itself"
     assert (passed.models, passed.doubles, passed.refused) == (0, 0, [])
     assert study.differences() == []
+    assert Push(study.spool).unverified() == []
     run = study.spool.target_client().search_runs(["1"], "tags.entry_point = 'fold'")[0]
     assert run.data.tags["cpu"] == "a worker's"
     assert run.data.params["train"] == server.training.run_id

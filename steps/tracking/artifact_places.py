@@ -1,0 +1,117 @@
+"""Where a tracking server may send us for artifacts: to itself, and to where the user allows.
+
+A server names the place of every run's and model's artifacts, and MLflow's client writes and reads there with all that
+its user may do. A server that is hostile or broken could so have files of this machine overwritten, or private ones
+copied into the record. So every place that a server has named goes through here before anything is written or read.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from mlflow import MlflowClient
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
+
+from steps.tracking.spool import is_remote, show_uri
+
+ALLOWED = "FEAR_ALLOWED_ARTIFACT_STORES"
+_LOCAL = ("", "file")
+_PORTS = {"http": 80, "https": 443}
+_SHOWN = 200
+
+
+class PlaceError(PermissionError):
+    """A tracking server keeps artifacts where it may not send us."""
+
+
+def repository(uri: str, tracking_uri: str) -> ArtifactRepository:
+    """MLflow's way to artifacts.
+
+    Args:
+        uri: the place, as the store named it.
+        tracking_uri: the store.
+
+    Raises:
+        PlaceError: the store is a server, and may not name that place.
+    """
+    place = add_databricks_profile_info_to_artifact_uri(checked(uri, tracking_uri), tracking_uri)
+    return get_artifact_repository(place, tracking_uri=tracking_uri)
+
+
+def checked(uri: str, tracking_uri: str) -> str:
+    """The place, if the store may name it: a local store any, a server its own and those in ``ALLOWED``.
+
+    Raises:
+        PlaceError: it may not.
+    """
+    if not is_remote(tracking_uri) or _is_own(uri, tracking_uri) or _is_allowed(uri):
+        return uri
+    place = ascii(show_uri(uri)[:_SHOWN])[1:-1]
+    mend = "start it with --serve-artifacts and without --default-artifact-root, and use a new experiment; or, "
+    raise PlaceError(
+        f"{show_uri(tracking_uri)} keeps artifacts in {place}, where a server cannot send us unasked: "
+        f"{mend if urlsplit(tracking_uri).scheme in _PORTS else ''}if that is right, name the place in {ALLOWED}"
+    )
+
+
+def place_of_model(client: MlflowClient, uri: str) -> str:
+    """Where the files of a model are that a store knows as ``models:/m-<id>`` or ``runs:/<run id>/<path>``.
+
+    Any other URI is a place already. MLflow would follow these two without a look at where they lead.
+
+    Raises:
+        PlaceError: the store is a server, and may not name that place.
+        MlflowException: the store knows no such run or model.
+    """
+    scheme, _, rest = uri.partition(":")
+    name, _, path = rest.strip("/").partition("/")
+    if scheme == "models":
+        uri = str(client.get_logged_model(name).artifact_location)
+    elif scheme == "runs":
+        run = client.get_run(name)
+        made = {output.model_id for output in run.outputs.model_outputs} if run.outputs else set()
+        models = [model for model in map(client.get_logged_model, sorted(made)) if model.name == path]
+        uri = models[0].artifact_location if models else f"{run.info.artifact_uri.rstrip('/')}/{path}"
+    return checked(uri, client.tracking_uri)
+
+
+def _is_own(uri: str, server: str) -> bool:
+    """Whether the server itself hands out what is there."""
+    there, at = urlsplit(uri), urlsplit(server)
+    if at.scheme in _PORTS:
+        if there.scheme == "mlflow-artifacts":
+            return not there.netloc or _is_same_host(there._replace(scheme=at.scheme), at)
+        return there.scheme == at.scheme and _is_same_host(there, at)
+    if at.scheme == "databricks" or server == "databricks":
+        return there.scheme == "dbfs"
+    # Beside a database server, MLflow itself puts artifacts into a folder here.
+    return _is_within(uri, str(Path.cwd() / "mlruns"))
+
+
+def _is_same_host(one: SplitResult, other: SplitResult) -> bool:
+    try:
+        ports = [parts.port or _PORTS[parts.scheme] for parts in (one, other)]
+    except ValueError:  # a port that is no number
+        return False
+    return one.hostname == other.hostname and ports[0] == ports[1] and "@" not in one.netloc
+
+
+def _is_allowed(uri: str) -> bool:
+    return any(_is_within(uri, place.strip()) for place in os.environ.get(ALLOWED, "").split(",") if place.strip())
+
+
+def _is_within(uri: str, place: str) -> bool:
+    inner, outer = urlsplit(uri), urlsplit(place)
+    if inner.scheme in _LOCAL and outer.scheme in _LOCAL:
+        path, folder = (Path(local_file_uri_to_path(each)).resolve() for each in (uri, place))
+        return path.is_relative_to(folder)
+    if (inner.scheme, inner.netloc) != (outer.scheme, outer.netloc):
+        return False
+    path_in, path_of = (posixpath.normpath("/" + parts.path.lstrip("/")) for parts in (inner, outer))
+    return path_of == "/" or path_in == path_of or path_in.startswith(f"{path_of}/")

@@ -17,6 +17,7 @@ try:
     from steps.check import installation, store, table
     from steps.check.checklist import Checklist
     from steps.cli import door
+    from steps.tracking.tracking_uri import show_uri
 except ModuleNotFoundError as error:
     sys.exit(f"error: package {error.name} is missing; {'mlflow run . --env-manager uv -e check'} sets everything up")
 
@@ -55,7 +56,7 @@ def main(parameters: dict[str, Any]) -> None:
     given = os.environ.pop("MLFLOW_RUN_ID", None)
     for name, value in _CALLS.items():
         os.environ.setdefault(name, value)
-    checks = Checklist(lambda text: store.hide_credentials(text, uri))
+    checks = Checklist(show_uri)
     imports = installation.Imports()
     hint = ""
     try:
@@ -79,7 +80,7 @@ def main(parameters: dict[str, Any]) -> None:
         imports.stop()
     table.show(checks.outcomes)
     if hint:
-        print(store.hide_credentials(hint, uri))
+        print(show_uri(hint))
     if checks.failed:
         sys.exit(1)
 

@@ -27,6 +27,7 @@ from steps.tracking import push
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.replicator import FAILURES, recording
 from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
+from steps.tracking.tracking_uri import usable
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
@@ -133,9 +134,12 @@ def pin_tracking_uri() -> None:
 
     A relative SQLite path means the folder the command was typed in; a child that runs elsewhere would
     resolve it again and lose the run.
+
+    Raises:
+        UserError: it cannot be used.
     """
     uri = os.environ.get(TRACKING_URI) or mlflow.get_tracking_uri()
-    os.environ[TRACKING_URI] = absolute_uri(uri, Path.cwd())
+    os.environ[TRACKING_URI] = absolute_uri(usable(uri), Path.cwd())
     # MLflow prints the address of every run that ends, with the password that the tracking URI may hold.
     os.environ.setdefault(_SAMPLING_S, "5")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

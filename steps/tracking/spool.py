@@ -11,31 +11,34 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import mlflow
-import requests
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from steps.environment_variables import environment_variables
+from steps.private_files import private_file, private_folder, write_private
+from steps.tracking.punctual import punctual_client
+from steps.tracking.tracking_uri import TARGET, usable, without_credentials
+from steps.tracking.tracking_uri import TRACKING_URI as TRACKING_URI
+from steps.tracking.tracking_uri import is_remote as is_remote
+from steps.tracking.tracking_uri import show_uri as show_uri
+from steps.tracking.trouble import probe
 
 FOLDER = ".fear-spool"
-TRACKING_URI = "MLFLOW_TRACKING_URI"
-# The server that a redirected process and its children record for. Never logged: it may hold a password.
-_TARGET = "FEAR_TRACKING_TARGET"
-_LOCAL_SCHEMES = ("", "file", "sqlite")
 _DESCRIPTION = "spool.json"
-_PROBE_S = 2.0
 # MLflow's own patience, minutes per call, is meant for a client that has nowhere else to write to.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # a server may ask for hours
+}
 # A bar per file and a line per run, from a thread that nobody watches.
 _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 
@@ -45,11 +48,11 @@ class Spool:
     """A spool and the server it is for.
 
     Attributes:
-        target: URI of the server, perhaps with a password: for MLflow, never for printing.
+        target: URI of the server, perhaps with a password: for MLflow, never for printing or keeping.
         folder: where the spool lies.
     """
 
-    target: str
+    target: str = field(repr=False)
     folder: Path
 
     @property
@@ -67,8 +70,8 @@ class Spool:
         return MlflowClient(self.uri, self.uri)
 
     def target_client(self) -> MlflowClient:
-        """Client of the server."""
-        return MlflowClient(self.target, self.target)
+        """Client of the server; its calls end in time (`steps.tracking.punctual`)."""
+        return punctual_client(self.target)
 
     def experiment(self, name: str, tags: dict[str, str] | None = None) -> str:
         """ID of the spool's experiment of that name, made when missing; its artifacts lie in the spool."""
@@ -85,35 +88,24 @@ class Spool:
             return str(found.experiment_id)
 
 
-def is_remote(uri: str) -> bool:
-    """Whether a tracking URI means a server (HTTP or a database server) rather than files of this machine."""
-    return uri.partition(":")[0].partition("+")[0] not in _LOCAL_SCHEMES if ":" in uri else uri == "databricks"
-
-
-def show_uri(uri: str) -> str:
-    """A URI, or a text with URIs, fit for printing: without user name and password."""
-    return re.sub(r"""(?<=://)[^/?#\s"'<>]*@""", "", uri)
-
-
-def reachable(uri: str, timeout_s: float = _PROBE_S) -> bool:
-    """Whether the server answers; only HTTP servers can be asked without risking a long wait."""
-    if urlsplit(uri).scheme not in ("http", "https"):
-        return True
-    try:
-        return requests.get(f"{uri.rstrip('/')}/health", timeout=timeout_s).status_code < 500
-    except requests.RequestException:
-        return False
+def reachable(uri: str, timeout_s: float = 2.0) -> bool:
+    """Whether the server answers, as far as asking for its health tells (`steps.tracking.trouble.probe`)."""
+    return probe(uri, timeout_s) is None
 
 
 def open_spool(target: str, base: Path) -> Spool:
-    """The spool under ``base`` for a server, made when missing.
+    """The spool under ``base`` for a server, made when missing; its owner alone may read it.
 
-    Its name does not depend on the password, and none is written down.
+    It is the same one whatever the password, and no password is written down.
     """
-    shown = show_uri(target)
-    folder = base.resolve() / FOLDER / hashlib.sha256(shown.encode()).hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _DESCRIPTION).write_text(json.dumps({"tracking_uri": shown}) + "\n", encoding="utf-8")
+    address = without_credentials(target)
+    known = next((spool.folder for spool in spools(base) if spool.target == address), None)
+    folder = known or private_folder(base.resolve() / FOLDER / hashlib.sha256(address.encode()).hexdigest()[:12])
+    for ours in (folder.parent, folder):
+        ours.chmod(0o700)  # also one that an earlier version made
+    if not known:
+        write_private(folder / _DESCRIPTION, _description(address))
+    private_file(folder / "mlflow.db")
     spool = Spool(target, folder)
     with making(spool.uri):
         spool.client().search_experiments(max_results=1)
@@ -135,14 +127,26 @@ def making(uri: str) -> Iterator[None]:
 
 
 def spools(base: Path) -> list[Spool]:
-    """The spools under ``base``; a password has to come from ``MLFLOW_TRACKING_USERNAME`` and ``..._PASSWORD``."""
+    """The spools under ``base``, for their servers as anybody may see them: credentials have to come from elsewhere."""
     found = sorted((base.resolve() / FOLDER).glob(f"*/{_DESCRIPTION}"))
-    return [Spool(json.loads(path.read_text(encoding="utf-8"))["tracking_uri"], path.parent) for path in found]
+    return [Spool(_address_in(path), path.parent) for path in found]
+
+
+def _address_in(path: Path) -> str:
+    """The server's address in a spool's description; a password that an earlier version left there is taken out."""
+    written = str(json.loads(path.read_text(encoding="utf-8"))["tracking_uri"])
+    if (address := without_credentials(written)) != written:
+        write_private(path, _description(address))
+    return address
+
+
+def _description(address: str) -> bytes:
+    return (json.dumps({"tracking_uri": address}) + "\n").encode()
 
 
 def current() -> Spool | None:
     """The spool this process, or the driver that started it, records to; None when it writes to its store directly."""
-    target, uri = os.environ.get(_TARGET), os.environ.get(TRACKING_URI, "")
+    target, uri = os.environ.get(TARGET), os.environ.get(TRACKING_URI, "")
     if not target or not uri.startswith("sqlite:///"):
         return None
     return Spool(target, Path(uri.removeprefix("sqlite:///")).parent)
@@ -161,15 +165,18 @@ def redirected(base: Path) -> Iterator[Spool | None]:
 
     Children inherit it through the environment. Inside a child, and for a local store, nothing changes and None is
     yielded.
+
+    Raises:
+        UserError: the tracking URI cannot be used.
     """
     uri = mlflow.get_tracking_uri()
     if not is_remote(uri):
         yield None
         return
-    spool = open_spool(uri, base)
+    spool = open_spool(usable(uri), base)
     chosen_by_script = False
     try:
-        with environment_variables({TRACKING_URI: spool.uri, _TARGET: uri}), bounded_patience():
+        with environment_variables({TRACKING_URI: spool.uri, TARGET: uri}), bounded_patience():
             # A script that chose its server with set_tracking_uri would go on talking to it.
             chosen_by_script = mlflow.get_tracking_uri() == uri
             if chosen_by_script:

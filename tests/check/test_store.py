@@ -118,30 +118,6 @@ def test_another_major_version_fails() -> None:
         store.server_version(uri, 30, "3.17.2")
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "http://me:s3cret@server:5000/path",
-        "postgresql://me:s3cret@server/db",
-        "https://me:s3c@ret/@server",
-        "postgresql+psycopg2://me:p%40s3cret@server:5432/db",
-    ],
-)
-def test_credentials_are_hidden_wherever_they_stand(uri: str) -> None:
-    password = store.credentials(uri).partition(":")[2]
-    assert password
-    text = f"{uri} cannot be reached; also {uri}/health, and password {password}"
-    hidden = store.hide_credentials(text, uri)
-    assert password not in hidden
-    assert "s3c" not in hidden
-    assert "server" in hidden
-
-
-def test_a_uri_without_credentials_is_left_alone() -> None:
-    for uri in ("http://server:5000/a@b", "sqlite:////data/mlflow.db"):
-        assert store.hide_credentials(f"no answer from {uri}", uri) == f"no answer from {uri}"
-
-
 @pytest.mark.parametrize("folder", ["plain", "o'neill", "50% ümlaut & space"])
 def test_a_sqlite_store_made_by_mlflow_and_one_to_be_made(tmp_path: Path, folder: str) -> None:
     from urllib.parse import quote
@@ -202,7 +178,9 @@ def test_a_sqlite_store_without_write_permission(read_only: str) -> None:
 
 
 def test_a_database_server_that_is_down(refusing: int) -> None:
-    with pytest.raises(CheckError, match=rf"database server 127\.0\.0\.1:{refusing}: Connection refused") as raised:
+    with pytest.raises(
+        CheckError, match=rf"database server postgresql://127\.0\.0\.1:{refusing}/db: Connection refused"
+    ) as raised:
         store.reach(f"postgresql://me:s3cret@127.0.0.1:{refusing}/db", 3)
     assert "s3cret" not in raised.value.found
 

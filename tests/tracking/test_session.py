@@ -12,7 +12,6 @@ from mlflow import MlflowClient
 
 from steps.errors import UserError
 from steps.tracking.session import EXPERIMENT, absolute_uri, step_run
-from steps.tracking.spool import show_uri
 from tests.conftest import ROOT, clean_environment
 
 
@@ -29,15 +28,6 @@ from tests.conftest import ROOT, clean_environment
 )
 def test_a_relative_sqlite_store_is_made_absolute(uri: str, expected: str) -> None:
     assert absolute_uri(uri, Path("/data")) == expected
-
-
-def test_credentials_are_not_shown() -> None:
-    assert show_uri("https://me:secret@server/path") == "https://server/path"
-    assert show_uri("postgresql://me:p%40ss@host:5432/db") == "postgresql://host:5432/db"
-    assert show_uri("sqlite:////data/mlflow.db") == "sqlite:////data/mlflow.db"
-    assert show_uri("http://me:p@ss@server/path?mail=a@b") == "http://server/path?mail=a@b"
-    assert show_uri("no http://me:p@a/x, nor git://t@b/y#z@c") == "no http://a/x, nor git://b/y#z@c"
-    assert show_uri("git@host:repo.git") == "git@host:repo.git"
 
 
 @pytest.mark.parametrize("experiment_id", ["0", "1"])

@@ -9,26 +9,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from steps.tracking.spool import bounded_patience, current, is_remote, open_spool, reachable, redirected, spools
+from steps.tracking.spool import bounded_patience, current, open_spool, reachable, redirected, spools
 
 SERVER = "http://me:s3cret@127.0.0.1:9"
-
-
-@pytest.mark.parametrize(
-    ("uri", "remote"),
-    [
-        ("sqlite:///mlflow.db", False),
-        ("sqlite+pysqlite:////data/mlflow.db", False),
-        ("file:///data/mlruns", False),
-        ("/data/mlruns", False),
-        ("http://127.0.0.1:5000", True),
-        ("https://me:secret@server/prefix", True),
-        ("postgresql+psycopg2://me@host/db", True),
-        ("databricks", True),
-    ],
-)
-def test_files_of_this_machine_are_local_and_all_else_is_not(uri: str, remote: bool) -> None:
-    assert is_remote(uri) == remote
 
 
 def test_a_spool_knows_its_server_but_no_password(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import click
 
 from steps.errors import UserError
 from steps.parameters import options
+from steps.private_files import owner_alone
 
 USER_ERROR = 2
 
@@ -57,7 +58,8 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
     """Make a click command of a function that takes the parameters of ``entry_point`` as a mapping.
 
     The command first goes to the folder the user typed it in (``cwd``), so that relative paths, the default
-    store and its artifacts all mean that folder. A ``UserError`` is printed as one line, exit status 2. What takes long
+    store and its artifacts all mean that folder. What it makes, whatever the umask, its owner alone may read, until it
+    returns. A ``UserError`` is printed as one line, exit status 2. What takes long
     to import is best imported by the function.
     """
 
@@ -79,7 +81,8 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _stop)
             try:
-                function(parameters)
+                with owner_alone():  # what is made of recordings of people, by MLflow and by processes that are started
+                    function(parameters)
             except UserError as error:
                 click.echo(f"error: {error}", err=True)
                 sys.exit(USER_ERROR)

@@ -205,7 +205,7 @@ def knock_at_database(uri: str, timeout: float) -> str:
     from sqlalchemy.engine import make_url  # it alone knows how it reads these
 
     url = make_url(uri)
-    port = url.port or DATABASE_PORTS[url.get_backend_name()]
+    port = url.port or int(str(url.query.get("port") or DATABASE_PORTS[url.get_backend_name()]))
     host = url.host or str(url.query.get("host") or url.query.get("unix_socket") or "")
     if host.startswith("/"):
         path = f"{host}/.s.PGSQL.{port}" if url.get_backend_name() == "postgresql" else host

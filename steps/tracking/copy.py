@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.utils.file_utils import local_file_uri_to_path
+
+from steps.deadline import within
+from steps.tracking.punctual import time_for
 
 # On a copy: what it is a copy of. On an original in the spool (`sync.*`): where its copy is.
 COPY_OF = "synced_from"
@@ -194,10 +198,14 @@ class Copy:
             staged = self._translated(Path(files), Path(scratch) / "model")
             self.sink.log_model_artifacts(copy.model_id, str(staged))
             back = Path(
-                mlflow.artifacts.download_artifacts(
-                    artifact_uri=copy.artifact_location,
-                    dst_path=str(Path(scratch) / "back"),
-                    tracking_uri=self.sink.tracking_uri,
+                within(
+                    time_for(staged),
+                    partial(
+                        mlflow.artifacts.download_artifacts,
+                        artifact_uri=copy.artifact_location,
+                        dst_path=str(Path(scratch) / "back"),
+                        tracking_uri=self.sink.tracking_uri,
+                    ),
                 )
             )
             for name, digest in digests(staged).items():

@@ -8,12 +8,14 @@ from __future__ import annotations
 import platform
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
 
 from steps.compute.process import scratch
 from steps.dataset import Dataset, read_manifest
+from steps.deadline import within
 from steps.errors import UserError
 from steps.shared import open_shared, share
 
@@ -82,14 +84,14 @@ class DatasetArtifact:
             return None
         import mlflow.artifacts
 
+        from steps.tracking.punctual import time_for
         from steps.tracking.replicator import FAILURES, one_line
         from steps.tracking.spool import bounded_patience
 
         with tempfile.TemporaryDirectory() as folder, bounded_patience():
             try:
-                path = mlflow.artifacts.download_artifacts(
-                    artifact_uri=self.uri, dst_path=folder, tracking_uri=self.tracking_uri
-                )
+                fetch = partial(mlflow.artifacts.download_artifacts, artifact_uri=self.uri, dst_path=folder)
+                path = within(time_for(None), partial(fetch, tracking_uri=self.tracking_uri))
             except FAILURES as error:
                 raise UserError(f"{self.uri}: {one_line(error)}") from error
             return self._loaded(Path(path))

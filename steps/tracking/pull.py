@@ -10,8 +10,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from steps.deadline import within
 from steps.tracking import push
 from steps.tracking.copy import COPY_OF, SYNC, Copy, Names
+from steps.tracking.punctual import time_for
 from steps.tracking.replicator import FAILURES
 from steps.tracking.spool import Spool, current, reachable
 
@@ -106,9 +108,8 @@ class _Pull:
         filter_string = f"source_run_id = '{run.info.run_id}'"
         owners: dict[str, str] = {}
         for model in self._there.search_logged_models([run.info.experiment_id], filter_string):
-            files = mlflow.artifacts.download_artifacts(
-                artifact_uri=model.artifact_location, tracking_uri=self._spool.target
-            )
+            fetch = partial(mlflow.artifacts.download_artifacts, artifact_uri=model.artifact_location)
+            files = within(time_for(None), partial(fetch, tracking_uri=self._spool.target))
             copied = copy.model(model, experiment_id, here_id, files)
             self._here.set_logged_model_tags(copied, {push.MODEL_ID: model.model_id})
             owners |= {metric.key: copied for metric in model.metrics or [] if metric.run_id == run.info.run_id}

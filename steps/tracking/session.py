@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import click
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Param, Run, RunStatus, RunTag
@@ -24,10 +25,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from steps.errors import UserError
 from steps.tracking import push
-from steps.tracking.environment import environment_tags, installed_packages
+from steps.tracking.environment import environment_tags, git_problem, installed_packages
 from steps.tracking.replicator import FAILURES, recording
 from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
-from steps.tracking.tracking_uri import usable
+from steps.tracking.tracking_uri import usable, without_credentials_in
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
@@ -69,8 +70,11 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     adopt_from_server()
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
-    recorded = show_uri(json.dumps(dict(parameters)))
-    tags = {ENTRY_POINT_TAG: entry_point, PARAMETERS_TAG: recorded, **environment_tags()}
+    parameters = {k: without_credentials_in(v) if isinstance(v, str) else v for k, v in parameters.items()}
+    tags = {ENTRY_POINT_TAG: entry_point, PARAMETERS_TAG: json.dumps(parameters), **environment_tags()}
+    by_driver = given is not None and MLFLOW_PARENT_RUN_ID in given.data.tags  # which has said it
+    if "git_commit" not in tags and not by_driver and (problem := git_problem()):
+        click.echo(f"warning: the commit is not recorded, only the digest of the code: {problem}", err=True)
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
     else:
@@ -218,8 +222,8 @@ def adopt_from_server() -> None:
 def _without_credentials(client: MlflowClient, run_id: str) -> Run:
     """The run that ``mlflow run`` made; a token in the URL of the project's repository is taken out of its tags."""
     for name, value in client.get_run(run_id).data.tags.items():
-        if show_uri(value) != value:
-            client.set_tag(run_id, name, show_uri(value))
+        if (kept := without_credentials_in(value)) != value:
+            client.set_tag(run_id, name, kept)
     return client.get_run(run_id)
 
 
@@ -228,7 +232,7 @@ def _project_tags(given: Run | None) -> dict[str, str]:
     if given is None:
         return {}
     wanted = ("mlflow.project.", "mlflow.source.", "mlflow.gitRepoURL", "mlflow.user", MLFLOW_PARENT_RUN_ID)
-    return {k: v for k, v in given.data.tags.items() if k.startswith(wanted)}
+    return {k: without_credentials_in(v) for k, v in given.data.tags.items() if k.startswith(wanted)}
 
 
 def _leave_pointer(client: MlflowClient, given: Run, run: Run) -> None:

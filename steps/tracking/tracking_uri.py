@@ -1,8 +1,8 @@
 """The tracking URI: whether it can be used, and what of it may be written down or shown.
 
-It may hold a password or a token. Those are for the server alone: what is stored or printed goes through
-`without_credentials` (one URI) or `show_uri` (a text). Uses the standard library only, as `check` is there for when
-nothing else works.
+It may hold a password or a token. Those are for the server alone: what is kept goes through `without_credentials` (one
+URI) or `without_credentials_in` (a text), what is printed through `show_uri`. Imports no MLflow, as `check` is there
+for when nothing else works.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _HARMLESS = {
     *("host", "hostaddr", "port", "dbname", "database", "service", "unix_socket", "driver", "charset", "options"),
     *("sslmode", "sslrootcert", "ssl_ca", "ssl_mode", "encrypt", "trustservercertificate", "application_name"),
     *("connect_timeout", "keepalives", "tcp_user_timeout", "target_session_attrs"),
+    *("mode", "cache", "timeout", "uri", "vfs", "nolock", "immutable", "check_same_thread", "versionid"),
 }
 _SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 # A shorter one would be found in words that have nothing to do with it; in URIs it is hidden all the same.
@@ -86,7 +87,7 @@ def secrets_in(uri: str) -> set[str]:
 
 
 def show_uri(text: str) -> str:
-    """A URI, or a text with URIs in it (an error's), fit for printing and for the record.
+    """A URI, or a text with URIs in it (an error's), fit for printing.
 
     Also without the password and the token of the tracking server, wherever in the text they stand.
     """
@@ -97,7 +98,12 @@ def show_uri(text: str) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
-    return "".join(without_credentials(word) for word in re.split(r"(\s+)", text))
+    return without_credentials_in(text)
+
+
+def without_credentials_in(text: str) -> str:
+    """`without_credentials` for every URI in a text; a URI ends where there is a blank."""
+    return "".join(without_credentials(word) for word in re.split(r"(\s+)", text)) if "://" in text else text
 
 
 def usable(uri: str) -> str:

@@ -85,7 +85,7 @@ def trouble_with(error: BaseException) -> Trouble:
         )
     if status == 404:
         return Trouble(
-            f"the server is too old, or none of MLflow's (HTTP 404: {one_line(error)})",
+            f"the server is too old, or none of MLflow's (HTTP 404: {one_line(error).partition('. Response body')[0]})",
             "use a server of MLflow 3, or correct MLFLOW_TRACKING_URI",
         )
     if isinstance(error, OSError):

@@ -96,7 +96,7 @@ def test_a_password_of_a_few_letters_does_not_blacken_everything(monkeypatch: py
         ("http://[::1", "not an address"),
         (
             "http://host:5000?token=s3cret",
-            "'http://host:5000': MLflow cannot use what follows .* MLFLOW_TRACKING_TOKEN",
+            "'http://host:5000': MLflow cannot use what follows .*_TOKEN",
         ),
         ("postgresql://me:s3cret@host/db", r"its driver is missing \(psycopg\); .*postgresql\+psycopg2://"),
         ("postgresql+odd://me:s3cret@host/db", "no such driver"),

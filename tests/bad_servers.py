@@ -65,9 +65,10 @@ def answering(answer: Callable[[str, str], Answer], certificate: tuple[Path, Pat
 
 @contextmanager
 def dripping(*, health: bool) -> Iterator[str]:
-    """A server that sends five bytes a second, so that it is never late; with ``health``, only when it is asked for more.
+    """A server that sends five bytes a second, so that it is never late; yields its address.
 
-    Yields its address.
+    Args:
+        health: whether it answers at once when it is asked for its health.
     """
     over = threading.Event()
 

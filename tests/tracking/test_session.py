@@ -44,6 +44,23 @@ def test_a_token_in_the_projects_url_is_taken_out_of_the_record(
         assert client.get_run(run_id).data.tags["mlflow.source.name"] == "https://host/repo.git#sub"
 
 
+def test_no_password_in_a_parameter_is_recorded(store: Path) -> None:
+    given = {"source": "https://me:s3cret@host/a.csv?token=s3cret", "run_name": "a@b", "epochs": 3}
+    with step_run("prepare", given) as run:
+        pass
+    found = MlflowClient().get_run(run.info.run_id).data
+    assert found.params == {"source": "https://host/a.csv", "run_name": "a@b", "epochs": "3"}
+    assert "s3cret" not in str(found.tags)
+
+
+@pytest.mark.parametrize("uri", ["127.0.0.1:5000", "htp://host"])
+def test_a_mistyped_tracking_uri_is_one_line(store: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(UserError, match=f"MLFLOW_TRACKING_URI is '{uri}': "), step_run("prepare", {}):
+        pass
+    assert sorted(path.name for path in store.iterdir()) == ["mlflow.db"]
+
+
 def test_a_bare_step_goes_to_the_studys_experiment(store: Path) -> None:
     with step_run("train", {"epochs": 3}) as run:
         assert mlflow.get_experiment(run.info.experiment_id).name == EXPERIMENT

@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from steps.check.checklist import CheckError
-from steps.tracking.tracking_uri import DATABASE_PORTS, show_uri
+from steps.errors import UserError
+from steps.tracking.tracking_uri import DATABASE_PORTS, show_uri, usable
 
 _LOCK_SECONDS = 2.0
 _SCRATCH_TABLE = "fear_classification_check"
@@ -29,6 +30,15 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
+def is_usable(uri: str) -> bool:
+    """Whether MLflow can make something of a tracking URI."""
+    try:
+        usable(uri)
+    except UserError:
+        return False
+    return True
+
+
 def reach(uri: str, timeout: float) -> str:
     """How the store answers.
 
@@ -37,8 +47,12 @@ def reach(uri: str, timeout: float) -> str:
         timeout: seconds to wait for a server.
 
     Raises:
-        CheckError: it cannot be reached, or not be written.
+        CheckError: it is mistyped, it cannot be reached, or not be written.
     """
+    try:
+        usable(uri)
+    except UserError as error:
+        raise CheckError(str(error), "correct MLFLOW_TRACKING_URI") from error
     if is_server(uri):
         return _reach_server(uri, timeout)
     scheme = uri.partition(":")[0].partition("+")[0]
@@ -192,6 +206,16 @@ def _reach_database(uri: str, timeout: float) -> str:
             f"database server {show_uri(uri)}: {error.strerror or error}", "start it, or correct MLFLOW_TRACKING_URI"
         ) from error
     return f"database server {where} answers"
+
+
+def connect_once(uri: str) -> None:
+    """Raise at once what MLflow would raise after two minutes of attempts: a wrong password, a missing database."""
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
+    engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
+    engine.connect().close()
+    engine.dispose()
 
 
 def knock_at_database(uri: str, timeout: float) -> str:

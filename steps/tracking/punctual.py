@@ -10,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo
-from sqlalchemy.pool import NullPool
 
+from steps.check.store import connect_once
 from steps.deadline import line_to
 from steps.tracking.tracking_uri import DATABASE_PORTS, scheme_of
 
@@ -84,16 +83,9 @@ class _Punctual:
     def _client(self) -> MlflowClient:
         if self._made is None:
             if scheme_of(self.tracking_uri) in DATABASE_PORTS:
-                _connect_once(self.tracking_uri)
+                connect_once(self.tracking_uri)
             self._made = MlflowClient(self.tracking_uri, self.tracking_uri)
         return self._made
-
-
-def _connect_once(uri: str) -> None:
-    """Raise at once what MLflow would raise after two minutes of attempts: a wrong password, a missing database."""
-    engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
-    engine.connect().close()
-    engine.dispose()
 
 
 def _size(path: Path) -> int:

@@ -77,6 +77,14 @@ def test_a_server_that_answers_something_else(status: int, found: str) -> None:
         store.reach(uri, 30)
 
 
+@pytest.mark.parametrize("uri", ["127.0.0.1:5000", "htp://host", "http://me:s3/cret@host"])
+def test_an_address_that_is_mistyped(uri: str) -> None:
+    assert not store.is_usable(uri)
+    with pytest.raises(CheckError, match="MLFLOW_TRACKING_URI is '") as caught:
+        store.reach(uri, 3)
+    assert "s3" not in caught.value.found
+
+
 def test_a_server_that_is_down(refusing: int) -> None:
     with pytest.raises(CheckError, match="connection refused") as raised:
         store.reach(f"http://me:s3cret@127.0.0.1:{refusing}", 3)
@@ -179,9 +187,9 @@ def test_a_sqlite_store_without_write_permission(read_only: str) -> None:
 
 def test_a_database_server_that_is_down(refusing: int) -> None:
     with pytest.raises(
-        CheckError, match=rf"database server postgresql://127\.0\.0\.1:{refusing}/db: Connection refused"
+        CheckError, match=rf"database server postgresql\+psycopg2://127\.0\.0\.1:{refusing}/db: Connection refused"
     ) as raised:
-        store.reach(f"postgresql://me:s3cret@127.0.0.1:{refusing}/db", 3)
+        store.reach(f"postgresql+psycopg2://me:s3cret@127.0.0.1:{refusing}/db", 3)
     assert "s3cret" not in raised.value.found
 
 

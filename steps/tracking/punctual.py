@@ -77,7 +77,7 @@ class _Punctual:
         seconds = time_for(self._sizes.get((run_id, path)))
         return str(self._call(seconds, "download_artifacts", run_id, path, dst_path))
 
-    def _call(self, seconds: float, name: str, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, seconds: float, name: str, /, *args: Any, **kwargs: Any) -> Any:
         return self._line.within(seconds, lambda: getattr(self._client(), name)(*args, **kwargs))
 
     def _client(self) -> MlflowClient:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from mlflow import MlflowClient
 
 from steps.errors import UserError
 from steps.sync.__main__ import main
@@ -19,7 +20,7 @@ from steps.tracking.spool import FOLDER, open_spool, redirected
 from steps.tracking.tracker import MLflowTracker
 from steps.tracking.tracking_uri import without_credentials
 from tests.bad_servers import answering, dripping, self_signed
-from tests.servers import free_port
+from tests.servers import Postgres, free_port, has_postgres
 
 Sync = Callable[[], Result]
 HEALTHY = (200, "OK")
@@ -152,3 +153,25 @@ def test_a_model_that_the_server_does_not_tell_is_one_line(store: Path, monkeypa
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with redirected(store), pytest.raises(UserError, match=rf"the server has to say, .*{uri} failed .*HTTP 403"):
             resolve("models:/fear-classifier@champion")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_postgres(), reason="PostgreSQL is not installed")
+def test_a_database_that_was_down_gets_everything_when_it_is_back(
+    record: Callable[[str], float], sync: Sync, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = Postgres()
+    try:
+        record(cluster.uri)
+        cluster.start()
+        said = capsys.readouterr().err
+        done = sync()
+        there = MlflowClient(cluster.uri)
+        (run,) = there.search_runs([there.get_experiment_by_name("study").experiment_id])
+    finally:
+        cluster.remove()
+    assert "When the server is back:" in said
+    assert done.exit_code == 0, done.output
+    assert "1 of 1 runs" in done.stdout
+    assert run.data.params == {"epochs": "3"}
+    assert cluster.password not in said + done.output

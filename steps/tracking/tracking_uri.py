@@ -28,6 +28,7 @@ _HARMLESS = {
     *("host", "hostaddr", "port", "dbname", "database", "service", "unix_socket", "driver", "charset", "options"),
     *("sslmode", "sslrootcert", "ssl_ca", "ssl_mode", "encrypt", "trustservercertificate", "application_name"),
     *("connect_timeout", "keepalives", "tcp_user_timeout", "target_session_attrs"),
+    *("run_id", "experiment_id", "path", "workflowtype"),  # of MLflow's addresses
     *("mode", "cache", "timeout", "uri", "vfs", "nolock", "immutable", "check_same_thread", "versionid"),
 }
 _SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
@@ -59,18 +60,23 @@ def without_credentials(uri: str) -> str:
     The same server gives the same text whoever asks and with whatever password.
     """
     scheme, mark, rest = uri.partition("://")
-    if not mark:
+    if not mark or _plain(scheme) == "file":
         return uri
     if _plain(scheme) in _NAMES_WITH_AT:
-        credentials, at, place = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+        credentials, at, _ = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
         rest = rest[len(credentials) + 1 :] if at and ":" in credentials else rest
     else:
         rest = rest.rpartition("@")[2]
     before, _, fragment = rest.partition("#")
     place, _, query = before.partition("?")
+    page, _, options = fragment.partition("?")
+    page = f"#{page}" if page and "=" not in page else ""
+    return f"{scheme}://{place}{_harmless(query)}{page}{_harmless(options)}"
+
+
+def _harmless(query: str) -> str:
     kept = "&".join(part for part in query.split("&") if part.partition("=")[0].lower() in _HARMLESS)
-    fragment = "" if "=" in fragment else fragment
-    return f"{scheme}://{place}{'?' * bool(kept)}{kept}{'#' * bool(fragment)}{fragment}"
+    return f"?{kept}" if kept else ""
 
 
 def secrets_in(uri: str) -> set[str]:

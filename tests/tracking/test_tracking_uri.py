@@ -38,6 +38,11 @@ def test_what_a_query_may_hold_is_no_part_of_the_address(server: str, name: str)
         assert secret not in show_uri(f"cannot open {uri}: refused")
 
 
+@pytest.mark.parametrize("fragment", ["access_token=s3cret", "/page?token=s3cret", "token=s3cret?x=y"])
+def test_what_a_fragment_may_hold_goes_too(fragment: str) -> None:
+    assert "s3cret" not in without_credentials(f"https://host/#{fragment}")
+
+
 def test_what_tells_one_database_from_another_stays() -> None:
     uri = "postgresql+psycopg2://me:s3cret@/db?host=/var/run&sslmode=require&password=other&options=-csearch_path=a"
     assert without_credentials(uri) == (
@@ -48,8 +53,9 @@ def test_what_tells_one_database_from_another_stays() -> None:
 @pytest.mark.parametrize(
     "uri",
     [
-        "sqlite:////data/a@b/mlflow.db", "file:///data/a@b", "s3://bucket/a@b", "abfss://container@account/x",
+        "sqlite:////data/a@b/mlflow.db", "file:///data/a@b?c=d#e=f", "s3://bucket/a@b", "abfss://container@account/x",
         "git@host:repo.git", "https://host/repo.git#folder", "databricks://profile", "mlruns", "http://[::1]:5000",
+        "http://host:5000/#/experiments/1/runs/abc?workflowType=machine_learning",
     ],
 )  # fmt: skip
 def test_what_holds_no_secret_is_left_alone(uri: str) -> None:

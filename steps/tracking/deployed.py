@@ -19,9 +19,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from pydantic import ValidationError
 
-from steps.deadline import within
 from steps.errors import UserError
-from steps.tracking.punctual import time_for
+from steps.tracking.punctual import punctual_files
 from steps.tracking.registry import ModelReference
 from steps.trained_on import TrainedOn
 
@@ -103,7 +102,9 @@ def _read(reference: ModelReference, name: str) -> bytes:
         try:
             # Not mlflow.artifacts: it takes the file's path behind models:/m-... for a version.
             files = get_artifact_repository(reference.location or uri, store, store)
-            return Path(within(time_for(None), lambda: files.download_artifacts(name, scratch))).read_bytes()
+            return Path(
+                (punctual_files(files, store) if store else files).download_artifacts(name, scratch)
+            ).read_bytes()
         except (MlflowException, OSError) as error:
             raise UserError(
                 f"{uri} is not a deployable model of this project: it holds no {name} "

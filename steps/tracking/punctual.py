@@ -1,4 +1,4 @@
-"""MLflow's client of a server, each of whose calls ends in time.
+"""MLflow's client of a server and its way to artifacts there, each of whose calls ends in time.
 
 MLflow's own time-outs are for each read of an HTTP answer, and for a database it tries for minutes.
 """
@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 from steps.check.store import connect_once
 from steps.deadline import line_to
@@ -45,6 +46,42 @@ def punctual_client(uri: str) -> MlflowClient:
     A call that takes too long raises TimeoutError, and so do those after it until it has ended.
     """
     return cast(MlflowClient, _Punctual(uri))
+
+
+def punctual_files(files: ArtifactRepository, server: str) -> ArtifactRepository:
+    """The same artifacts, each call ending in time, as with `punctual_client`.
+
+    Args:
+        files: MLflow's way to them.
+        server: URI of the tracking server that they belong to.
+    """
+    return cast(ArtifactRepository, _PunctualFiles(files, server))
+
+
+class _PunctualFiles:
+    def __init__(self, files: ArtifactRepository, server: str) -> None:
+        self._files, self._line = files, line_to(server)
+        self._sizes: dict[str, int | None] = {}  # of files that were sent or listed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
+        path = Path(local_file)
+        self._sizes[f"{artifact_path}/{path.name}" if artifact_path else path.name] = path.stat().st_size
+        self._line.within(time_for(path), lambda: self._files.log_artifact(local_file, artifact_path))
+
+    def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
+        self._line.within(time_for(Path(local_dir)), lambda: self._files.log_artifacts(local_dir, artifact_path))
+
+    def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
+        found: list[FileInfo] = self._line.within(patience_s(), lambda: self._files.list_artifacts(path))
+        self._sizes |= {item.path: item.file_size for item in found}
+        return found
+
+    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
+        seconds = time_for(self._sizes.get(artifact_path))
+        return str(self._line.within(seconds, lambda: self._files.download_artifacts(artifact_path, dst_path)))
 
 
 class _Punctual:

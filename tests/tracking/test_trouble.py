@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from sqlalchemy.exc import OperationalError
 
-from steps.tracking.punctual import punctual_client, time_for
+from steps.tracking.punctual import punctual_client, punctual_files, time_for
 from steps.tracking.replicator import FAILURES
 from steps.tracking.trouble import Trouble, probe, trouble_with
 from tests.bad_servers import answering, dripping, seconds_for, self_signed
@@ -160,6 +162,22 @@ def test_a_file_that_was_sent_is_waited_for_by_its_size_when_it_is_read_back(
     client.download_artifacts("run", "unknown")
     assert [waited[str(number)] for number in range(3)] == [4.0, 4.0, 2.5]
     assert waited["3"] > 60
+
+
+def test_artifacts_are_waited_for_in_the_same_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text("content")
+    over = threading.Event()
+    files = punctual_files(LocalArtifactRepository((tmp_path / "store").as_uri()), "http://host-of-files")
+    files.log_artifact(str(tmp_path / "a"), "folder")
+    files.log_artifacts(str(tmp_path / "store" / "folder"), "other")
+    assert [item.path for item in files.list_artifacts("folder")] == ["folder/a"]
+    assert Path(files.download_artifacts("folder/a")).read_text() == "content"
+    monkeypatch.setattr(LocalArtifactRepository, "download_artifacts", lambda *_: over.wait())
+    with pytest.raises(TimeoutError, match=r"no answer within 2\.5"):
+        files.download_artifacts("folder/a")
+    with pytest.raises(TimeoutError, match="has not answered an earlier call yet"):
+        files.list_artifacts()
+    over.set()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import click
 from steps import storage_errors
 from steps.errors import UserError, one_line, shown
 from steps.parameters import options
+from steps.private_files import owner_alone
 from steps.scratch import temporary_files
 
 USER_ERROR = 2
@@ -103,7 +104,8 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
     """Make a click command of a function that takes the parameters of ``entry_point`` as a mapping.
 
     The command first goes to the folder the user typed it in (``cwd``), so that relative paths, the default
-    store and its artifacts all mean that folder. A ``UserError`` is printed as one line, exit status 2. What takes long
+    store and its artifacts all mean that folder. What it makes, whatever the umask, its owner alone may read, until it
+    returns. A ``UserError`` is printed as one line, exit status 2. What takes long
     to import is best imported by the function.
     """
 
@@ -126,7 +128,8 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _stop)
             try:
-                with temporary_files():
+                # What is made of recordings of people, by MLflow and by child processes, is for its owner alone.
+                with owner_alone(), temporary_files():
                     function(parameters)
             except UserError as error:
                 click.echo(f"error: {error}", err=True)

@@ -19,6 +19,7 @@ try:
     from steps.check import installation, store, table
     from steps.check.checklist import CheckError, Checklist
     from steps.cli import door
+    from steps.tracking.tracking_uri import show_uri
 except ModuleNotFoundError as error:
     sys.exit(
         f"error: package {error.name} is missing; mlflow run '{Path(__file__).resolve().parents[2]}' --env-manager uv "
@@ -59,16 +60,16 @@ def main(parameters: dict[str, Any]) -> None:
     given = os.environ.pop("MLFLOW_RUN_ID", None)
     for name, value in _CALLS.items():
         os.environ.setdefault(name, value)
-    checks = Checklist(lambda text: store.hide_credentials(text, uri))
+    checks = Checklist(show_uri)
     imports = installation.Imports()
     hint = ""
     try:
         with table.progress() as checks.announce, _quiet():
-            if store.is_server(uri):  # asked first, without MLflow, which alone takes seconds to import
+            if uri and (store.is_server(uri) or not store.is_usable(uri)):  # first, without MLflow, which takes seconds
                 _reach(checks, uri, parameters["timeout"])
             is_down = checks.failed
             _check_installation(checks, imports, _IMPATIENT_SECONDS if is_down else _IMPORT_SECONDS)
-            if checks.ok(_IMPORTS) and not store.is_server(uri):
+            if checks.ok(_IMPORTS) and not is_down and not store.is_server(uri):
                 uri = _absolute_uri()
                 _reach(checks, uri, parameters["timeout"])
             if checks.ok(_IMPORTS, _STORE) and uri.startswith("sqlite"):
@@ -85,7 +86,7 @@ def main(parameters: dict[str, Any]) -> None:
         imports.stop()
     table.show(checks.outcomes)
     if hint:
-        print(store.hide_credentials(hint, uri))
+        print(show_uri(hint))
     if checks.failed:
         sys.exit(1)
 
@@ -100,6 +101,7 @@ def _check_installation(checks: Checklist, imports: installation.Imports, patien
         checks.run(_IMPORTS, imports.check, mend=use, limit=patience)
     else:
         checks.skip(_IMPORTS, f"not done after {patience:g} s; mend the {_STORE} first")
+    checks.run("code", installation.check_code, mend="install git", limit=30)
     checks.run("memory and cores", _memory, mend=use, limit=5)
     checks.run("GPU", lambda: installation.gpus_in_words(imports.gpus), mend=use, limit=5, needs=[_IMPORTS])
 
@@ -145,6 +147,7 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
     """Exercise the store; returns how to open it, or nothing where it cannot be opened."""
     import mlflow
 
+    from steps.tracking import study_place
     from steps.tracking.exercise import Exercise, study_experiment
     from steps.tracking.ui import WORKFLOW, ui_hint
 
@@ -161,20 +164,32 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
 
     def find_experiment() -> str:
         experiment_id, text = study_experiment(*chosen)
-        found.append(f"#/experiments/{experiment_id}{WORKFLOW}" if experiment_id else "")
+        found.extend([experiment_id] if experiment_id else [])
         return text
 
-    checks.run(_OPEN, find_experiment, mend=_open_mend(uri), limit=_CALL_SECONDS)
+    checks.run(_OPEN, _told(find_experiment), mend=_open_mend(uri), limit=_CALL_SECONDS)
     if not checks.ok(_OPEN):
         checks.skip(_RECORD, f"needs: {_OPEN}")
         return ""
+    looks: list[tuple[str, Callable[[], str]]] = [
+        (
+            "Default experiment",
+            lambda: study_place.default_experiment(any(one not in (None, "", "0") for one in chosen)),
+        )
+    ]
+    if found and store.is_server(uri):
+        looks.append(("writing to it", lambda: study_place.may_write(found[0])))
+    if found:
+        looks.append(("files of the studies", lambda: study_place.artifacts_there(found[0])))
+    for name, look in looks:
+        checks.run(name, _told(look), mend=_LOG, limit=_CALL_SECONDS)
     exercise = Exercise()
     try:
         _exercise(checks, exercise)
     finally:
         mend = f"delete experiment {exercise.name} yourself: mlflow experiments delete"
         checks.run("clean-up", exercise.clean_up, mend=mend, limit=2 * _CALL_SECONDS)
-    return ui_hint(found[0])
+    return ui_hint(f"#/experiments/{found[0]}{WORKFLOW}" if found else "")
 
 
 def _open_mend(uri: str) -> str:
@@ -201,7 +216,24 @@ def _exercise(checks: Checklist, exercise: Exercise) -> None:
     )
     for name, probe, needs in steps:
         limit = 2 * _CALL_SECONDS if name == _MADE_MODEL else _CALL_SECONDS
-        checks.run(name, probe, mend=_LOG, limit=limit, needs=needs)
+        checks.run(name, _told(probe), mend=_LOG, limit=limit, needs=needs)
+
+
+def _told(probe: Callable[[], str]) -> Callable[[], str]:
+    """The same, but a server that refuses is told from one that is broken."""
+    from steps.tracking.replicator import FAILURES
+    from steps.tracking.trouble import trouble_with
+
+    def asked() -> str:
+        try:
+            return probe()
+        except FAILURES as error:
+            trouble = trouble_with(error)
+            if trouble.mend:
+                raise CheckError(trouble.found, trouble.mend) from error
+            raise
+
+    return asked
 
 
 def _mark(checks: Checklist, run_id: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from steps.deadline import within
 
 Status = Literal["ok", "failed", "skipped"]
 OK: Status = "ok"
@@ -93,7 +94,7 @@ class Checklist:
         self.announce(name)
         started = time.perf_counter()
         try:
-            status, found, how = OK, _within(limit, probe), ""
+            status, found, how = OK, within(limit, probe), ""
         except CheckError as failure:
             status, found, how = FAILED, failure.found, failure.mend
         except Exception as error:  # whatever a library raises is a finding here, not a crash
@@ -120,24 +121,3 @@ def in_one_line(error: BaseException, width: int = 300) -> str:
     name = type(error).__name__
     text = f"{name}: {lines[0]}" if lines else name
     return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def _within(limit: float, probe: Callable[[], str]) -> str:
-    """What ``probe`` returns or raises; it runs in a thread that does not keep the process alive."""
-    returned: list[str] = []
-    raised: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            returned.append(probe())
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=target, daemon=True)
-    thread.start()
-    thread.join(limit)
-    if raised:
-        raise raised[0]
-    if not returned:
-        raise TimeoutError(f"no answer within {limit:g} s")
-    return returned[0]

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from steps.check.checklist import CheckError
 from steps.commands import set_up
+from steps.tracking.environment import environment_tags, git_problem
 
 ROOT = Path(__file__).parents[2]
+_TRUST = f"install git; where it distrusts its owner, git config --global --add safe.directory {shlex.quote(str(ROOT))}"
 GIB = 2**30
 # The default study leaves 12 MB behind; models of cnn_wide are 30 times as large, and temporary files come on top.
 _DISK_GIB = 1.0
@@ -92,6 +94,20 @@ def check_packages(conda: str, version: Callable[[str], str] = importlib.metadat
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise CheckError(f"{', '.join(wrong[:3])}{more}, of {len(pinned)} pins", use_the_environment())
     return f"all {len(pinned)} at the versions of conda.yaml"
+
+
+def check_code() -> str:
+    """How the code is known that a study records.
+
+    Raises:
+        CheckError: it is a clone, and git does not tell its commit.
+    """
+    if problem := git_problem():
+        raise CheckError(f"the commit cannot be recorded: {problem}", _TRUST)
+    tags = environment_tags()
+    if "git_commit" not in tags:
+        return f"no clone; known by its digest {tags['code_sha256'][:12]}…"
+    return f"commit {tags['git_commit'][:12]}, {'with changes' if tags['git_dirty'] == 'true' else 'unchanged'}"
 
 
 class Imports:

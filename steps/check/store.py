@@ -9,15 +9,18 @@ import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from steps.check.checklist import CheckError
+from steps.errors import UserError
 from steps.sqlite_store import sqlite_path, trouble
+from steps.tracking.tracking_uri import DATABASE_PORTS, show_uri, usable
 
 _LOCK_SECONDS = 2.0
 _SCRATCH_TABLE = "fear_classification_check"
-_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
-DATABASES = ("sqlite", *_PORTS)
+DATABASES = ("sqlite", *DATABASE_PORTS)
+CERTIFICATE_MEND = (
+    "set MLFLOW_TRACKING_SERVER_CERT_PATH to the server's certificate, or use http:// where it speaks no TLS"
+)
 _UNAUTHORISED = (401, 403)
 
 
@@ -26,21 +29,13 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def credentials(uri: str) -> str:
-    """User name and password of a URI, as they stand there; empty without any."""
-    match = re.match(r"[^:/]+://([^/?#]*)@", uri)
-    return match[1] if match else ""
-
-
-def hide_credentials(text: str, uri: str) -> str:
-    """``text`` without the user name and password of ``uri`` or of any other URI in it."""
-    if found := credentials(uri):
-        user, _, password = found.partition(":")
-        text = text.replace(f"{found}@", "")
-        for secret in {password, unquote(password)} - {""}:
-            text = text.replace(secret, "***")
-        text = text.replace(f"{user}@", "") if user else text
-    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
+def is_usable(uri: str) -> bool:
+    """Whether MLflow can make something of a tracking URI."""
+    try:
+        usable(uri)
+    except UserError:
+        return False
+    return True
 
 
 def reach(uri: str, timeout: float) -> str:
@@ -51,19 +46,23 @@ def reach(uri: str, timeout: float) -> str:
         timeout: seconds to wait for a server.
 
     Raises:
-        CheckError: it cannot be reached, or not be written.
+        CheckError: it is mistyped, it cannot be reached, or not be written.
     """
+    try:
+        usable(uri)
+    except UserError as error:
+        raise CheckError(str(error), "correct MLFLOW_TRACKING_URI") from error
     if is_server(uri):
         return _reach_server(uri, timeout)
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme == "sqlite":
         return _reach_sqlite(uri)
-    if scheme in _PORTS:
-        return _reach_database(uri, _PORTS[scheme], timeout)
+    if scheme in DATABASE_PORTS:
+        return _reach_database(uri, timeout)
     return f"a store of kind {scheme!r}, tried below"
 
 
-def _get(url: str, timeout: float) -> tuple[int, str]:
+def get(url: str, timeout: float) -> tuple[int, str]:
     """Status and text of a GET, with the certificates and the identity MLflow would use."""
     import requests
 
@@ -78,6 +77,7 @@ def _get(url: str, timeout: float) -> tuple[int, str]:
         verify=verify,
         auth=(user, password) if user and password else None,
         headers={"Authorization": f"Bearer {token}"} if token else None,
+        cert=os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"),
     )
     return answer.status_code, answer.text
 
@@ -85,15 +85,12 @@ def _get(url: str, timeout: float) -> tuple[int, str]:
 def _reach_server(uri: str, timeout: float) -> str:
     import requests
 
-    where = hide_credentials(uri, uri)
+    where = show_uri(uri)
     start = "start it (mlflow server), correct MLFLOW_TRACKING_URI, or unset it to record in this folder"
     try:
-        status, _ = _get(f"{uri.rstrip('/')}/health", timeout)
+        status, _ = get(f"{uri.rstrip('/')}/health", timeout)
     except requests.exceptions.SSLError as error:
-        raise CheckError(
-            f"{where}: {_reason(error)}",
-            "set MLFLOW_TRACKING_SERVER_CERT_PATH to the server's certificate, or use http:// where it speaks no TLS",
-        ) from error
+        raise CheckError(f"{where}: {certificate_problem(str(error)) or _reason(error)}", CERTIFICATE_MEND) from error
     except requests.exceptions.ConnectTimeout as error:
         raise CheckError(f"{where} cannot be reached within {timeout:g} s", start) from error
     except requests.exceptions.Timeout as error:
@@ -121,10 +118,18 @@ def _reach_server(uri: str, timeout: float) -> str:
 def _reason(error: Exception) -> str:
     """Why a connection failed, without the layers of wrapping."""
     text = str(error)
-    for pattern in (r"\[Errno -?\d+\] ([^'\")]+)", r"(certificate verify failed[^'\")]*)", r"(WRONG_VERSION_NUMBER)"):
-        if match := re.search(pattern, text):
-            return match[1].strip().lower()
+    if match := re.search(r"\[Errno -?\d+\] ([^'\")]+)", text):
+        return match[1].strip().lower()
     return text.splitlines()[0][:200]
+
+
+def certificate_problem(text: str) -> str:
+    """What an error says about certificates; empty where it is about something else."""
+    if match := re.search(r"Could not find the TLS [^:]*: \S+|invalid path: \S+", text):
+        return f"a certificate's file is missing ({match[0]})"
+    if match := re.search(r"certificate verify failed[^'\"()]*", text):
+        return f"its certificate is not trusted ({match[0].strip().lower()})"
+    return "it speaks no TLS" if "WRONG_VERSION_NUMBER" in text else ""
 
 
 def server_version(uri: str, timeout: float, client: str) -> str:
@@ -133,7 +138,7 @@ def server_version(uri: str, timeout: float, client: str) -> str:
     Raises:
         CheckError: their major versions differ.
     """
-    status, text = _get(f"{uri.rstrip('/')}/version", timeout)
+    status, text = get(f"{uri.rstrip('/')}/version", timeout)
     server = text.strip()
     if status != 200 or not re.fullmatch(r"\d+\.\d+[\w.+-]*", server):
         return f"the server does not say; client {client}"
@@ -183,13 +188,46 @@ def _odd_name(uri: str, path: Path) -> str:
     return "; its name makes MLflow leave an empty folder beside it" if str(path) not in uri else ""
 
 
-def _reach_database(uri: str, port: int, timeout: float) -> str:
-    parts = urlsplit(uri)
-    where = f"{parts.hostname}:{parts.port or port}"
+def _reach_database(uri: str, timeout: float) -> str:
     try:
-        socket.create_connection((parts.hostname or "", parts.port or port), timeout).close()
+        where = knock_at_database(uri, timeout)
     except OSError as error:
         raise CheckError(
-            f"database server {where}: {error.strerror or error}", "start it, or correct MLFLOW_TRACKING_URI"
+            f"database server {show_uri(uri)}: {error.strerror or error}", "start it, or correct MLFLOW_TRACKING_URI"
         ) from error
     return f"database server {where} answers"
+
+
+def connect_once(uri: str) -> None:
+    """Raise at once what MLflow would raise after two minutes of attempts: a wrong password, a missing database."""
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
+    engine = sqlalchemy.create_engine(uri, poolclass=NullPool)
+    engine.connect().close()
+    engine.dispose()
+
+
+def knock_at_database(uri: str, timeout: float) -> str:
+    """Connect to the port, or the socket, of a database server; returns where that is.
+
+    A server that only its driver knows to find is taken to be there.
+
+    Raises:
+        OSError: nobody is there.
+    """
+    from sqlalchemy.engine import make_url  # it alone knows how it reads these
+
+    url = make_url(uri)
+    port = url.port or int(str(url.query.get("port") or DATABASE_PORTS[url.get_backend_name()]))
+    host = url.host or str(url.query.get("host") or url.query.get("unix_socket") or "")
+    if host.startswith("/"):
+        path = f"{host}/.s.PGSQL.{port}" if url.get_backend_name() == "postgresql" else host
+        with socket.socket(socket.AF_UNIX) as local:
+            local.settimeout(timeout)
+            local.connect(path)
+        return path
+    if host:
+        socket.create_connection((host, port), timeout).close()
+        return f"{host}:{port}"
+    return "of the driver's choice"

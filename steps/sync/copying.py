@@ -12,18 +12,11 @@ import click
 
 from steps.errors import UserError
 from steps.tracking.push import Passed, Push
-from steps.tracking.replicator import FAILURES, one_line
+from steps.tracking.replicator import FAILURES
 from steps.tracking.session import pin_tracking_uri
-from steps.tracking.spool import (
-    DESCRIPTION,
-    TRACKING_URI,
-    Spool,
-    bounded_patience,
-    is_remote,
-    reachable,
-    show_uri,
-    spools,
-)
+from steps.tracking.spool import DESCRIPTION, Spool, bounded_patience, show_uri, spools
+from steps.tracking.tracking_uri import TRACKING_URI, is_remote, without_credentials
+from steps.tracking.trouble import Trouble, probe, trouble_with
 
 _LOCK_S = 60.0
 _NAMED = 3
@@ -48,14 +41,14 @@ def sync(parameters: Mapping[str, Any]) -> None:
 def _with_password(spool: Spool) -> Spool:
     """The spool with the server's URI as the user gives it now: the spool keeps no passwords."""
     given = os.environ[TRACKING_URI]
-    return Spool(given, spool.folder) if is_remote(given) and show_uri(given) == spool.target else spool
+    return Spool(given, spool.folder) if is_remote(given) and without_credentials(given) == spool.target else spool
 
 
 def _sync(spool: Spool, prune: bool) -> list[str]:
-    shown = show_uri(spool.target)
+    shown = without_credentials(spool.target)
     push = Push(spool)
-    if not reachable(spool.target):
-        return [f"{shown} does not answer; try again when it does (runs not there yet: {push.pending()})"]
+    if trouble := probe(spool.target):
+        return [_not_copied(shown, trouble, push)]
     try:
         with bounded_patience(), spool.lock.acquire(timeout=_LOCK_S):
             passed = push.once(thorough=True)
@@ -66,7 +59,7 @@ def _sync(spool: Spool, prune: bool) -> list[str]:
                 return [f"{shown}: {reason}" for reason in reasons]
             return _prune(spool, push) if prune else []
     except FAILURES as error:
-        return [f"{shown}: {one_line(error)}; try again (runs not there yet: {push.pending()})"]
+        return [_not_copied(shown, trouble_with(error), push)]
 
 
 def _say(spool: Spool, passed: Passed, left: int) -> None:
@@ -94,3 +87,9 @@ def _prune(spool: Spool, push: Push) -> list[str]:
     shutil.rmtree(spool.folder)
     click.echo(f"{spool.folder} removed: all of it was read back from {show_uri(spool.target)}")
     return []
+
+
+def _not_copied(shown: str, trouble: Trouble, push: Push) -> str:
+    """One line: what is the matter, what to do, what is missing."""
+    todo = f"{trouble.mend}, then sync again" if trouble.mend else "try again later"
+    return f"{shown}: {trouble.found}; {todo} (runs not there yet: {push.pending()})"

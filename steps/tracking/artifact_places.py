@@ -18,7 +18,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 
-from steps.tracking.spool import is_remote, show_uri
+from steps.tracking.punctual import punctual_files
+from steps.tracking.tracking_uri import is_remote, show_uri
 
 ALLOWED = "FEAR_ALLOWED_ARTIFACT_STORES"
 _LOCAL = ("", "file")
@@ -31,7 +32,7 @@ class PlaceError(PermissionError):
 
 
 def repository(uri: str, tracking_uri: str) -> ArtifactRepository:
-    """MLflow's way to artifacts.
+    """MLflow's way to artifacts; on a server every call of it ends in time.
 
     Args:
         uri: the place, as the store named it.
@@ -41,7 +42,8 @@ def repository(uri: str, tracking_uri: str) -> ArtifactRepository:
         PlaceError: the store is a server, and may not name that place.
     """
     place = add_databricks_profile_info_to_artifact_uri(checked(uri, tracking_uri), tracking_uri)
-    return get_artifact_repository(place, tracking_uri=tracking_uri)
+    files = get_artifact_repository(place, tracking_uri=tracking_uri)
+    return punctual_files(files, tracking_uri) if is_remote(tracking_uri) else files
 
 
 def checked(uri: str, tracking_uri: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from steps import keras_file
 from steps.errors import UserError
 from steps.tracking.digests import check_digest
+from steps.tracking.punctual import punctual_files
 from steps.tracking.registry import ModelReference
 from steps.trained_on import TrainedOn
 
@@ -100,7 +101,8 @@ def _read(reference: ModelReference, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             # Not mlflow.artifacts: it takes the file's path behind models:/m-... for a version.
-            found = get_artifact_repository(reference.location or uri, store, store).download_artifacts(name, scratch)
+            files = get_artifact_repository(reference.location or uri, store, store)
+            found = (punctual_files(files, store) if store else files).download_artifacts(name, scratch)
             return keras_file.read(Path(found))
         except keras_file.NotAKerasFileError as error:
             raise UserError(f"{uri} is not a deployable model of this project: {error}") from error

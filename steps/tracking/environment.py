@@ -40,8 +40,8 @@ def environment_tags() -> dict[str, str]:
         **{f"version.{name}": importlib.metadata.version(name) for name in _PACKAGES},
     }
     # On a cluster's worker the code lies in a scratch folder, which may lie within any repository.
-    if (ROOT / ".git").exists() and (commit := _git("rev-parse", "HEAD")):
-        changed = _git("status", "--porcelain", "--", "steps", "MLproject", "conda.yaml")
+    if (ROOT / ".git").exists() and (commit := git("rev-parse", "HEAD")):
+        changed = git("status", "--porcelain", "--", "steps", "MLproject", "conda.yaml")
         tags |= {"git_commit": commit, "git_dirty": str(bool(changed)).lower()}
     return tags
 
@@ -76,12 +76,34 @@ def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[st
     return headers.get("Name", ""), headers.get("Version", "")
 
 
-def _git(*arguments: str) -> str | None:
+def git(*arguments: str) -> str | None:
+    """What git says about this project's clone; None where it fails."""
     try:
-        done = subprocess.run(["git", *arguments], check=False, cwd=ROOT, capture_output=True, text=True, timeout=10)
+        done = _run_git(*arguments)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def git_problem() -> str:
+    """Why the commit of a clone cannot be told, in one line; empty where it can be, and where this is no clone."""
+    if not (ROOT / ".git").exists():
+        return ""
+    try:
+        done = _run_git("rev-parse", "HEAD")
+    except FileNotFoundError:
+        return "git is not installed"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return " ".join(str(error).split())
+    return "" if done.returncode == 0 else f"git says {' '.join(done.stderr.split())[:200]!r}"
+
+
+def _run_git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # In a container the clone often belongs to somebody else, and git refuses it, as its owner might have set a trap.
+    # This code comes from the same folder.
+    trusted = ("-c", f"safe.directory={ROOT.resolve()}", "-c", "core.fsmonitor=false")
+    command = ["git", *trusted, *arguments]
+    return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=10)
 
 
 def _gpus() -> str:

@@ -25,10 +25,11 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from steps.check.checklist import CheckError, in_one_line
-from steps.check.store import DATABASES
+from steps.check.store import DATABASES, connect_once
 from steps.dataset import Dataset
 from steps.tracking import keras_model, lineage, record
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
+from steps.tracking.tracking_uri import DATABASE_PORTS, scheme_of
 
 _NOT_KEPT = "the store does not give back what it was given: look into the server's log, or try another store"
 _METRIC, _STEP = "check_metric", 7
@@ -44,11 +45,16 @@ def study_experiment(name: str | None, experiment_id: str | None) -> tuple[str |
     Raises:
         CheckError: it was deleted, or the ID is unknown.
     """
+    uri = mlflow.get_tracking_uri()
+    if scheme_of(uri) in DATABASE_PORTS:
+        connect_once(uri)
     client = MlflowClient()
     if experiment_id not in (None, "", "0"):
         try:
             found = client.get_experiment(experiment_id)
         except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
             raise CheckError(
                 f"no experiment with ID {experiment_id}", "correct or unset MLFLOW_EXPERIMENT_ID"
             ) from error

@@ -248,6 +248,7 @@ def mend_spool(database: Path) -> list[str]:
     if not database.is_file():
         return []
     home = database.resolve().parent
+    old: set[Path] = set()  # of a database that is still empty
     with _reading(database) as connection:
         places = {local_path(text) for (text,) in connection.execute("SELECT artifact_location FROM experiments")}
         old = {place.parents[1] for place in places if place and place.parent.name == "artifacts"} - {home}

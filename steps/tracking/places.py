@@ -8,12 +8,14 @@ from __future__ import annotations
 import platform
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
 
 from steps.compute.process import scratch
 from steps.dataset import Dataset, read_manifest
+from steps.deadline import within
 from steps.errors import UserError
 from steps.shared import open_shared, share
 
@@ -84,6 +86,7 @@ class DatasetArtifact:
         from mlflow import MlflowClient
 
         from steps.tracking.artifact_places import PlaceError, place_of_model
+        from steps.tracking.punctual import time_for
         from steps.tracking.replicator import FAILURES, one_line
         from steps.tracking.spool import bounded_patience
 
@@ -92,9 +95,8 @@ class DatasetArtifact:
             try:
                 if uri.startswith("runs:/") and self.tracking_uri:  # the server's word, where all else is the user's
                     uri = place_of_model(MlflowClient(self.tracking_uri), uri)
-                path = mlflow.artifacts.download_artifacts(
-                    artifact_uri=uri, dst_path=folder, tracking_uri=self.tracking_uri
-                )
+                fetch = partial(mlflow.artifacts.download_artifacts, artifact_uri=uri, dst_path=folder)
+                path = within(time_for(None), partial(fetch, tracking_uri=self.tracking_uri))
             except PlaceError as error:
                 raise UserError(str(error)) from error
             except FAILURES as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,7 @@ from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
 from steps.spreadsheet import read_csv
 from steps.tracking import digests, documents, lineage, parameters_record, pull
-from steps.tracking.environment import ROOT
+from steps.tracking.environment import git
 from steps.tracking.reuse import IDENTITY_TAG
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 from steps.tracking.spool import show_uri
@@ -234,23 +233,15 @@ def packages_of(run: Run) -> dict[str, str]:
 def repository_of(run: Run) -> str:
     """A URL the code can be fetched from, without credentials; empty where only a folder is known."""
     tags = run.data.tags
-    candidates = [tags[name] for name in _REPOSITORY_TAGS if tags.get(name)] + [_git("remote", "get-url", "origin")]
+    candidates = [tags[name] for name in _REPOSITORY_TAGS if tags.get(name)] + [git("remote", "get-url", "origin")]
     return next((show_uri(url) for url in candidates if url and not url.startswith(("file:", "/", "."))), "")
 
 
 def can_reproduce(commit: str) -> bool:
     """False only where git knows that the commit has no entry point ``reproduce``."""
-    if not _git("cat-file", "-t", commit):
+    if not git("cat-file", "-t", commit):
         return True
-    return bool(_git("cat-file", "-t", f"{commit}:steps/reproduce/__main__.py"))
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], check=False, cwd=ROOT, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return bool(git("cat-file", "-t", f"{commit}:steps/reproduce/__main__.py"))
 
 
 def _run(run_id: str) -> Run | None:

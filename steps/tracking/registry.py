@@ -18,7 +18,9 @@ from steps.commands import called, command
 from steps.errors import UserError, shown
 from steps.tracking.artifact_places import PlaceError, place_of_model
 from steps.tracking.digests import digests_among
-from steps.tracking.spool import current, reachable
+from steps.tracking.replicator import FAILURES, failed
+from steps.tracking.spool import current, reachable, show_uri
+from steps.tracking.trouble import trouble_with
 
 MODEL_NAME = "fear-classifier"
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -93,16 +95,20 @@ def resolve(uri: str) -> ModelReference:
             ``runs:/<run id>/<path>``.
 
     Raises:
-        UserError: it is none of these, or nothing is there (the message says what is), or a tracking server keeps its
-            files where it may not send us.
+        UserError: it is none of these, nothing is there, the server fails, or keeps its files where it may not send
+            us; the message says what is.
     """
     spool = current()
     if spool is None or not reachable(spool.target):
         return _resolve(MlflowClient(), uri)
     # What is registered is the server's to say; its aliases are set there.
     client = spool.target_client()
-    found = _resolve(client, uri)
-    return replace(found, tracking_uri=spool.target, location=_location(client, found))
+    try:
+        found = _resolve(client, uri)
+        return replace(found, tracking_uri=spool.target, location=_location(client, found))
+    except FAILURES as error:
+        reason = failed(show_uri(spool.target), trouble_with(error))
+        raise UserError(f"which model {uri} is, the server has to say, and {reason}") from error
 
 
 def _location(client: MlflowClient, found: ModelReference) -> str:

@@ -20,7 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from steps.commands import called, command
 from steps.tracking.push import Passed, Push
-from steps.tracking.spool import Spool, reachable, redirected, show_uri
+from steps.tracking.spool import Spool, redirected, show_uri
+from steps.tracking.trouble import Trouble, probe, trouble_with
+from steps.tracking.trouble import one_line as one_line
 
 # All that a server which fails makes MLflow's clients raise; anything else is a mistake of ours.
 FAILURES = (MlflowException, requests.RequestException, SQLAlchemyError, OSError)
@@ -37,10 +39,12 @@ class Backlog:
     Attributes:
         runs: how many runs it lacks, or holds in an older state.
         reason: why, in one line; empty when nothing is missing.
+        mend: what to do about it, where waiting does not help.
     """
 
     runs: int = 0
     reason: str = ""
+    mend: str = ""
     refused: list[str] = field(default_factory=list)
 
 
@@ -52,7 +56,7 @@ class Replicator:
         self._push = Push(spool)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="replicator", daemon=True)
-        self._failure = ""
+        self._failure = Trouble("")
         self._noted: set[str] = set()
 
     def start(self) -> None:
@@ -66,11 +70,14 @@ class Replicator:
         with suppress(OSError):  # a full disk
             self._push.note_files()
         if self._thread.is_alive():
-            return Backlog(self._push.pending(), self._failure or "the server does not answer")
+            return self._backlog(self._failure.found or "the server does not answer")
         passed = self._try(thorough=True, wait_s=_LAST_TRY_S)
         if passed is None:
-            return Backlog(self._push.pending(), self._failure)
-        return Backlog(self._push.pending(), "; ".join(passed.reasons()[:1]), passed.refused)
+            return self._backlog(self._failure.found)
+        return Backlog(self._push.pending(), "; ".join(passed.reasons()[:1]), refused=passed.refused)
+
+    def _backlog(self, reason: str) -> Backlog:
+        return Backlog(self._push.pending(), reason, self._failure.mend)
 
     def page_of(self, run_id: str) -> str | None:
         """Address of a run's page on the server; None when the server does not have it."""
@@ -86,35 +93,42 @@ class Replicator:
         while not self._stop.wait(pause):
             started = time.monotonic()
             self._try(thorough=False, wait_s=0)
+            if self._failure.mend:  # until the end: a server may lock out who tries a wrong password again and again
+                return
             # Copying a large study must not take more than a tenth of a core.
-            pause = max(_INTERVAL_S, 10 * (time.monotonic() - started)) if not self._failure else _INTERVAL_S
+            pause = max(_INTERVAL_S, 10 * (time.monotonic() - started)) if not self._failure.found else _INTERVAL_S
 
     def _try(self, *, thorough: bool, wait_s: float) -> Passed | None:
         """One pass; None when it failed. An outage is announced once, and so is its end."""
-        try:
-            if not reachable(self._spool.target):
-                raise ConnectionError("the server does not answer")
-            with self._spool.lock.acquire(timeout=wait_s):
-                passed = self._push.once(thorough=thorough)
-        except filelock.Timeout:  # another process is copying this spool
-            self._failure = self._failure if not thorough else "another process is still copying"
+        trouble = probe(self._spool.target)
+        if trouble is None:
+            try:
+                with self._spool.lock.acquire(timeout=wait_s):
+                    passed = self._push.once(thorough=thorough)
+            except filelock.Timeout:  # another process is copying this spool
+                self._failure = self._failure if not thorough else Trouble("another process is still copying")
+                return None
+            except FAILURES as error:
+                trouble = trouble_with(error)
+        server = show_uri(self._spool.target)
+        if trouble:
+            if not self._failure.found:
+                _say(f"warning: {failed(server, trouble)}; the work goes on, recorded in the spool")
+            self._failure = trouble
             return None
-        except FAILURES as error:
-            if not self._failure:
-                _say(
-                    f"warning: tracking server {show_uri(self._spool.target)} failed ({one_line(error)}); "
-                    "the work goes on, recorded in the spool"
-                )
-            self._failure = one_line(error)
-            return None
-        if self._failure:
-            _say(f"tracking server {show_uri(self._spool.target)} is back")
-        self._failure = ""
+        if self._failure.found:
+            _say(f"tracking server {server} is back")
+        self._failure = Trouble("")
         for line in passed.notes:
             if line not in self._noted:
                 _say(f"note: {line}")
                 self._noted.add(line)
         return passed
+
+
+def failed(server: str, trouble: Trouble) -> str:
+    """What is the matter with a server, and what to do about it if waiting does not help."""
+    return f"tracking server {server} failed ({trouble.found})" + (f": {trouble.mend}" if trouble.mend else "")
 
 
 @contextmanager
@@ -140,19 +154,17 @@ def recording(base: Path) -> Iterator[Replicator | None]:
 
 def degraded(spool: Spool, backlog: Backlog, base: Path) -> str:
     """What is missing on the server, and what to do about it."""
-    back = "that is mended" if backlog.refused else "the server is back"
+    when = "When the server is back"
+    if backlog.refused:
+        when = "When that is mended"
+    elif backlog.mend:
+        when = f"Waiting does not help: {backlog.mend}. Then"
     return (
         f"degraded: {backlog.runs} run{'s' if backlog.runs > 1 else ''} of this study could not be copied to "
-        f"{show_uri(spool.target)} ({backlog.reason or 'not copied yet'}). Nothing is lost. When {back}:\n"
+        f"{show_uri(spool.target)} ({backlog.reason or 'not copied yet'}). Nothing is lost. {when}:\n"
         f"  {command('sync', folder=base.resolve())}\n"
         f"until then: {called().mlflow} ui --backend-store-uri {shlex.quote(spool.uri)}"
     )
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of what went wrong, without passwords."""
-    lines = show_uri(str(error)).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:300]
 
 
 def _give_way() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import click
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage, Run, RunStatus
@@ -28,10 +29,11 @@ from steps.errors import UserError, shown
 from steps.markdown import plain
 from steps.sqlite_store import refusal, trouble
 from steps.tracking import left_running, moved, parameters_record, push, record
-from steps.tracking.environment import environment_tags, installed_packages
+from steps.tracking.environment import environment_tags, git_problem, installed_packages
 from steps.tracking.experiments import placeholder
 from steps.tracking.replicator import FAILURES, recording
 from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
+from steps.tracking.tracking_uri import usable, without_credentials_in
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"
@@ -72,7 +74,11 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
     client = _open_store()
     given = _without_credentials(client, run_id) if (run_id := os.environ.pop(_RUN_ID, None)) else None
     commands.remember(given.data.tags if given else None)
+    parameters = {k: without_credentials_in(v) if isinstance(v, str) else v for k, v in parameters.items()}
     tags = {ENTRY_POINT_TAG: entry_point, **environment_tags()}
+    by_driver = given is not None and MLFLOW_PARENT_RUN_ID in given.data.tags  # which has said it
+    if "git_commit" not in tags and not by_driver and (problem := git_problem()):
+        click.echo(f"warning: the commit is not recorded, only the digest of the code: {problem}", err=True)
     if given and given.info.experiment_id != _DEFAULT_EXPERIMENT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
     else:
@@ -165,9 +171,12 @@ def pin_tracking_uri() -> None:
 
     A relative SQLite path means the folder the command was typed in; a child that runs elsewhere would
     resolve it again and lose the run.
+
+    Raises:
+        UserError: it cannot be used.
     """
     uri = os.environ.get(TRACKING_URI) or mlflow.get_tracking_uri()
-    os.environ[TRACKING_URI] = absolute_uri(uri, Path.cwd())
+    os.environ[TRACKING_URI] = absolute_uri(usable(uri), Path.cwd())
     # MLflow prints the address of every run that ends, with the password that the tracking URI may hold.
     os.environ.setdefault(_SAMPLING_S, "5")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -301,8 +310,8 @@ def _without_credentials(client: MlflowClient, run_id: str) -> Run:
     if given.info.lifecycle_stage == LifecycleStage.DELETED:
         raise UserError(f"{_RUN_ID} is {shown(run_id)}, a run that was deleted; unset it, and a run is made")
     for name, value in given.data.tags.items():
-        if show_uri(value) != value:
-            client.set_tag(run_id, name, show_uri(value))
+        if (kept := without_credentials_in(value)) != value:
+            client.set_tag(run_id, name, kept)
     return client.get_run(run_id)
 
 
@@ -311,7 +320,7 @@ def _project_tags(given: Run | None) -> dict[str, str]:
     if given is None:
         return {}
     wanted = ("mlflow.project.", "mlflow.source.", "mlflow.gitRepoURL", "mlflow.user", MLFLOW_PARENT_RUN_ID)
-    return {k: v for k, v in given.data.tags.items() if k.startswith(wanted)}
+    return {k: without_credentials_in(v) for k, v in given.data.tags.items() if k.startswith(wanted)}
 
 
 def _leave_pointer(client: MlflowClient, given: Run, run: Run) -> None:

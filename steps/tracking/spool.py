@@ -11,16 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 import mlflow
-import requests
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -28,19 +25,25 @@ from pydantic import BaseModel, ValidationError
 
 from steps.environment_variables import environment_variables
 from steps.errors import UserError
+from steps.private_files import private_file, private_folder, write_private
 from steps.scratch import common_folder
 from steps.sqlite_store import trouble
 from steps.tracking import moved
+from steps.tracking.punctual import punctual_client
+from steps.tracking.tracking_uri import TARGET, usable, without_credentials
+from steps.tracking.tracking_uri import TRACKING_URI as TRACKING_URI
+from steps.tracking.tracking_uri import is_remote as is_remote
+from steps.tracking.tracking_uri import show_uri as show_uri
+from steps.tracking.trouble import probe
 
 FOLDER = ".fear-spool"
-TRACKING_URI = "MLFLOW_TRACKING_URI"
-# The server that a redirected process and its children record for. Never logged: it may hold a password.
-_TARGET = "FEAR_TRACKING_TARGET"
-_LOCAL_SCHEMES = ("", "file", "sqlite")
 DESCRIPTION = "spool.json"
-_PROBE_S = 2.0
 # MLflow's own patience, minutes per call, is meant for a client that has nowhere else to write to.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # a server may ask for hours
+}
 # A bar per file and a line per run, from a thread that nobody watches.
 _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 
@@ -56,11 +59,11 @@ class Spool:
     """A spool and the server it is for.
 
     Attributes:
-        target: URI of the server, perhaps with a password: for MLflow, never for printing.
+        target: URI of the server, perhaps with a password: for MLflow, never for printing or keeping.
         folder: where the spool lies.
     """
 
-    target: str
+    target: str = field(repr=False)
     folder: Path
 
     @property
@@ -78,8 +81,8 @@ class Spool:
         return MlflowClient(self.uri, self.uri)
 
     def target_client(self) -> MlflowClient:
-        """Client of the server."""
-        return MlflowClient(self.target, self.target)
+        """Client of the server; its calls end in time (`steps.tracking.punctual`)."""
+        return punctual_client(self.target)
 
     def experiment(self, name: str, tags: dict[str, str] | None = None) -> str:
         """ID of the spool's experiment of that name, made when missing; its artifacts lie in the spool."""
@@ -96,43 +99,33 @@ class Spool:
             return str(found.experiment_id)
 
 
-def is_remote(uri: str) -> bool:
-    """Whether a tracking URI means a server (HTTP or a database server) rather than files of this machine."""
-    return uri.partition(":")[0].partition("+")[0] not in _LOCAL_SCHEMES if ":" in uri else uri == "databricks"
-
-
-def show_uri(uri: str) -> str:
-    """A URI, or a text with URIs, fit for printing: without user name and password."""
-    return re.sub(r"""(?<=://)[^/?#\s"'<>]*@""", "", uri)
-
-
-def reachable(uri: str, timeout_s: float = _PROBE_S) -> bool:
-    """Whether the server answers; only HTTP servers can be asked without risking a long wait."""
-    if urlsplit(uri).scheme not in ("http", "https"):
-        return True
-    try:
-        return requests.get(f"{uri.rstrip('/')}/health", timeout=timeout_s).status_code < 500
-    except requests.RequestException:
-        return False
+def reachable(uri: str, timeout_s: float = 2.0) -> bool:
+    """Whether the server answers, as far as asking for its health tells (`steps.tracking.trouble.probe`)."""
+    return probe(uri, timeout_s) is None
 
 
 def open_spool(target: str, base: Path) -> Spool:
-    """The spool under ``base`` for a server, made when missing.
+    """The spool under ``base`` for a server, made when missing; its owner alone may read it.
 
-    Its name does not depend on the password, and none is written down.
+    It is the same one whatever the password, and no password is written down.
     """
-    shown = show_uri(target)
-    folder = base.resolve() / FOLDER / _name_of(shown)
+    address = without_credentials(target)
+    known = _known(address, base)
+    folder = known or base.resolve() / FOLDER / _name_of(address)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _describe(folder, shown)
+        private_folder(folder)
+        for ours in (folder.parent, folder):
+            ours.chmod(0o700)  # also one that an earlier version made
+        if not known:
+            write_private(folder / DESCRIPTION, _description(address))
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written: {error.strerror}; what is recorded for {shown} is kept there first, so type "
-            "the command in a folder that can be written"
+            f"{folder} cannot be written: {error.strerror}; what is recorded for {address} is kept there first, so "
+            "type the command in a folder that can be written"
         ) from error
     spool = Spool(target, folder)
     _open(spool)
+    private_file(folder / "mlflow.db")
     with making(spool.uri):
         spool.client().search_experiments(max_results=1)
     return spool
@@ -153,9 +146,9 @@ def making(uri: str) -> Iterator[None]:
 
 
 def spools(base: Path) -> list[Spool]:
-    """The spools under ``base``; a password has to come from ``MLFLOW_TRACKING_USERNAME`` and ``..._PASSWORD``."""
+    """The spools under ``base``, for their servers as anybody may see them: credentials have to come from elsewhere."""
     found = sorted((base.resolve() / FOLDER).glob(f"*/{DESCRIPTION}"))
-    spools = [Spool(_target_of(path), path.parent) for path in found]
+    spools = [Spool(_address_in(path), path.parent) for path in found]
     for spool in spools:
         _open(spool)
     return spools
@@ -174,39 +167,53 @@ def _open(spool: Spool) -> None:
         click.echo(f"the spool was moved or copied: {line}", err=True)
 
 
-def _describe(folder: Path, target: str) -> None:
-    scratch = folder / f".{DESCRIPTION}.{os.getpid()}"
-    scratch.write_text(json.dumps({"tracking_uri": target}) + "\n", encoding="utf-8")
-    scratch.replace(folder / DESCRIPTION)  # whole, or as it was
+def _known(address: str, base: Path) -> Path | None:
+    """The folder of the spool for a server; None where there is none yet. Other spools may be damaged."""
+    own = base.resolve() / FOLDER / _name_of(address) / DESCRIPTION
+    others = sorted((base.resolve() / FOLDER).glob(f"*/{DESCRIPTION}"))
+    for path in [own] * own.exists() + others:
+        with suppress(UserError):
+            if _address_in(path) == address:
+                return path.parent
+    return None
 
 
-def _name_of(target: str) -> str:
-    return hashlib.sha256(target.encode()).hexdigest()[:12]
+def _name_of(address: str) -> str:
+    return hashlib.sha256(address.encode()).hexdigest()[:12]
 
 
-def _target_of(path: Path) -> str:
-    """The server that a spool is for; where its description is damaged, the one given now if that is the same.
+def _description(address: str) -> bytes:
+    return (json.dumps({"tracking_uri": address}) + "\n").encode()
+
+
+def _address_in(path: Path) -> str:
+    """The server's address in a spool's description; a password that an earlier version left there is taken out.
+
+    Where the description is damaged, the server given now is meant if the spool is its own.
 
     Raises:
         UserError: it is not.
     """
     try:
-        return _Description.model_validate_json(path.read_bytes()).tracking_uri
+        written = _Description.model_validate_json(path.read_bytes()).tracking_uri
     except (ValidationError, OSError) as error:
-        given = show_uri(os.environ.get(TRACKING_URI, ""))
+        given = without_credentials(os.environ.get(TRACKING_URI, ""))
         if is_remote(given) and _name_of(given) == path.parent.name:
-            _describe(path.parent, given)
+            write_private(path, _description(given))
             return given
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
         raise UserError(
             f"{path} is damaged: {reason}; it says which server the runs beside it are for. Set MLFLOW_TRACKING_URI to "
             "that server and give the same command again"
         ) from error
+    if (address := without_credentials(written)) != written:
+        write_private(path, _description(address))
+    return address
 
 
 def current() -> Spool | None:
     """The spool this process, or the driver that started it, records to; None when it writes to its store directly."""
-    target, uri = os.environ.get(_TARGET), os.environ.get(TRACKING_URI, "")
+    target, uri = os.environ.get(TARGET), os.environ.get(TRACKING_URI, "")
     if not target or not uri.startswith("sqlite:///"):
         return None
     return Spool(target, Path(uri.removeprefix("sqlite:///")).parent)
@@ -225,15 +232,18 @@ def redirected(base: Path) -> Iterator[Spool | None]:
 
     Children inherit it through the environment. Inside a child, and for a local store, nothing changes and None is
     yielded.
+
+    Raises:
+        UserError: the tracking URI cannot be used.
     """
     uri = mlflow.get_tracking_uri()
     if not is_remote(uri):
         yield None
         return
-    spool = open_spool(uri, base)
+    spool = open_spool(usable(uri), base)
     chosen_by_script = False
     try:
-        with environment_variables({TRACKING_URI: spool.uri, _TARGET: uri}), bounded_patience():
+        with environment_variables({TRACKING_URI: spool.uri, TARGET: uri}), bounded_patience():
             # A script that chose its server with set_tracking_uri would go on talking to it.
             chosen_by_script = mlflow.get_tracking_uri() == uri
             if chosen_by_script:

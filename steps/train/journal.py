@@ -15,6 +15,7 @@ from typing import Any
 import click
 import pandas as pd
 
+from steps.private_files import private_file, private_folder
 from steps.train.splits import Fold
 from steps.train.worker import FoldRecord
 
@@ -22,7 +23,7 @@ _RECORD, _NETWORK = "record.json", "network.keras"
 
 
 class Journal:
-    """A folder with a file per fold; a file is there whole or not at all."""
+    """A folder with a file per fold, for their owner alone; a file is there whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
         """Name the folder, which is made when it is needed."""
@@ -39,9 +40,9 @@ class Journal:
         part = path.with_suffix(".part")
         with self._lock:
             if not self._folder.is_dir():
-                self._folder.mkdir(parents=True)
+                private_folder(self._folder)
                 _to_disk(self._folder.parent)
-            file = part.open("wb")
+            file = private_file(part).open("wb")
         try:
             with file:
                 with zipfile.ZipFile(file, "w") as archive:

@@ -14,12 +14,14 @@ from functools import partial
 from typing import TypeVar
 
 from steps.compute import resident
+from steps.deadline import within
 from steps.tracking import push
 from steps.tracking.addresses import id_on_server
 from steps.tracking.copy import Names
 from steps.tracking.direct import straight_to
 from steps.tracking.environment import environment_tags
 from steps.tracking.places import DatasetArtifact
+from steps.tracking.punctual import time_for
 from steps.tracking.replicator import FAILURES, one_line
 from steps.tracking.spool import current, reachable
 from steps.train.recording import FoldRecorder, Training
@@ -28,6 +30,8 @@ from steps.train.worker import FoldRecord, ServerRun, TrainingJob, run_fold
 
 # A server that hangs costs a worker seconds each time it is tried.
 _PAUSE_S = 300.0
+# Of a few calls that are one matter, not all are slow.
+_CALLS = 3
 
 T = TypeVar("T")
 
@@ -98,17 +102,17 @@ class _Desk:
         """Make the fold's run; None when the server fails."""
         if time.monotonic() - self._failed_at < _PAUSE_S:
             return None
-        return self._try(partial(self._begun, fold))
+        return self._try(partial(self._begun, fold), 0)
 
     def record(self, recorder: FoldRecorder | None, found: FoldRecord) -> ServerRun:
         """Record the fold in the run that was begun, and end that."""
-        done = self._try(partial(self._recorded, recorder, found)) if recorder else None
+        done = self._try(partial(self._recorded, recorder, found), len(found.network)) if recorder else None
         return done or ServerRun(failure=self._failure)
 
     def leave(self, recorder: FoldRecorder | None) -> None:
         """Let go of a run that nothing will be recorded in; the driver removes what it did not claim."""
         if recorder:
-            self._try(recorder.close)
+            self._try(recorder.close, 0)
 
     def _begun(self, fold: Fold) -> FoldRecorder:
         if not reachable(self._server.tracking_uri):
@@ -131,10 +135,10 @@ class _Desk:
             recorder.flush()
         return ServerRun(run.run_id, run.model_id or "", run.started_ms)
 
-    def _try(self, action: Callable[[], T]) -> T | None:
+    def _try(self, action: Callable[[], T], size: int) -> T | None:
         try:
             with straight_to(self._server.tracking_uri):
-                return action()
+                return within(_CALLS * time_for(size), action)
         except FAILURES as error:
             self._failure, self._failed_at = one_line(error), time.monotonic()
             return None

@@ -111,7 +111,7 @@ def test_a_server_that_names_a_folder_is_refused_until_that_is_allowed(
 
 def test_a_study_says_what_is_wrong_where_the_server_is_not_away(line: Line) -> None:
     line.there.delete_experiment(line.there.create_experiment(STUDY))
-    backlog = Backlog(3, "reason", ["run train: reason"])
+    backlog = Backlog(3, "reason", refused=["run train: reason"])
     user = line.spool.folder.parents[1]
     assert "Nothing is lost. When that is mended:" in degraded(line.spool, backlog, user)
     assert "Nothing is lost. When the server is back:" in degraded(line.spool, Backlog(3, "away"), user)

@@ -47,7 +47,7 @@ def test_without_a_spool_there_is_nothing_to_do(sync: Sync) -> None:
 def test_a_server_that_does_not_answer_is_one_line_and_nothing_is_lost(sync: Sync, spool: Spool) -> None:
     done = sync("--prune", "true")
     assert done.exit_code == 2
-    wanted = "http://127.0.0.1:9 does not answer; try again when it does (runs not there yet: 1)"
+    wanted = "http://127.0.0.1:9: the server does not answer; try again later (runs not there yet: 1)"
     assert done.stderr == f"error: {wanted}\n"
     assert len(spool.client().search_runs([spool.experiment("study")])) == 1
 

@@ -35,7 +35,7 @@ def test_a_damaged_description_is_one_line_that_leads_on(
     with pytest.raises(UserError, match="is damaged"):
         sync({"prune": False})
     monkeypatch.setenv("MLFLOW_TRACKING_URI", SERVER)  # as the line says
-    with pytest.raises(UserError, match=r"does not answer; try again when it does \(runs not there yet: 1\)"):
+    with pytest.raises(UserError, match=r"does not answer; try again later \(runs not there yet: 1\)"):
         sync({"prune": False})
     assert json.loads(path.read_text()) == {"tracking_uri": SERVER}, "and it is whole again"
     assert [found.target for found in spools(store)] == [SERVER]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from pathlib import Path
 
@@ -53,6 +54,16 @@ def test_records_come_back_as_they_were_but_for_the_run_of_the_killed_training(t
         assert new.history.to_csv() == old.history.to_csv()
         blank = pd.DataFrame()
         assert dataclasses.replace(new, history=blank) == dataclasses.replace(old, history=blank, server_run=None)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_a_journal_is_its_owners_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        Journal(tmp_path / "unrecorded").add(record_of("S1"))
+    finally:
+        os.umask(before)
+    assert [oct(path.stat().st_mode & 0o777) for path in tmp_path.rglob("*")] == ["0o700", "0o600"]
 
 
 def test_half_a_file_is_none_and_the_folder_goes_with_the_last(

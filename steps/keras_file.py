@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from steps.compute.quiet import without_greeting
+
 if TYPE_CHECKING:
     import keras
 
@@ -92,7 +94,8 @@ def load(content: bytes) -> keras.Model:
         NotAKerasFileError: it is none, or holds code, or its weights are not those of the network it describes.
     """
     file = look_through(content)
-    import keras
+    with without_greeting():
+        import keras
 
     try:
         _check_size(file)

@@ -159,7 +159,7 @@ class _Study:
         found, reason = None, "reuse=false"
         if self._parameters["reuse"]:
             identity = reuse.Identity.of(entry_point, parameters, inputs)
-            found, reason = reuse.find(identity, self._run.info.experiment_id)
+            found, reason = reuse.find(identity, self._run.info.experiment_id, parameters.get("source", ""))
         if found:
             click.echo(f"{entry_point}: reused run {found.info.run_id} ({reason})")
         else:

@@ -23,7 +23,16 @@ from psycopg2 import sql
 
 from tests.conftest import ROOT, run_command
 from tests.inventory import Inventory
-from tests.server_study import EPOCHS, EXPERIMENT, RUN_NAME, SECRETS, SUBJECTS, ServerStudy, run_server_study
+from tests.server_study import (
+    EPOCHS,
+    EXPERIMENT,
+    RUN_NAME,
+    SECRETS,
+    STUDY_NAME,
+    SUBJECTS,
+    ServerStudy,
+    run_server_study,
+)
 from tests.servers import Server
 from tests.test_main import CHAIN, SMALL
 
@@ -72,16 +81,17 @@ def in_postgres(server: Server) -> Iterator[Any]:
 
 
 def test_the_driver_says_where_to_look(server_study: ServerStudy) -> None:
-    assert f"see it at {server_study.server.uri}/#/experiments/" in server_study.first.stdout
+    assert f"{server_study.server.uri}/#/experiments/" in server_study.first.stdout
+    assert "?workflowType=machine_learning" in server_study.first.stdout
     assert sorted(path.name for path in server_study.folder.iterdir()) == [".fear-spool", "results"]
 
 
 def test_every_run_is_there_with_its_place_in_the_study(stock: Inventory) -> None:
-    steps = {f"{RUN_NAME}/{step}" for step in CHAIN}
-    folds = {f"{RUN_NAME}/train/{RUN_NAME}_S0{number}_1" for number in range(1, SUBJECTS + 1)}
-    others = set(stock.runs) - {RUN_NAME, f"{RUN_NAME} #2"} - steps - folds
+    steps = {f"{STUDY_NAME}/{step}" for step in CHAIN}
+    folds = {f"{STUDY_NAME}/train/{RUN_NAME}_S0{number}_1" for number in range(1, SUBJECTS + 1)}
+    others = set(stock.runs) - {STUDY_NAME, f"{STUDY_NAME} #2"} - steps - folds
     assert len(others) == 1, "the model for new people"
-    assert others.pop().startswith(f"{RUN_NAME}/train/")
+    assert others.pop().startswith(f"{STUDY_NAME}/train/")
     assert {run.status for run in stock.runs.values()} == {"FINISHED"}
     assert all(run.params and run.tags and run.files for run in stock.runs.values())
 
@@ -135,7 +145,7 @@ def test_the_registered_model_scores_through_the_server(client: MlflowClient, st
     (version,) = stock.registered["fear-classifier"]
     assert version.aliases == ["challenger"]
     assert stock.runs[version.run].tags["entry_point"] == "deployable"
-    assert version.tags["train_run_id"] == f"<run {RUN_NAME}/train>"
+    assert version.tags["train_run_id"] == f"<run {STUDY_NAME}/train>"
     model = mlflow.pyfunc.load_model("models:/fear-classifier@challenger")
     trials = np.random.default_rng(0).normal(size=(3, TIMESTEPS, FEATURES)).astype(np.float32)
     scores = model.predict(trials)
@@ -237,7 +247,7 @@ def test_no_name_was_run_as_a_command(server_study: ServerStudy) -> None:
 
 def test_names_arrive_as_they_were_typed(server_study: ServerStudy) -> None:
     stock = server_study.stock
-    assert RUN_NAME in stock.runs
+    assert STUDY_NAME in stock.runs
     # `mlflow run` has logged what it quoted for the shell; what a step logs itself is as typed.
     folds = [run for run in stock.runs.values() if run.tags["entry_point"] == "fold"]
     assert {run.params["run_name"] for run in folds} == {RUN_NAME}

@@ -21,6 +21,7 @@ from steps.attribute.worker import AttributionJob, FoldToAttribute
 from steps.compute import Pool, check_compute, open_pool
 from steps.compute.progress import counting
 from steps.dataset import Dataset
+from steps.markdown import bullets
 from steps.tracking import digests, lineage, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
@@ -64,7 +65,7 @@ def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> N
         lineage.log_study(run_id, train, dataset, uri, context="attribute")
         folder = export_tables(parameters["output_dir"], run, exported)
         said = in_words(found)
-        record.describe(run_id, record.as_text(said))
+        record.describe(run_id, bullets(said))
         for line in said:
             click.echo(line)
         for line in warnings(found):

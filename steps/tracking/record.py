@@ -7,7 +7,7 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
@@ -136,11 +136,6 @@ def log_folder(run_id: str, folder: Path, artifact_path: str | None = None) -> N
 def describe(run_id: str, markdown: str) -> None:
     """Set the run's description, which MLflow renders as Markdown."""
     MlflowClient().set_tag(run_id, MLFLOW_RUN_NOTE, shortened(markdown, LONGEST_TAG))
-
-
-def as_text(lines: Iterable[str]) -> str:
-    """Markdown that shows lines as they are, whatever names are in them."""
-    return "\n".join(f"    {' '.join(line.split())}" for line in lines)
 
 
 @dataclass(frozen=True)

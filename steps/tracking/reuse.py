@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from steps.dataset import Dataset, read_manifest
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.parameters import PARAMETERS, Value
 from steps.tracking import documents, lineage, pull
 from steps.tracking.environment import code_hash, environment_hash
@@ -88,8 +88,18 @@ class Identity:
         return {KEY_TAG: self.key, IDENTITY_TAG: json.dumps(recorded, sort_keys=True)}
 
 
-def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
-    """A finished run to use instead of running the step, and the reason why it is or is not there."""
+# What the inputs of the later steps are, for the reason why they are run anew.
+_INPUTS = {"train": "the dataset", "evaluate": "the training", "attribute": "the training"}
+
+
+def find(identity: Identity, experiment_id: str, source: str = "") -> tuple[Run | None, str]:
+    """A finished run to use instead of running the step, and the reason why it is or is not there.
+
+    Args:
+        identity: of the step.
+        experiment_id: where to look.
+        source: the recordings as the user called them, for the reason.
+    """
     client = MlflowClient()
     finished = f"tags.{ENTRY_POINT_TAG} = '{identity.entry_point}' and attributes.status = 'FINISHED'"
     newest_first = ["attributes.start_time DESC"]
@@ -111,10 +121,10 @@ def find(identity: Identity, experiment_id: str) -> tuple[Run | None, str]:
     last = client.search_runs([experiment_id], finished, order_by=newest_first, max_results=1)
     if not last:
         return None, "never run before"
-    return None, _difference(identity, last[0])
+    return None, _difference(identity, last[0], source)
 
 
-def _difference(identity: Identity, last: Run) -> str:
+def _difference(identity: Identity, last: Run, source: str) -> str:
     try:
         before = documents.tag_of(last, IDENTITY_TAG, documents.RecordedIdentity)
     except documents.DamagedError:
@@ -131,7 +141,11 @@ def _difference(identity: Identity, last: Run) -> str:
     ]
     if changed:
         return "; ".join(changed)
-    return "the inputs have changed" if before["inputs"] != now["inputs"] else "an older run matches no longer"
+    if before["inputs"] == now["inputs"]:
+        return "an older run matches no longer"
+    if identity.entry_point == "prepare":
+        return f"the recordings in {shown(source)} have changed"
+    return f"{_INPUTS[identity.entry_point]} is another one"
 
 
 def _short(value: object) -> object:

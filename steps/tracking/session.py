@@ -115,7 +115,7 @@ def _failures_said(client: MlflowClient, run_id: str) -> Iterator[None]:
         with suppress(*FAILURES):  # a store that fails is this very error
             why = show_uri(_reason(error))
             client.set_tag(run_id, FAILURE_TAG, why)
-            client.set_tag(run_id, MLFLOW_RUN_NOTE, f"**Failed.**\n\n    {why}")  # indented: nothing in it is Markdown
+            client.set_tag(run_id, MLFLOW_RUN_NOTE, f"**Failed.** {plain(why)}")
         raise
 
 

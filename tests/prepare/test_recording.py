@@ -81,7 +81,7 @@ def test_what_was_not_read_is_printed_and_recorded(
     [
         ("truncated", "its dataset is damaged: .*trials.parquet does not match its dataset.json"),
         ("flipped", "its dataset is damaged: .* was changed after it was written: .*; prepare it again"),
-        ("manifest", "its dataset is damaged: .*dataset.json is not a dataset manifest"),
+        ("manifest", "dataset/dataset.json of prepare run .* is damaged"),
         ("other", "its dataset is another one than it recorded"),
         ("gone", "its dataset/trials.parquet is gone"),
     ],
@@ -109,7 +109,7 @@ def test_a_damaged_dataset_is_prepared_again(damage: str, reason: str, study: di
         loaded.select(loaded.subjects != "S1").save(folder)
     found, why = reuse.find(identity, run.info.experiment_id)
     assert found is None
-    assert why.startswith(f"run {run.info.run_id} matches, but its dataset")
+    assert why.startswith(f"run {run.info.run_id} matches, but ")
     assert re.search(reason, why)
     prepare(study)
     found, _ = reuse.find(identity, run.info.experiment_id)
@@ -135,4 +135,8 @@ def test_bad_recordings_leave_no_dataset(study: dict[str, Any], store: Path) -> 
         prepare(study)
     run = _prepared()
     assert run.info.status == "FAILED"
-    assert not [item.path for item in MlflowClient().list_artifacts(run.info.run_id) if item.path != "packages.json"]
+    assert not [
+        item.path
+        for item in MlflowClient().list_artifacts(run.info.run_id)
+        if item.path not in ("packages.json", "parameters.json")
+    ]

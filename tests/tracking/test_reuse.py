@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run, RunData, RunInfo, RunTag
 
 from steps.tracking import record, reuse
 from steps.tracking.reuse import Identity
@@ -54,12 +55,20 @@ def test_a_hit_is_the_newest_equal_run(store: Path) -> None:
     [
         (PARAMETERS | {"thresholds": "0.4"}, "in", "thresholds was '0.5', is '0.4'"),
         (PARAMETERS | {"seed": 3}, "in", "seed was 0, is 3"),
-        (PARAMETERS, "else", "the inputs have changed"),
+        (PARAMETERS, "else", "the training is another one"),
     ],
 )
 def test_a_miss_says_why(store: Path, parameters: dict[str, object], inputs: str, reason: str) -> None:
     _, experiment_id = evaluated()
     assert reuse.find(Identity.of("evaluate", parameters, inputs), experiment_id) == (None, reason)
+
+
+def test_changed_recordings_are_called_by_their_name() -> None:
+    before = Identity.of("prepare", {"source": "a.csv"}, "in")
+    tags = [RunTag(key, value) for key, value in before.tags().items()]
+    last = Run(RunInfo("0" * 32, "1", "u", "FINISHED", 0, 1, "active"), RunData(tags=tags))
+    now = Identity.of("prepare", {"source": "b.csv"}, "else")
+    assert reuse._difference(now, last, "b.csv") == "the recordings in 'b.csv' have changed"
 
 
 def test_never_run_before(store: Path) -> None:

@@ -22,6 +22,7 @@ EXPERIMENT = "Fear_Classification_Experiments"
 SUBJECTS = 4
 TINY: dict[str, Any] = {**SMALL, "simulated_subjects": SUBJECTS, "epochs": 2, "workers": 1, "baselines": "none"}
 SEEDS = {"first": 1, "second": 2}
+STUDY = ": simulated, cnn, loso"  # what the name of a driver's run ends in
 
 
 def start(folder: Path, name: str) -> subprocess.Popen[str]:
@@ -57,7 +58,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Inventory]:
         process = start(folder, name)
         output, _ = process.communicate(timeout=TIMEOUT_S)
         assert process.returncode == 0, output[-3000:]
-        stocks[name] = part_of(stock_of(folder), name)
+        stocks[name] = part_of(stock_of(folder), name + STUDY)
     return stocks
 
 
@@ -69,7 +70,8 @@ def test_two_drivers_at_once_do_not_mix(alone: dict[str, Inventory], tmp_path: P
         assert "database is locked" not in outputs[name]
     both = stock_of(tmp_path)
     assert len(both.runs) == sum(len(stock.runs) for stock in alone.values())
-    for name, stock in alone.items():
+    for short, stock in alone.items():
+        name = short + STUDY
         train = f"{name}/train"
         found = part_of(both, name)
         assert {f"{name}/{step}" for step in CHAIN} < set(found.runs)
@@ -79,12 +81,12 @@ def test_two_drivers_at_once_do_not_mix(alone: dict[str, Inventory], tmp_path: P
         assert found.runs[f"{name}/evaluate"].tags["train_run_id"] == f"<run {train}>"
         assert differences(stock, found) == []
     assert [version.run.partition("/")[0] for version in both.registered["fear-classifier"]] in (
-        ["first", "second"],
-        ["second", "first"],
+        [f"first{STUDY}", f"second{STUDY}"],
+        [f"second{STUDY}", f"first{STUDY}"],
     )
 
 
 def test_the_two_studies_differ_so_that_mixing_them_would_show(alone: dict[str, Inventory]) -> None:
-    first, second = alone["first"].runs["first/evaluate"], alone["second"].runs["second/evaluate"]
+    first, second = (alone[name].runs[f"{name}{STUDY}/evaluate"] for name in SEEDS)
     assert first.files["results.csv"] != second.files["results.csv"]
     assert first.metrics != second.metrics

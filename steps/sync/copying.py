@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
 from steps.tracking.push import Passed, Push
-from steps.tracking.replicator import FAILURES
+from steps.tracking.replicator import FAILURES, one_line
 from steps.tracking.session import pin_tracking_uri
 from steps.tracking.spool import DESCRIPTION, Spool, bounded_patience, show_uri, spools
 from steps.tracking.tracking_uri import TRACKING_URI, is_remote, without_credentials
@@ -47,6 +48,12 @@ def _with_password(spool: Spool) -> Spool:
 def _sync(spool: Spool, prune: bool) -> list[str]:
     shown = without_credentials(spool.target)
     push = Push(spool)
+    try:
+        push.pending()
+    except MlflowException as error:
+        raise UserError(
+            f"{spool.folder / 'mlflow.db'}, a spool for {shown}, is damaged: {one_line(error)}; restore a copy of it"
+        ) from error
     if trouble := probe(spool.target):
         return [_not_copied(shown, trouble, push)]
     try:

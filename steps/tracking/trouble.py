@@ -54,6 +54,8 @@ def probe(uri: str, timeout_s: float = _PROBE_S) -> Trouble | None:
     except (requests.RequestException, OSError) as error:
         problem = certificate_problem(str(error))
         return Trouble(problem, CERTIFICATE_MEND) if problem else Trouble(_AWAY)
+    except ValueError:  # urllib3 on an address that is none, such as one of a damaged record
+        return Trouble("this is no address of a server", "correct MLFLOW_TRACKING_URI")
     return None
 
 

@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from steps.tracking.moved import mend_all
 from tests.conftest import ROOT, mlflow_run, run_command, step
 from tests.test_main import SMALL, Study
 
@@ -77,6 +78,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return Study(folder, done.stdout)
 
 
+def copy_of(study: Study, folder: Path) -> None:
+    """The study in another folder, whose store says so."""
+    shutil.copytree(study.folder, folder)
+    assert mend_all(folder / "mlflow.db")
+
+
 @pytest.mark.slow
 def test_a_whole_study(finished: Study) -> None:
     (original,) = finished.of("main")
@@ -103,7 +110,7 @@ def test_a_whole_study(finished: Study) -> None:
 @pytest.mark.slow
 def test_a_study_whose_training_was_evaluated_again(finished: Study, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
-    shutil.copytree(finished.folder, folder)
+    copy_of(finished, folder)
     (original,) = Study(folder, "").of("main")
     later = step("evaluate", folder, thresholds="0.6", train_run_id=original.data.tags["train_run_id"])
     assert later.returncode == 0, later.stderr[-2000:]
@@ -140,7 +147,7 @@ def test_recordings_that_are_gone_are_one_line(tmp_path: Path, small_study_table
 @pytest.mark.slow
 def test_a_tampered_result_is_found(finished: Study, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
-    shutil.copytree(finished.folder, folder)
+    copy_of(finished, folder)
     copy = Study(folder, "")
     original = copy.of("evaluate")[-1]
     copy.client.log_metric(original.info.run_id, "pooled/auc", 0.999)
@@ -153,7 +160,7 @@ def test_a_tampered_result_is_found(finished: Study, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_simulated_dataset_that_is_gone_is_made_again(finished: Study, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
-    shutil.copytree(finished.folder, folder)
+    copy_of(finished, folder)
     copy = Study(folder, "")
     prepare = copy.of("prepare")[0]
     dataset = Path(prepare.info.artifact_uri.removeprefix("file://")) / "dataset"

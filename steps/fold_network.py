@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steps import keras_file
+from steps.commands import command
 from steps.errors import UserError
 
 if TYPE_CHECKING:
@@ -190,6 +191,5 @@ def _blaming(name: str) -> Iterator[None]:
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise UserError(
-            f"cannot load the model of fold {name}: {reason}; train again: mlflow run . -e train "
-            "(from main: -P reuse=false)"
+            f"cannot load the model of fold {name}: {reason}; train again: {command('train')} (main: reuse=false)"
         ) from error

@@ -39,13 +39,14 @@ def temporary_files() -> Iterator[None]:
     What processes that were killed have left behind is removed first. Where no such folder can be had, because somebody
     else has taken its name, that is said, and temporary files go where they would go anyway.
     """
-    common = common_folder()
+    common, folder, lock = common_folder(), None, -1
     try:
         parent = _parent(common)
         remove_leftovers(parent)
         folder, lock = _locked_folder(parent)
     except OSError as error:
         print(f"warning: {error}; temporary files go to {common}, and stay there if this is killed", file=sys.stderr)
+    if folder is None:  # not above: what goes wrong in the block would be taken for this error's consequence
         yield
         return
     if len(str(folder)) > _LONGEST:

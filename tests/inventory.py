@@ -130,8 +130,10 @@ def _inventory(client: MlflowClient, experiment: str, ignored_tags: str) -> Inve
 # What depends on when, where and how fast something was computed.
 _TIMED = re.compile(r"_s$|_s_mean|wall|inference_ms|memory")
 _SAMPLED = "system/"  # how often depends on how long a step takes
-_VOLATILE_FILES = re.compile(r"(^|/)(report\.(html|md)|runtime\.(json|csv)|MLmodel)$")
-_VOLATILE_NAMES = re.compile(r"^(cwd|pid|reuse_key|mlflow\.note\.content|mlflow\.log-model\.history)$")
+_VOLATILE_FILES = re.compile(r"(^|/)(report\.(html|md)|runtime\.(json|csv)|parameters\.json|MLmodel)$")
+_VOLATILE_NAMES = re.compile(
+    r"^(cwd|pid|process_started|store_place|reuse_key|mlflow\.note\.content|mlflow\.log-model\.history)$"
+)
 
 
 def settled(stock: Inventory) -> Inventory:
@@ -164,7 +166,7 @@ def settled(stock: Inventory) -> Inventory:
         name: [replace(version, description="", files=_steady_files(version.files)) for version in versions]
         for name, versions in stock.registered.items()
     }
-    return Inventory(runs, registered, stock.experiment_tags)
+    return Inventory(runs, registered, _steady(stock.experiment_tags))
 
 
 def _steady(values: dict[str, str]) -> dict[str, str]:

@@ -79,7 +79,7 @@ def test_two_drivers_at_once_do_not_mix(alone: dict[str, Inventory], tmp_path: P
         assert len(folds) == SUBJECTS
         assert found.runs[name].tags["train_run_id"] == f"<run {train}>"
         assert found.runs[f"{name}/evaluate"].tags["train_run_id"] == f"<run {train}>"
-        assert differences(stock, found) == []
+        assert "\n".join(differences(stock, found)) == ""
     assert [version.run.partition("/")[0] for version in both.registered["fear-classifier"]] in (
         [f"first{STUDY}", f"second{STUDY}"],
         [f"second{STUDY}", f"first{STUDY}"],

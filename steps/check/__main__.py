@@ -16,6 +16,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - somebody's is
         % (sys.version_info[0], sys.version_info[1], Path(__file__).resolve().parents[2])
     )
 try:
+    from steps import commands
     from steps.check import installation, store, table
     from steps.check.checklist import CheckError, Checklist
     from steps.cli import door
@@ -58,6 +59,7 @@ def main(parameters: dict[str, Any]) -> None:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     # The run that `mlflow run` has made is marked at the end; nothing here may be recorded in it.
     given = os.environ.pop("MLFLOW_RUN_ID", None)
+    commands.remember({} if given else None)
     for name, value in _CALLS.items():
         os.environ.setdefault(name, value)
     checks = Checklist(show_uri)

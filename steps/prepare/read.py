@@ -139,7 +139,7 @@ def _header(raw: bytes, lines: Lines | None, name: str, required: Sequence[str],
     try:
         columns = check_columns(names, name, required, choice)
     except UserError as error:
-        raise UserError(dialect.explain(str(error), raw, name, lines)) from error
+        raise UserError(dialect.explain(str(error), raw, name, lines)) from error.__cause__
     if is_blank(raw, end) and not raw[end:].strip():
         raise UserError(f"{name} holds a header only, expected a row per time point")
     if lines is not None and len(names) == 1 and (skipped := lines[1:] - lines[:-1] > 1).any():

@@ -69,7 +69,7 @@ def same_recordings(table: LongTable, found: Sequence[Recording], *, allowed: bo
     loud, across = (WARNING, f", {len(people)} of them of several subjects") if people else ("", "")
     ordered = people + [group for group in groups if group not in people]
     told = "; ".join(_some(table, found, group) for group in ordered[:_EXAMPLES])
-    return [*notes, f"{loud}{extra} trials hold the same recording as others{across} (duplicates=allow): {told}."]
+    return [*notes, f"{loud}{extra} trials hold the same recording as others{across}: {told}."]
 
 
 def _equal(found: Sequence[Recording]) -> Iterator[list[int]]:

@@ -21,6 +21,7 @@ from steps.tracking.trouble import Trouble, probe, trouble_with
 
 _LOCK_S = 60.0
 _NAMED = 3
+_SHOWN = 200
 
 
 def sync(parameters: Mapping[str, Any]) -> None:
@@ -46,7 +47,7 @@ def _with_password(spool: Spool) -> Spool:
 
 
 def _sync(spool: Spool, prune: bool) -> list[str]:
-    shown = without_credentials(spool.target)
+    shown = without_credentials(spool.target)[:_SHOWN]
     push = Push(spool)
     try:
         push.pending()

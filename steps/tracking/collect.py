@@ -15,7 +15,7 @@ from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
 from steps.tracking import documents, lineage
 from steps.tracking.evaluations import PREDICTION_COLUMNS
-from steps.tracking.spool import show_uri
+from steps.tracking.tracking_uri import without_credentials_in
 
 _REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 _COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")
@@ -108,7 +108,7 @@ def _wall_time(run: Run) -> float:
 def _repository(tags: Mapping[str, str]) -> str:
     """Where the code was fetched from; empty for a folder, whose path means nothing to others."""
     found = next((tags[name] for name in _REPOSITORY_TAGS if tags.get(name)), "")
-    return "" if found.startswith(("file:", "/", ".")) else show_uri(found)
+    return "" if found.startswith(("file:", "/", ".")) else without_credentials_in(found)
 
 
 def _software(train: Run) -> dict[str, str]:

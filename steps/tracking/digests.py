@@ -15,6 +15,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from steps.commands import command
 from steps.errors import UserError
 
 _PREFIX = "sha256/"
@@ -67,7 +68,7 @@ def check_file_of(run: Run, name: str, content: bytes) -> None:
         name,
         content,
         f"run {run.info.run_name} ({run.info.run_id})",
-        "restore it from a copy, or train again: mlflow run . -e train (from main: -P reuse=false)",
+        f"restore it from a copy, or train again: {command('train')} (main: reuse=false)",
     )
 
 

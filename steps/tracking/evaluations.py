@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import click
 import pandas as pd
 from mlflow import MlflowClient
@@ -24,12 +26,12 @@ def find_training(token: str, experiment_id: str) -> Run:
     """
     if token != PREVIOUS:
         return lineage.find_run("train", token, experiment_id)
-    found = MlflowClient().search_runs(
+    finished = MlflowClient().search_runs(
         [experiment_id],
         f"tags.{ENTRY_POINT_TAG} = 'train' and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
-        max_results=2,
     )
+    found = list(islice((run for run in finished if not pull.deleted_on_server(run)), 2))
     if len(found) < 2:
         raise UserError(
             f"runs: 'previous' is the newest finished train run but one, and the experiment has {len(found)}; "
@@ -53,12 +55,13 @@ def evaluations_of(train: Run) -> list[Run]:
         f"{evaluations} = '{run_id}'",
         order_by=["attributes.start_time DESC"],
     )
+    found = [run for run in found if not pull.deleted_on_server(run)]
     if not found:
         raise UserError(
             f"train run {run_id} has no finished evaluate run; first run: "
             f"{command('evaluate', experiment=lineage.other_experiment(train), train_run_id=run_id)}"
         )
-    return list(found)
+    return found
 
 
 def network_predictions(train: Run) -> pd.DataFrame:

@@ -21,13 +21,13 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Metric, ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from steps.check.checklist import CheckError, in_one_line
 from steps.check.store import DATABASES, connect_once
 from steps.dataset import Dataset
 from steps.tracking import keras_model, lineage, record
+from steps.tracking.artifact_places import checked, repository
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 from steps.tracking.tracking_uri import DATABASE_PORTS, scheme_of
 
@@ -128,9 +128,14 @@ class Exercise:
         _same("tag search", [self._run_id], [run.info.run_id for run in found])
         return "written, found by search"
 
+    def _check_place(self) -> None:
+        """Refuse what a server must not name: `steps.tracking.artifact_places`."""
+        checked(self._client.get_run(self._run_id).info.artifact_uri, mlflow.get_tracking_uri())
+
     def text_artifact(self) -> str:
         """A text file."""
         text = "subject,probability\nS01,0.5\nS02 ängstlich,0.25\n"
+        self._check_place()
         self._client.log_text(self._run_id, text, "check.csv")
         return self._same_file("check.csv", text.encode())
 
@@ -140,6 +145,7 @@ class Exercise:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "check.bin"
             path.write_bytes(content)
+            self._check_place()
             self._client.log_artifact(self._run_id, str(path), "folder")
         return self._same_file("folder/check.bin", content)
 
@@ -161,6 +167,7 @@ class Exercise:
         dataset = _tiny_dataset()
         with tempfile.TemporaryDirectory() as folder:
             manifest = dataset.save(Path(folder))
+            self._check_place()
             self._client.log_artifacts(self._run_id, folder, lineage.DATASET_FOLDER)
         uri = f"runs:/{self._run_id}/{lineage.DATASET_FOLDER}"
         with mlflow.start_run(run_id=self._run_id):
@@ -254,11 +261,12 @@ class Exercise:
     def _delete_model(self) -> None:
         model = mlflow.get_logged_model(self._model_uri.removeprefix("models:/"))
         if not mlflow.get_tracking_uri().startswith(DATABASES):
-            get_artifact_repository(model.artifact_location).delete_artifacts()
+            repository(model.artifact_location, mlflow.get_tracking_uri()).delete_artifacts()
         self._client.delete_logged_model(model.model_id)
 
     def _delete_artifacts(self) -> None:
-        get_artifact_repository(self._client.get_run(self._run_id).info.artifact_uri).delete_artifacts()
+        place = self._client.get_run(self._run_id).info.artifact_uri
+        repository(place, mlflow.get_tracking_uri()).delete_artifacts()
 
     def _collect(self) -> None:
         """What is deleted is only marked so; ``mlflow gc`` removes it, here nothing but the experiment made above."""

@@ -25,6 +25,7 @@ from steps.dataset import MANIFEST_FILE, Dataset, Manifest
 from steps.errors import UserError, shown, shown_path
 from steps.tracking import digests, documents, pull, record
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
+from steps.tracking.tracking_uri import without_credentials
 
 if TYPE_CHECKING:
     import keras
@@ -90,6 +91,11 @@ def other_experiment(run: Run) -> str:
 def resolve_dataset_uri(uri: str, experiment_id: str) -> str:
     """``latest`` as ``runs:/<newest prepare run>/dataset``, a path as an absolute one; any other URI unchanged."""
     if uri != LATEST:
+        if without_credentials(uri) != uri:
+            raise UserError(
+                "dataset_uri holds a password or a token, which would be recorded; give it in the environment, as "
+                f"{without_credentials(uri)[:100]} needs it"
+            )
         _refuse_unknown_scheme(uri)
         # A path as typed would mean another place to the next step.
         return uri if "://" in uri or uri.startswith("runs:/") else str(Path(uri).resolve())

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from steps.tracking import documents, logged
-from steps.tracking.spool import show_uri
+from steps.tracking.tracking_uri import without_credentials_in
 
 FILE = "parameters.json"
 TAG = "parameters"
@@ -32,7 +32,9 @@ def shortened(text: str, limit: int) -> str:
 
 def save(client: MlflowClient, run_id: str, parameters: Mapping[str, object]) -> None:
     """Record the parameters of a run, typed and whole, without credentials."""
-    text = show_uri(json.dumps(dict(parameters)))
+    # Addresses only: a password that happens to be part of a path, or a seed, is none there.
+    kept = {k: without_credentials_in(v) if isinstance(v, str) else v for k, v in parameters.items()}
+    text = json.dumps(kept)
     client.log_text(run_id, f"{text}\n", FILE)
     logged.note(run_id, [FILE])
     if len(text) <= LONGEST_TAG:

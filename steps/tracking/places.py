@@ -83,10 +83,9 @@ class DatasetArtifact:
         if self.uri is None:
             return None
         import mlflow.artifacts
-        from mlflow import MlflowClient
 
         from steps.tracking.artifact_places import PlaceError, place_of_model
-        from steps.tracking.punctual import time_for
+        from steps.tracking.punctual import punctual_client, time_for
         from steps.tracking.replicator import FAILURES, one_line
         from steps.tracking.spool import bounded_patience
 
@@ -94,7 +93,7 @@ class DatasetArtifact:
             uri = self.uri
             try:
                 if uri.startswith("runs:/") and self.tracking_uri:  # the server's word, where all else is the user's
-                    uri = place_of_model(MlflowClient(self.tracking_uri), uri)
+                    uri = place_of_model(punctual_client(self.tracking_uri), uri)
                 fetch = partial(mlflow.artifacts.download_artifacts, artifact_uri=uri, dst_path=folder)
                 path = within(time_for(None), partial(fetch, tracking_uri=self.tracking_uri))
             except PlaceError as error:

@@ -22,7 +22,7 @@ from steps.tracking import digests, documents, lineage, parameters_record, pull
 from steps.tracking.environment import git
 from steps.tracking.reuse import IDENTITY_TAG
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
-from steps.tracking.spool import show_uri
+from steps.tracking.tracking_uri import without_credentials_in
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
 REPRODUCIBLE = ("main", "prepare", "train", "fold", "evaluate", "attribute")
@@ -234,7 +234,9 @@ def repository_of(run: Run) -> str:
     """A URL the code can be fetched from, without credentials; empty where only a folder is known."""
     tags = run.data.tags
     candidates = [tags[name] for name in _REPOSITORY_TAGS if tags.get(name)] + [git("remote", "get-url", "origin")]
-    return next((show_uri(url) for url in candidates if url and not url.startswith(("file:", "/", "."))), "")
+    return next(
+        (without_credentials_in(url) for url in candidates if url and not url.startswith(("file:", "/", "."))), ""
+    )
 
 
 def can_reproduce(commit: str) -> bool:

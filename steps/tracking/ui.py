@@ -13,6 +13,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.commands import called
 from steps.tracking.spool import show_uri
+from steps.tracking.tracking_uri import without_credentials
 
 # Without it MLflow may open an experiment on its pages for language models.
 WORKFLOW = "?workflowType=machine_learning"
@@ -45,7 +46,7 @@ def page_lines(page: str) -> list[str]:
         return [f"{show_uri(uri).rstrip('/')}/{page}"]
     folder = Path.cwd()
     is_default = unquote(uri) == f"sqlite:///{folder / 'mlflow.db'}"
-    option = "" if is_default else f" --backend-store-uri {shlex.quote(show_uri(uri))}"
+    option = "" if is_default else f" --backend-store-uri {shlex.quote(without_credentials(uri))}"
     return [
         f"cd {shlex.quote(str(folder))} && {shlex.quote(called().mlflow)} ui{option}",
         f"http://127.0.0.1:5000/{page}",

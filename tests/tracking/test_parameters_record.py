@@ -85,3 +85,15 @@ def test_long_tags_and_notes_say_that_they_were_cut(store: Path) -> None:
     for name in ("long", "mlflow.note.content"):
         assert tags[name].endswith("… (cut: 9000 characters)")
         assert len(tags[name]) == parameters_record.LONGEST_TAG
+
+
+def test_a_password_that_occurs_in_a_path_or_a_number_changes_neither(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "1234")
+    given = {"source": "/data/1234-study/rec.csv", "seed": 1234, "cwd": "/x"}
+    with step_run("prepare", given) as run:
+        pass
+    assert parameters_record.load(MlflowClient().get_run(run.info.run_id)) == given
+    text = MlflowClient().download_artifacts(run.info.run_id, parameters_record.FILE)
+    assert json.loads(Path(text).read_text()) == given

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from mlflow.exceptions import MlflowException
-
 from steps.errors import UserError
 from steps.tracking.push import Passed, Push
 from steps.tracking.replicator import FAILURES, one_line
@@ -51,7 +49,7 @@ def _sync(spool: Spool, prune: bool) -> list[str]:
     push = Push(spool)
     try:
         push.pending()
-    except MlflowException as error:
+    except FAILURES as error:
         raise UserError(
             f"{spool.folder / 'mlflow.db'}, a spool for {shown}, is damaged: {one_line(error)}; restore a copy of it"
         ) from error

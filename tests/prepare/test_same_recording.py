@@ -33,7 +33,7 @@ def test_files_of_two_subjects(tmp_path: Path) -> None:
         "Remove the copy or correct its name, or keep it with duplicates=allow"
     )
     assert load_source(str(study), duplicates="allow").notes == (
-        "WARNING: 2 trials hold the same recording as others, 2 of them of several subjects (duplicates=allow): "
+        "WARNING: 2 trials hold the same recording as others, 2 of them of several subjects: "
         "participants/S1/fear/t0.csv = participants/S7/fear/t0.csv; "
         "participants/S1/fear/t1.csv = participants/S7/fear/t1.csv.",
     )

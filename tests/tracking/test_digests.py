@@ -73,7 +73,8 @@ def test_a_file_of_another_fold_is_refused(train: Run, name: str, use: Callable[
         use(train, first)
     message = str(refused.value)
     assert message.startswith(f"{name} of run fear_S1_1 ({first.run_id}) is not the file that was recorded (SHA-256 ")
-    assert message.endswith("train again: mlflow run . -e train (from main: -P reuse=false)")
+    assert "-m steps.train" in message.partition("train again: ")[2]
+    assert message.endswith("(main: reuse=false)")
     assert "\n" not in message
 
 

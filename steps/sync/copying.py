@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from steps.errors import UserError
 from steps.tracking.push import Passed, Push
 from steps.tracking.replicator import FAILURES, one_line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -20,6 +21,8 @@ _CALLED = "FEAR_CALLED"
 _RUN_ID = "MLFLOW_RUN_ID"
 _TYPE_TAG, _SOURCE_TAG, _MANAGER_TAG = "mlflow.source.type", "mlflow.source.name", "mlflow.project.env"
 _VERSION_TAGS = ("mlflow.source.git.commit", "mlflow.source.git.branch")
+# A clone that somebody keeps in the folder for temporary files has another name.
+_OF_MKDTEMP = re.compile(r"tmp[a-z0-9_]{8}")
 _URL = ("http://", "https://", "ssh://", "git://", "git@", "file:")
 
 
@@ -101,11 +104,18 @@ def manager_to_repeat_with() -> str:
     return "uv" if shutil.which("uv") else "local"
 
 
+def is_temporary(folder: Path) -> bool:
+    """Whether a folder is of those that MLflow clones a project into for one run, as `tempfile.mkdtemp` names them."""
+    common = common_folder().resolve()
+    inside = folder.relative_to(common).parts if folder.is_relative_to(common) else ()
+    return bool(inside) and _OF_MKDTEMP.fullmatch(inside[0]) is not None
+
+
 def _called(tags: Mapping[str, str] | None) -> Called:
     if tags is None or tags.get(_TYPE_TAG, "PROJECT") != "PROJECT":
         return Called(python=_python(), mlflow=_mlflow())
     source = tags.get(_SOURCE_TAG, "")
-    is_fetched = source.startswith(_URL) and ROOT.is_relative_to(common_folder().resolve())
+    is_fetched = source.startswith(_URL) and is_temporary(ROOT)
     version = next((tags[name] for name in _VERSION_TAGS if tags.get(name)), "")
     # It says nothing of `local`.
     manager = tags.get(_MANAGER_TAG, "local") if _TYPE_TAG in tags else _manager_of_this_environment()

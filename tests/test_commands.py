@@ -22,6 +22,11 @@ from tests.conftest import ROOT, clean_environment, mlflow_run
 PROJECT = {"mlflow.source.type": "PROJECT", "mlflow.source.name": "git@host:clone.git"}
 
 
+needs_a_lasting_checkout = pytest.mark.skipif(
+    commands.is_temporary(ROOT), reason="this checkout lies where MLflow's clones for one run do"
+)
+
+
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
@@ -42,6 +47,7 @@ def test_the_short_way_is_spelled_for_this_interpreter(monkeypatch: pytest.Monke
     )
 
 
+@needs_a_lasting_checkout
 @pytest.mark.parametrize("manager", ["uv", "virtualenv", "conda", "local"])
 def test_mlflow_run_is_spelled_with_its_environment_manager(monkeypatch: pytest.MonkeyPatch, manager: str) -> None:
     monkeypatch.chdir(ROOT)
@@ -52,6 +58,7 @@ def test_mlflow_run_is_spelled_with_its_environment_manager(monkeypatch: pytest.
     assert commands.called().env_manager == manager
 
 
+@needs_a_lasting_checkout
 def test_a_clone_elsewhere_is_named_and_one_that_will_be_gone_is_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -60,7 +67,8 @@ def test_a_clone_elsewhere_is_named_and_one_that_will_be_gone_is_not(
         f"cd '{tmp_path}/a b' && mlflow run {ROOT} --env-manager local -e sync"
     )
     monkeypatch.delenv("FEAR_CALLED")
-    monkeypatch.setattr(commands, "ROOT", tmp_path / "tmpabc")
+    assert not commands.is_temporary(tmp_path / "my clone")
+    monkeypatch.setattr(commands, "ROOT", tmp_path / "tmpabc_0123")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     url = "https://example.org/project.git#folder"
     commands.remember(
@@ -91,6 +99,7 @@ def test_what_degraded_says_can_be_pasted(tmp_path: Path) -> None:
     )
 
 
+@needs_a_lasting_checkout
 def test_a_step_that_fails_says_what_can_be_pasted(tmp_path: Path) -> None:
     failed = mlflow_run("-e", "train", "--experiment-name", "my own", cwd=tmp_path)
     assert f"first run: mlflow run {ROOT} --env-manager local -e prepare --experiment-name 'my own'\n" in failed.stderr

@@ -131,8 +131,10 @@ def _inventory(client: MlflowClient, experiment: str, ignored_tags: str) -> Inve
 _TIMED = re.compile(r"_s$|_s_mean|wall|inference_ms|memory")
 _SAMPLED = "system/"  # how often depends on how long a step takes
 _VOLATILE_FILES = re.compile(r"(^|/)(report\.(html|md)|runtime\.(json|csv)|parameters\.json|MLmodel)$")
+# A `.keras` file holds the time it was written at, and so its digest does.
 _VOLATILE_NAMES = re.compile(
-    r"^(cwd|pid|process_started|store_place|reuse_key|mlflow\.note\.content|mlflow\.log-model\.history)$"
+    r"^(cwd|pid|process_started|store_place|sha256/.*\.keras|reuse_key|"
+    r"mlflow\.note\.content|mlflow\.log-model\.history)$"
 )
 
 

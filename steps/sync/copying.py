@@ -20,7 +20,7 @@ from steps.tracking.trouble import Trouble, probe, trouble_with
 
 _LOCK_S = 60.0
 _NAMED = 3
-_SHOWN = 200
+_SHOWN = 120
 
 
 def sync(parameters: Mapping[str, Any]) -> None:

@@ -156,6 +156,7 @@ def settled(stock: Inventory) -> Inventory:
                 replace(
                     model,
                     params=_steady(model.params),
+                    tags=_steady(model.tags),
                     metrics={key: 0.0 if _TIMED.search(key) else value for key, value in model.metrics.items()},
                     files=_steady_files(model.files),
                 )

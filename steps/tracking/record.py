@@ -7,7 +7,7 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
@@ -35,6 +35,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
 from steps import spreadsheet
 from steps.tracking import logged, pull
+from steps.tracking.copy import batches
 from steps.tracking.parameters_record import LONGEST_PARAM, LONGEST_TAG, shortened
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ def log(
     values = [Metric(name, float(value), at_ms, 0, model_id=model_id) for name, value in (metrics or {}).items()]
     client = MlflowClient()
     for some_points, some_params, some_tags in zip_longest(
-        _batches([*values, *points], _METRICS_PER_BATCH),
-        _batches([Param(k, shortened(str(v), LONGEST_PARAM)) for k, v in (params or {}).items()], _PARAMS_PER_BATCH),
-        _batches([RunTag(k, shortened(str(v), LONGEST_TAG)) for k, v in (tags or {}).items()], _TAGS_PER_BATCH),
+        batches([*values, *points], _METRICS_PER_BATCH),
+        batches([Param(k, shortened(str(v), LONGEST_PARAM)) for k, v in (params or {}).items()], _PARAMS_PER_BATCH),
+        batches([RunTag(k, shortened(str(v), LONGEST_TAG)) for k, v in (tags or {}).items()], _TAGS_PER_BATCH),
         fillvalue=(),
     ):
         client.log_batch(run_id, some_points, some_params, some_tags)
@@ -214,8 +215,3 @@ def _as_bytes(content: bytes | pd.DataFrame | Mapping[str, Any]) -> bytes:
     if isinstance(content, Mapping):
         return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
     return spreadsheet.to_csv(content).encode()
-
-
-def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -27,14 +27,14 @@ from benchmarks.measure import by_turns, seconds_of
 from benchmarks.report import Bar, Result, Row
 from benchmarks.sides import Training
 from benchmarks.study import Plan, make_study
-from steps.attribute.baselines import baseline_values
-from steps.attribute.settings import Settings
 from steps.attribute.worker import AttributionJob, FoldToAttribute
 from steps.compute import Pool, open_pool, warm_up
-from steps.dataset import Dataset, Floats
-from steps.tracking import lineage
+from steps.core.attribution.references import baseline_values
+from steps.core.attribution.settings import Settings
+from steps.core.data.dataset import Dataset, Floats
+from steps.tracking import lookup
 from steps.tracking.addresses import dataset_place
-from steps.tracking.lineage import FoldRun
+from steps.tracking.lookup import FoldRun
 
 if TYPE_CHECKING:
     import keras
@@ -135,7 +135,7 @@ def check_completeness(model: str, folds: Sequence[TrainedFold], attributions: M
 
 def completeness(fold: TrainedFold, attributions: Floats) -> np.ndarray:
     """How far the attributions of each trial are from the change of the output, relative to it, ``(trials,)``."""
-    from steps.attribute.integrated_gradients import CHANGE_FLOOR
+    from steps.core.attribution.integrated_gradients import CHANGE_FLOOR
 
     model = fold.model()
     output = np.asarray(model(fold.values, training=False), dtype=np.float64)[:, 0]
@@ -146,7 +146,7 @@ def completeness(fold: TrainedFold, attributions: Floats) -> np.ndarray:
 
 def _as_trained(run: FoldRun, dataset: Dataset, folder: Path) -> TrainedFold:
     path = folder / f"{run.name}.keras"
-    path.write_bytes(lineage.read_model(run))
+    path.write_bytes(lookup.read_model(run))
     baseline = baseline_values("mean", dataset.of_subjects(run.split["training"]))
     return TrainedFold(path, dataset.of_subjects(run.split["test"]).values, baseline)
 
@@ -160,7 +160,7 @@ def _plain(fold: TrainedFold) -> Floats:
 
 def _plain_until_complete(fold: TrainedFold) -> Floats:
     from benchmarks.plain.integrated_gradients import complete_integrated_gradients
-    from steps.attribute.integrated_gradients import CHANGE_FLOOR
+    from steps.core.attribution.integrated_gradients import CHANGE_FLOOR
 
     model = fold.model()
     return np.stack(
@@ -180,7 +180,7 @@ def _project(pool: Pool, job: AttributionJob, runs: Sequence[FoldRun]) -> list[F
             test_number=run.test_number,
             training=tuple(run.split["training"]),
             test=tuple(run.split["test"]),
-            network=lineage.read_model(run),
+            network=lookup.read_model(run),
             randomise=False,
         )
         for run in runs

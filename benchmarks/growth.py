@@ -23,7 +23,7 @@ from benchmarks.measure import CORES, seconds_of
 from benchmarks.report import Bar, Result, Row, Series
 from benchmarks.sides import Outcome, Training
 from benchmarks.study import Plan, Study, make_study
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
 
 BAR_SUBJECTS, BAR_TRIALS, GIGABYTES_ALLOWED = 64, 10, 4.0
 HEADER = (

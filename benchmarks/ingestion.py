@@ -20,10 +20,10 @@ from benchmarks.measure import by_turns, seconds_of
 from benchmarks.plain.recordings import read_trials
 from benchmarks.report import Bar, Result, Row
 from benchmarks.study import simulated, write_recordings
-from steps.dataset import Dataset
-from steps.prepare.fingerprint import Fingerprint
-from steps.prepare.folder import PARTICIPANTS
-from steps.prepare.load import load_source, unchanged
+from steps.core.data.dataset import Dataset
+from steps.core.readers.fingerprint import Fingerprint
+from steps.core.readers.folder import PARTICIPANTS
+from steps.core.readers.load import load_source, unchanged
 
 
 @dataclass(frozen=True)

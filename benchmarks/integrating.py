@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from steps.attribute.worker import AttributionJob, FoldToAttribute
 from steps.compute import resident
-from steps.compute.one_thread import tensorflow_on_one_thread
-from steps.dataset import Dataset, Floats
+from steps.core.data.dataset import Dataset, Floats
+from steps.system.one_thread import tensorflow_on_one_thread
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-    from steps.attribute.functions import Functions
-    from steps.fold_network import ResidentNetwork
+    from steps.core.attribution.compiled import Functions
+    from steps.core.models.saved_network import ResidentNetwork
 
 
 @dataclass
@@ -30,8 +30,8 @@ def _warm(job: AttributionJob) -> _Warm:
     tensorflow_on_one_thread()
     from threadpoolctl import ThreadpoolController
 
-    from steps.attribute.functions import Functions
-    from steps.fold_network import ResidentNetwork
+    from steps.core.attribution.compiled import Functions
+    from steps.core.models.saved_network import ResidentNetwork
 
     return _Warm(job.dataset.load(), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
 
@@ -39,7 +39,7 @@ def _warm(job: AttributionJob) -> _Warm:
 def integrate(job: AttributionJob, fold: FoldToAttribute) -> Floats:
     """Attributions of a fold's held-out trials, ``(trials, timesteps, features)``."""
     warm = _warm(job)
-    from steps.attribute.fold import FoldTask
+    from steps.core.attribution.fold import FoldTask
 
     with warm.threads.limit(limits=1):
         task = FoldTask(

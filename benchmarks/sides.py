@@ -16,12 +16,12 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.measure import Finished, run
 from benchmarks.study import Plan, Study, write_splits
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from steps.tracking.lineage import FoldRun
+    from steps.tracking.lookup import FoldRun
 
 
 @dataclass(frozen=True)
@@ -161,18 +161,18 @@ def recorded_training(folder: Path) -> Run:
     """The run of the training in the store of ``folder``."""
     import mlflow
 
-    from steps.tracking import lineage, session
+    from steps.tracking import lookup, session
 
     mlflow.set_tracking_uri(f"sqlite:///{folder.resolve() / 'mlflow.db'}")
     experiment = mlflow.get_experiment_by_name(session.EXPERIMENT)
-    return lineage.find_run("train", lineage.LATEST, experiment.experiment_id)
+    return lookup.find_run("train", lookup.LATEST, experiment.experiment_id)
 
 
 def recorded_folds(folder: Path) -> list[FoldRun]:
     """Its folds, in the order they were begun."""
-    from steps.tracking import lineage
+    from steps.tracking import lookup
 
-    folds = lineage.fold_runs(recorded_training(folder).info.run_id)
+    folds = lookup.fold_runs(recorded_training(folder).info.run_id)
     return sorted(folds, key=lambda fold: int(fold.run.info.start_time))
 
 
@@ -202,9 +202,9 @@ def _recorded(command: Finished, folder: Path, study: Study, training: Training,
 
 
 def _predictions(folds: Sequence[FoldRun], dataset: Dataset) -> Iterable[tuple[int, Sequence[int], Sequence[float]]]:
-    from steps.evaluate.predict import predict
-    from steps.tracking import lineage
+    from steps.core.metrics.inference import predict
+    from steps.tracking import lookup
 
     for fold in folds:
         test = dataset.of_subjects(fold.split["test"])
-        yield fold.test_number, test.labels.tolist(), predict(lineage.load_model(fold), test.values).tolist()
+        yield fold.test_number, test.labels.tolist(), predict(lookup.load_model(fold), test.values).tolist()

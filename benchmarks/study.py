@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from steps.dataset import Dataset
-from steps.prepare.folder import PARTICIPANTS
-from steps.prepare.load import load_source
-from steps.prepare.simulate import SimulationSize, simulate
-from steps.train.splits import Fold, plan_folds
+from steps.core.data.dataset import Dataset
+from steps.core.data.folds import Fold, plan_folds
+from steps.core.readers.folder import PARTICIPANTS
+from steps.core.readers.load import load_source
+from steps.core.readers.simulate import SimulationSize, simulate
 
 TIMESTEPS, FEATURES = 101, 24
 

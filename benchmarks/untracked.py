@@ -16,13 +16,12 @@ def main(parameters: dict[str, Any]) -> None:
     """Train all folds and the model for new people, and throw them away; the options are those of ``train``."""
     warm_up(parameters["scheduler"])
     from steps.compute import open_pool
-    from steps.dataset import Dataset
-    from steps.shared import SHARED_FILE, share
-    from steps.tracking.places import SharedDataset
-    from steps.train.deployable import everybody, training_summary
+    from steps.core.data.dataset import Dataset
+    from steps.core.data.folds import plan_folds
+    from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
+    from steps.core.models.refit import everybody, training_summary
+    from steps.core.models.settings import FitSettings
     from steps.train.pool import showing, train_folds
-    from steps.train.settings import FitSettings
-    from steps.train.splits import plan_folds
     from steps.train.worker import TrainingJob
 
     dataset = Dataset.load(Path(parameters["dataset_uri"]))

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 
-from steps.dataset import Dataset
-from steps.prepare.load import load_source
-from steps.train.engine import Engine
-from steps.train.fold import train_fold
-from steps.train.settings import FitSettings
-from steps.train.soft_minirocket import SoftMiniRocket
-from steps.train.splits import Fold, plan_folds
+from steps.core.data.dataset import Dataset
+from steps.core.data.folds import Fold, plan_folds
+from steps.core.models.fit import Engine
+from steps.core.models.fold import train_fold
+from steps.core.models.settings import FitSettings
+from steps.core.models.soft_minirocket import SoftMiniRocket
+from steps.core.readers.load import load_source
 
 CANDIDATES: dict[str, tuple[str, SoftMiniRocket | None]] = {
     "cnn": ("cnn", None),

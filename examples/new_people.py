@@ -16,8 +16,8 @@ import click
 import numpy as np
 import pandas as pd
 
-from steps.dataset import Dataset
-from steps.prepare.simulate import SimulationSize, simulate
+from steps.core.data.dataset import Dataset
+from steps.core.readers.simulate import SimulationSize, simulate
 
 
 def long_table(dataset: Dataset, *, labels: bool) -> pd.DataFrame:

@@ -14,11 +14,11 @@ from typing import IO, Any
 
 import click
 
-from steps import storage_errors
 from steps.errors import UserError, one_line, shown
 from steps.parameters import options
-from steps.private_files import owner_alone
-from steps.scratch import temporary_files
+from steps.system import storage_errors
+from steps.system.private_files import owner_alone
+from steps.system.scratch import temporary_files
 
 USER_ERROR = 2
 _USAGE_LENGTH = 300

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from steps.scratch import common_folder
+from steps.system.scratch import common_folder
 
 ROOT = Path(__file__).parents[1]
 # Tells a child of a driver how the user called the driver.

@@ -12,10 +12,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from steps.sync.__main__ import main
-from steps.tracking.spool import Spool
+from steps.tracking.spool.spool import Spool
 from steps.tracking.tracker import MLflowTracker
 from tests.inventory import Inventory, inventory
-from tests.tracking.test_push import NETWORK, OWN_TAGS, missed
+from tests.tracking.spool.test_push import NETWORK, OWN_TAGS, missed
 
 STUDY = "a study"
 IGNORED = rf"{OWN_TAGS}|mlflow\.modelVersions$"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from steps.dataset import Dataset
-from steps.prepare.simulate import SimulationSize, simulate
+from steps.core.data.dataset import Dataset
+from steps.core.readers.simulate import SimulationSize, simulate
 
 if TYPE_CHECKING:
     from tests.clusters import Cluster

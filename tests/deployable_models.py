@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from steps.tracking.deployable import DeployableModel
+from steps.tracking.models.final_model import DeployableModel
 
 
 def log_deployable_model(run: Run, network: bytes, training: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ def as_bytes(model: Any) -> bytes:
 
 def fold_network(seed: int, name: str = "cnn") -> bytes:
     """A network with its own weights and its own scaler."""
-    from steps.train.networks import build, with_scaler
+    from steps.core.models.networks import build, with_scaler
 
     generator = np.random.default_rng(seed)
     network = build(name, *SHAPE, seed=seed)

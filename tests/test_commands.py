@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from steps import commands
-from steps.interpreter import this_python
+from steps.system.interpreter import this_python
 from steps.tracking.children import run_step
-from steps.tracking.replicator import Backlog, degraded
 from steps.tracking.session import step_run
-from steps.tracking.spool import Spool
+from steps.tracking.spool.replicator import Backlog, degraded
+from steps.tracking.spool.spool import Spool
 from tests.conftest import ROOT, clean_environment, mlflow_run
 
 PROJECT = {"mlflow.source.type": "PROJECT", "mlflow.source.name": "git@host:clone.git"}

@@ -24,11 +24,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from steps.dataset import Dataset
-from steps.tracking.push import Push
-from steps.tracking.replicator import FAILURES
+from steps.core.data.dataset import Dataset
 from steps.tracking.session import EXPERIMENT as STUDIES
-from steps.tracking.spool import Spool, open_spool
+from steps.tracking.spool.push import Push
+from steps.tracking.spool.replicator import FAILURES
+from steps.tracking.spool.spool import Spool, open_spool
 from steps.tracking.tracker import MLflowTracker
 from tests.chaos import KILL, PATIENCE_S, PAUSE, Chaos, chaos
 from tests.conftest import ROOT, run_command
@@ -36,7 +36,7 @@ from tests.inventory import Inventory, differences, inventory, settled
 from tests.proxy import Fault, Kind, Met, Proxy, proxy_to
 from tests.servers import Server, SmallDisk, can_mount, mlflow_server, small_disk
 from tests.test_two_drivers import TINY
-from tests.tracking.test_push import OWN_TAGS, a_fold, missed
+from tests.tracking.spool.test_push import OWN_TAGS, a_fold, missed
 
 # And a pointer from a model to its registered versions, which only a server writes.
 NOT_COPIED = rf"{OWN_TAGS}|mlflow\.modelVersions$"

@@ -16,8 +16,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.errors import UserError
+from steps.main.run import check_early
 from steps.parameters import ENTRY_POINTS, PARAMETERS
-from steps.study import check_early
 from tests.conftest import ROOT, mlflow_run, run_command, step
 
 SMALL: dict[str, Any] = {

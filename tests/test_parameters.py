@@ -128,7 +128,7 @@ def test_a_folder_that_is_not_there_is_named() -> None:
 
 
 def test_the_driver_refuses_unknown_baselines_before_anything_runs() -> None:
-    from steps.study import check_early
+    from steps.main.run import check_early
 
     given = {name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]}
     check_early(given)

@@ -113,7 +113,7 @@ def test_every_locked_requirement_has_hashes_and_no_index() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["steps.prepare.recording", "steps.study", "steps.evaluate.metrics", "steps.predict.recording"]
+    "module", ["steps.prepare.run", "steps.main.run", "steps.core.metrics.fold_metrics", "steps.predict.run"]
 )
 def test_tensorflow_is_imported_only_where_it_is_needed(module: str) -> None:
     code = f"import {module}, sys; sys.exit('tensorflow' in sys.modules)"

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.readers.parse import shown
 from steps.errors import UserError
-from steps.prepare.read import shown
-from steps.tracking import lineage, record
+from steps.tracking import lookup, record
 from steps.tracking.children import run_step
 from steps.tracking.session import step_run
 from tests.conftest import mlflow_run, step
@@ -112,11 +112,11 @@ def test_another_dataset_in_the_place_of_the_one_trained_on_is_refused(
 ) -> None:
     folder, _, train_run_id = trained
     train = MlflowClient().get_run(train_run_id)
-    assert lineage.dataset_of(train).digest() == small_study.digest()
+    assert lookup.dataset_of(train).digest() == small_study.digest()
     other = replace(small_study, values=small_study.values + 1)
     other.save(folder)  # consistent in itself
     with pytest.raises(UserError, match=f"has digest {other.digest()[:12]}…, but .* was trained on"):
-        lineage.dataset_of(train)
+        lookup.dataset_of(train)
 
 
 def network_with(layer: dict[str, Any], folder: Path) -> Path:
@@ -168,5 +168,5 @@ def test_a_network_with_code_of_its_own_is_refused(
         run_id = fold_run(train, "S1")
         MlflowClient().log_artifact(run_id, str(network_with(make(), store)), "model/data")
     with pytest.raises(UserError, match=r"cannot load the model of run fear_S1_1 \(\w+\): "):
-        lineage.load_model(lineage.FoldRun(MlflowClient().get_run(run_id), "S1", 1, {}))
+        lookup.load_model(lookup.FoldRun(MlflowClient().get_run(run_id), "S1", 1, {}))
     assert not pwned.exists()

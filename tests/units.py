@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
 
 # Powers of two, so that nothing is rounded: about 1e-30, 1e-13 (tesla), 2e-8 (siemens), 1, 1e6 and 1e12.
 UNITS = np.ldexp(1.0, [-100, -43, -26, 0, 20, 40]).astype(np.float32)

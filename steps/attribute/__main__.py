@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.attribute.settings import Settings, check_method
 from steps.cli import door
 from steps.compute import warm_up
+from steps.core.attribution.settings import Settings, check_method
 
 
 @door("attribute")
@@ -16,7 +16,7 @@ def main(parameters: dict[str, Any]) -> None:
     check_method(settings.method, settings.baseline)
     warm_up(parameters["scheduler"])
     # Only now what takes as long to import as TensorFlow does over there: MLflow and what draws figures.
-    from steps.attribute.recording import attribute_and_record
+    from steps.attribute.run import attribute_and_record
 
     attribute_and_record(parameters, settings)
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from steps.attribute.settings import Settings
 from steps.compute import resident
-from steps.compute.one_thread import tensorflow_on_one_thread
-from steps.dataset_place import DatasetPlace
+from steps.core.attribution.settings import Settings
+from steps.core.data.shared_memory import DatasetPlace
+from steps.system.one_thread import tensorflow_on_one_thread
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-    from steps.attribute.fold import FoldResult
-    from steps.attribute.functions import Functions
-    from steps.dataset import Dataset
-    from steps.fold_network import ResidentNetwork
+    from steps.core.attribution.compiled import Functions
+    from steps.core.attribution.fold import FoldResult
+    from steps.core.data.dataset import Dataset
+    from steps.core.models.saved_network import ResidentNetwork
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def _warm(job: AttributionJob) -> _Warm:
     tensorflow_on_one_thread()
     from threadpoolctl import ThreadpoolController
 
-    from steps.attribute.functions import Functions
-    from steps.fold_network import ResidentNetwork
+    from steps.core.attribution.compiled import Functions
+    from steps.core.models.saved_network import ResidentNetwork
 
     return _Warm(job.dataset.load(), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
 
@@ -79,7 +79,7 @@ def attribute(job: AttributionJob, fold: FoldToAttribute) -> FoldResult:
         UserError: its network cannot be loaded, or its baseline cannot be had.
     """
     warm = _warm(job)
-    from steps.attribute.fold import attribute_fold
+    from steps.core.attribution.fold import attribute_fold
 
     with warm.threads.limit(limits=1):
         return attribute_fold(

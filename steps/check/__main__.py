@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from steps.tracking.exercise import Exercise
+    from steps.check.exercise import Exercise
 
 # The names that other checks need.
 _PACKAGES, _IMPORTS, _STORE, _OPEN = "packages", "imports", "tracking store", "experiment of the studies"
@@ -124,7 +124,7 @@ def _reach(checks: Checklist, uri: str, timeout: float) -> None:
 def _places(uri: str, mend: bool) -> str:
     """Whether a store's artifacts are where it says; with ``mend``, puts that right first."""
     from steps.errors import UserError
-    from steps.sqlite_store import sqlite_path
+    from steps.system.sqlite_store import sqlite_path
     from steps.tracking import moved
 
     database = sqlite_path(uri)
@@ -149,8 +149,8 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
     """Exercise the store; returns how to open it, or nothing where it cannot be opened."""
     import mlflow
 
-    from steps.tracking import study_place
-    from steps.tracking.exercise import Exercise, study_experiment
+    from steps.check import study_place
+    from steps.check.exercise import Exercise, study_experiment
     from steps.tracking.ui import WORKFLOW, ui_hint
 
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # after its import, which sets it
@@ -223,7 +223,7 @@ def _exercise(checks: Checklist, exercise: Exercise) -> None:
 
 def _told(probe: Callable[[], str]) -> Callable[[], str]:
     """The same, but a server that refuses is told from one that is broken."""
-    from steps.tracking.replicator import FAILURES
+    from steps.tracking.spool.replicator import FAILURES
     from steps.tracking.trouble import trouble_with
 
     def asked() -> str:
@@ -239,7 +239,7 @@ def _told(probe: Callable[[], str]) -> Callable[[], str]:
 
 
 def _mark(checks: Checklist, run_id: str) -> None:
-    from steps.tracking.exercise import mark_as_check
+    from steps.check.exercise import mark_as_check
 
     verdict = "failed" if checks.failed else "ok"
     note = table.markdown(checks.outcomes)

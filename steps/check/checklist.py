@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from steps.deadline import within
+from steps.system.deadline import within
 
 Status = Literal["ok", "failed", "skipped"]
 OK: Status = "ok"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from steps.check.checklist import CheckError
 from steps.errors import UserError
-from steps.sqlite_store import sqlite_path, trouble
+from steps.system.sqlite_store import sqlite_path, trouble
 from steps.tracking.tracking_uri import DATABASE_PORTS, show_uri, usable
 
 _LOCK_SECONDS = 2.0

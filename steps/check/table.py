@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from steps.check.checklist import FAILED, OK, SKIPPED, Outcome
-from steps.markdown import table as as_markdown
+from steps.writing.markdown import table as as_markdown
 
 _COLOUR = {OK: "green", FAILED: "bold red", SKIPPED: "yellow"}
 

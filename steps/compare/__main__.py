@@ -10,7 +10,7 @@ from steps.cli import door
 @door("compare")
 def main(parameters: dict[str, Any]) -> None:
     """Say whether two trainings on the same folds, or a training and a baseline, differ."""
-    from steps.compare.recording import compare_and_record
+    from steps.compare.run import compare_and_record
 
     compare_and_record(parameters)
 

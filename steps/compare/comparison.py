@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from steps.compare.match import Method
-from steps.compare.significance import mcnemar, subject_errors, wilcoxon
-from steps.statistics.paired import LEVELS, estimates, levels_of, paired_differences, resample_weights
+from steps.core.metrics.paired import LEVELS, estimates, levels_of, paired_differences, resample_weights
+from steps.core.metrics.significance import mcnemar, subject_errors, wilcoxon
 
 PRIMARY = "auc"
 FALLBACK = "brier"  # where there is one class only

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steps.compare.significance import subject_errors
 from steps.compare.words import metric_title
+from steps.core.metrics.significance import subject_errors
 
 # Okabe & Ito (2008), told apart by colour-blind readers; the markers differ as well.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"

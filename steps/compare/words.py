@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from steps.markdown import plain
+from steps.writing.markdown import plain
 
 ERRORS = ("loss", "brier", "ece")
 _TITLES = {

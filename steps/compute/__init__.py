@@ -20,7 +20,8 @@ The side that works, in a module of its own::
 Functions, arguments, results and events are pickled, so functions are found by their module and name.
 """
 
-from steps.compute.pool import Pool, Task, check_compute, check_scheduler, is_local, open_pool, warm_up
+from steps.compute.base import Pool, Task
+from steps.compute.pool import check_compute, check_scheduler, is_local, open_pool, warm_up
 from steps.compute.process import report, resident
 
 __all__ = ["Pool", "Task", "check_compute", "check_scheduler", "is_local", "open_pool", "report", "resident", "warm_up"]

@@ -21,7 +21,7 @@ from distributed import CancelledError, Client, Future, KilledWorker
 from distributed.client import ClosedClientError
 
 from steps.compute import remote, shipping
-from steps.compute.pool import OnEvent, Pool, T
+from steps.compute.base import OnEvent, Pool, T
 from steps.errors import UserError
 
 _CONNECT_S = 8.0

@@ -19,11 +19,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from steps.compute.capacity import usable_cores
-from steps.compute.pool import LOCAL, OnEvent, Pool, T, Task
+from steps.compute.base import LOCAL, OnEvent, Pool, T, Task
 from steps.compute.process import work_for
-from steps.environment_variables import environment_variables
 from steps.errors import UserError
+from steps.system.capacity import usable_cores
+from steps.system.environment_variables import environment_variables
 
 # Enough for nobody to wait for work, few enough for results not to pile up.
 _TASKS_PER_WORKER = 4

@@ -7,7 +7,7 @@ import gc
 
 gc.disable()  # all that is imported stays: searching it for reference cycles takes a quarter of the time
 
-from steps.compute.quiet import without_greeting  # noqa: E402
+from steps.system.quiet import without_greeting  # noqa: E402
 
 with without_greeting():
     import keras  # noqa: F401

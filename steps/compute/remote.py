@@ -15,7 +15,7 @@ from distributed.worker import thread_state
 
 from steps.compute.process import working_for
 from steps.errors import UserError
-from steps.scratch import temporary_files
+from steps.system.scratch import temporary_files
 
 TOPIC = "fear-classification"
 # What decides results, to the last bit or at all.

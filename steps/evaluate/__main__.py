@@ -6,8 +6,8 @@ from typing import Any
 
 from steps.cli import door
 from steps.compute import warm_up
-from steps.evaluate.baselines.choice import parse_baselines
-from steps.evaluate.thresholds import parse_thresholds
+from steps.core.baselines.choice import parse_baselines
+from steps.core.metrics.thresholds import parse_thresholds
 
 
 @door("evaluate")
@@ -17,7 +17,7 @@ def main(parameters: dict[str, Any]) -> None:
     baselines = parse_baselines(parameters["baselines"])
     warm_up(parameters["scheduler"])
     # Only now what takes as long to import as TensorFlow does over there: MLflow and what draws figures.
-    from steps.evaluate.recording import evaluate_and_record
+    from steps.evaluate.run import evaluate_and_record
 
     evaluate_and_record(parameters, thresholds, baselines)
 

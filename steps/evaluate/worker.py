@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from steps.compute import resident
-from steps.compute.one_thread import tensorflow_on_one_thread
-from steps.dataset_place import DatasetPlace
+from steps.core.data.shared_memory import DatasetPlace
+from steps.system.one_thread import tensorflow_on_one_thread
 
 if TYPE_CHECKING:
-    from steps.dataset import Dataset
-    from steps.evaluate.baselines.predict import Array, Fit
-    from steps.evaluate.fold import EvaluatedFold
-    from steps.fold_network import ResidentNetwork
+    from steps.core.baselines.predict import Array, Fit
+    from steps.core.data.dataset import Dataset
+    from steps.core.metrics.fold import EvaluatedFold
+    from steps.core.models.saved_network import ResidentNetwork
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _dataset(job: EvaluationJob) -> Dataset:
 @resident
 def _network(_job: EvaluationJob) -> ResidentNetwork:
     tensorflow_on_one_thread()
-    from steps.fold_network import ResidentNetwork
+    from steps.core.models.saved_network import ResidentNetwork
 
     return ResidentNetwork()
 
@@ -69,7 +69,7 @@ def evaluate(job: EvaluationJob, fold: FoldToEvaluate) -> EvaluatedFold:
     """
     dataset = _dataset(job)
     network = _network(job).load(fold.network, fold.name, dataset.values.shape[1:])
-    from steps.evaluate.fold import evaluate_fold
+    from steps.core.metrics.fold import evaluate_fold
 
     return evaluate_fold(
         network,
@@ -80,7 +80,7 @@ def evaluate(job: EvaluationJob, fold: FoldToEvaluate) -> EvaluatedFold:
 
 
 def fit_baseline(job: EvaluationJob, fit: Fit) -> Array:
-    """Fit a baseline and predict, as `steps.evaluate.baselines.predict.fit_predict`."""
-    from steps.evaluate.baselines.predict import fit_predict
+    """Fit a baseline and predict, as `steps.core.baselines.predict.fit_predict`."""
+    from steps.core.baselines.predict import fit_predict
 
     return fit_predict(_dataset(job), fit, job.seed)

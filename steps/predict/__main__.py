@@ -10,7 +10,7 @@ from steps.cli import door
 @door("predict")
 def main(parameters: dict[str, Any]) -> None:
     """Score recordings the model has not seen, and say which features moved each probability."""
-    from steps.predict.recording import score_and_record
+    from steps.predict.run import score_and_record
 
     score_and_record(parameters)
 

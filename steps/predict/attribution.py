@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from steps.attribute.importance import FoldMap, feature_importance, fold_map
-from steps.attribute.integrated_gradients import Attribution, integrated_gradients
-from steps.dataset import Floats
+from steps.core.attribution.importance import FoldMap, feature_importance, fold_map
+from steps.core.attribution.integrated_gradients import Attribution, integrated_gradients
+from steps.core.data.dataset import Floats
+from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
 from steps.predict.unseen import Unseen
-from steps.trained_on import TrainedOn
 
 TOLERANCE = 0.01
 MAX_STEPS = 4096
@@ -76,7 +76,7 @@ def completeness(unseen: Unseen, found: Attribution) -> pd.DataFrame:
     """A row per trial: do the attributions add up?
 
     ``subject``, ``trial``; ``output``, the probability; ``baseline_output``, that of the baseline;
-    ``completeness_error``, ``relative_error`` and ``steps`` as in `steps.attribute.integrated_gradients.Attribution`.
+    ``completeness_error``, ``relative_error`` and ``steps`` as in `Attribution`.
     """
     return _names(unseen).assign(
         output=found.output,
@@ -90,7 +90,7 @@ def completeness(unseen: Unseen, found: Attribution) -> pd.DataFrame:
 def importance(unseen: Unseen, found: Attribution, trained: TrainedOn) -> pd.DataFrame:
     """Mean absolute attribution of each feature, every subject counting the same; ``sd`` is over subjects.
 
-    The columns are those of `steps.attribute.importance.feature_importance`.
+    The columns are those of `steps.core.attribution.importance.feature_importance`.
     """
     return feature_importance(_subject_maps(unseen, found), trained.features)
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from steps.dataset import Ints
+from steps.core.data.dataset import Ints
+from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.parse import shown
 from steps.errors import UserError
 from steps.predict.source import Recorded
-from steps.prepare.read import shown
-from steps.trained_on import TrainedOn
 
 # A unit in the header: "knee_angle_x [deg]", "knee_angle_x (deg)".
 _WITH_UNIT = re.compile(r"(.+?)\s*[\[(]([^\[\]()]+)[\])]")

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steps.dataset import CONTROL, PATIENT
+from steps.core.data.dataset import CONTROL, PATIENT
+from steps.core.metrics.inference import Model, predict
+from steps.core.metrics.summary import flat_metrics, summary
+from steps.core.metrics.thresholds import parse_thresholds, prediction_column
+from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError, shown
-from steps.evaluate.predict import Model, predict
-from steps.evaluate.summary import flat_metrics, summary
-from steps.evaluate.thresholds import parse_thresholds, prediction_column
 from steps.predict.unseen import Unseen
-from steps.trained_on import TrainedOn
 
 AUTO = "auto"
 DEFAULT_THRESHOLD = 0.5
@@ -101,7 +101,7 @@ def performance(predictions: pd.DataFrame, threshold: float, seed: int) -> dict[
 
     Returns:
         Under ``new_subjects`` and ``trained_subjects``, where there are any, a summary as
-        `steps.evaluate.summary.summary` describes it.
+        `steps.core.metrics.summary.summary` describes it.
     """
     patients = predictions[predictions["group"] == PATIENT]
     results = pd.DataFrame(

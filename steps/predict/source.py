@@ -6,21 +6,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from steps.dataset import MANIFEST_FILE, Dataset
+from steps.core.data.dataset import MANIFEST_FILE, Dataset
+from steps.core.data.timing import Timing
+from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.choice import EVERYTHING, Choice
+from steps.core.readers.folder import PARTICIPANTS, read_folder
+from steps.core.readers.load import SIMULATED, trial_names
+from steps.core.readers.precision import check_precision
+from steps.core.readers.same_recording import same_recordings
+from steps.core.readers.source import is_file_uri, locate, source_path
+from steps.core.readers.suspects import without_empty
+from steps.core.readers.table import SUFFIXES, read_table
+from steps.core.readers.text import shown
+from steps.core.readers.trials import Recording, recordings
+from steps.core.readers.validate import check
 from steps.errors import UserError
-from steps.prepare.choice import EVERYTHING, Choice
-from steps.prepare.folder import PARTICIPANTS, read_folder
-from steps.prepare.load import SIMULATED, trial_names
-from steps.prepare.precision import check_precision
-from steps.prepare.recordings import Recording, recordings
-from steps.prepare.same_recording import same_recordings
-from steps.prepare.source import is_file_uri, locate, source_path
-from steps.prepare.suspects import without_empty
-from steps.prepare.table import SUFFIXES, read_table
-from steps.prepare.text import shown
-from steps.prepare.validate import check
-from steps.timing import Timing
-from steps.trained_on import TrainedOn
 
 _EXPECTED = (
     f"a folder with {PARTICIPANTS}/, a {' or '.join(SUFFIXES)} table, or a dataset artifact (a folder or "

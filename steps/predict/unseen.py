@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from steps.dataset import Floats, Ints, Strings
+from steps.core.data.dataset import Floats, Ints, Strings
+from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.identities import comparable
 from steps.predict.axis import on_time_axis
 from steps.predict.match import match_features, match_labels
 from steps.predict.source import Recorded
-from steps.prepare.identities import comparable
-from steps.trained_on import TrainedOn
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from steps.markdown import plain
+from steps.core.models.training_reference import TrainedOn
 from steps.predict.scores import TRAINED_PREFIX
 from steps.predict.unseen import Unseen
-from steps.trained_on import TrainedOn
+from steps.writing.markdown import plain
 
 _LISTED = 8
 

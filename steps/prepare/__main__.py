@@ -10,7 +10,7 @@ from steps.cli import door
 @door("prepare")
 def main(parameters: dict[str, Any]) -> None:
     """Read and validate recordings and store them as a dataset artifact."""
-    from steps.prepare.recording import prepare
+    from steps.prepare.run import prepare
 
     prepare(parameters)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from steps.evaluate.thresholds import threshold_key
+from steps.core.metrics.thresholds import threshold_key
 
 CHANCE = 0.5  # of AUC and of balanced accuracy, whatever the shares of the classes
 
@@ -17,7 +17,7 @@ def answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[st
     """The measurement and its meaning, one sentence each.
 
     Args:
-        summary: from `steps.evaluate.summary.summary`; decided by its ``subject`` level.
+        summary: from `steps.core.metrics.summary.summary`; decided by its ``subject`` level.
         label_names: names of the negative and the positive class.
     """
     threshold = summary["thresholds"][0]

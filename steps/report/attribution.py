@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steps.attribute.checks import COMPLETENESS_TOLERANCE
-from steps.attribute.figures import all_figures
+from steps.core.attribution.checks import COMPLETENESS_TOLERANCE
+from steps.core.figures.attribution import all_figures
 from steps.report.data import ReportData
 
 # Check -> what it means to have passed it, what it means not to have, and what it is called.
@@ -36,7 +36,7 @@ def verdict(metrics: Mapping[str, float]) -> str:
     """Whether the attribution can be trusted to describe the models, in plain words; empty without checks.
 
     Args:
-        metrics: of the attribution, with those of `steps.attribute.checks.check_metrics`.
+        metrics: of the attribution, with those of `steps.core.attribution.checks.check_metrics`.
     """
     made = {name: metrics[f"check_{name}"] for name in _CHECKS if f"check_{name}" in metrics}
     if not made:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from steps.evaluate.thresholds import threshold_key
+from steps.core.metrics.thresholds import threshold_key
 from steps.report import attribution, tables
 from steps.report.answer import answer, estimate_text, headline
 from steps.report.command import changed_parameters, reproduce_command, spelled

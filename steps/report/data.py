@@ -1,4 +1,4 @@
-"""What a report is made from. `steps.tracking.collect` reads it from MLflow; tests make it up."""
+"""What a report is made from. `steps.report.collect` reads it from MLflow; tests make it up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from steps.dataset import Manifest
+from steps.core.data.dataset import Manifest
 from steps.parameters import Value
 
 
@@ -40,18 +40,18 @@ class ReportData:
         started: when the driver started, with its time zone.
         parameters: of the driver, typed.
         manifest: of the dataset.
-        summary: from `steps.evaluate.summary.summary`.
-        results: from `steps.evaluate.tables.results_table`.
-        subjects: from `steps.evaluate.tables.subjects_table`.
+        summary: from `steps.core.metrics.summary.summary`.
+        results: from `steps.core.metrics.predictions.results_table`.
+        subjects: from `steps.core.metrics.predictions.subjects_table`.
         histories: a row per epoch, one table per fold.
-        importance: from `steps.attribute.importance.feature_importance`.
-        attribution_map: from `steps.attribute.importance.attribution_map`, unsigned.
+        importance: from `steps.core.attribution.importance.feature_importance`.
+        attribution_map: from `steps.core.attribution.importance.attribution_map`, unsigned.
         attribution_metrics: ``completeness_error_max`` and so on, and ``planted_truth_auc`` where defined.
         attribution_tables: what else the attribution step left for its figures, by the name of the file, as in
-            `steps.attribute.figures.all_figures`.
+            `steps.core.figures.attribution.all_figures`.
         runtime: ``runtime.json`` of the training.
         steps: the steps in the order they ran.
-        in_fold: from `steps.evaluate.in_fold.in_fold_table`, where the evaluation has it.
+        in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`, where the evaluation has it.
         inference_ms_per_trial: median over the folds, where measured.
         commit: the version of the code, empty where unknown.
         repository: where others find it, empty when the code was run from a folder.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steps.evaluate.thresholds import IN_FOLD
+from steps.core.metrics.thresholds import IN_FOLD
 from steps.report.tables import UNDEFINED, Cell, Table, estimate_cell, is_first, metric_title
 
 _UNITS = {"pooled": "trials", "subject": "subjects", "subject_vote": "subjects, majority vote"}
@@ -35,7 +35,7 @@ class Evaluation:
 
 
 def evaluation(summary: Mapping[str, Any]) -> Evaluation:
-    """Everything below the results table, from `steps.evaluate.summary.summary`."""
+    """Everything below the results table, from `steps.core.metrics.summary.summary`."""
     return Evaluation(
         chance=chance_table(summary),
         other_chance=chance_table(summary, first=False),
@@ -50,7 +50,7 @@ def chance_table(summary: Mapping[str, Any], *, first: bool = True) -> Table | N
     """A row per tested statistic: value, p value, and what permutations and coins would reach.
 
     Args:
-        summary: from `steps.evaluate.summary.summary`.
+        summary: from `steps.core.metrics.summary.summary`.
         first: whether those without a threshold or at the first one are meant, or all others.
     """
     permutation, chance = summary.get("permutation"), summary.get("chance")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from steps.drawing import as_svg
-from steps.evaluate.figures import all_figures
+from steps.core.figures.evaluation import all_figures
 from steps.report import attribution
 from steps.report.data import ReportData
+from steps.writing.png import as_svg
 
 EVALUATION, ATTRIBUTION, APPENDIX = "evaluation", "attribution", "appendix"
 # What checks the study rather than answers its question.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steps.evaluate.thresholds import threshold_key
+from steps.core.metrics.thresholds import threshold_key
 from steps.report.answer import estimate_text
 from steps.report.tables import UNDEFINED, Table
 
@@ -33,7 +33,7 @@ def method_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """A row for the network and one for each baseline; none where no baseline was run.
 
     Args:
-        summary: from `steps.evaluate.summary.summary`, with ``baselines`` where there are any.
+        summary: from `steps.core.metrics.summary.summary`, with ``baselines`` where there are any.
     """
     baselines: Mapping[str, Any] = summary.get("baselines", {})
     if not baselines:

@@ -10,13 +10,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from steps import markdown
-from steps.markdown import bullets, code_block, plain
 from steps.report.content import Content, content
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation
 from steps.report.figures import APPENDIX, ATTRIBUTION, EVALUATION, pictures
 from steps.report.tables import Table
+from steps.writing import markdown
+from steps.writing.markdown import bullets, code_block, plain
 
 HERE = Path(__file__).parent
 # MLflow keeps no longer tag than 8,000 characters, and a description is a tag.

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steps.evaluate.thresholds import IN_FOLD, prediction_column, prediction_columns, threshold_key
+from steps.core.metrics.thresholds import IN_FOLD, prediction_column, prediction_columns, threshold_key
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.report.answer import estimate_text
 from steps.report.command import changed_parameters, spelled
@@ -67,7 +67,7 @@ def result_rows(summary: Mapping[str, Any], metrics: Collection[str] | None = No
     """The results as rows of metric, trials, subjects: value and 95% interval, or a dash where undefined.
 
     Args:
-        summary: from `steps.evaluate.summary.summary`.
+        summary: from `steps.core.metrics.summary.summary`.
         metrics: only those, in this order, as the summary names them; all by default.
     """
     return [
@@ -94,7 +94,7 @@ def headline_metrics(metrics: Mapping[str, float], summary: Mapping[str, Any]) -
 
     Args:
         metrics: of the evaluation's run.
-        summary: from `steps.evaluate.summary.summary`.
+        summary: from `steps.core.metrics.summary.summary`.
     """
     names = [name for name in headline_names(summary) if name != "average_precision"]
     wanted = {f"subject/{name}{part}" for name in names for part in ("", "_low", "_high")}

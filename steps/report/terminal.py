@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from steps.dataset import WARNING
+from steps.core.data.dataset import WARNING
 from steps.report.content import SPLITS, short_answer
 from steps.report.data import ReportData
 from steps.report.methods import short_rows
@@ -29,7 +29,7 @@ def show_results(summary: Mapping[str, Any], to: Console) -> None:
     """Print the headline results, and the network beside simpler methods where any were run.
 
     Args:
-        summary: from `steps.evaluate.summary.summary`.
+        summary: from `steps.core.metrics.summary.summary`.
         to: where.
     """
     counts = summary["counts"]

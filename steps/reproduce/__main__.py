@@ -11,7 +11,7 @@ from steps.cli import door
 @door("reproduce")
 def main(parameters: dict[str, Any]) -> None:
     """Run a recorded run again and compare every value; exit status 0 when it is reproduced, 1 when it is not."""
-    from steps.reproduce.recording import reproduce_and_record
+    from steps.reproduce.run import reproduce_and_record
 
     sys.exit(0 if reproduce_and_record(parameters) else 1)
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from steps.compute.pool import LOCAL
-from steps.dataset import Dataset
+from steps.compute.base import LOCAL
+from steps.core.data.dataset import Dataset
+from steps.core.readers.load import SIMULATED, load_source
+from steps.core.readers.simulate import SimulationSize
+from steps.core.readers.source import source_path
 from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
-from steps.prepare.load import SIMULATED, load_source
-from steps.prepare.simulate import SimulationSize
-from steps.prepare.source import source_path
 
 # Everything is computed anew, on this machine, and nothing that others rely on is changed.
 _AFRESH: dict[str, Value] = {"reuse": False, "register": False, "resume": False, "scheduler": LOCAL}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from steps.markdown import plain, table
 from steps.reproduce.compare import DIFFERENT, IDENTICAL, MISSING, NEW, WITHIN, Comparison, Verdict, verdict_of
 from steps.reproduce.surroundings import Surroundings
+from steps.writing.markdown import plain, table
 
 _ORDER: tuple[Verdict, ...] = (IDENTICAL, WITHIN, DIFFERENT, MISSING, NEW)
 COLUMNS = ("run", "compared", *_ORDER, "largest")

@@ -10,7 +10,7 @@ from steps.cli import door
 @door("sync")
 def main(parameters: dict[str, Any]) -> None:
     """Copy to the tracking server what could not be copied while a study ran; doing it again changes nothing."""
-    from steps.sync.copying import sync
+    from steps.sync.run import sync
 
     sync(parameters)
 

@@ -12,12 +12,12 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from steps.compute import is_local
-from steps.dataset import Dataset
-from steps.shared import SHARED_FILE, share
-from steps.tracking import pull, push
-from steps.tracking.places import DatasetArtifact, SharedDataset
-from steps.tracking.replicator import FAILURES
-from steps.tracking.spool import Spool, current, reachable
+from steps.core.data.dataset import Dataset
+from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
+from steps.tracking.places import DatasetArtifact
+from steps.tracking.spool import pull, push
+from steps.tracking.spool.replicator import FAILURES
+from steps.tracking.spool.spool import Spool, current, reachable
 
 # How long the replicator may be at a pass over a large study.
 _WAIT_S = 60.0
@@ -29,7 +29,7 @@ def dataset_place(scheduler: str, dataset: Dataset, uri: str, folder: Path) -> S
     Args:
         scheduler: the parameter.
         dataset: the dataset.
-        uri: where it came from (`steps.tracking.lineage.resolve_dataset_uri`).
+        uri: where it came from (`steps.tracking.lookup.resolve_dataset_uri`).
         folder: for the copy that local processes share; it must outlive them.
     """
     if is_local(scheduler):
@@ -39,7 +39,7 @@ def dataset_place(scheduler: str, dataset: Dataset, uri: str, folder: Path) -> S
 
 
 def dataset_address(uri: str, digest: str) -> DatasetArtifact:
-    """The dataset artifact at ``uri`` (`steps.tracking.lineage.resolve_dataset_uri`) for processes of other machines.
+    """The dataset artifact at ``uri`` (`steps.tracking.lookup.resolve_dataset_uri`) for processes of other machines.
 
     With a tracking server its copy there is meant, which is made if need be.
     """

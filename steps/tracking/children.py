@@ -11,10 +11,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import ExecutionException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_PROJECT_ENTRY_POINT
 
-from steps.environment_variables import environment_variables
 from steps.errors import UserError
-from steps.interpreter import this_python
 from steps.parameters import PARAMETERS
+from steps.system.environment_variables import environment_variables
+from steps.system.interpreter import this_python
 from steps.tracking.environment import ROOT
 from steps.tracking.session import FAILURE_TAG
 

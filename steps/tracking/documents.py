@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from steps.commands import command
 from steps.errors import UserError
-from steps.spreadsheet import read_csv
 from steps.tracking import digests
-from steps.tracking.spool import show_uri
+from steps.tracking.spool.spool import show_uri
+from steps.writing.spreadsheet import read_csv
 
 # Columns of our tables that hold text; all others hold numbers.
 TEXT_COLUMNS = ("subject", "trial", "feature", "fold", "source", "unit", "outcome", "method")

@@ -11,8 +11,8 @@ import pandas as pd
 from mlflow.entities import Run
 
 from steps.errors import UserError, shown, shown_path
-from steps.private_files import private_folder, write_private
-from steps.spreadsheet import to_csv
+from steps.system.private_files import private_folder, write_private
+from steps.writing.spreadsheet import to_csv
 
 NOWHERE = "none"
 

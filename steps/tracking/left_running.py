@@ -22,7 +22,7 @@ from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from steps.tracking import push
+from steps.tracking.spool import push
 
 _HOST, _PID, _STARTED = "host", "pid", "process_started"
 _STUDY = "study_run_id"

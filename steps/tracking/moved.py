@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 from steps.commands import command
 from steps.errors import UserError
-from steps.sqlite_store import sqlite_path
+from steps.system.sqlite_store import sqlite_path
 
 # Where a store was when it made an experiment; on the experiment.
 PLACE_TAG = "store_place"

@@ -14,7 +14,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
-from steps.tracking import documents, logged
+from steps.tracking import documents
+from steps.tracking.spool import logged
 from steps.tracking.tracking_uri import without_credentials_in
 
 FILE = "parameters.json"

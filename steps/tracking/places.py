@@ -14,21 +14,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from steps.compute.process import scratch
-from steps.dataset import Dataset, read_manifest
-from steps.deadline import within
+from steps.core.data.dataset import Dataset, read_manifest
+from steps.core.data.shared_memory import open_shared, share
 from steps.errors import UserError
-from steps.shared import open_shared, share
-
-
-@dataclass(frozen=True)
-class SharedDataset:
-    """One copy for all processes of this machine, as `steps.shared.share` wrote it."""
-
-    path: Path
-
-    def load(self) -> Dataset:
-        """The dataset."""
-        return open_shared(self.path)
+from steps.system.deadline import within
 
 
 @dataclass(frozen=True)
@@ -86,8 +75,8 @@ class DatasetArtifact:
 
         from steps.tracking.artifact_places import PlaceError, place_of_model
         from steps.tracking.punctual import punctual_client, time_for
-        from steps.tracking.replicator import FAILURES, one_line
-        from steps.tracking.spool import bounded_patience
+        from steps.tracking.spool.replicator import FAILURES, one_line
+        from steps.tracking.spool.spool import bounded_patience
 
         with tempfile.TemporaryDirectory() as folder, bounded_patience():
             uri = self.uri

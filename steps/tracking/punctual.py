@@ -15,7 +15,7 @@ from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 from steps.check.store import connect_once
-from steps.deadline import line_to
+from steps.system.deadline import line_to
 from steps.tracking.tracking_uri import DATABASE_PORTS, scheme_of
 
 # In bytes per second. Whoever is slower is not slow, but broken.

@@ -33,10 +33,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
-from steps import spreadsheet
-from steps.tracking import logged, pull
-from steps.tracking.copy import batches
 from steps.tracking.parameters_record import LONGEST_PARAM, LONGEST_TAG, shortened
+from steps.tracking.spool import logged, pull
+from steps.tracking.spool.copy import batches
+from steps.writing import spreadsheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,7 @@ def update_metrics(run: Run, metrics: Mapping[str, float]) -> None:
 
 def log_figures(run_id: str, figures: Mapping[str, Figure]) -> None:
     """Log every figure as ``<name>.png`` and ``<name>.svg``."""
-    from steps.drawing import as_png_and_svg  # matplotlib takes long to import, and few steps draw
+    from steps.writing.png import as_png_and_svg  # matplotlib takes long to import, and few steps draw
 
     files: dict[str, bytes] = {}
     for name, figure in figures.items():
@@ -117,7 +117,7 @@ def log_files(run_id: str, files: Mapping[str, bytes | pd.DataFrame | Mapping[st
 
     Args:
         run_id: of the run.
-        files: content by name; a table becomes CSV without its index (`steps.spreadsheet`), a mapping strict JSON.
+        files: content by name; a table becomes CSV without its index (`to_csv`), a mapping strict JSON.
 
     Raises:
         ValueError: a mapping holds a number that is none; nothing is logged.

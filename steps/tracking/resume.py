@@ -15,8 +15,8 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.uri import is_local_uri
 
-from steps.tracking import documents, left_running, lineage
-from steps.tracking.keras_model import MODEL
+from steps.tracking import documents, left_running, lookup
+from steps.tracking.models.fold_model import MODEL
 from steps.tracking.reuse import KEY_TAG, artifact_exists
 from steps.tracking.session import ENTRY_POINT_TAG
 
@@ -66,9 +66,9 @@ def take_over_folds(run: Run, key: str) -> TakenOver:
         ):
             continue
         _end(client, train)
-        for child in lineage.children(train):
+        for child in lookup.children(train):
             _end(client, child)
-            if not lineage.is_fold(child):
+            if not lookup.is_fold(child):
                 continue
             try:
                 name = documents.fold_key(child)

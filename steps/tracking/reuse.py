@@ -16,14 +16,15 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from steps.dataset import Dataset, read_manifest
+from steps.core.data.dataset import Dataset, read_manifest
 from steps.errors import UserError, shown
 from steps.parameters import PARAMETERS, Value
-from steps.tracking import documents, lineage, pull
+from steps.tracking import documents, lookup
 from steps.tracking.environment import code_hash, environment_hash
-from steps.tracking.keras_model import MODEL
+from steps.tracking.models.fold_model import MODEL
 from steps.tracking.parameters_record import LONGEST_TAG
 from steps.tracking.session import ENTRY_POINT_TAG
+from steps.tracking.spool import pull
 
 IDENTITY_TAG = "reuse_identity"
 KEY_TAG = "reuse_key"
@@ -161,12 +162,12 @@ def _trouble(run: Run, entry_point: str) -> str | None:
     for path in _ARTIFACTS[entry_point]:
         if not artifact_exists(run.info.run_id, path):
             return f"its {path} is gone"
-    from steps.tracking import collect  # it reads what reports need, and takes longer to import
+    from steps.report import collect
 
     try:
         for name in _TAGS[entry_point]:
             documents.required_tag(run, name)
-        folds = lineage.fold_runs(run.info.run_id) if entry_point == "train" else []
+        folds = lookup.fold_runs(run.info.run_id) if entry_point == "train" else []
         collect.check(run, entry_point)
     except UserError as error:
         return str(error).partition(";")[0]  # what to do about it is being done
@@ -181,7 +182,7 @@ def _damage(run: Run, entry_point: str) -> str | None:
     if entry_point != "prepare":
         return None
     try:
-        with lineage.dataset_folder(f"{run.info.artifact_uri}/{lineage.DATASET_FOLDER}") as folder:
+        with lookup.dataset_folder(f"{run.info.artifact_uri}/{lookup.DATASET_FOLDER}") as folder:
             Dataset.load(folder)
             found = read_manifest(folder).digest
     except UserError as error:

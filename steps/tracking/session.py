@@ -3,7 +3,7 @@
 ``mlflow run`` has made a run before any of our code starts. When it lies in an experiment the user chose, the
 step adopts it. When it lies in MLflow's ``Default`` experiment, because no name was given, the step makes its own
 run in ``Fear_Classification_Experiments`` and leaves a pointer behind. Where the store is a server, all of this
-happens in a spool (`steps.tracking.spool`).
+happens in a spool (`steps.tracking.spool.spool`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
-from steps import commands, storage_errors
+from steps import commands
 from steps.errors import UserError, shown
-from steps.markdown import plain
-from steps.sqlite_store import refusal, trouble
-from steps.tracking import left_running, moved, parameters_record, push, record
+from steps.system import storage_errors
+from steps.system.sqlite_store import refusal, trouble
+from steps.tracking import left_running, moved, parameters_record, record
 from steps.tracking.environment import environment_tags, git_problem, installed_packages
-from steps.tracking.experiments import placeholder
-from steps.tracking.replicator import FAILURES, recording
-from steps.tracking.spool import TRACKING_URI, current, making, reachable, show_uri
+from steps.tracking.spool import push
+from steps.tracking.spool.experiments import placeholder
+from steps.tracking.spool.replicator import FAILURES, recording
+from steps.tracking.spool.spool import TRACKING_URI, current, making, reachable, show_uri
 from steps.tracking.tracking_uri import usable, without_credentials_in
+from steps.writing.markdown import plain
 
 EXPERIMENT = "Fear_Classification_Experiments"
 ENTRY_POINT_TAG = "entry_point"

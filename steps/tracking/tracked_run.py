@@ -16,8 +16,10 @@ from mlflow.entities import Metric, Run, RunStatus
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 from steps.errors import shown
-from steps.tracking import keras_model, logged, push, record
+from steps.tracking import record
 from steps.tracking.artifact_places import repository
+from steps.tracking.models import fold_model
+from steps.tracking.spool import logged, push
 
 if TYPE_CHECKING:
     import keras
@@ -163,7 +165,7 @@ class TrackedRun:
         Raises:
             ValueError: bytes without a shape.
         """
-        content = model if isinstance(model, bytes) else keras_model.as_bytes(model)
+        content = model if isinstance(model, bytes) else fold_model.as_bytes(model)
         if shape is None:
             if isinstance(model, bytes):
                 raise ValueError("shape is missing, expected (timesteps, features) beside the bytes of a model")
@@ -171,7 +173,7 @@ class TrackedRun:
         params = dict(parameters or {})
 
         def write(run: Run) -> None:
-            self._model_id = keras_model.log_network(run, content, shape, params, tags)
+            self._model_id = fold_model.log_network(run, content, shape, params, tags)
 
         self._submit(write)
 
@@ -211,7 +213,7 @@ class TrackedRun:
         self._submit(write)
 
     def is_on_server(self) -> None:
-        """Say that the server has all of this run that was logged so far (`steps.tracking.push`)."""
+        """Say that the server has all of this run that was logged so far (`steps.tracking.spool.push`)."""
         self._submit(lambda run: push.note_copied(MlflowClient(), run.info.run_id))
 
     def _submit(self, write: Callable[[Run], object]) -> None:

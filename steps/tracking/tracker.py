@@ -10,7 +10,7 @@ The steps use it, and so can a script of your own (docs/tracking.md)::
 
 Without ``with``, `MLflowTracker.end_run` waits until the run is written, and what is left when the script ends is
 written then. Nothing waits for a tracking server: where the store is one, a spool takes the records
-(`steps.tracking.spool`).
+(`steps.tracking.spool.spool`).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.tracking.environment import environment_tags
-from steps.tracking.replicator import recording
 from steps.tracking.session import EXPERIMENT, experiment_named
+from steps.tracking.spool.replicator import recording
 from steps.tracking.tracked_run import Artifacts, History, LogLevel, TrackedRun
 from steps.tracking.writer import Writer
 

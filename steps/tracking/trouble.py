@@ -13,7 +13,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from steps.check.store import CERTIFICATE_MEND, certificate_problem, get, knock_at_database
-from steps.deadline import line_to
+from steps.system.deadline import line_to
 from steps.tracking.tracking_uri import DATABASE_PORTS, scheme_of, show_uri
 
 _PROBE_S = 2.0

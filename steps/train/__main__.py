@@ -13,7 +13,7 @@ def main(parameters: dict[str, Any]) -> None:
     """Train one model per fold and test number; every fold is a run nested under this one."""
     warm_up(parameters["scheduler"])
     # Only now what takes as long to import as TensorFlow does over there: MLflow and scikit-learn.
-    from steps.train.training import train
+    from steps.train.run import train
 
     train(parameters)
 

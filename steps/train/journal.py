@@ -15,8 +15,8 @@ from typing import Any
 import click
 import pandas as pd
 
-from steps.private_files import private_file, private_folder
-from steps.train.splits import Fold
+from steps.core.data.folds import Fold
+from steps.system.private_files import private_file, private_folder
 from steps.train.worker import FoldRecord
 
 _RECORD, _NETWORK = "record.json", "network.keras"

@@ -14,18 +14,17 @@ from functools import partial
 from typing import TypeVar
 
 from steps.compute import resident
-from steps.deadline import within
-from steps.tracking import push
+from steps.core.data.folds import Fold
+from steps.system.deadline import within
 from steps.tracking.addresses import id_on_server
-from steps.tracking.copy import Names
-from steps.tracking.direct import straight_to
 from steps.tracking.environment import environment_tags
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.punctual import time_for
-from steps.tracking.replicator import FAILURES, one_line
-from steps.tracking.spool import current, reachable
+from steps.tracking.spool import push
+from steps.tracking.spool.copy import Names
+from steps.tracking.spool.replicator import FAILURES, one_line
+from steps.tracking.spool.spool import current, reachable, straight_to
 from steps.train.recording import FoldRecorder, Training
-from steps.train.splits import Fold
 from steps.train.worker import FoldRecord, ServerRun, TrainingJob, run_fold
 
 # A server that hangs costs a worker seconds each time it is tried.

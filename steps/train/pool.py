@@ -15,9 +15,9 @@ from rich.progress import Progress as Bar
 
 from steps.compute import Pool, Task
 from steps.compute.progress import Lines, Remaining
+from steps.core.data.folds import Fold
+from steps.core.models.refit import epochs_to_train
 from steps.train import worker
-from steps.train.deployable import epochs_to_train
-from steps.train.splits import Fold
 from steps.train.worker import FoldRecord, Progress, TrainingJob
 
 OnBegin = Callable[[Fold], None]

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 import pandas as pd
 
-from steps.dataset import Manifest
+from steps.core.data.dataset import Manifest
+from steps.core.data.folds import Fold
 from steps.errors import UserError
-from steps.spreadsheet import to_csv
-from steps.tracking import digests, push, record
-from steps.tracking.deployable import DeployableModel
+from steps.tracking import digests, record
 from steps.tracking.environment import machine_tags
-from steps.tracking.replicator import FAILURES, one_line
+from steps.tracking.models.final_model import DeployableModel
+from steps.tracking.spool import push
+from steps.tracking.spool.replicator import FAILURES, one_line
 from steps.tracking.tracked_run import LogLevel, TrackedRun
 from steps.tracking.tracker import MLflowTracker
 from steps.train.journal import Journal
-from steps.train.splits import Fold
 from steps.train.worker import FoldRecord
+from steps.writing.spreadsheet import to_csv
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -188,7 +189,7 @@ class FoldRecorder:
 
         Args:
             fold: everybody.
-            training: makes what it is trained on, as `steps.train.deployable.training_summary` says.
+            training: makes what it is trained on, as `steps.core.models.refit.training_summary` says.
 
         Raises:
             OSError: its files cannot be written.

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.compute import report, resident
-from steps.compute.one_thread import tensorflow_on_one_thread
-from steps.dataset import Dataset
-from steps.dataset_place import DatasetPlace
+from steps.core.data.dataset import Dataset
+from steps.core.data.folds import Fold
+from steps.core.data.shared_memory import DatasetPlace
+from steps.core.models.settings import FitSettings
+from steps.system.one_thread import tensorflow_on_one_thread
 from steps.tracking.environment import machine_tags
-from steps.train.settings import FitSettings
-from steps.train.splits import Fold
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-    from steps.train.engine import Engine
-    from steps.train.fold import TrainedFold
+    from steps.core.models.fit import Engine
+    from steps.core.models.fold import TrainedFold
 
 
 # Hundreds of workers with epochs of milliseconds would have a scheduler do nothing but pass on how far they are.
@@ -117,7 +117,7 @@ class _Warm:
 def _warm(job: TrainingJob) -> _Warm:
     """What a process needs for every fold: one TensorFlow thread, the dataset, the network."""
     tensorflow_on_one_thread()
-    from steps.train.engine import Engine
+    from steps.core.models.fit import Engine
 
     dataset = job.dataset.load()
     shape = (dataset.timesteps, len(dataset.features))
@@ -127,7 +127,7 @@ def _warm(job: TrainingJob) -> _Warm:
 def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:
     """Train one fold; returns all there is to record of it."""
     warm = _warm(job)
-    from steps.train.fold import train_fold
+    from steps.core.models.fold import train_fold
 
     started = time.time_ns() // 1_000_000
     report(Progress(fold.name, fold.test_number, 0, {}))
@@ -147,7 +147,7 @@ def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:
 def run_deployable(job: TrainingJob, fold: Fold, epochs: int) -> FoldRecord:
     """Train the model for new people on all of ``fold``'s subjects; returns all there is to record of it."""
     warm = _warm(job)
-    from steps.train.fold import train_fold
+    from steps.core.models.fold import train_fold
 
     started = time.time_ns() // 1_000_000
     trained = train_fold(warm.engine, warm.dataset, fold, replace(job.settings, epochs=epochs), job.class_weight)
@@ -155,7 +155,7 @@ def run_deployable(job: TrainingJob, fold: Fold, epochs: int) -> FoldRecord:
 
 
 def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms: int) -> FoldRecord:
-    from steps.train.networks import architecture
+    from steps.core.models.networks import architecture
 
     fold = trained.fold
     before = time.perf_counter()

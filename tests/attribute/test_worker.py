@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.attribute.fold import FoldResult, attribute_fold
-from steps.attribute.functions import Functions
-from steps.attribute.settings import Settings
 from steps.attribute.worker import AttributionJob, FoldToAttribute, attribute
 from steps.compute import open_pool, warm_up
-from steps.dataset import Dataset
-from steps.fold_network import ResidentNetwork
+from steps.core.attribution.compiled import Functions
+from steps.core.attribution.fold import FoldResult, attribute_fold
+from steps.core.attribution.settings import Settings
+from steps.core.data.dataset import Dataset
+from steps.core.models.saved_network import ResidentNetwork
 from steps.tracking.places import DatasetArtifact
 from tests.clusters import Cluster
 from tests.conftest import ROOT
@@ -100,5 +100,5 @@ def test_what_waits_for_nothing_imports_nothing_slow(module: str) -> None:
 
 
 def test_what_records_leaves_tensorflow_to_the_pool() -> None:
-    code = "import steps.attribute.recording, sys; sys.exit('tensorflow' in sys.modules)"
+    code = "import steps.attribute.run, sys; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

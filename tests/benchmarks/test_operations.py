@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.operations import forward_operations, matmul_peak, training_operations
-from steps.train import networks
+from steps.core.models import networks
 
 
 def test_count_of_cnn_is_the_closed_form() -> None:

@@ -12,8 +12,8 @@ import pytest
 from benchmarks.plain import networks as plain
 from benchmarks.plain.integrated_gradients import complete_integrated_gradients, integrated_gradients
 from benchmarks.study import Plan, make_study, write_splits
-from steps.dataset import Dataset
-from steps.train import networks
+from steps.core.data.dataset import Dataset
+from steps.core.models import networks
 from tests.conftest import ROOT, run_command
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.plain.recordings import read_trials
 from benchmarks.study import Plan, Study, make_study, simulated, write_splits
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ import pytest
 
 from steps.check import store
 from steps.check.checklist import CheckError
-from steps.sqlite_store import sqlite_path
+from steps.system.sqlite_store import sqlite_path
 from tests.conftest import ROOT
 
 

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from steps.compare.__main__ import main
 from steps.compare.match import Method
-from steps.compare.recording import parse_runs
+from steps.compare.run import parse_runs
 from steps.errors import UserError
 from steps.tracking import record
 from steps.tracking.session import step_run

@@ -13,18 +13,19 @@ import pandas as pd
 import pytest
 
 from steps.compute import Pool, open_pool, warm_up
-from steps.dataset import Dataset
-from steps.evaluate.baselines.predict import Split, fit_predict, fits_of
-from steps.evaluate.chunks import chunks, here, in_pool
-from steps.evaluate.fold import EvaluatedFold, evaluate_fold
-from steps.evaluate.methods import baselines_summary
-from steps.evaluate.summary import summary
+from steps.core.baselines.predict import Split, fit_predict, fits_of
+from steps.core.data.dataset import Dataset
+from steps.core.metrics.chunks import chunks, serial
+from steps.core.metrics.fold import EvaluatedFold, evaluate_fold
+from steps.core.metrics.method_comparison import baselines_summary
+from steps.core.metrics.summary import summary
+from steps.core.models.saved_network import read_network
+from steps.evaluate.in_pool import in_pool
 from steps.evaluate.worker import EvaluationJob, FoldToEvaluate, evaluate, fit_baseline
-from steps.fold_network import read_network
 from steps.tracking.places import DatasetArtifact
 from tests.clusters import Cluster
 from tests.conftest import ROOT
-from tests.evaluate.conftest import StudyMaker
+from tests.core.metrics.conftest import StudyMaker
 from tests.fold_networks import fold_network
 
 TIMES = {"inference_ms_per_trial", "evaluation_time_s"}
@@ -49,9 +50,9 @@ def everything(
 ) -> tuple[dict[str, EvaluatedFold], dict[str, Any], list[np.ndarray]]:
     """Folds by name, the summary with baselines, and what baselines predict."""
     found = {fold.name: one for fold, one in pool.each(partial(evaluate, job), folds)}
-    document = summary(results, resamples=200, permutations=200, run=in_pool(pool))
+    document = summary(results, resamples=200, permutations=200, mapper=in_pool(pool))
     other = results.assign(probability=1 - results["probability"])
-    document["baselines"] = baselines_summary(results, {"other": other}, resamples=200, run=in_pool(pool))
+    document["baselines"] = baselines_summary(results, {"other": other}, resamples=200, mapper=in_pool(pool))
     fits = [pool.submit(fit_baseline, job, fit) for fit in fits_of(BASELINES, SPLITS)]
     return found, document, [task.result() for task in fits]
 
@@ -64,7 +65,7 @@ def test_results_are_the_same_wherever_they_are_made(
     dask_cluster: Cluster,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("steps.evaluate.chunks.ELEMENTS", 3000)  # dozens of chunks
+    monkeypatch.setattr("steps.core.metrics.chunks.ELEMENTS", 3000)  # dozens of chunks
     results = study(subjects=20, mixed=3)
     warm_up("local")
     found = []
@@ -106,7 +107,7 @@ def test_chunks_cover_every_row_once(rows: int, columns: int) -> None:
 
 
 def test_chunks_in_this_process_keep_their_order() -> None:
-    assert here(str, range(5)) == ["0", "1", "2", "3", "4"]
+    assert serial(str, range(5)) == ["0", "1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("module", ["steps.evaluate.__main__", "steps.evaluate.worker"])
@@ -117,5 +118,5 @@ def test_what_waits_for_nothing_imports_nothing_slow(module: str) -> None:
 
 
 def test_neither_recording_nor_bootstrap_needs_tensorflow() -> None:
-    code = "import steps.evaluate.recording, sys; sys.exit('tensorflow' in sys.modules)"
+    code = "import steps.evaluate.run, sys; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.models.refit import everybody, training_summary
+from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.simulate import SimulationSize, simulate
 from steps.predict.source import Recorded, from_dataset
 from steps.predict.unseen import Unseen, fit_to_model
-from steps.prepare.simulate import SimulationSize, simulate
-from steps.train.deployable import everybody, training_summary
-from steps.trained_on import TrainedOn
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +50,8 @@ def network(small_study: Dataset) -> Any:
     """An untrained network behind the small study's scaler: any weights will do for what is tested here."""
     import keras
 
-    from steps.train import networks
-    from steps.train.engine import standardisation
+    from steps.core.models import networks
+    from steps.core.models.fit import standardisation
 
     keras.utils.set_random_seed(0)
     plain = networks.build("cnn", small_study.timesteps, len(small_study.features))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
 
 
 def long_table(dataset: Dataset, *, labels: bool = True) -> pd.DataFrame:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steps.attribute.integrated_gradients import Attribution
-from steps.dataset import Dataset
+from steps.core.attribution.integrated_gradients import Attribution
+from steps.core.data.dataset import Dataset
+from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
 from steps.predict import attribution
 from steps.predict.unseen import Unseen
-from steps.trained_on import TrainedOn
 
 
 @pytest.fixture(scope="module")

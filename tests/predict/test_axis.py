@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.trials import Recording
 from steps.errors import UserError
 from steps.predict.axis import on_time_axis
 from steps.predict.source import Recorded
-from steps.prepare.recordings import Recording
-from steps.trained_on import TrainedOn
 
 
 def recording(time: np.ndarray, values: np.ndarray | None = None) -> Recording:
@@ -39,7 +39,7 @@ def test_a_time_normalised_model_normalises_as_training_did(trained: TrainedOn) 
 
 def test_the_same_recordings_are_prepared_and_scored_alike(trained: TrainedOn) -> None:
     """Independent path: prepare's own normalisation of the same trial gives the same numbers."""
-    from steps.prepare.common_time import common_time
+    from steps.core.readers.common_time import common_time
 
     rng = np.random.default_rng(0)
     trials = [recording(np.arange(n) / 50, rng.normal(size=(n, 6))) for n in (30, 44)]

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.models.refit import everybody, training_summary
+from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
 from steps.predict.source import choice_for, read_source
 from steps.predict.unseen import Unseen, fit_to_model
-from steps.train.deployable import everybody, training_summary
-from steps.trained_on import TrainedOn
 from tests.predict.helpers import long_table, write_folder
 
 
@@ -109,7 +109,7 @@ def test_a_subject_of_the_training_is_known_however_written(
 
 
 def test_left_out_columns_go_from_files_to_the_model(small_study: Dataset, tmp_path: Path) -> None:
-    from steps.prepare.load import load_source
+    from steps.core.readers.load import load_source
 
     table = long_table(small_study).assign(Frame=1.0)
     table.to_parquet(tmp_path / "study.parquet", index=False)

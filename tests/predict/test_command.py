@@ -14,12 +14,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
-from steps.predict.recording import score_and_record
-from steps.tracking import registry
-from steps.tracking.keras_model import as_bytes
+from steps.predict.run import score_and_record
+from steps.tracking.models import registry
+from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import step_run
 from tests.deployable_models import log_deployable_model
 from tests.predict.helpers import long_table

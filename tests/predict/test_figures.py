@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from steps.core.models.training_reference import TrainedOn
 from steps.predict import figures
 from steps.predict.scores import by_subject, score
 from steps.predict.unseen import Unseen
-from steps.trained_on import TrainedOn
 
 
 class _Ramp:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
 from steps.predict.match import match_features, match_labels, split_unit
 from steps.predict.source import Recorded
 from steps.predict.unseen import fit_to_model
-from steps.trained_on import TrainedOn
 
 
 def renamed(recorded: Recorded, **names: str) -> Recorded:

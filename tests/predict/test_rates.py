@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.data.timing import SamplingRate, Timing
+from steps.core.models.refit import everybody, training_summary
+from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.load import load_source
+from steps.core.readers.resample import normalise
+from steps.core.readers.trials import Recording
 from steps.errors import UserError
 from steps.predict.axis import on_time_axis
 from steps.predict.source import Recorded, read_source
 from steps.predict.unseen import fit_to_model
-from steps.prepare.load import load_source
-from steps.prepare.recordings import Recording
-from steps.prepare.resample import normalise
-from steps.timing import SamplingRate, Timing
-from steps.train.deployable import everybody, training_summary
-from steps.trained_on import TrainedOn
+from tests.core.readers.helpers import long_frame, write_table
 from tests.predict.helpers import long_table
-from tests.prepare.helpers import long_frame, write_table
 
 POINTS = 21
 

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
 from steps.predict.scores import by_subject, choose_threshold, performance, performance_metrics, score
 from steps.predict.unseen import Unseen
-from steps.trained_on import TrainedOn
 
 
 class _Fixed:

@@ -21,15 +21,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.models.refit import everybody, training_summary
+from steps.core.models.training_reference import TrainedOn
 from steps.predict.scores import score
 from steps.predict.source import from_dataset
 from steps.predict.unseen import Unseen, fit_to_model
-from steps.tracking import registry
-from steps.tracking.keras_model import as_bytes
+from steps.tracking.models import registry
+from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import step_run
-from steps.train.deployable import everybody, training_summary
-from steps.trained_on import TrainedOn
 from tests.conftest import clean_environment
 from tests.deployable_models import log_deployable_model
 from tests.units import in_other_units
@@ -46,8 +46,8 @@ class Model:
 
 @pytest.fixture(scope="module")
 def model(small_study: Dataset, new_people: Dataset) -> Model:
-    from steps.train import networks
-    from steps.train.engine import standardisation
+    from steps.core.models import networks
+    from steps.core.models.fit import standardisation
 
     study = in_other_units(small_study)
     summary = training_summary(study, everybody(study, "exclude", seed=0))

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
 from steps.predict.source import Recorded, is_uri, read_source, source_uri
 from steps.predict.unseen import fit_to_model
-from steps.trained_on import TrainedOn
 from tests.predict.helpers import long_table, write_folder
 
 

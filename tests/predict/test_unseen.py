@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from steps.core.models.training_reference import TrainedOn
 from steps.predict.source import Recorded
 from steps.predict.unseen import Unseen, fit_to_model
-from steps.trained_on import TrainedOn
 
 
 def test_trials_come_out_sorted_whatever_their_order(recorded: Recorded, unseen: Unseen, trained: TrainedOn) -> None:

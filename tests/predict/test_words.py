@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from steps.core.models.training_reference import TrainedOn
 from steps.predict import words
 from steps.predict.scores import by_subject, performance, score
 from steps.predict.unseen import Unseen
-from steps.trained_on import TrainedOn
 
 
 class _Half:

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.attribute.faithfulness import fold_curves
-from steps.attribute.fold import FoldResult
-from steps.attribute.importance import fold_map
-from steps.attribute.outcomes import fold_outcomes
-from steps.attribute.results import REPORTED_TABLES, Results, results
-from steps.attribute.settings import Settings
-from steps.dataset import Dataset
-from steps.evaluate.in_fold import FoldThreshold, in_fold_table
-from steps.evaluate.summary import summary
-from steps.evaluate.tables import FoldPrediction, results_table, subjects_table
+from steps.core.attribution.faithfulness import fold_curves
+from steps.core.attribution.fold import FoldResult
+from steps.core.attribution.importance import fold_map
+from steps.core.attribution.outcomes import fold_outcomes
+from steps.core.attribution.results import REPORTED_TABLES, Results, results
+from steps.core.attribution.settings import Settings
+from steps.core.data.dataset import Dataset
+from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
+from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
+from steps.core.metrics.summary import summary
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.report.data import ReportData, StepTime
 from steps.report.render import report_html

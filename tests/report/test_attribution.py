@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from steps.attribute.checks import check_metrics
+from steps.core.attribution.checks import check_metrics
 from steps.report.attribution import sentences, verdict
 from steps.report.render import report_html, report_markdown
 from tests.report.conftest import MakeReport

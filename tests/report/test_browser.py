@@ -22,8 +22,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from steps.dataset import Dataset
-from steps.evaluate.methods import baselines_summary
+from steps.core.data.dataset import Dataset
+from steps.core.metrics.method_comparison import baselines_summary
 from steps.report.render import report_html
 from tests.conftest import clean_environment, step
 from tests.report.conftest import NASTY, MakeReport

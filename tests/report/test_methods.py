@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from steps.evaluate.methods import baselines_summary
+from steps.core.metrics.method_comparison import baselines_summary
 from steps.report.content import content
 from steps.report.data import ReportData
 from steps.report.methods import method_rows, methods_table, rival

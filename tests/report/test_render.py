@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
 from steps.report.figures import ATTRIBUTION, pictures
 from steps.report.render import DESCRIPTION_LENGTH, description, report_html, report_markdown
 from steps.report.tables import result_rows

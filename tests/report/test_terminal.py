@@ -7,7 +7,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
 from steps.report.terminal import closing_lines, show_closing
 from tests.report.conftest import MakeReport
 

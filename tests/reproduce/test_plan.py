@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.data.folds import plan_folds
+from steps.core.readers.simulate import SimulationSize, simulate
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
-from steps.prepare.simulate import SimulationSize, simulate
 from steps.reproduce import plan
-from steps.train.splits import plan_folds
 
 DEFAULTS: dict[str, Value] = {name: parameter.default for name, parameter in PARAMETERS.items()}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.tracking.spool import open_spool
+from steps.tracking.spool.spool import open_spool
 from tests.changed_server import Line, copy_database, record_study
 from tests.servers import Server, mlflow_server
 

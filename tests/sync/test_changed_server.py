@@ -8,11 +8,12 @@ from __future__ import annotations
 import pytest
 
 from steps.errors import UserError
-from steps.tracking import lineage, pull, reuse
+from steps.tracking import lookup, reuse
 from steps.tracking.addresses import id_on_server
 from steps.tracking.artifact_places import ALLOWED
-from steps.tracking.push import Push
-from steps.tracking.replicator import Backlog, Replicator, degraded
+from steps.tracking.spool import pull
+from steps.tracking.spool.push import Push
+from steps.tracking.spool.replicator import Backlog, Replicator, degraded
 from tests.changed_server import STUDY, Line, assert_whole
 
 
@@ -132,7 +133,7 @@ def test_what_the_server_has_deleted_is_not_used_again(line: Line, monkeypatch: 
     line.there.delete_run(line.copies()["train"].info.run_id)
     assert pull.deleted_on_server(train) == "train"
     with pytest.raises(UserError, match="no finished train run"):
-        lineage.find_run("train", "latest", experiment_id)
+        lookup.find_run("train", "latest", experiment_id)
     identity = reuse.Identity("train", {}, "code", "inputs")
     client.set_tag(line.runs["train"], reuse.KEY_TAG, identity.key)
     found, reason = reuse.find(identity, experiment_id)

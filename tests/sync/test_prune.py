@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from steps.tracking import push
-from steps.tracking.push import Push
+from steps.tracking.spool import push
+from steps.tracking.spool.push import Push
 from tests.changed_server import STUDY, Line, assert_whole
 
 

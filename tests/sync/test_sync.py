@@ -1,4 +1,4 @@
-"""The entry point; what copying does is tested in tests/tracking/test_push.py, with faults in tests/test_faults.py."""
+"""The entry point; copying itself is tested in tests/tracking/spool, faults in tests/test_faults.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
 from steps.sync.__main__ import main
-from steps.tracking.spool import Spool, open_spool
+from steps.tracking.spool.spool import Spool, open_spool
 from steps.tracking.tracker import MLflowTracker
 
 Sync = Callable[..., Result]

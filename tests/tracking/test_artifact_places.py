@@ -11,13 +11,15 @@ import pytest
 from mlflow import MlflowClient
 
 from steps.errors import UserError
-from steps.tracking import artifact_places, copy, deployed, pull, registry
+from steps.tracking import artifact_places
 from steps.tracking.artifact_places import ALLOWED, PlaceError, checked
+from steps.tracking.models import loading, registry
 from steps.tracking.places import DatasetArtifact
-from steps.tracking.push import Push
-from steps.tracking.spool import Spool, open_spool
+from steps.tracking.spool import copy, pull
+from steps.tracking.spool.push import Push
+from steps.tracking.spool.spool import Spool, open_spool
 from steps.tracking.tracker import MLflowTracker
-from tests.tracking.test_push import NETWORK
+from tests.tracking.spool.test_push import NETWORK
 
 HTTP = "https://user:secret@server:5000/mlflow"
 
@@ -173,7 +175,7 @@ def test_nothing_is_copied_where_a_server_may_not_send_us(hostile: Hostile, monk
 
 
 def test_a_run_may_not_lie_where_its_experiment_does_not(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steps.tracking.experiments.checked", lambda *_: None)
+    monkeypatch.setattr("steps.tracking.spool.experiments.checked", lambda *_: None)
     with MLflowTracker(experiment_id=hostile.spool.experiment("study")) as tracker:
         tracker.start_run("one")
         tracker.log_model(NETWORK, (21, 6))
@@ -210,7 +212,7 @@ def test_no_model_is_read_where_a_server_may_not_send_us(hostile: Hostile, uri: 
     hostile.there.create_model_version("theirs", hostile.private.as_uri(), run_id)
     hostile.there.set_registered_model_alias("theirs", "champion", "1")
     with pytest.raises(UserError, match=ALLOWED):
-        deployed.fetch(registry.resolve(uri.format(run=run_id, model=model_id)))
+        loading.fetch(registry.resolve(uri.format(run=run_id, model=model_id)))
 
 
 def test_a_worker_downloads_and_records_nothing_where_a_server_may_not_send_it(

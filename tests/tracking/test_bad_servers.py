@@ -15,8 +15,8 @@ from mlflow import MlflowClient
 
 from steps.errors import UserError
 from steps.sync.__main__ import main
-from steps.tracking.registry import resolve
-from steps.tracking.spool import FOLDER, open_spool, redirected
+from steps.tracking.models.registry import resolve
+from steps.tracking.spool.spool import FOLDER, open_spool, redirected
 from steps.tracking.tracker import MLflowTracker
 from steps.tracking.tracking_uri import without_credentials
 from tests.bad_servers import answering, dripping, self_signed
@@ -31,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setattr("steps.tracking.punctual._MARGIN_S", 0.5)
-    monkeypatch.setattr("steps.tracking.replicator._INTERVAL_S", 0.1)
+    monkeypatch.setattr("steps.tracking.spool.replicator._INTERVAL_S", 0.1)
 
 
 @pytest.fixture

@@ -14,11 +14,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.models.refit import everybody, training_summary
 from steps.errors import UserError
-from steps.tracking import deployed, digests, lineage, recorded, registry
+from steps.reproduce import recorded
+from steps.tracking import digests, lookup
+from steps.tracking.models import loading, registry
 from steps.tracking.session import step_run
-from steps.train.deployable import everybody, training_summary
 from steps.train.journal import Journal
 from steps.train.recording import FoldRecorder, Training
 from steps.train.worker import FoldRecord
@@ -54,18 +56,18 @@ def place_of(run: Run, name: str) -> Path:
     return Path(local_file_uri_to_path(run.info.artifact_uri)) / name
 
 
-USES: list[tuple[str, Callable[[Run, lineage.FoldRun], Any]]] = [
-    ("model.keras", lambda _train, fold: lineage.read_model(fold)),
-    ("model.keras", lambda _train, fold: lineage.load_model(fold)),
-    ("history.csv", lambda _train, fold: lineage.load_history(fold)),
-    ("split.json", lambda train, _fold: lineage.fold_runs(train.info.run_id)),
+USES: list[tuple[str, Callable[[Run, lookup.FoldRun], Any]]] = [
+    ("model.keras", lambda _train, fold: lookup.read_model(fold)),
+    ("model.keras", lambda _train, fold: lookup.load_model(fold)),
+    ("history.csv", lambda _train, fold: lookup.load_history(fold)),
+    ("split.json", lambda train, _fold: lookup.fold_runs(train.info.run_id)),
     ("split.json", lambda _train, fold: recorded.split_of(fold.run)),
 ]
 
 
 @pytest.mark.parametrize(("name", "use"), USES)
-def test_a_file_of_another_fold_is_refused(train: Run, name: str, use: Callable[[Run, lineage.FoldRun], Any]) -> None:
-    first, second = lineage.fold_runs(train.info.run_id)
+def test_a_file_of_another_fold_is_refused(train: Run, name: str, use: Callable[[Run, lookup.FoldRun], Any]) -> None:
+    first, second = lookup.fold_runs(train.info.run_id)
     if name != "model.keras":
         use(train, first)
     shutil.copy(place_of(second.run, name), place_of(first.run, name))
@@ -79,17 +81,17 @@ def test_a_file_of_another_fold_is_refused(train: Run, name: str, use: Callable[
 
 
 def test_what_was_recorded_is_taken(train: Run) -> None:
-    folds = lineage.fold_runs(train.info.run_id)
-    assert [lineage.read_model(fold) for fold in folds] == [bytes([number]) * 100 for number in (1, 2)]
-    assert lineage.load_history(folds[1])["loss"].tolist() == pytest.approx(found_record(2).history["loss"].tolist())
+    folds = lookup.fold_runs(train.info.run_id)
+    assert [lookup.read_model(fold) for fold in folds] == [bytes([number]) * 100 for number in (1, 2)]
+    assert lookup.load_history(folds[1])["loss"].tolist() == pytest.approx(found_record(2).history["loss"].tolist())
     assert digests.unchecked_note(fold.run for fold in folds) is None
 
 
 def test_what_was_recorded_before_there_were_digests_is_taken_and_said(store: Path) -> None:
     with step_run("train", {}) as train:
         fold_run(train, "S1", model=b"a network")
-    (fold,) = lineage.fold_runs(train.info.run_id)
-    assert lineage.read_model(fold) == b"a network"
+    (fold,) = lookup.fold_runs(train.info.run_id)
+    assert lookup.read_model(fold) == b"a network"
     note = digests.unchecked_note([fold.run])
     assert note is not None
     assert note.startswith("1 of 1 folds were recorded without digests")
@@ -103,8 +105,8 @@ def test_a_fold_that_was_kept_in_the_journal_has_its_digests(store: Path, small_
         parameters = {"run_name": "fear", "log_level": "epoch", "model": "cnn"}
         with FoldRecorder(Training.of(run, parameters, small_study.manifest(), str(store))) as recorder:
             recorder.record(kept)
-    (fold,) = lineage.fold_runs(run.info.run_id)
-    assert lineage.read_model(fold) == kept.network
+    (fold,) = lookup.fold_runs(run.info.run_id)
+    assert lookup.read_model(fold) == kept.network
     assert digests.unchecked_note([fold.run]) is None
 
 
@@ -128,14 +130,14 @@ def test_a_model_for_new_people_with_a_file_of_another_is_refused(
 ) -> None:
     (run_id, model_uri), (_, other_uri) = models
     address = uri.format(model=model_uri, run=f"runs:/{run_id}/model")
-    deployed.fetch(registry.resolve(address))
+    loading.fetch(registry.resolve(address))
     place, other = (
         Path(local_file_uri_to_path(mlflow.get_logged_model(one.removeprefix("models:/")).artifact_location)) / name
         for one in (model_uri, other_uri)
     )
     shutil.copy(other, place)
     with pytest.raises(UserError, match=rf"^{name} of \S+ is not the file that was recorded \(.*train and register it"):
-        deployed.fetch(registry.resolve(address))
+        loading.fetch(registry.resolve(address))
 
 
 def test_a_version_that_was_registered_by_hand_or_not_at_all_is_checked_by_its_model(

@@ -10,7 +10,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.errors import UserError
-from steps.tracking import collect, documents, evaluations, lineage, record, recorded, reuse
+from steps.report import collect, evaluations
+from steps.reproduce import recorded
+from steps.tracking import documents, lookup, record, reuse
 from steps.tracking.documents import DamagedError
 from steps.tracking.reuse import IDENTITY_TAG, Identity
 from steps.tracking.session import step_run
@@ -87,12 +89,12 @@ def test_a_damaged_table_is_blamed_on_row_and_column(store: Path, text: str, rea
     with step_run("train", {}) as train:
         fold_run(train, "S1")
         record.log(train, metrics={"folds": 1})
-    (fold,) = lineage.fold_runs(train.info.run_id)
+    (fold,) = lookup.fold_runs(train.info.run_id)
     MlflowClient().log_text(fold.run_id, HISTORY, "history.csv")
-    assert lineage.load_history(fold)["val_loss"].tolist() == [0.6, 0.5]
+    assert lookup.load_history(fold)["val_loss"].tolist() == [0.6, 0.5]
     MlflowClient().log_text(fold.run_id, text, "history.csv")
     with pytest.raises(UserError, match=rf"history\.csv of fold run {fold.run_id} is damaged: .*({reason})"):
-        lineage.load_history(fold)
+        lookup.load_history(fold)
 
 
 def test_names_that_look_like_numbers_or_nothing_stay_names(store: Path) -> None:
@@ -164,7 +166,7 @@ def test_a_fold_whose_tags_are_damaged_is_one_line(store: Path) -> None:
         fold_id = fold_run(train, "S1")
         MlflowClient().set_tag(fold_id, "test_number", "two")
     with pytest.raises(UserError, match=rf"tag test_number of fold run {fold_id} is damaged: found 'two'"):
-        lineage.fold_runs(train.info.run_id)
+        lookup.fold_runs(train.info.run_id)
 
 
 def test_what_reproduce_compares_is_blamed_when_damaged(store: Path) -> None:

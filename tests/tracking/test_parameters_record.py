@@ -10,7 +10,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.errors import UserError
-from steps.tracking import evaluations, parameters_record, record, recorded, reuse
+from steps.report import evaluations
+from steps.reproduce import recorded
+from steps.tracking import parameters_record, record, reuse
 from steps.tracking.reuse import IDENTITY_TAG, Identity
 from steps.tracking.session import step_run
 

@@ -10,9 +10,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from steps.dataset import Dataset
-from steps.tracking import lineage, record
-from steps.tracking.keras_model import PACKAGES, as_bytes, model_requirements
+from steps.core.data.dataset import Dataset
+from steps.tracking import lookup, record
+from steps.tracking.models.fold_model import PACKAGES, as_bytes, model_requirements
 from steps.tracking.session import step_run
 from tests.tracking.helpers import fold_run
 
@@ -79,8 +79,8 @@ def test_a_logged_model_comes_back_the_same_by_every_door(store: Path, tmp_path:
     with step_run("train", {}) as train:
         run_id = fold_run(train, "S1", model=as_bytes(model))
     expected = model(values).numpy()
-    (fold,) = lineage.fold_runs(train.info.run_id)
-    np.testing.assert_array_equal(lineage.load_model(fold)(values), expected)
+    (fold,) = lookup.fold_runs(train.info.run_id)
+    np.testing.assert_array_equal(lookup.load_model(fold)(values), expected)
     uri = f"runs:/{run_id}/model"
     np.testing.assert_array_equal(mlflow.tensorflow.load_model(uri)(values), expected)
     loaded = mlflow.pyfunc.load_model(uri)
@@ -103,6 +103,6 @@ def test_a_model_that_holds_code_is_refused(store: Path, tmp_path: Path) -> None
     with step_run("train", {}) as train:
         run_id = fold_run(train, "S1")
         MlflowClient().log_artifacts(run_id, str(tmp_path / "model"), "model")
-    (fold,) = lineage.fold_runs(train.info.run_id)
+    (fold,) = lookup.fold_runs(train.info.run_id)
     with pytest.raises(UserError, match="cannot load the model of run fear_S1_1"):
-        lineage.load_model(fold)
+        lookup.load_model(fold)

@@ -14,8 +14,9 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.models import Model
 
-from steps.tracking import MLflowTracker, keras_model
-from steps.tracking.keras_model import as_bytes
+from steps.tracking import MLflowTracker
+from steps.tracking.models import fold_model
+from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import EXPERIMENT
 from steps.tracking.tracked_run import LogLevel
 from tests.conftest import ROOT
@@ -147,11 +148,11 @@ def test_a_model_is_written_as_mlflow_writes_it(store: Path, tmp_path: Path) -> 
     import mlflow.tensorflow
 
     model = network()
-    signature = keras_model._of((5, 2))
+    signature = fold_model._of((5, 2))
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
-    requirements = keras_model.model_requirements(*keras_model.PACKAGES)
+    requirements = fold_model.model_requirements(*fold_model.PACKAGES)
     mlflow.tensorflow.save_model(model, theirs, signature=signature, pip_requirements=requirements)
-    keras_model.write_model(ours, as_bytes(model), (5, 2), Model())
+    fold_model.write_model(ours, as_bytes(model), (5, 2), Model())
     names = {path.relative_to(theirs) for path in theirs.rglob("*") if path.is_file()}
     assert {path.relative_to(ours) for path in ours.rglob("*") if path.is_file()} == names
 

@@ -14,7 +14,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from sqlalchemy.exc import OperationalError
 
 from steps.tracking.punctual import punctual_client, punctual_files, time_for
-from steps.tracking.replicator import FAILURES
+from steps.tracking.spool.replicator import FAILURES
 from steps.tracking.trouble import Trouble, probe, trouble_with
 from tests.bad_servers import answering, dripping, seconds_for, self_signed
 from tests.servers import Postgres, free_port, has_postgres, postgres

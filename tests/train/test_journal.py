@@ -13,12 +13,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.data.folds import Fold
 from steps.errors import UserError
 from steps.tracking.session import step_run
 from steps.train.journal import Journal
 from steps.train.recording import FoldRecorder, Training
-from steps.train.splits import Fold
 from steps.train.worker import FoldRecord, ServerRun
 
 

@@ -14,26 +14,27 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.data.folds import Fold, plan_folds
+from steps.core.models.settings import FitSettings
 from steps.errors import UserError
-from steps.tracking import digests, lineage, push, record
+from steps.tracking import digests, lookup, record
 from steps.tracking.addresses import dataset_address, id_on_server
 from steps.tracking.places import DatasetArtifact
-from steps.tracking.push import Passed, Push
 from steps.tracking.session import EXPERIMENT
-from steps.tracking.spool import Spool
+from steps.tracking.spool import push
+from steps.tracking.spool.push import Passed, Push
+from steps.tracking.spool.spool import Spool
 from steps.tracking.tracker import MLflowTracker
 from steps.train import on_server
 from steps.train.on_server import OnServer, run_and_record_fold
 from steps.train.recording import FoldRecorder, Training
-from steps.train.settings import FitSettings
-from steps.train.splits import Fold, plan_folds
 from steps.train.worker import FoldRecord, TrainingJob
 from tests.clusters import Cluster
 from tests.conftest import ROOT, run_command
 from tests.inventory import differences, inventory
 from tests.servers import mlflow_server
-from tests.tracking.test_push import NETWORK, OWN_TAGS
+from tests.tracking.spool.test_push import NETWORK, OWN_TAGS
 
 OWN = rf"{OWN_TAGS}|{push.WORKED_FOR}$"
 
@@ -160,12 +161,12 @@ def test_files_of_folds_can_be_checked_on_every_side(
         (elsewhere.uri, server.training.run_id),  # fetched from the server
     ):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        folds = lineage.fold_runs(run_id)
+        folds = lookup.fold_runs(run_id)
         assert len(folds) == 2
         assert digests.unchecked_note(fold.run for fold in folds) is None
         for fold in folds:
-            assert lineage.read_model(fold) == NETWORK
-            assert lineage.load_history(fold)["loss"].tolist() == [0.7, 0.5]
+            assert lookup.read_model(fold) == NETWORK
+            assert lookup.load_history(fold)["loss"].tolist() == [0.7, 0.5]
             with pytest.raises(UserError, match="is not the file that was recorded"):
                 digests.check_file_of(fold.run, digests.HISTORY, b"epoch,loss\n1,0.1\n")
 

@@ -19,13 +19,13 @@ import pytest
 from mlflow import MlflowClient
 
 from steps.compute import open_pool
-from steps.dataset import Dataset
+from steps.core.data.dataset import Dataset
+from steps.core.data.folds import Fold, plan_folds
+from steps.core.models.refit import everybody
+from steps.core.models.settings import FitSettings, process_mib
 from steps.errors import UserError
 from steps.tracking.addresses import dataset_place
-from steps.train.deployable import everybody
 from steps.train.pool import train_folds
-from steps.train.settings import FitSettings, process_mib
-from steps.train.splits import Fold, plan_folds
 from steps.train.worker import FoldRecord, Progress, TrainingJob
 from tests.clusters import Cluster, cluster
 from tests.conftest import ROOT, clean_environment

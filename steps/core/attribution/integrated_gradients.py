@@ -1,0 +1,257 @@
+"""Integrated Gradients: what each value of a trial adds to the model's probability, compared with a baseline.
+
+Sundararajan, Taly & Yan 2017, "Axiomatic Attribution for Deep Networks", ICML, PMLR 70:3319-3328:
+
+    attribution_i = (x_i - b_i) * integral over a in [0, 1] of dF/dx_i at b + a (x - b)
+
+The attributions of a trial sum to F(x) - F(b) (completeness); how far a computed sum is off measures the
+quadrature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from steps.core.attribution.quadrature import gauss_legendre
+from steps.core.data.dataset import Floats
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Array = npt.NDArray[np.float64]
+GradientFunction = Callable[[Floats], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
+"""Maps inputs ``(points, timesteps, features)`` to outputs ``(points,)`` and gradients like the inputs."""
+OutputFunction = Callable[[Floats], Array]
+"""Maps inputs ``(points, timesteps, features)`` to outputs ``(points,)``."""
+
+# Time points of the inputs of a call, 128 trials of 101: more were measured to be no faster, and take more memory.
+_TIME_POINTS = 128 * 101
+
+# A smaller change of the output counts as this much in the relative error. Float32 probabilities near 1 are 2**-24
+# (6e-8) apart, and rounding inside a network was measured to cost about two such steps; 1% of the floor is 17.
+# So rounding alone does not look like a quadrature that needs more points.
+CHANGE_FLOOR = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Attributions of trials, with what is needed to trust them.
+
+    Attributes:
+        attributions: float32, shape ``(trials, timesteps, features)``; in probability, summing to the change
+            of the output of each trial.
+        output: the output F of each trial, shape ``(trials,)``.
+        baseline_output: the output of each trial's baseline, shape ``(trials,)``.
+        completeness_error: ``|sum of attributions - (output - baseline_output)|``, shape ``(trials,)``, in
+            probability.
+        relative_error: ``completeness_error / max(|output - baseline_output|, CHANGE_FLOOR)``, shape
+            ``(trials,)``.
+        steps: quadrature points used for each trial, shape ``(trials,)``.
+    """
+
+    attributions: Floats
+    output: Array
+    baseline_output: Array
+    completeness_error: Array
+    relative_error: Array
+    steps: npt.NDArray[np.int64]
+
+
+def integrated_gradients(
+    model: Any,
+    values: Floats,
+    baseline: Floats,
+    *,
+    target: Literal[0, 1] = 1,
+    steps: int = 32,
+    tolerance: float = 0.01,
+    max_steps: int = 512,
+    chunk: int | None = None,
+) -> Attribution:
+    """Integrated Gradients of the probability of ``target`` under a Keras model with a sigmoid output.
+
+    Args:
+        model: maps ``(trials, timesteps, features)`` to the probability of class 1, ``(trials, 1)``.
+        values: float32, shape ``(trials, timesteps, features)``.
+        baseline: shape ``(timesteps, features)``, one for all, or ``(trials, timesteps, features)``.
+        target: 1 attributes the probability p of class 1, 0 attributes 1 - p.
+        steps: quadrature points to begin with.
+        tolerance: trials whose ``relative_error`` is larger are done again with twice the points...
+        max_steps: ...up to this many.
+        chunk: inputs per gradient call, by default as `inputs_per_call` says; all trials and quadrature points share
+            the calls.
+
+    Raises:
+        ValueError: the baseline's shape fits neither form, or ``target`` is not 0 or 1.
+    """
+    gradient = model_gradient(model, target)
+    return integrate(gradient, values, baseline, steps=steps, tolerance=tolerance, max_steps=max_steps, chunk=chunk)
+
+
+def model_gradient(model: Any, target: Literal[0, 1] = 1) -> GradientFunction:
+    """The probability of ``target`` under a Keras model, in inference mode, and its gradient.
+
+    Raises:
+        ValueError: ``target`` is not 0 or 1.
+    """
+    if target not in (0, 1):
+        raise ValueError(f"target is {target}, expected 0 or 1")
+    import tensorflow as tf  # takes seconds; closed-form functions do without
+
+    def with_gradient(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(points)
+            positive = model(points, training=False)[:, 0]
+            output = positive if target == 1 else 1.0 - positive
+        # A sum's gradient is each point's own, because inference mixes no points.
+        return output, tape.gradient(output, points)
+
+    compiled = _for_any_number(with_gradient)
+
+    def gradient(inputs: Floats) -> tuple[Floats, Floats]:
+        output, slope = compiled(inputs)
+        return output.numpy(), slope.numpy()
+
+    return gradient
+
+
+def model_output(model: Any, target: Literal[0, 1] = 1) -> OutputFunction:
+    """The probability of ``target`` under a Keras model, in inference mode, without its gradient."""
+    compiled = _for_any_number(lambda points: model(points, training=False)[:, 0])
+
+    def output(inputs: Floats) -> Array:
+        positive, chunk = np.empty(len(inputs)), inputs_per_call(inputs.shape[1])
+        for start in range(0, len(inputs), chunk):
+            positive[start : start + chunk] = compiled(inputs[start : start + chunk].astype(np.float32, copy=False))
+        return positive if target == 1 else 1.0 - positive
+
+    return output
+
+
+def _for_any_number(function: Callable[[Any], Any]) -> Callable[[Floats], Any]:
+    """A function of inputs ``(points, timesteps, features)``, compiled once for any number of points.
+
+    Not by XLA, which would compile anew for every number, and on a CPU was measured to be no faster.
+    """
+    import tensorflow as tf
+
+    compiled = tf.function(function)
+
+    def call(inputs: Floats) -> Any:
+        points = tf.convert_to_tensor(inputs)
+        return compiled.get_concrete_function(tf.TensorSpec((None, *points.shape[1:]), points.dtype))(points)
+
+    return call
+
+
+def integrate(
+    gradient: GradientFunction,
+    values: Floats,
+    baseline: npt.NDArray[np.floating],
+    *,
+    steps: int = 32,
+    tolerance: float = 0.01,
+    max_steps: int = 512,
+    chunk: int | None = None,
+) -> Attribution:
+    """Integrated Gradients of any function; `integrated_gradients` describes the arguments and errors."""
+    if baseline.shape not in (values.shape, values.shape[1:]):
+        raise ValueError(f"baseline has shape {baseline.shape}, expected {values.shape[1:]} or {values.shape}")
+    chunk = chunk or inputs_per_call(values.shape[1])
+    output = outputs(gradient, values, chunk)
+    own_baselines = baseline.ndim == values.ndim
+    baseline_output = outputs(gradient, baseline if own_baselines else baseline[np.newaxis], chunk)
+    baseline = np.broadcast_to(baseline, values.shape)
+    baseline_output = np.broadcast_to(baseline_output, output.shape).copy()
+
+    def attribute(trials: npt.NDArray[np.intp], points: int) -> Array:
+        return path_attributions(gradient, values[trials], baseline[trials], points, chunk)
+
+    refined = refine(
+        attribute, output - baseline_output, values.shape, steps=steps, tolerance=tolerance, max_steps=max_steps
+    )
+    return Attribution(refined.attributions, output, baseline_output, refined.error, refined.relative, refined.steps)
+
+
+def inputs_per_call(timesteps: int) -> int:
+    """How many inputs of this length share a call of a network; the longer, the fewer."""
+    return max(1, _TIME_POINTS // timesteps)
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """What `refine` found; the fields are those of `Attribution`."""
+
+    attributions: Floats
+    error: Array
+    relative: Array
+    steps: npt.NDArray[np.int64]
+
+
+def refine(
+    attribute: Callable[[npt.NDArray[np.intp], int], Array],
+    change: Array,
+    shape: tuple[int, ...],
+    *,
+    steps: int,
+    tolerance: float,
+    max_steps: int,
+) -> Refined:
+    """Attribute all trials, and those that are not complete again with twice the points.
+
+    Args:
+        attribute: gives the attributions ``(some trials, timesteps, features)`` of the trials with these indices,
+            by this many points.
+        change: what the attributions of each trial should sum to, shape ``(trials,)``.
+        shape: of all attributions.
+        steps: points to begin with.
+        tolerance: the relative error that is small enough.
+        max_steps: the most points.
+    """
+    attributions = np.zeros(shape, dtype=np.float32)
+    error, relative = np.zeros(len(change)), np.zeros(len(change))
+    used = np.zeros(len(change), dtype=np.int64)
+    open_trials = np.arange(len(change))
+    while len(open_trials):
+        exact = attribute(open_trials, steps)
+        attributions[open_trials] = exact
+        error[open_trials] = np.abs(exact.sum(axis=(1, 2)) - change[open_trials])
+        relative[open_trials] = error[open_trials] / np.maximum(np.abs(change[open_trials]), CHANGE_FLOOR)
+        used[open_trials] = steps
+        open_trials = open_trials[~(relative[open_trials] <= tolerance)] if steps < max_steps else open_trials[:0]
+        steps = min(2 * steps, max_steps)
+    return Refined(attributions, error, relative, used)
+
+
+def outputs(gradient: GradientFunction, values: npt.NDArray[np.floating], chunk: int) -> Array:
+    """The function itself, float64, shape ``(trials,)``."""
+    parts = [
+        gradient(values[start : start + chunk].astype(np.float32, copy=False))[0]
+        for start in range(0, len(values), chunk)
+    ]
+    return np.concatenate(parts, dtype=np.float64) if parts else np.zeros(0)
+
+
+def path_attributions(
+    gradient: GradientFunction, values: Floats, baseline: npt.NDArray[np.floating], steps: int, chunk: int
+) -> Array:
+    """Attributions in float64; the inputs of all trials and nodes are one long list, cut into chunks."""
+    nodes, weights = gauss_legendre(steps)
+    difference = values.astype(np.float64) - baseline
+    sums = np.zeros((len(values), difference[0].size))
+    for start in range(0, len(values) * steps, chunk):
+        trial, node = np.divmod(np.arange(start, min(start + chunk, len(values) * steps)), steps)
+        inputs = difference[trial]
+        inputs *= nodes[node][:, np.newaxis, np.newaxis]
+        inputs += baseline[trial]
+        gradients = gradient(inputs.astype(np.float32))[1].reshape(len(trial), -1)
+        first = trial[0]
+        share = np.zeros((trial[-1] - first + 1, len(trial)))  # weight of each input in its trial's integral
+        share[trial - first, np.arange(len(trial))] = weights[node]
+        sums[first : trial[-1] + 1] += share @ gradients.astype(np.float64)
+    return difference * sums.reshape(values.shape)

@@ -1,0 +1,107 @@
+"""A baseline's predictions of every fold's test trials."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from steps.core.baselines.choice import LOGISTIC, MAJORITY, MINIROCKET
+from steps.core.data.dataset import Dataset
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who trains and who is tested in one fold and test number.
+
+    Attributes:
+        training: the subjects the network's fold had: those it was fitted on and those that validated.
+        test: the held-out subjects.
+        test_number: which repeat of the fold, from 1.
+    """
+
+    training: tuple[str, ...]
+    test: tuple[str, ...]
+    test_number: int
+
+    @classmethod
+    def of(cls, split: dict[str, list[str]], test_number: int) -> Split:
+        """The split that a fold recorded in ``split.json``.
+
+        The network keeps validation subjects aside to know when to stop; a baseline chooses its penalty by
+        cross-validation instead and trains on both, so the two have seen the same people.
+        """
+        training = sorted({*split["training"], *split["validation"]})
+        return cls(tuple(training), tuple(split["test"]), test_number)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit of a baseline.
+
+    Attributes:
+        name: one of `steps.core.baselines.choice.BASELINES`.
+        training: subjects to fit on.
+        test: subjects to predict.
+        test_number: decides the seed; 0 where there is nothing random, so that one fit serves every test number.
+    """
+
+    name: str
+    training: tuple[str, ...]
+    test: tuple[str, ...]
+    test_number: int
+
+    @classmethod
+    def of(cls, name: str, split: Split) -> Fit:
+        """The fit that predicts a split.
+
+        Raises:
+            ValueError: a test subject is among the training subjects.
+        """
+        if shared := set(split.training) & set(split.test):
+            raise ValueError(f"subject {sorted(shared)[0]!r} is to train and to be tested")
+        return cls(name, split.training, split.test, split.test_number if name == MINIROCKET else 0)
+
+
+def fits_of(names: Iterable[str], splits: Sequence[Split]) -> list[Fit]:
+    """The different fits of the baselines ``names``; the errors are those of `Fit.of`."""
+    return list(dict.fromkeys(Fit.of(name, split) for name in names for split in splits))
+
+
+def fit_predict(dataset: Dataset, fit: Fit, seed: int) -> Array:
+    """Fit, and predict the probability of the positive class of each test trial, shape ``(trials,)``.
+
+    Args:
+        dataset: the study.
+        fit: what is to be done.
+        seed: the study's seed.
+
+    Raises:
+        UserError: the trials do not suit the baseline.
+    """
+    training, test = dataset.of_subjects(fit.training), dataset.of_subjects(fit.test)
+    # Imported where used: a study without baselines waits for none of them.
+    if fit.name == MAJORITY:
+        from steps.core.baselines.majority import majority
+
+        return majority(training, len(test.labels), tested_subjects=len(fit.test))
+    if fit.name == LOGISTIC:
+        from steps.core.baselines.logistic import logistic
+
+        return logistic(training, test.values)
+    if fit.name == MINIROCKET:
+        from steps.core.baselines.minirocket import minirocket
+
+        return minirocket(training, test.values, seed=_seed(seed, fit))
+    raise ValueError(f"{fit.name!r} is no baseline")
+
+
+def _seed(seed: int, fit: Fit) -> int:
+    """A 31-bit seed from the study's seed and the split, the same wherever and whenever."""
+    text = "\x1f".join([str(seed), str(fit.test_number), *fit.test])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF

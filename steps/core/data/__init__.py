@@ -1,0 +1,1 @@
+"""Datasets, folds, and what holds them."""

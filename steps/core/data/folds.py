@@ -1,0 +1,199 @@
+"""Who trains, who validates, who is tested: subject-wise splits, apart from any fitting.
+
+The outer split is leave-one-subject-out or grouped K-fold; the inner split takes the early-stopping
+subjects out of the training subjects. Control subjects are never tested and never validate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
+
+from steps.core.data.dataset import Dataset, Ints, Strings
+from steps.errors import UserError, shown
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold and test number.
+
+    Attributes:
+        name: the test subject (leave-one-subject-out) or ``fold-01`` ... (grouped K-fold).
+        test_number: which repeat of the fold, from 1.
+        test_subjects: subjects whose trials are predicted by this fold's model.
+        validation_subjects: subjects that decide early stopping and the learning rate.
+        training_subjects: subjects the model and its scaler are fitted on, controls included if they join.
+        label: class name of the test subjects, or ``mixed``.
+        seed: seed of this fold and test number; depends on nothing but the study's seed, the name and the number.
+    """
+
+    name: str
+    test_number: int
+    test_subjects: tuple[str, ...]
+    validation_subjects: tuple[str, ...]
+    training_subjects: tuple[str, ...]
+    label: str
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Name and test number, which tell the folds of a training apart."""
+        return self.name, self.test_number
+
+
+def parse_cv(cv: str) -> int | None:
+    """The K of ``group-kfold:K``, or None for ``loso``.
+
+    Raises:
+        UserError: neither.
+    """
+    if cv == "loso":
+        return None
+    scheme, _, count = cv.partition(":")
+    if scheme != "group-kfold" or not count.isdecimal() or int(count) < 2:
+        raise UserError(f"cv={shown(cv)}, expected 'loso' or 'group-kfold:K' with K of at least 2")
+    return int(count)
+
+
+def plan_folds(
+    dataset: Dataset,
+    *,
+    cv: str = "loso",
+    repeats: int = 1,
+    subjects: str = "all",
+    controls: str = "exclude",
+    validation_fraction: float = 0.2,
+    seed: int = 0,
+) -> list[Fold]:
+    """All folds of a study, in the order of their names and test numbers.
+
+    Args:
+        dataset: the study.
+        cv: ``loso`` or ``group-kfold:K``.
+        repeats: test numbers per fold.
+        subjects: comma-separated test subjects, or ``all``; the others still train. With grouped K-fold,
+            the folds that test one of them.
+        controls: ``exclude``, or ``negatives`` to let the control group train as negatives.
+        validation_fraction: share of the training subjects that validate.
+        seed: the study's seed.
+
+    Raises:
+        UserError: unknown ``cv`` or subject, no control group to join, or too few subjects for a split.
+    """
+    if controls == "negatives" and not dataset.is_control.any():
+        raise UserError("controls=negatives, but the dataset has no control group; use controls=exclude")
+    joining = tuple(np.unique(dataset.subjects[dataset.is_control]).tolist()) if controls == "negatives" else ()
+    study = dataset.select(~dataset.is_control)
+    wanted = _wanted_subjects(subjects, study)
+    folds = []
+    for name, test in _outer(study, cv, seed):
+        if wanted is not None and wanted.isdisjoint(test):
+            continue
+        is_tested = np.isin(study.subjects, test)
+        labels, names = study.labels[~is_tested], study.subjects[~is_tested]
+        tested = np.unique(study.labels[is_tested])
+        for test_number in range(1, repeats + 1):
+            fold_seed = derive_seed(seed, name, test_number)
+            validation = _validation_subjects(labels, names, validation_fraction, fold_seed, name)
+            training = sorted(set(names.tolist()) - set(validation)) + list(joining)
+            folds.append(
+                Fold(
+                    name=name,
+                    test_number=test_number,
+                    test_subjects=test,
+                    validation_subjects=validation,
+                    training_subjects=tuple(training),
+                    label=study.label_names[tested[0]] if len(tested) == 1 else "mixed",
+                    seed=fold_seed,
+                )
+            )
+    return folds
+
+
+def derive_seed(seed: int, *parts: object) -> int:
+    """A 31-bit seed from the study's seed and what it is for, stable over versions and machines."""
+    text = "\x1f".join(str(part) for part in (seed, *parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF
+
+
+def _outer(study: Dataset, cv: str, seed: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    names = np.unique(study.subjects)
+    count = parse_cv(cv)
+    if count is None:
+        for _, test in LeaveOneGroupOut().split(study.labels, groups=study.subjects):
+            subject = str(study.subjects[test[0]])
+            yield subject, (subject,)
+        return
+    if count > len(names):
+        raise UserError(f"cv={shown(cv)} asks for {count} folds, but only {len(names)} subjects can be tested")
+    # Stratified where every class has enough trials; either way each subject is in one group.
+    stratified = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    groups = _test_groups(stratified, study.labels, study.subjects)
+    if len(groups) != count:
+        plain = KFold(count, shuffle=True, random_state=seed)
+        groups = [tuple(names[test].tolist()) for _, test in plain.split(names)]
+    for number, test in enumerate(groups, start=1):
+        yield f"fold-{number:0{len(str(count))}d}", test
+
+
+def _validation_subjects(labels: Ints, subjects: Strings, fraction: float, seed: int, fold: str) -> tuple[str, ...]:
+    """Grouped and, where labels allow, stratified: what is left to train on always has both classes."""
+    names = np.unique(subjects)
+    count = max(2, min(round(1 / fraction), len(names)))
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    # In a tiny study only a single subject can be spared, and not any one.
+    singles = ((str(name),) for name in np.random.default_rng(seed).permutation(names))
+    first = None
+    # The first nearly always will do, so the others are not looked at in advance.
+    for candidate in chain(_test_groups(splitter, labels, subjects), singles):
+        validates = np.isin(subjects, candidate)
+        if _has_both(labels[~validates]):
+            # Prefer a validation set that sees both classes; in a tiny study there may be none.
+            if _has_both(labels[validates]):
+                return candidate
+            first = first or candidate
+    if first is None:
+        raise UserError(
+            f"fold {fold} leaves {len(names)} training subjects, too few to set some aside for early stopping "
+            "and still train on both classes; add subjects or test fewer at a time"
+        )
+    return first
+
+
+def _test_groups(
+    splitter: StratifiedGroupKFold, labels: npt.NDArray[np.int8], subjects: npt.NDArray[np.str_]
+) -> list[tuple[str, ...]]:
+    with warnings.catch_warnings():
+        # scikit-learn warns when a class has fewer trials than folds; such folds are kept out by the caller.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        try:
+            splits: Iterable[tuple[object, npt.NDArray[np.int64]]] = list(splitter.split(labels, labels, subjects))
+        except ValueError:  # more folds than trials in every class
+            return []
+    return [tuple(np.unique(subjects[test]).tolist()) for _, test in splits if len(test)]
+
+
+def _has_both(labels: npt.NDArray[np.int8]) -> bool:
+    return len(np.unique(labels)) == 2
+
+
+def _wanted_subjects(subjects: str, study: Dataset) -> set[str] | None:
+    if subjects == "all":
+        return None
+    wanted = {name.strip() for name in subjects.split(",") if name.strip()}
+    known = set(study.subjects.tolist())
+    unknown = sorted(wanted - known)
+    if unknown or not wanted:
+        found = shown(unknown[0]) if unknown else "nothing"
+        raise UserError(
+            f"subjects names {found}, expected 'all' or some of: {', '.join(sorted(known)[:10])}"
+            f"{', …' if len(known) > 10 else ''} (control subjects are never tested)"
+        )
+    return wanted

@@ -1,0 +1,81 @@
+"""Yes-or-no decisions: at the declared thresholds, at the one chosen in the fold, and by majority vote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from steps.core.metrics.predictions import Scores, subject_scores, trial_scores
+from steps.core.metrics.thresholds import IN_FOLD, prediction_columns, threshold_key, vote_column
+
+Bools = npt.NDArray[np.bool_]
+Array = npt.NDArray[np.float64]
+
+
+def thresholds_of(scores: Scores, thresholds: Sequence[float]) -> dict[str, Array]:
+    """The threshold that each entry of ``scores`` is decided by, shape ``(n,)``, under every rule.
+
+    Keys are ``threshold_0.5`` and so on, and ``threshold_in_fold`` where the scores have one.
+    """
+    count = len(scores.labels)
+    rules = {threshold_key(threshold): np.full(count, float(threshold)) for threshold in thresholds}
+    if scores.in_fold is not None:
+        rules[IN_FOLD] = scores.in_fold
+    return rules
+
+
+def decisions(scores: Scores, thresholds: Sequence[float]) -> dict[str, Bools]:
+    """Positive where ``probability >= threshold``, shape ``(n,)``, under every rule of `thresholds_of`."""
+    return {name: scores.probabilities >= rule for name, rule in thresholds_of(scores, thresholds).items()}
+
+
+def votes(trials: Scores, subjects: Scores, thresholds: Sequence[float]) -> dict[str, Bools]:
+    """What the majority of a subject's trials is decided to be, shape ``(subjects,)``, under every rule.
+
+    Where the trials are split evenly the subject's mean probability decides, at the same threshold.
+
+    Args:
+        trials: one probability per trial.
+        subjects: the same trials by subject (and label), in the order of the result.
+        thresholds: the declared ones.
+    """
+    rows = rows_of(trials, subjects)
+    sizes = np.bincount(rows, minlength=len(subjects.labels))
+    by_mean = decisions(subjects, thresholds)
+    return {
+        name: majority(np.bincount(rows, weights=decided, minlength=len(sizes)), sizes, by_mean[name])
+        for name, decided in decisions(trials, thresholds).items()
+    }
+
+
+def majority(
+    positive: npt.NDArray[np.floating | np.integer], count: npt.NDArray[np.integer], otherwise: Bools
+) -> Bools:
+    """Whether more than half of ``count`` is ``positive``; ``otherwise`` where exactly half is."""
+    return np.where(2 * positive == count, otherwise, 2 * positive > count)
+
+
+def rows_of(trials: Scores, subjects: Scores) -> npt.NDArray[np.intp]:
+    """The index into ``subjects`` of each trial, shape ``(trials,)``."""
+    position: Mapping[tuple[str, int], int] = {
+        (str(name), int(label)): row
+        for row, (name, label) in enumerate(zip(subjects.subjects, subjects.labels, strict=True))
+    }
+    keys = zip(trials.subjects, trials.labels, strict=True)
+    return np.array([position[str(name), int(label)] for name, label in keys], dtype=np.intp)
+
+
+def with_votes(subjects: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """A subjects table with a column ``vote_0.5`` and so on, 1 or 0, per declared threshold.
+
+    Args:
+        subjects: from `steps.core.metrics.predictions.subjects_table`.
+        results: the table it was made from.
+    """
+    thresholds = prediction_columns(list(results.columns))
+    voted = votes(trial_scores(results), subject_scores(results), thresholds)
+    columns = {vote_column(threshold): voted[threshold_key(threshold)].astype(np.int8) for threshold in thresholds}
+    return subjects.assign(**columns)

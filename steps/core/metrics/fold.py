@@ -1,0 +1,61 @@
+"""Everything that is asked of one fold's model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from steps.core.data.dataset import Dataset
+from steps.core.metrics.fold_metrics import fold_metrics, threshold_metrics
+from steps.core.metrics.in_fold_threshold import FoldThreshold, choose_threshold
+from steps.core.metrics.inference import Model, inference_ms_per_trial, predict
+from steps.core.metrics.thresholds import IN_FOLD
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedFold:
+    """What is kept of a fold.
+
+    Attributes:
+        probabilities: of class 1, of each held-out trial, shape ``(trials,)``.
+        own: the threshold that the fold chose on its validation subjects; its held-out subjects have no part in it.
+        metrics: of the held-out trials, by the names they are logged with; with ``inference_ms_per_trial``.
+    """
+
+    probabilities: npt.NDArray[np.float64]
+    own: FoldThreshold
+    metrics: dict[str, float]
+
+
+def evaluate_fold(model: Model, test: Dataset, validation: Dataset, thresholds: Sequence[float]) -> EvaluatedFold:
+    """Predict a fold's held-out and validation trials.
+
+    Args:
+        model: of the fold.
+        test: the held-out trials.
+        validation: the trials of the validation subjects, none or more.
+        thresholds: the declared ones; the first stands in where the fold cannot choose one.
+
+    Raises:
+        UserError: the model gives something that is no probability.
+    """
+    started = time.perf_counter()
+    probabilities = predict(model, test.values)
+    latency = inference_ms_per_trial(model, test.values)
+    own = choose_threshold(validation, predict(model, validation.values), thresholds[0])
+    metrics = fold_metrics(test.labels, probabilities, thresholds)
+    metrics |= _in_fold_metrics(test, probabilities, own)
+    metrics |= {"inference_ms_per_trial": latency, "evaluation_time_s": time.perf_counter() - started}
+    return EvaluatedFold(probabilities, own, metrics)
+
+
+def _in_fold_metrics(test: Dataset, probabilities: npt.NDArray[np.float64], own: FoldThreshold) -> dict[str, float]:
+    metrics = {"in_fold_threshold": own.threshold}
+    if own.youden_j is not None:
+        metrics["in_fold_youden_j"] = own.youden_j
+    found = threshold_metrics(test.labels, probabilities, own.threshold)
+    return metrics | {f"{IN_FOLD}/{name}": value for name, value in found.items()}

@@ -1,0 +1,72 @@
+"""Metrics of one fold: the held-out trials of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from steps.core.metrics.thresholds import threshold_key
+
+PROBABILITY_EPSILON = 1e-7  # Keras clips probabilities to [1e-7, 1 - 1e-7] before it takes a logarithm
+
+Labels = npt.NDArray[np.integer]
+Probabilities = npt.NDArray[np.floating]
+
+
+def threshold_metrics(labels: Labels, probabilities: Probabilities, threshold: float) -> dict[str, float]:
+    """Accuracy, precision, recall, F1 and the confusion matrix at one threshold.
+
+    Args:
+        labels: 0 or 1, shape ``(trials,)``, at least one trial.
+        probabilities: probability of class 1, shape ``(trials,)``.
+        threshold: a trial is predicted positive where ``probability >= threshold``.
+
+    Returns:
+        ``accuracy``, ``precision``, ``recall``, ``f1`` and the counts ``tn``, ``fp``, ``fn``, ``tp``.
+        Precision, recall and F1 are 0 where they would divide by zero.
+    """
+    # A second to import; whoever reads the results does without.
+    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+    predictions = (probabilities >= threshold).astype(np.int8)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        labels, predictions, labels=[0, 1], pos_label=1, average="binary", zero_division=0
+    )
+    tn, fp, fn, tp = confusion_matrix(labels, predictions, labels=[0, 1]).ravel()
+    return {
+        "accuracy": float(accuracy_score(labels, predictions)),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "tn": float(tn),
+        "fp": float(fp),
+        "fn": float(fn),
+        "tp": float(tp),
+    }
+
+
+def fold_metrics(labels: Labels, probabilities: Probabilities, thresholds: Sequence[float]) -> dict[str, float]:
+    """Everything logged for a fold after evaluation, under the names it is logged with.
+
+    Args:
+        labels: 0 or 1, shape ``(trials,)``, at least one trial.
+        probabilities: probability of class 1, shape ``(trials,)``.
+        thresholds: decision thresholds.
+
+    Returns:
+        ``test_loss`` (binary cross-entropy in nats, probabilities clipped as Keras does), ``test_auc`` (only
+        where both classes are among the labels: with one class there is none), and ``threshold_metrics`` of
+        each threshold as ``threshold_0.43/accuracy`` and so on.
+    """
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    clipped = np.clip(probabilities.astype(np.float64), PROBABILITY_EPSILON, 1 - PROBABILITY_EPSILON)
+    metrics = {"test_loss": float(log_loss(labels, clipped, labels=[0, 1]))}
+    if len(np.unique(labels)) == 2:
+        metrics["test_auc"] = float(roc_auc_score(labels, probabilities))
+    for threshold in thresholds:
+        for name, value in threshold_metrics(labels, probabilities, threshold).items():
+            metrics[f"{threshold_key(threshold)}/{name}"] = value
+    return metrics

@@ -1,0 +1,165 @@
+"""The network and its baselines side by side: same folds, same metrics, same resampled subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steps.core.baselines.predict import Array, Fit, Split, fit_predict, fits_of
+from steps.core.data.dataset import Dataset
+from steps.core.metrics.chunks import Mapper, serial
+from steps.core.metrics.paired import LEVELS, estimates, levels_of, paired_differences, resample_weights
+from steps.core.metrics.predictions import FoldPrediction, results_table
+from steps.core.metrics.thresholds import prediction_columns, threshold_key
+
+NETWORK = "network"
+DIFFERENCE = "network_minus"
+_LOGGED = ("auc", "brier", "accuracy", "balanced_accuracy")
+
+
+def predictions_of(
+    name: str, dataset: Dataset, splits: Iterable[Split], fitted: Mapping[Fit, Array]
+) -> list[FoldPrediction]:
+    """The predictions of baseline ``name``, one per split.
+
+    Args:
+        name: of the baseline.
+        dataset: the study.
+        splits: from `Split.of`.
+        fitted: what `fit_predict` made of `fits_of` them.
+    """
+    return [
+        FoldPrediction(dataset.of_subjects(split.test), split.test_number, fitted[Fit.of(name, split)])
+        for split in splits
+    ]
+
+
+def predict_baseline(name: str, dataset: Dataset, splits: Sequence[Split], *, seed: int) -> list[FoldPrediction]:
+    """Fit and predict every split with baseline ``name`` in this process, one after the other."""
+    fitted = {fit: fit_predict(dataset, fit, seed) for fit in fits_of([name], splits)}
+    return predictions_of(name, dataset, splits, fitted)
+
+
+def baseline_results(
+    names: Sequence[str],
+    dataset: Dataset,
+    splits: Sequence[Split],
+    thresholds: Sequence[float],
+    fitted: Mapping[Fit, Array],
+) -> dict[str, pd.DataFrame]:
+    """The predictions of each baseline, as `steps.core.metrics.predictions.results_table` has those of the network.
+
+    Args:
+        names: of the baselines, from `steps.core.baselines.choice.parse_baselines`.
+        dataset: the study.
+        splits: of every fold and test number, from `steps.core.baselines.predict.Split.of`.
+        thresholds: decision thresholds.
+        fitted: what `steps.core.baselines.predict.fit_predict` made of `fits_of` them.
+    """
+    return {name: results_table(predictions_of(name, dataset, splits, fitted), thresholds) for name in names}
+
+
+def baselines_summary(
+    network: pd.DataFrame,
+    baselines: Mapping[str, pd.DataFrame],
+    *,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    mapper: Mapper = serial,
+) -> dict[str, Any]:
+    """Metrics of every baseline and the paired differences to the network.
+
+    Args:
+        network: from `steps.core.metrics.predictions.results_table`; the thresholds are those of its columns.
+        baselines: name -> the same of the same trials and test numbers.
+        resamples: bootstrap resamples of subjects.
+        confidence: of the percentile intervals.
+        seed: of the bootstrap; with the seed of `steps.core.metrics.summary.summary` the resamples are the same, too.
+        mapper: where the bootstrap is worked on.
+
+    Returns:
+        Name -> ``pooled`` and ``subject``, as in a summary, and ``network_minus``: ``pooled`` and ``subject`` of the
+        differences, network minus baseline. Never NaN: what is undefined is absent.
+    """
+    thresholds = prediction_columns(list(network.columns))
+    levels = levels_of(network)
+    weights = resample_weights(len(np.unique(levels["pooled"].subjects)), resamples, seed)
+    document: dict[str, Any] = {}
+    for name, results in baselines.items():
+        others = levels_of(results)
+        document[name] = {
+            level: dict(estimates(others[level], weights, thresholds, confidence=confidence, mapper=mapper))
+            for level in LEVELS
+        }
+        document[name][DIFFERENCE] = {
+            level: paired_differences(
+                levels[level], others[level], weights, thresholds, confidence=confidence, mapper=mapper
+            )
+            for level in LEVELS
+        }
+    return document
+
+
+def baselines_table(baselines: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The predictions of all baselines: ``method``, then the columns of `results_table`."""
+    frames = [frame.assign(method=name) for name, frame in baselines.items()]
+    table = pd.concat(frames, ignore_index=True)
+    return table[["method", *(column for column in table.columns if column != "method")]]
+
+
+def methods_table(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """A row per method, level and metric.
+
+    Args:
+        summary: from `steps.core.metrics.summary.summary`, with `baselines_summary` as its ``baselines``.
+
+    Returns:
+        ``method`` (``network`` first), ``level`` (``trials`` or ``subjects``), ``metric``, ``value``, ``low``,
+        ``high``, and ``network_minus``, ``network_minus_low``, ``network_minus_high``: the paired difference, empty for
+        the network itself. The network's rows are the metrics that the baselines have.
+    """
+    baselines: Mapping[str, Any] = summary["baselines"]
+    shared = {level: {name for found in baselines.values() for name in found[level]} for level in LEVELS}
+    rows = []
+    for method, found in {NETWORK: summary, **baselines}.items():
+        for level, unit in zip(LEVELS, ("trials", "subjects"), strict=True):
+            for metric, estimate in found[level].items():
+                if metric not in shared[level]:
+                    continue
+                row = {"method": method, "level": unit, "metric": metric}
+                row |= {part: estimate.get(part) for part in ("value", "low", "high")}
+                difference = {} if method == NETWORK else found[DIFFERENCE][level].get(metric, {})
+                row |= {
+                    DIFFERENCE: difference.get("value"),
+                    f"{DIFFERENCE}_low": difference.get("low"),
+                    f"{DIFFERENCE}_high": difference.get("high"),
+                }
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def baseline_metrics(summary: Mapping[str, Any]) -> dict[str, float]:
+    """The headlines as metric names and values that MLflow accepts; ``methods.csv`` has the rest.
+
+    AUC, Brier score, and accuracy and balanced accuracy at the first threshold, as ``baseline_logistic/subject/auc``,
+    ``…_low``, ``…_high``, the same under ``pooled``, and the differences as
+    ``baseline_logistic/network_minus/subject/auc``.
+    """
+    first = threshold_key(summary["thresholds"][0])
+    wanted = {*_LOGGED[:2], *(f"{first}/{name}" for name in _LOGGED[2:])}
+    metrics = {}
+    for method, found in summary["baselines"].items():
+        parts = {level: found[level] for level in LEVELS}
+        parts |= {f"{DIFFERENCE}/{level}": found[DIFFERENCE][level] for level in LEVELS}
+        for part, statistics in parts.items():
+            for metric, estimate in statistics.items():
+                if metric not in wanted:
+                    continue
+                for bound, value in estimate.items():
+                    suffix = "" if bound == "value" else f"_{bound}"
+                    metrics[f"baseline_{method}/{part}/{metric}{suffix}"] = float(value)
+    return metrics

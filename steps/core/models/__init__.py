@@ -1,0 +1,1 @@
+"""Networks: build, fit, save, load."""

@@ -1,0 +1,127 @@
+"""The head of ``soft_minirocket``: logistic regression, from a heavy penalty to a light one.
+
+An epoch is one step down the path of penalties. At each the head is solved, not approached: the loss is convex, so
+its weights depend on nothing but the trials and the penalty. Every solution is the start of the next search
+(Friedman, Hastie & Tibshirani 2010, "Regularization Paths for Generalized Linear Models via Coordinate Descent",
+J. Stat. Softw. 33(1), https://doi.org/10.18637/jss.v033.i01). So ``val_loss`` over epochs is the validation curve of
+the penalty, and early stopping lets the validation subjects choose it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
+
+from steps.core.data.dataset import Floats, Ints
+from steps.core.models.settings import FitSettings
+from steps.core.models.soft_minirocket import Front, SoftMiniRocket
+
+Array = npt.NDArray[np.float64]
+
+FIRST_PENALTY: Final = 1.0
+EPOCHS_PER_DECADE: Final = 15
+_TOLERANCE = 1e-5
+
+
+def penalty(epoch: int) -> float:
+    """The weight of the squared norm in the loss of an epoch (from 1): 1, and ten times lighter every 15 epochs."""
+    return FIRST_PENALTY * 10 ** (-(epoch - 1) / EPOCHS_PER_DECADE)
+
+
+class RegularisationPath:
+    """Fits front and head of ``soft_minirocket``; `steps.core.models.fit.Engine` walks the epochs."""
+
+    has_learning_rate = False
+
+    def __init__(self, timesteps: int, features: int, design: SoftMiniRocket | None = None) -> None:
+        """For trials of shape ``(timesteps, features)``."""
+        self._shape = (timesteps, features)
+        self._design = design or SoftMiniRocket()
+
+    def begin(
+        self,
+        training: tuple[Floats, Ints],
+        validation: tuple[Floats, Ints] | None,
+        class_weight: tuple[float, float],
+        settings: FitSettings,
+        seed: int,
+    ) -> keras.Model:
+        """Fit the front on the training trials; returns the head, whose weights `epoch` sets."""
+        self.front: Front = self._design.fit(training[0], seed)
+        self._x, self._y = self.front.proportions(training[0]), training[1].astype(np.float64)
+        self._weights = np.asarray(class_weight)[training[1]]
+        self._held = (self.front.proportions(validation[0]), validation[1].astype(np.float64)) if validation else None
+        self._solution = np.zeros(self._x.shape[1] + 1)
+        inputs = keras.Input((self._x.shape[1],))
+        self._head = keras.layers.Dense(1, activation="sigmoid", name="probability")
+        head = keras.Model(inputs, self._head(inputs))
+        # Keras's callbacks look for it; nothing here is learnt at its rate.
+        head.compile(optimizer=keras.optimizers.Adam(settings.learning_rate))
+        head.stop_training = False
+        return head
+
+    def epoch(self, number: int) -> dict[str, float]:
+        """Solve the head at the penalty of epoch ``number`` (from 1); returns its losses and accuracies."""
+        strength = penalty(number)
+        # One thread, like the rest of a training process: sums in another order would be other sums.
+        with threadpool_limits(1):
+            found = minimize(
+                _scaled_loss,
+                self._solution,
+                (self._x, self._y, self._weights, strength),
+                jac=True,
+                method="L-BFGS-B",
+                options={"maxiter": 2000, "maxfun": 4000, "ftol": 0.0, "gtol": _TOLERANCE},
+            )
+            self._solution = found.x
+            self._head.set_weights([found.x[:-1, None], found.x[-1:]])
+            logs = {"loss": float(found.fun) * strength, "accuracy": _accuracy(found.x, self._x, self._y)}
+            if self._held:
+                x, y = self._held
+                loss, _ = logistic_loss(found.x, x, y, np.ones(len(y)), 0.0)
+                logs |= {"val_loss": loss, "val_accuracy": _accuracy(found.x, x, y)}
+        return logs | {"penalty": strength}
+
+    def finish(self) -> keras.Model:
+        """Front and head, with the head's present weights, as one network for standardised trials."""
+        inputs = keras.Input(self._shape, name="trial")
+        network = keras.Model(inputs, self._head(self.front(inputs)), name="soft_minirocket")
+        # A copy whose layers have been used this once only.
+        copy = keras.models.clone_model(network)
+        copy.set_weights(network.get_weights())
+        return copy
+
+
+def logistic_loss(solution: Array, x: Array, y: Array, weights: Array, strength: float) -> tuple[float, Array]:
+    """Mean weighted cross-entropy plus ``strength`` times the squared norm of the weights, and its gradient.
+
+    Args:
+        solution: weights and, last, the intercept, which is not penalised; shape ``(columns + 1,)``.
+        x: shape ``(trials, columns)``.
+        y: labels 0 or 1, shape ``(trials,)``.
+        weights: of the trials, shape ``(trials,)``.
+        strength: of the penalty.
+    """
+    score = x @ solution[:-1] + solution[-1]
+    entropy = np.logaddexp(0.0, score) - y * score
+    loss = np.mean(weights * entropy) + strength * solution[:-1] @ solution[:-1]
+    slope = weights * (0.5 * (1 + np.tanh(score / 2)) - y) / len(y)
+    gradient = np.append(x.T @ slope + 2 * strength * solution[:-1], slope.sum())
+    return float(loss), gradient
+
+
+def _scaled_loss(
+    solution: Array, x: Array, y: Array, weights: Array, strength: float
+) -> tuple[float, npt.NDArray[np.float64]]:
+    """The loss in units of the penalty: one tolerance then does for the whole path."""
+    loss, gradient = logistic_loss(solution, x, y, weights, strength)
+    return loss / strength, gradient / strength
+
+
+def _accuracy(solution: Array, x: Array, y: Array) -> float:
+    return float(np.mean((x @ solution[:-1] + solution[-1] > 0) == (y > 0.5)))

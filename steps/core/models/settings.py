@@ -1,0 +1,87 @@
+"""From command line values to what a training needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from steps.core.data.dataset import Floats, Ints
+from steps.errors import UserError, shown
+
+# What a training process was seen to take: with hardly any data, and for each byte of the dataset.
+_TENSORFLOW_MIB, _COPIES = 900.0, 7.5
+# Feature maps as wide as the trial is long, over all layers.
+_CHANNELS = {"cnn": 128, "cnn_wide": 800, "soft_minirocket": 256}
+_VALIDATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Hyperparameters of a fit; a patience of 0 switches that schedule off."""
+
+    model: str = "cnn"
+    epochs: int = 60
+    batch_size: int = 16
+    precision: str = "float32"
+    learning_rate: float = 0.001
+    early_stopping_patience: int = 15
+    reduce_lr_patience: int = 6
+    reduce_lr_factor: float = 0.5
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> FitSettings:
+        """The hyperparameters among a command line's parameters."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls)})
+
+
+def process_mib(settings: FitSettings, values: Floats) -> float:
+    """Memory that a training process takes at most, in MiB; for ``workers=auto``, so rather too much than too little.
+
+    Measured (docs/scaling.md): TensorFlow and a compiled network, copies of the dataset while a fold is standardised
+    and fitted, and the feature maps of a batch.
+
+    Args:
+        settings: of the fits.
+        values: of the dataset, ``(trials, timesteps, features)``.
+    """
+    batch = max(settings.batch_size, _VALIDATION_BATCH)
+    maps = 4 * batch * values.shape[1] * _CHANNELS[settings.model] * np.dtype(np.float32).itemsize
+    return _TENSORFLOW_MIB + float(_COPIES * values.nbytes + maps) / 2**20
+
+
+def class_weights(rule: str, labels: Ints) -> tuple[float, float]:
+    """Weights of the two classes by ``balanced`` (n / (2 n_class)), ``none`` or ``w0,w1``.
+
+    Raises:
+        UserError: as `parse_class_weight`.
+    """
+    weights = parse_class_weight(rule)
+    if weights is None:
+        from sklearn.utils.class_weight import compute_class_weight  # takes longer to import than all else here
+
+        negative, positive = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
+        weights = float(negative), float(positive)
+    return weights
+
+
+def parse_class_weight(rule: str) -> tuple[float, float] | None:
+    """The weights that a rule names, None for those that depend on the labels (``balanced``).
+
+    Raises:
+        UserError: neither ``balanced`` nor ``none`` nor two weights, or a weight that is negative or not finite.
+    """
+    if rule == "balanced":
+        return None
+    if rule == "none":
+        return 1.0, 1.0
+    try:
+        negative, positive = (float(part) for part in rule.split(","))
+        valid = np.isfinite([negative, positive]).all() and min(negative, positive) >= 0 < max(negative, positive)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UserError(f"class_weight={shown(rule)}, expected 'balanced', 'none' or two weights such as '1,2.5'")
+    return negative, positive

@@ -1,0 +1,98 @@
+"""What a deployable model was trained on: `training.json`, kept beside its network.
+
+`train` writes it, `predict` reads it and refuses recordings that do not fit. The scorer that MLflow serves
+(`steps/tracking/models/scorer.py`) reads the same file by itself, because its copy must work without this project.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from steps.core.data.timing import Timing
+
+Array = npt.NDArray[np.float64]
+
+
+class TrainedOn(BaseModel):
+    """``training.json``.
+
+    Attributes:
+        features: names of the features, in the order of the network's input.
+        units: unit of a feature where known.
+        time: the time axis, length ``timesteps``.
+        time_unit: unit of ``time``.
+        time_normalised: whether every training trial was interpolated to ``time`` from its first to its last sample.
+        labels: names of the negative ("0") and the positive class ("1").
+        subjects: whom the network was fitted on.
+        dataset_digest: of the dataset they come from.
+        mean: mean of the training trials, shape ``(timesteps, features)``.
+        sd: their standard deviation, same shape; where that is 0 the feature's over all time points, where that is 0
+            too, 1.
+        control_mean: mean of the control trials, same shape; None without a control group.
+        left_out: columns of the training's files that were no features.
+        usual_distance: the `distance` within which 99% of the training trials lie.
+        timing: how the training trials were sampled; None where the model was made before this was kept.
+    """
+
+    # Later versions may say more.
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    format_version: Literal[1]
+    features: list[str]
+    units: dict[str, str]
+    time: list[float]
+    time_unit: str
+    time_normalised: bool
+    labels: dict[Literal["0", "1"], str]
+    subjects: list[str]
+    dataset_digest: str
+    mean: list[list[float]]
+    sd: list[list[float]]
+    control_mean: list[list[float]] | None
+    usual_distance: float
+    timing: Timing | None = None
+    left_out: list[str] = []
+
+    @model_validator(mode="after")
+    def _shapes_agree(self) -> TrainedOn:
+        for name in ("mean", "sd", "control_mean"):
+            rows = getattr(self, name)
+            if rows is not None and {len(row) for row in rows} | {len(self.features)} != {len(self.features)}:
+                raise ValueError(f"{name} has not {len(self.features)} features throughout")
+            if rows is not None and len(rows) != len(self.time):
+                raise ValueError(f"{name} has {len(rows)} time points, time has {len(self.time)}")
+        if len(self.time) < 2 or any(later <= earlier for earlier, later in pairwise(self.time)):
+            raise ValueError("time does not increase")
+        if set(self.labels) != {"0", "1"}:
+            raise ValueError("labels do not name both classes")
+        if min(min(row) for row in self.sd) <= 0:
+            raise ValueError("sd is not positive throughout")
+        return self
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(timesteps, features)`` of a trial."""
+        return len(self.time), len(self.features)
+
+    def distances(self, values: npt.NDArray[np.floating]) -> Array:
+        """`distance` of trials ``(trials, timesteps, features)`` from the training trials, shape ``(trials,)``."""
+        return distance(values, np.asarray(self.mean), np.asarray(self.sd))
+
+
+def distance(values: npt.NDArray[np.floating], mean: Array, sd: Array) -> Array:
+    """How far trials lie from the mean of the training trials, in standard deviations.
+
+    Args:
+        values: shape ``(trials, timesteps, features)``.
+        mean: shape ``(timesteps, features)``.
+        sd: shape ``(timesteps, features)``, positive.
+
+    Returns:
+        The root mean square over time points and features of ``(value - mean) / sd``, shape ``(trials,)``.
+    """
+    return np.asarray(np.sqrt((((values - mean) / sd) ** 2).mean(axis=(1, 2))), dtype=np.float64)

@@ -1,0 +1,263 @@
+"""A study as a folder of trial files: ``participants/<subject>/<label>/<trial>.csv`` and ``control_data/``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from steps.core.data.dataset import CONTROL, PATIENT
+from steps.core.readers import not_read
+from steps.core.readers.choice import EVERYTHING, Choice, Columns, check_patterns
+from steps.core.readers.fingerprint import Fingerprint
+from steps.core.readers.lines import Lines
+from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
+from steps.core.readers.parse import (
+    IDENTITIES,
+    Header,
+    Parsed,
+    csv_header,
+    features_of,
+    parse_csv,
+    read_bytes,
+    shown,
+    shown_path,
+)
+from steps.core.readers.plain import is_plain, parse_together
+from steps.core.readers.resample import Doubles
+from steps.core.readers.walk import Found, find_files
+from steps.errors import UserError
+
+PARTICIPANTS, CONTROL_DATA = "participants", "control_data"
+_LAYOUT = f"{PARTICIPANTS}/<subject>/<label>/<trial>.csv"
+_RUN_BYTES = 4 << 20  # of files parsed at once
+_UNLABELLED_LAYOUT = f"{PARTICIPANTS}/<subject>/<trial>.csv"
+
+
+_Run = list[tuple["TrialFile", bytes]]
+
+
+@dataclass(frozen=True)
+class TrialFile:
+    """Where one trial lies, and what its folders say about it.
+
+    Attributes:
+        folder: the folder of the study.
+        relative: the file's path below it, with ``/``.
+        subject: the person, by the folder above (of the control group, by all folders above).
+        label: by the folder above; "" where there is none.
+        trial: name of the file without its suffix.
+        group: ``patient`` or ``control``.
+    """
+
+    folder: Path
+    relative: str
+    subject: str
+    label: str
+    trial: str
+    group: str
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.folder / self.relative
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return shown_path(self.relative)
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """The files of a study.
+
+    Attributes:
+        trials: in sorted order, participants first.
+        notes: what else lies there and is not read, one sentence each.
+    """
+
+    trials: list[TrialFile]
+    notes: list[str]
+
+    def add_to(self, fingerprint: Fingerprint) -> None:
+        """Let what is not read count, once the trials have been added: what is said about it has to be true."""
+        for note in self.notes:
+            fingerprint.add("not read", note.encode("utf-8", "surrogateescape"))
+
+
+def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
+    """The files of a study.
+
+    Args:
+        folder: holds ``participants/`` and perhaps ``control_data/``.
+        labelled: whether there must be label folders; else ``participants/<subject>/<trial>.csv`` will do as well.
+
+    Raises:
+        UserError: no ``participants/``, no trial file in it, or a trial file at another depth; a subject, a label of a
+            subject or a control group would be left out.
+    """
+    if not (folder / PARTICIPANTS).is_dir():
+        raise UserError(f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}")
+    notes = not_read.beside(folder, (PARTICIPANTS, CONTROL_DATA))
+    participants, control = find_files(folder, PARTICIPANTS), find_files(folder, CONTROL_DATA)
+    trials = [_participant(folder, parts, labelled) for parts in participants.trials]
+    if not trials:
+        instead = not_read.instead(participants)
+        raise UserError(f"{shown_path(str(folder))} has no .csv file{instead}; expected {_layout(labelled)}")
+    not_read.check_nobody_is_missing(participants, {trial.label for trial in trials})
+    not_read.check_nobody_is_missing(control, ())
+    if not control.trials and (folder / CONTROL_DATA).is_dir():
+        if instead := not_read.instead(control):
+            raise UserError(f"{CONTROL_DATA}/ has no .csv file{instead}, or move them out of {CONTROL_DATA}/")
+        notes.append(f"There is no control group: {CONTROL_DATA}/ holds no file.")
+    trials += [_control(folder, parts) for parts in control.trials]
+    both = Found(others=participants.others + control.others, loops=participants.loops + control.loops)
+    return StudyFiles(trials, [*not_read.below(both), *notes])
+
+
+def read_folder(
+    folder: Path, *, labelled: bool = True, fingerprint: Fingerprint | None = None, choice: Choice = EVERYTHING
+) -> LongTable:
+    """Read every trial of a study; features are put in the order of the first file.
+
+    Args:
+        folder: holds ``participants/`` and perhaps ``control_data/``.
+        labelled: as for `study_files`; where there is no label folder, the label is "".
+        fingerprint: what is read is added to it.
+        choice: which columns are wanted.
+
+    Raises:
+        UserError: a file is malformed, its columns are not those of the first file, or the choice names columns that no
+            file has.
+    """
+    study = study_files(folder, labelled=labelled)
+    files = study.trials
+    first = files[0].name
+    header = csv_header(read_bytes(files[0].path, first), first, choice=choice)
+    expected = list(header.columns.taken.values())
+    _check_columns(first, header.columns, first, expected, choice)
+    features = features_of(expected)
+    has_time = "time" in expected
+    names, found = dict.fromkeys(header.names), header.columns
+    lines: dict[int, Lines] = {}
+    values: list[Doubles] = []
+    times: list[Doubles] = []
+    lengths: list[int] = []
+    for run, plain in _runs(files, header, fingerprint):
+        for parsed, rows in _parse(run, plain, header, first, choice):
+            values.append(row_major(parsed.table, features))
+            times += [parsed.table["time"].to_numpy()] if has_time else [np.arange(n, dtype=np.float64) for n in rows]
+            if parsed.lines is not None:
+                lines[len(lengths)] = parsed.lines
+            lengths += rows
+            if parsed.columns is not header.columns:
+                names, found = names | dict.fromkeys(parsed.names), found.with_those_of(parsed.columns)
+    if fingerprint:
+        study.add_to(fingerprint)
+    check_patterns("ignore", choice.ignore, names, shown_path(str(folder)))
+    columns: dict[str, object] = {
+        name: text_column(pa.chunked_array([[getattr(file, name) for file in files]]), name).take(
+            np.repeat(np.arange(len(files)), lengths)
+        )
+        for name in ("subject", "label", "trial", "group")
+    }
+    columns["test_number"] = categorical(np.zeros(sum(lengths), dtype=np.int64), [""])
+    columns["time"] = np.concatenate(times)
+    return LongTable(
+        frame=pd.DataFrame(columns, copy=False),
+        values=np.concatenate(values),
+        features=features,
+        origins=tuple(file.name for file in files),
+        starts=tuple((np.cumsum(lengths) - lengths).tolist()),
+        has_time=has_time,
+        lines=lines,
+        left_out=found.left_out,
+        notes=(*found.notes, *study.notes),
+    )
+
+
+def _runs(files: Iterable[TrialFile], header: Header, fingerprint: Fingerprint | None) -> Iterator[tuple[_Run, bool]]:
+    """Files with their contents, in order, and whether they are plain: plain ones together, any other for itself."""
+    run: _Run = []
+    size = 0
+    for file in files:
+        try:
+            raw = read_bytes(file.path, file.name)
+        except UserError:
+            yield run, True  # what is wrong with an earlier file is said first
+            raise
+        if fingerprint:
+            fingerprint.add(file.relative, raw)
+        plain = is_plain(raw, header)
+        if run and (not plain or size + len(raw) > _RUN_BYTES):
+            yield run, True
+            run, size = [], 0
+        if plain:
+            run.append((file, raw))
+            size += len(raw)
+        else:
+            yield [(file, raw)], False
+    if run:
+        yield run, True
+
+
+def _parse(run: _Run, plain: bool, header: Header, first: str, choice: Choice) -> Iterator[tuple[Parsed, list[int]]]:
+    """A run's tables, with the columns of the first file in its order, and the rows of each of their files."""
+    if plain and (found := parse_together([raw for _, raw in run], header)):
+        table, rows = found
+        yield Parsed(table, header.names, header.columns), rows
+        return
+    expected = list(header.columns.taken.values())
+    for file, raw in run:
+        parsed = parse_csv(raw, file.name, choice=choice)
+        _check_columns(file.name, parsed.columns, first, expected, choice)
+        yield replace(parsed, table=parsed.table.select(expected)), [parsed.table.num_rows]
+
+
+def _layout(labelled: bool) -> str:
+    return _LAYOUT if labelled else f"{_LAYOUT} or {_UNLABELLED_LAYOUT}"
+
+
+def _participant(folder: Path, parts: tuple[str, ...], labelled: bool) -> TrialFile:
+    subject, *labels = parts[1:-1] or ("",)
+    file = _trial_file(folder, parts, subject, "".join(labels), PATIENT)
+    if not subject or len(labels) > 1 or (labelled and not labels):
+        raise UserError(f"{file.name} is out of place, expected {_layout(labelled)}")
+    return file
+
+
+def _control(folder: Path, parts: tuple[str, ...]) -> TrialFile:
+    return _trial_file(folder, parts, "_".join(parts[1:-1]) or CONTROL, "", CONTROL)
+
+
+def _trial_file(folder: Path, parts: tuple[str, ...], subject: str, label: str, group: str) -> TrialFile:
+    trial = os.path.splitext(parts[-1])[0]  # noqa: PTH122, a path for each of many files takes time
+    file = TrialFile(folder, "/".join(parts), subject=subject, label=label, trial=trial, group=group)
+    try:
+        f"{folder}/{file.relative}".encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"the name of {file.name} is not UTF-8, expected folder and file names in UTF-8") from error
+    return file
+
+
+def _check_columns(name: str, columns: Columns, first: str, expected: Sequence[str], choice: Choice) -> None:
+    found = columns.taken.values()
+    for column, taken in columns.taken.items():
+        if taken in IDENTITIES:
+            raise UserError(
+                f"{name} has a column {shown(column)}, expected features and at most 'time'; leave it out with "
+                f"{choice.without([column])}"
+            )
+    kind = {True: "column", False: "feature"}
+    for taken in expected:
+        if taken not in found:
+            raise UserError(f"{name} has no {kind[taken == 'time']} {shown(taken)}, which {first} has")
+    for taken in found:
+        if taken not in expected:
+            raise UserError(f"{name} has an additional {kind[taken == 'time']} {shown(taken)}, which {first} has not")

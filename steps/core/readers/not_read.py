@@ -1,0 +1,114 @@
+"""What a study's folder holds and is not read: listed, or an error where it can only be a mistake."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from steps.core.data.dataset import WARNING
+from steps.core.readers.file_kinds import holds_recordings, how_to_convert
+from steps.core.readers.groups import is_control_name
+from steps.core.readers.parse import shown_path
+from steps.core.readers.walk import Found, Parts, is_junk
+from steps.errors import UserError
+
+_EXAMPLES: Final = 3
+
+
+def beside(folder: Path, read: Sequence[str]) -> list[str]:
+    """Notes on what lies in the study's folder beside the folders that are read.
+
+    Raises:
+        UserError: a folder looks like a control group under another name, or the folder cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.is_dir()) for entry in entries if not is_junk(entry.name))
+    except OSError as error:
+        raise UserError(f"folder {shown_path(str(folder))} cannot be read: {error.strerror}") from error
+    names = []
+    for name, is_folder in found:
+        if name in read:
+            continue
+        if is_folder and is_control_name(re.sub(r"[\W_]*data$", "", name, flags=re.IGNORECASE)):
+            raise UserError(
+                f"{shown_path(str(folder))} holds a folder {shown_path(name)}/, which is not read: if it is the "
+                f"control group, rename it to {read[-1]}/, else move it elsewhere"
+            )
+        names.append((f"{name}/" if is_folder else name,))
+    return [f"Not read, beside {read[0]}/: {_some(names)}."] if names else []
+
+
+def below(found: Found) -> list[str]:
+    """Notes on files that are not read and links that are not followed."""
+    notes = []
+    if found.others:
+        loud = WARNING if any(holds_recordings(parts[-1]) for parts in found.others) else ""
+        notes.append(f"{loud}Not read: {'; '.join(_by_suffix(found.others))}.")
+    if found.loops:
+        notes.append(f"Not followed, a link back to a folder that it lies in: {_some(found.loops)}.")
+    return notes
+
+
+def check_nobody_is_missing(found: Found, labels: Iterable[str]) -> None:
+    """Refuse a subject, or a label of a subject, whose recordings would all be left out.
+
+    Args:
+        found: below ``participants/`` or ``control_data/``.
+        labels: the names of folders that hold trials, of whatever subject; none for the control group.
+
+    Raises:
+        UserError: a subject's folder holds no trial, or a folder of a label holds none but recordings of another kind.
+    """
+    read = {parts[:depth] for parts in found.trials for depth in range(1, len(parts))}
+    left_out: dict[Parts, list[Parts]] = defaultdict(list)
+    for parts in found.others:
+        for depth in range(1, len(parts)):
+            left_out[parts[:depth]].append(parts)
+    labels = set(labels)
+    for folder in found.folders:
+        others = left_out.get(folder, [])
+        is_label = len(folder) > 2 and folder[-1] in labels
+        recorded = bool(others) and (is_label or any(holds_recordings(parts[-1]) for parts in others))
+        if folder in read or not (len(folder) == 2 or recorded):
+            continue
+        name = f"{shown_path('/'.join(folder))}/"
+        if not others:
+            raise UserError(f"{name} holds no file: put the subject's .csv files there, or remove the folder")
+        raise UserError(
+            f"{name} holds no .csv file, only {'; '.join(_by_suffix(others))}: {how_to_convert(others[0][-1])}, or "
+            f"move the folder out of {folder[0]}/"
+        )
+
+
+def instead(found: Found) -> str:
+    """What is there where no trial is, for a message: `` only 4 files .mot (…): how to convert them``; perhaps ""."""
+    if not found.others:
+        return ""
+    return f", only {'; '.join(_by_suffix(found.others))}: {how_to_convert(found.others[0][-1])}"
+
+
+def _by_suffix(files: Sequence[Parts]) -> list[str]:
+    by_suffix: dict[str, list[Parts]] = defaultdict(list)
+    for parts in files:
+        by_suffix[Path(parts[-1]).suffix.lower()].append(parts)
+    ordered = sorted(by_suffix.items(), key=lambda item: (-len(item[1]), item[0]))
+    told = [
+        f"{len(some)} file{'s' if len(some) > 1 else ''} {shown_path(suffix)[:20] or 'without suffix'} "
+        f"({_some(some, counted=False)})"
+        for suffix, some in ordered[:_EXAMPLES]
+    ]
+    rest = sum(len(some) for _, some in ordered[_EXAMPLES:])
+    return [*told, f"{rest} others"] if rest else told
+
+
+def _some(paths: Sequence[Parts], *, counted: bool = True) -> str:
+    """A few of them, and a sign that there are more."""
+    told = ", ".join(shown_path("/".join(parts))[:120] for parts in paths[:_EXAMPLES])
+    if len(paths) <= _EXAMPLES:
+        return told
+    return f"{told}, … ({len(paths)})" if counted else f"{told}, …"

@@ -1,0 +1,1 @@
+"""The driver: runs the steps of a study, one after another."""

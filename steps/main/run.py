@@ -1,0 +1,192 @@
+"""The driver: runs the steps in order and hands run IDs and artifact URIs on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from steps.compute import check_compute
+from steps.core.attribution.settings import check_method
+from steps.core.baselines.choice import parse_baselines
+from steps.core.data.folds import parse_cv
+from steps.core.metrics.thresholds import parse_thresholds
+from steps.core.models.settings import parse_class_weight
+from steps.core.readers.load import source_fingerprint
+from steps.core.readers.simulate import simulation_size
+from steps.errors import UserError
+from steps.parameters import ENTRY_POINTS
+from steps.tracking import lookup, record, reuse
+from steps.tracking.children import run_step
+from steps.tracking.export import NOWHERE, check_output_dir, export_tables
+from steps.tracking.models import registry
+from steps.tracking.session import step_run
+from steps.tracking.spool.replicator import Replicator, recording
+from steps.tracking.ui import run_page
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from steps.report.data import ReportData
+
+# Metrics of the cross-validation that a registered version carries as tags.
+_EVIDENCE = {f"{level}/auc{bound}" for level in ("pooled", "subject") for bound in ("", "_low", "_high")}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished study.
+
+    Attributes:
+        data: what its report was made of.
+        model: address and version of the model for new people; empty where none was registered.
+        report: where the report lies beside MLflow; empty where it does not.
+    """
+
+    data: ReportData
+    model: str
+    report: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that is done: by this study, or by an earlier run that was as good."""
+
+    entry_point: str
+    run: Run
+    reused: bool
+    seconds: float
+
+
+def run_study(parameters: Mapping[str, Any]) -> None:
+    """Run a whole study: prepare, train, evaluate, attribute; print what came of it.
+
+    Raises:
+        UserError: the parameters cannot be used, or a step failed.
+    """
+    check_early(parameters)
+    with recording(Path.cwd()) as replicator, step_run("main", parameters, run_name=_name(parameters)) as run:
+        study = _Study(run, parameters)
+        outcome = _run(study, run, parameters)
+    _print(outcome, run, replicator)
+
+
+def _name(parameters: Mapping[str, Any]) -> str:
+    """What tells studies apart in a list: ``fear: recordings, cnn, loso``."""
+    parts = (Path(parameters["source"]).stem, parameters["model"], parameters["cv"])
+    return f"{parameters['run_name']}: {', '.join(parts)}"
+
+
+def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
+    """The steps and what is made of them."""
+    # What draws the report takes seconds to import; the first step runs meanwhile, in a process of its own.
+    threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
+    prepared = study.step("prepare", {}, source_fingerprint(parameters["source"]))
+    if parameters["baseline"] == "control" and not prepared.data.metrics["control_subjects"]:
+        raise UserError("baseline=control, but the dataset has no control group; use baseline=mean")
+    tags = prepared.data.tags
+    trained = study.step("train", {"dataset_uri": tags["dataset_uri"]}, tags["dataset_digest"])
+    of_training = {"train_run_id": trained.info.run_id}
+    evaluated = study.step("evaluate", of_training, trained.info.run_id)
+    study.step("attribute", of_training, trained.info.run_id)
+    from steps.report.collect import report_data
+    from steps.report.render import description, report_html, report_markdown
+    from steps.report.runtime import runtime_summary
+    from steps.report.tables import headline_metrics
+
+    data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
+    metrics = evaluated.data.metrics
+    record.log(run.info.run_id, metrics=headline_metrics(metrics, data.summary))
+    record.log_dataset_input(data.manifest, tags["dataset_uri"], context="study")
+    if model_id := lookup.final_model_id(trained):
+        record.log_model_output(run.info.run_id, model_id)
+    pages = {"report.html": report_html(data), "report.md": report_markdown(data)}
+    runtime = runtime_summary(data)
+    record.log_files(run.info.run_id, {**{name: page.encode() for name, page in pages.items()}, "runtime.csv": runtime})
+    record.describe(run.info.run_id, description(data))
+    tables = {"results": data.results, "subjects": data.subjects, "feature_importance": data.importance}
+    report = {"report.html": pages["report.html"]}
+    folder = export_tables(parameters["output_dir"], run, {**tables, "runtime": runtime}, report)
+    model = ""
+    if parameters["register"]:
+        evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
+        in_words = description(data, registry.DESCRIPTION_LENGTH)
+        model = _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
+    return Outcome(data, model, str(folder / "report.html") if folder else "")
+
+
+def _register(trained: Run, evidence: dict[str, str], in_words: str) -> str:
+    """Register the model fitted on all subjects; returns its address and version."""
+    tags = trained.data.tags
+    runs = {"train_run_id": trained.info.run_id, "dataset_digest": tags["dataset_digest"]}
+    version = registry.register(tags["deployable_run_id"], tags["deployable_model_uri"], {**runs, **evidence}, in_words)
+    return f"models:/{version.name}@{registry.CHALLENGER}, version {version.version}"
+
+
+def check_early(parameters: Mapping[str, Any]) -> None:
+    """Refuse what a later step would refuse after minutes of work.
+
+    Raises:
+        UserError: a parameter of any step is malformed.
+    """
+    parse_thresholds(parameters["thresholds"])
+    parse_baselines(parameters["baselines"])
+    parse_cv(parameters["cv"])
+    check_compute(parameters["scheduler"], parameters["workers"])
+    simulation_size(parameters)
+    check_method(parameters["method"], parameters["baseline"])
+    check_output_dir(parameters["output_dir"])
+    parse_class_weight(parameters["class_weight"])
+
+
+class _Study:
+    """The steps of one driver run."""
+
+    def __init__(self, run: Run, parameters: Mapping[str, Any]) -> None:
+        self._run = run
+        # The driver exports the tables of all steps itself.
+        self._parameters = {**parameters, "cwd": str(Path.cwd()), "output_dir": NOWHERE}
+        self.done: list[Done] = []
+
+    def step(self, entry_point: str, handed_on: dict[str, str], inputs: str) -> Run:
+        """Reuse or run one step and return its finished run."""
+        given = {**self._parameters, **handed_on}
+        parameters = {name: given[name] for name in ENTRY_POINTS[entry_point]}
+        found, reason = None, "reuse=false"
+        if self._parameters["reuse"]:
+            identity = reuse.Identity.of(entry_point, parameters, inputs)
+            found, reason = reuse.find(identity, self._run.info.experiment_id, parameters.get("source", ""))
+        if found:
+            click.echo(f"{entry_point}: reused run {found.info.run_id} ({reason})")
+        else:
+            click.echo(f"{entry_point}: running ({reason})")
+        started = time.perf_counter()
+        run_id = found.info.run_id if found else run_step(entry_point, parameters, self._run)
+        seconds = time.perf_counter() - started
+        finished = found or lookup.find_run(entry_point, run_id, self._run.info.experiment_id)
+        record.log(
+            self._run.info.run_id,
+            tags={f"{entry_point}_run_id": run_id},
+            metrics={f"{entry_point}_wall_s": seconds},
+        )
+        if not found:
+            click.echo(f"{entry_point}: run {run_id}, {seconds:.0f} s")
+        self.done.append(Done(entry_point, finished, found is not None, seconds))
+        return finished
+
+
+def _print(outcome: Outcome, run: Run, replicator: Replicator | None) -> None:
+    from steps.report import terminal
+
+    to = terminal.console()
+    terminal.show_results(outcome.data.summary, to)
+    page = run_page(run)
+    if replicator:
+        page = [found] if (found := replicator.page_of(run.info.run_id)) else []
+    terminal.show_closing(terminal.closing_lines(outcome.data, outcome.model, outcome.report, page), to)

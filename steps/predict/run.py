@@ -1,0 +1,121 @@
+"""The whole step: new recordings, scored, attributed and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from steps.predict import attribution, figures, scores, words
+from steps.predict.source import check_artifact, choice_for, from_dataset, is_uri, read_source, source_uri
+from steps.predict.unseen import Unseen, fit_to_model
+from steps.tracking import lookup, record
+from steps.tracking.models import loading, registry
+from steps.tracking.session import step_run
+from steps.tracking.ui import say_where
+
+
+def score_and_record(parameters: Mapping[str, Any]) -> None:
+    """The whole step; nothing but the run itself is recorded unless everything went well.
+
+    Raises:
+        UserError: there is no such model, or the recordings do not fit it.
+    """
+    with step_run("predict", parameters) as run:
+        run_id = run.info.run_id
+        unseen, model = _read(parameters)
+        trained = model.trained
+        threshold = scores.choose_threshold(parameters["threshold"], model.reference.tags.get(registry.THRESHOLD_TAG))
+        baseline = attribution.baseline_values(parameters["baseline"], trained)
+        network = loading.load_network(model)
+
+        predictions = scores.score(network, unseen, trained, threshold)
+        subjects = scores.by_subject(predictions, threshold)
+        labelled = unseen.labels is not None and not unseen.is_control.all()
+        performance = scores.performance(predictions, threshold, parameters["seed"]) if labelled else {}
+        found = attribution.attribute(network, unseen, baseline, parameters["steps"])
+        importance = attribution.importance(unseen, found, trained)
+        completeness = attribution.completeness(unseen, found)
+
+        uri = model.reference.uri
+        record.log(
+            run_id,
+            tags={
+                "model_uri": uri,
+                "model_dataset_digest": trained.dataset_digest,
+                "dataset_digest": unseen.digest,
+                "threshold": threshold,
+                "subjects_in_training": subjects.loc[subjects["in_training"] == 1, "subject"].nunique(),
+            },
+            metrics=_metrics(predictions, completeness) | scores.performance_metrics(performance),
+        )
+        record.log_dataset_input(unseen, source_uri(unseen.source), context="predict")
+        if model.reference.model_id:
+            record.log_model_input(run_id, model.reference.model_id)
+        record.log_files(
+            run_id,
+            {
+                "predictions.csv": predictions,
+                "subjects.csv": subjects,
+                "feature_importance.csv": importance,
+                "attribution_by_feature.csv": attribution.by_feature(unseen, found, trained),
+                "completeness.csv": completeness,
+                "attribution.parquet": _as_parquet(attribution.attribution_table(unseen, found, trained)),
+                **({"summary.json": performance} if performance else {}),
+            },
+        )
+        labels = (trained.labels["0"], trained.labels["1"])
+        drawn = {
+            "probabilities": figures.probabilities(predictions, subjects, labels),
+            "attribution_map": figures.attribution_map(
+                attribution.mean_absolute(unseen, found), trained.features, trained.time, trained.time_unit
+            ),
+        }
+        record.log_figures(run_id, drawn)
+        points = words.lines(uri, unseen, trained, predictions, importance, threshold)
+        warned, measured = words.warnings(predictions, subjects), words.results(performance)
+        record.describe(run_id, words.markdown(points, warned, measured))
+        for line in (*points, *measured):
+            click.echo(line)
+        for line in warned:
+            click.echo(f"warning: {line}", err=True)
+        say_where(None, run)
+
+
+def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, loading.Deployed]:
+    """Recordings and model, both checked; without TensorFlow, so that what is wrong is said at once."""
+    source = parameters["source"]
+    model = loading.fetch(registry.resolve(parameters["model_uri"]))
+    trained = model.trained
+    choice = choice_for(parameters["features"], parameters["ignore"], trained)
+    if is_uri(source):
+        check_artifact(source, choice)
+        recorded = from_dataset(lookup.load_dataset(source), source)
+    else:
+        recorded = read_source(source, parameters["max_gap"], trim=parameters["trim"], choice=choice)
+    return fit_to_model(recorded, trained), model
+
+
+def _metrics(predictions: pd.DataFrame, completeness: pd.DataFrame) -> dict[str, float]:
+    relative = completeness["relative_error"]
+    return {
+        "trials": len(predictions),
+        "subjects": predictions["subject"].nunique(),
+        "positive_decisions": int(predictions["decision"].sum()),
+        "probability_mean": predictions["probability"].mean(),
+        "unusual_trials": int(predictions["unusual"].sum()),
+        "trials_in_training": int(predictions["in_training"].sum()),
+        "completeness_error_max": relative.max(),
+        "completeness_error_median": relative.median(),
+        "trials_above_tolerance": int((~(relative <= attribution.TOLERANCE)).sum()),
+    }
+
+
+def _as_parquet(table: pa.Table) -> bytes:
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer, compression="zstd")
+    return bytes(buffer.getvalue())

@@ -1,0 +1,80 @@
+"""The whole step: a source of recordings, read, validated, stored and recorded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steps.core.readers.fingerprint import Fingerprint
+from steps.core.readers.load import SIMULATED, load_source, unchanged
+from steps.core.readers.simulate import simulation_size
+from steps.system.private_files import owner_alone
+from steps.tracking import lookup, record, reuse
+from steps.tracking.session import step_run
+from steps.writing.markdown import bullets
+
+
+def prepare(parameters: Mapping[str, Any]) -> None:
+    """Read and validate recordings and store them as a dataset artifact.
+
+    Raises:
+        UserError: the parameters or the recordings cannot be used.
+    """
+    simulation = simulation_size(parameters)
+    with step_run("prepare", parameters) as run:
+        source, fingerprint = parameters["source"], Fingerprint()
+        with unchanged(source):
+            dataset = load_source(
+                source,
+                positive_label=parameters["positive_label"],
+                timesteps=parameters["timesteps"],
+                max_gap=parameters["max_gap"],
+                trim=parameters["trim"],
+                features=parameters["features"],
+                ignore=parameters["ignore"],
+                duplicates=parameters["duplicates"],
+                seed=parameters["seed"],
+                simulation=simulation,
+                fingerprint=fingerprint,
+            )
+        inputs = SIMULATED if source == SIMULATED else fingerprint.hexdigest()
+        run_id = run.info.run_id
+        with tempfile.TemporaryDirectory() as folder, owner_alone():
+            manifest = dataset.save(Path(folder))
+            record.log_folder(run_id, Path(folder), lookup.DATASET_FOLDER)
+        uri = f"runs:/{run_id}/{lookup.DATASET_FOLDER}"
+        patients = sum(subject.group == "patient" for subject in manifest.subjects)
+        record.log(
+            run_id,
+            tags={
+                "dataset_uri": uri,
+                "dataset_digest": manifest.digest,
+                **reuse.Identity.of("prepare", parameters, inputs).tags(),
+            },
+            metrics={
+                "trials": manifest.trials,
+                "timesteps": manifest.timesteps,
+                "features": len(manifest.features),
+                "subjects": patients,
+                "control_subjects": len(manifest.subjects) - patients,
+                "trials_negative": manifest.class_counts["0"],
+                "trials_positive": manifest.class_counts["1"],
+            },
+        )
+        record.log_dataset_input(manifest, uri, context="prepare")
+        negative, positive = manifest.labels["0"], manifest.labels["1"]
+        lines = [
+            f"{manifest.trials} trials of {patients} subjects and {len(manifest.subjects) - patients} controls, "
+            f"{manifest.timesteps} time points x {len(manifest.features)} features",
+            f"{manifest.class_counts['1']} trials {positive!r} (positive), "
+            f"{manifest.class_counts['0']} trials {negative!r}",
+            *manifest.notes,
+            f"digest {manifest.digest}",
+        ]
+        record.describe(run_id, bullets(lines))
+        for line in lines:
+            click.echo(line)

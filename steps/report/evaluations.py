@@ -1,0 +1,116 @@
+"""Reading finished evaluations back: what was predicted of the folds of a training."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from steps.commands import command
+from steps.errors import UserError, shown
+from steps.tracking import documents, lookup, reuse
+from steps.tracking.session import ENTRY_POINT_TAG
+from steps.tracking.spool import pull, push
+
+PREVIOUS = "previous"
+PREDICTION_COLUMNS = ("subject", "trial", "label", "test_number", "probability")
+
+
+def find_training(token: str, experiment_id: str) -> Run:
+    """The training named by ``token``: a run ID, ``latest``, or ``previous`` (the newest but one).
+
+    Raises:
+        UserError: there is none.
+    """
+    if token != PREVIOUS:
+        return lookup.find_run("train", token, experiment_id)
+    finished = MlflowClient().search_runs(
+        [experiment_id],
+        f"tags.{ENTRY_POINT_TAG} = 'train' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    found = list(islice((run for run in finished if not pull.deleted_on_server(run)), 2))
+    if len(found) < 2:
+        raise UserError(
+            f"runs: 'previous' is the newest finished train run but one, and the experiment has {len(found)}; "
+            "train twice, or name two run IDs"
+        )
+    return found[1]
+
+
+def evaluations_of(train: Run) -> list[Run]:
+    """The finished evaluations of a training, newest first.
+
+    Raises:
+        UserError: there are none.
+    """
+    run_id = train.info.run_id
+    evaluations = f"tags.{ENTRY_POINT_TAG} = 'evaluate' and attributes.status = 'FINISHED' and tags.train_run_id"
+    if on_server := train.data.tags.get(push.RUN_ID):
+        pull.fetch(train.info.experiment_id, f"{evaluations} = '{on_server}'")
+    found = MlflowClient().search_runs(
+        [train.info.experiment_id],
+        f"{evaluations} = '{run_id}'",
+        order_by=["attributes.start_time DESC"],
+    )
+    found = [run for run in found if not pull.deleted_on_server(run)]
+    if not found:
+        raise UserError(
+            f"train run {run_id} has no finished evaluate run; first run: "
+            f"{command('evaluate', experiment=lookup.other_experiment(train), train_run_id=run_id)}"
+        )
+    return found
+
+
+def network_predictions(train: Run) -> pd.DataFrame:
+    """``results.csv`` of the newest evaluation of a training.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    return _predictions(evaluations_of(train)[0], "results.csv")
+
+
+def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
+    """The predictions of baseline ``name`` in the newest evaluation of a training that has them.
+
+    Raises:
+        UserError: none has.
+    """
+    known: set[str] = set()
+    for evaluation in evaluations_of(train):
+        if not reuse.artifact_exists(evaluation.info.run_id, "baselines.csv"):  # evaluated without baselines
+            continue
+        table = _predictions(evaluation, "baselines.csv", "method")
+        rows = table[table["method"] == name]
+        if len(rows):
+            return rows.drop(columns="method").reset_index(drop=True)
+        known |= set(table["method"])
+    again = command(
+        "evaluate", experiment=lookup.other_experiment(train), train_run_id=train.info.run_id, baselines=name[:80]
+    )
+    raise UserError(
+        f"runs: {shown(name)} is neither the ID of a run nor a baseline in an evaluation of train run "
+        f"{train.info.run_id} "
+        f"(those have: {', '.join(sorted(known)) or 'none'}); run: {again}"
+    )
+
+
+def training_parameters(train: Run) -> dict[str, str]:
+    """What a training was given, resolved, and what it ran on; empty where it did not record it."""
+    try:
+        identity = documents.tag_of(train, reuse.IDENTITY_TAG, documents.RecordedIdentity)
+    except documents.DamagedError as error:
+        click.echo(f"warning: {error}", err=True)
+        identity = None
+    if identity is None:
+        return {}
+    parameters = {name: str(value) for name, value in identity["parameters"].items()}
+    return parameters | {"code and environment": str(identity["code"])[:12]}
+
+
+def _predictions(evaluation: Run, path: str, *more: str) -> pd.DataFrame:
+    return documents.table_of(evaluation, path, (*PREDICTION_COLUMNS, *more))

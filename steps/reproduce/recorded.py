@@ -1,0 +1,290 @@
+"""Reading back what a run was made from and what came out of it: what `steps.reproduce` compares."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from steps.commands import command
+from steps.errors import UserError, shown
+from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.reproduce.compare import Evidence
+from steps.tracking import digests, documents, lookup, parameters_record
+from steps.tracking.environment import git
+from steps.tracking.reuse import IDENTITY_TAG
+from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
+from steps.tracking.spool import pull
+from steps.tracking.tracking_uri import without_credentials_in
+from steps.writing.spreadsheet import read_csv
+
+REPRODUCTIONS = "Fear_Classification_Reproductions"
+REPRODUCIBLE = ("main", "prepare", "train", "fold", "evaluate", "attribute")
+STEPS = ("prepare", "train", "evaluate", "attribute")
+_NAME, _ID = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
+_REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
+# Packages and times are compared elsewhere, or not at all; parameters name folders and runs.
+_NO_EVIDENCE = {"packages.json", "runtime.json", parameters_record.FILE}
+
+
+def keep_apart() -> None:
+    """Let reproductions go to an experiment of their own, unless one was chosen.
+
+    Among the studies, ``latest`` would take a reproduction of a single fold for the newest training.
+    """
+    if os.environ.get(_ID, "0") == "0" and not os.environ.get(_NAME):
+        os.environ[_NAME] = REPRODUCTIONS
+
+
+def find(run_id: str, experiment_id: str) -> Run:
+    """A finished run of this project.
+
+    Args:
+        run_id: its ID, or ``latest`` for the newest study.
+        experiment_id: where the reproduction goes; ``latest`` is looked for there, too.
+
+    Raises:
+        UserError: there is none, it has not finished, or it is of a kind that cannot be repeated.
+    """
+    client = MlflowClient()
+    if run_id == lookup.LATEST:
+        studies_in = client.get_experiment_by_name(EXPERIMENT)
+        places = dict.fromkeys([*([studies_in.experiment_id] if studies_in else []), experiment_id])
+        for place in places:
+            pull.fetch(place, f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'")
+            # A re-run is nested; it is not a study of its own.
+            found = client.search_runs(
+                [place],
+                f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'",
+                order_by=["attributes.start_time DESC"],
+            )
+            studies = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
+            for study in studies:
+                if not pull.deleted_on_server(study):
+                    return study
+        raise UserError(f"no finished study to reproduce; first run: {command('main')}, or name a run with run_id")
+    try:
+        run = client.get_run(pull.local_run_id(run_id))
+    except MlflowException as error:
+        raise UserError(f"no run {shown(run_id)} in this store; expected the ID of a run to reproduce") from error
+    kind = run.data.tags.get(ENTRY_POINT_TAG, "something else")
+    if study_run := run.data.tags.get("study_run_id"):
+        raise UserError(
+            f"run {shown(run_id)} only points to the study, which is run {study_run}; name that one: "
+            f"{command('reproduce', run_id=study_run)}"
+        )
+    if kind not in REPRODUCIBLE:
+        parent = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
+        hint = f"; its training is run {parent}" if kind == "deployable" and parent else ""
+        raise UserError(f"run {shown(run_id)} is a run of {kind}, expected one of {', '.join(REPRODUCIBLE)}{hint}")
+    if run.info.status != "FINISHED":
+        raise UserError(f"{kind} run {run_id} is {run.info.status}, expected FINISHED")
+    return run
+
+
+def get(run_id: str) -> Run:
+    """A run of this store.
+
+    Raises:
+        MlflowException: there is none.
+    """
+    return MlflowClient().get_run(run_id)
+
+
+def split_of(fold: Run) -> dict[str, list[str]]:
+    """Who trained, validated and was tested, as a fold recorded it.
+
+    Raises:
+        UserError: it did not, or ``split.json`` is not the one that was recorded.
+    """
+    split: dict[str, list[str]] = documents.json_of(fold, digests.SPLIT, documents.Split)
+    return split
+
+
+def parameters_of(run: Run) -> dict[str, Value]:
+    """The parameters of a run, typed, as this project recorded them; never those that MLflow quoted for the shell.
+
+    Runs of older versions did not record them as a whole: what they lack is taken from their identity, a study's from
+    those of its steps, and a source from the dataset's manifest.
+
+    Raises:
+        UserError: none of that is there, or what is needed of it is damaged.
+    """
+    kind = run.data.tags[ENTRY_POINT_TAG]
+    typed: dict[str, Any] = {}
+    broken = None
+    try:
+        typed = parameters_record.load(run)
+    except documents.DamagedError as error:
+        broken = error
+    found: dict[str, Value] = {}
+    for one in [run, *(step_of(run, step) for step in STEPS if kind == "main")]:
+        try:
+            found |= _identity(one) if one else {}
+        except documents.DamagedError as error:
+            if not typed:
+                raise broken or error from error
+    if kind == "main":
+        found |= {"run_name": str(run.info.run_name)}
+    prepared = run if kind == "prepare" else step_of(run, "prepare")
+    if prepared and prepared.data.tags.get(ENTRY_POINT_TAG) == "prepare":
+        found |= _source(prepared)
+    found |= _known(run, typed)
+    if not found and broken:
+        raise broken
+    if not found:
+        raise UserError(f"{kind} run {run.info.run_id} did not record its parameters; it cannot be reproduced")
+    return {name: value for name, value in found.items() if name in ENTRY_POINTS.get(kind, ())}
+
+
+def step_of(main: Run, step: str) -> Run | None:
+    """The run of a step of a study; None where it is gone or was never there."""
+    run_id = main.data.tags.get(f"{step}_run_id")
+    return _run(run_id) if run_id else None
+
+
+def evaluated_again(train: Run, evaluate: Run) -> bool:
+    """Whether another run evaluated a training after ``evaluate`` and wrote over what that had left in its folds."""
+    others = MlflowClient().search_runs(
+        [train.info.experiment_id],
+        f"tags.{ENTRY_POINT_TAG} = 'evaluate' and tags.train_run_id = '{train.info.run_id}' "
+        f"and attributes.start_time > {evaluate.info.start_time}",
+    )
+    return any(other.info.run_id != evaluate.info.run_id for other in others)
+
+
+def parent_of(run: Run) -> Run:
+    """The training of a fold.
+
+    Raises:
+        UserError: it is gone.
+    """
+    parent = _run(run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""))
+    if parent is None:
+        raise UserError(f"the training that fold {run.info.run_name} belongs to is gone; it cannot be reproduced")
+    return parent
+
+
+def prepare_of(train: Run) -> Run | None:
+    """The ``prepare`` run that made a training's dataset; None where that is unknown or gone."""
+    uri = train.data.tags.get("dataset_uri", "")
+    return _run(uri.removeprefix("runs:/").partition("/")[0]) if uri.startswith("runs:/") else None
+
+
+def usable_dataset(train: Run) -> str | None:
+    """URI of the dataset a training used: where it was then, or any prepared one with the same digest."""
+    digest = documents.required_tag(train, "dataset_digest")
+    others = MlflowClient().search_runs(
+        [train.info.experiment_id],
+        f"tags.{ENTRY_POINT_TAG} = 'prepare' and tags.dataset_digest = '{digest}' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    for uri in [
+        documents.required_tag(train, "dataset_uri"),
+        *(f"runs:/{run.info.run_id}/{lookup.DATASET_FOLDER}" for run in others),
+    ]:
+        try:
+            if lookup.load_dataset(uri).digest() == digest:
+                return str(uri)
+        except UserError:
+            continue
+    return None
+
+
+def evidence(run: Run) -> Evidence:
+    """Metrics, curves, tables and documents of a run.
+
+    Raises:
+        UserError: a file of it is damaged.
+    """
+    client = MlflowClient()
+    run_id = run.info.run_id
+    tables, jsons = {}, {}
+    for item in client.list_artifacts(run_id):
+        if item.is_dir or item.path in _NO_EVIDENCE:
+            continue
+        if item.path.endswith(".csv"):
+            tables[item.path] = _table(run, item.path)
+        elif item.path.endswith(".json"):
+            jsons[item.path] = documents.json_of(run, item.path, Any)
+    per_epoch = [str(name) for name in tables.get("history.csv", pd.DataFrame()) if name in run.data.metrics]
+    curves = {
+        name: [(point.step, point.value) for point in client.get_metric_history(run_id, name)] for name in per_epoch
+    }
+    metrics = dict(sorted((name, value) for name, value in run.data.metrics.items() if name not in curves))
+    return Evidence(metrics, curves, tables, jsons, run.data.tags.get("dataset_digest", ""))
+
+
+def packages_of(run: Run) -> dict[str, str]:
+    """Name -> version of everything that was installed; empty where not recorded, or not readable any more."""
+    try:
+        found: dict[str, str] = documents.json_of(run, "packages.json", documents.Packages)
+    except documents.DamagedError:
+        return {}
+    return found
+
+
+def repository_of(run: Run) -> str:
+    """A URL the code can be fetched from, without credentials; empty where only a folder is known."""
+    tags = run.data.tags
+    candidates = [tags[name] for name in _REPOSITORY_TAGS if tags.get(name)] + [git("remote", "get-url", "origin")]
+    return next(
+        (without_credentials_in(url) for url in candidates if url and not url.startswith(("file:", "/", "."))), ""
+    )
+
+
+def can_reproduce(commit: str) -> bool:
+    """False only where git knows that the commit has no entry point ``reproduce``."""
+    if not git("cat-file", "-t", commit):
+        return True
+    return bool(git("cat-file", "-t", f"{commit}:steps/reproduce/__main__.py"))
+
+
+def _run(run_id: str) -> Run | None:
+    try:
+        return MlflowClient().get_run(pull.local_run_id(run_id))
+    except MlflowException:
+        return None
+
+
+def _identity(run: Run) -> dict[str, Value]:
+    recorded = documents.tag_of(run, IDENTITY_TAG, documents.RecordedIdentity)
+    if recorded is None:
+        return {}
+    whole = {name: v for name, v in recorded["parameters"].items() if name not in recorded.get("shortened", [])}
+    return _known(run, whole)
+
+
+def _known(run: Run, parameters: Mapping[str, Any]) -> dict[str, Value]:
+    """Those that this version still has, in its types."""
+    try:
+        return {name: PARAMETERS[name].parse(value) for name, value in parameters.items() if name in PARAMETERS}
+    except click.BadParameter as error:
+        raise documents.damaged(run, "record of the parameters", error.message) from error
+
+
+def _source(prepare: Run) -> dict[str, Value]:
+    try:
+        return {"source": lookup.manifest_of(prepare).source}
+    except UserError:
+        return {}
+
+
+def _table(run: Run, path: str) -> pd.DataFrame:
+    try:
+        return read_csv(documents.csv_of(run, path), dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise documents.damaged(run, path, str(error).splitlines()[0]) from error
+
+
+def deployable_of(train: Run) -> Run | None:
+    """The run that fitted the model for new people; None where a training has none."""
+    run_id = train.data.tags.get("deployable_run_id")
+    return _run(run_id) if run_id else None

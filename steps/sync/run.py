@@ -1,0 +1,102 @@
+"""The whole step: every spool of a folder, to its server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steps.errors import UserError
+from steps.tracking.session import pin_tracking_uri
+from steps.tracking.spool.push import Passed, Push
+from steps.tracking.spool.replicator import FAILURES, one_line
+from steps.tracking.spool.spool import DESCRIPTION, Spool, bounded_patience, show_uri, spools
+from steps.tracking.tracking_uri import TRACKING_URI, is_remote, without_credentials
+from steps.tracking.trouble import Trouble, probe, trouble_with
+
+_LOCK_S = 60.0
+_NAMED = 3
+_SHOWN = 120
+
+
+def sync(parameters: Mapping[str, Any]) -> None:
+    """Copy what the spools of this folder still hold; doing it again changes nothing.
+
+    Raises:
+        UserError: something could not be copied.
+    """
+    pin_tracking_uri()
+    found = [_with_password(spool) for spool in spools(Path.cwd())]
+    if not found:
+        click.echo(f"nothing to do: no study in {Path.cwd()} was recorded for a tracking server")
+        return
+    problems = [problem for spool in found for problem in _sync(spool, parameters["prune"])]
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _with_password(spool: Spool) -> Spool:
+    """The spool with the server's URI as the user gives it now: the spool keeps no passwords."""
+    given = os.environ[TRACKING_URI]
+    return Spool(given, spool.folder) if is_remote(given) and without_credentials(given) == spool.target else spool
+
+
+def _sync(spool: Spool, prune: bool) -> list[str]:
+    shown = without_credentials(spool.target)[:_SHOWN]
+    push = Push(spool)
+    try:
+        push.pending()
+    except FAILURES as error:
+        raise UserError(
+            f"{spool.folder / 'mlflow.db'}, a spool for {shown}, is damaged: {one_line(error)}; restore a copy of it"
+        ) from error
+    if trouble := probe(spool.target):
+        return [_not_copied(shown, trouble, push)]
+    try:
+        with bounded_patience(), spool.lock.acquire(timeout=_LOCK_S):
+            passed = push.once(thorough=True)
+            left = push.pending()
+            _say(spool, passed, left)
+            if left or passed.refused:
+                reasons = passed.reasons() or ["runs are still being recorded"]
+                return [f"{shown}: {reason}" for reason in reasons]
+            return _prune(spool, push) if prune else []
+    except FAILURES as error:
+        return [_not_copied(shown, trouble_with(error), push)]
+
+
+def _say(spool: Spool, passed: Passed, left: int) -> None:
+    for line in passed.notes:
+        click.echo(f"note: {line}", err=True)
+    click.echo(
+        f"{show_uri(spool.target)}: {passed.runs} of {passed.waiting} runs, {passed.models} models and "
+        f"{passed.versions} registered versions copied and checked; {passed.doubles} doubles removed; {left} runs left"
+    )
+
+
+def _prune(spool: Spool, push: Push) -> list[str]:
+    """Remove a spool, if its server hands out everything that is in it; returns what stands against that."""
+    lacking = push.unverified()
+    if lacking:  # what a copy lacks is copied again, once
+        _say(spool, push.once(thorough=True), push.pending())
+        lacking = push.unverified()
+    if lacking:
+        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        return [
+            f"not removed, because {show_uri(spool.target)} does not hold all of {spool.folder}: "
+            f"{'; '.join(lacking[:_NAMED])}{more}; if nobody needs that, remove the folder yourself"
+        ]
+    (spool.folder / DESCRIPTION).unlink()  # a spool that is half removed is none
+    shutil.rmtree(spool.folder)
+    click.echo(f"{spool.folder} removed: all of it was read back from {show_uri(spool.target)}")
+    return []
+
+
+def _not_copied(shown: str, trouble: Trouble, push: Push) -> str:
+    """One line: what is the matter, what to do, what is missing."""
+    todo = f"{trouble.mend}, then sync again" if trouble.mend else "try again later"
+    return f"{shown}: {trouble.found}; {todo} (runs not there yet: {push.pending()})"

@@ -1,0 +1,142 @@
+"""Loading the deployable model without running anything that came with it.
+
+`mlflow.pyfunc.load_model` runs the script inside the model. Here only two files are read: the network, in Keras's safe
+mode and after a look at its parts, and `training.json`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from pydantic import ValidationError
+
+from steps.core.models import keras_file
+from steps.core.models.training_reference import TrainedOn
+from steps.errors import UserError
+from steps.tracking.digests import check_digest
+from steps.tracking.models.registry import ModelReference
+from steps.tracking.punctual import punctual_files
+
+if TYPE_CHECKING:
+    import keras
+
+NETWORK_FILE, TRAINING_FILE = "artifacts/network.keras", "artifacts/training.json"
+# Keras's own, and yet a way to code or to other files.
+_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployable model's files: the network as it was saved, and what it was trained on."""
+
+    reference: ModelReference
+    archive: bytes
+    trained: TrainedOn
+
+
+def fetch(reference: ModelReference) -> Deployed:
+    """The two files of a deployable model, checked.
+
+    Raises:
+        UserError: a file is missing or malformed, or the network holds code.
+    """
+    return checked(reference, *(_read(reference, name) for name in (NETWORK_FILE, TRAINING_FILE)))
+
+
+def checked(reference: ModelReference, archive: bytes, training: bytes) -> Deployed:
+    """A deployable model from the content of its two files, checked as far as that goes without TensorFlow.
+
+    Raises:
+        UserError: a file is malformed or not the one that was recorded, or the network holds code.
+    """
+    for name, content in ((NETWORK_FILE, archive), (TRAINING_FILE, training)):
+        check_digest(
+            reference.digests, name, content, reference.uri, "restore it from a copy, or train and register it again"
+        )
+    try:
+        trained = TrainedOn.model_validate_json(training)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{TRAINING_FILE} of {reference.uri} does not say what the model was trained on: {where} {first['msg']}; "
+            "train and register it again"
+        ) from error
+    _refuse_code(archive, reference.uri)
+    return Deployed(reference, archive, trained)
+
+
+def load_network(deployed: Deployed) -> keras.Model:
+    """The network of a deployable model, for inference.
+
+    Raises:
+        UserError: Keras refuses it, or it takes other trials than `training.json` says.
+    """
+    uri = deployed.reference.uri
+    try:
+        network = keras_file.load(deployed.archive)
+    except keras_file.NotAKerasFileError as error:
+        raise UserError(f"cannot load {NETWORK_FILE} of {uri}: {error}; train and register it again") from error
+    shapes = (tuple(network.input_shape[1:]), tuple(network.output_shape[1:]))
+    if shapes != (deployed.trained.shape, (1,)):
+        raise UserError(
+            f"the network of {uri} maps {shapes[0]} to {shapes[1]}, but its {TRAINING_FILE} says "
+            f"{deployed.trained.shape} (timesteps, features) to (1,)"
+        )
+    try:
+        keras_file.try_out(network, deployed.trained.shape)
+    except keras_file.NotAKerasFileError as error:
+        raise UserError(f"{NETWORK_FILE} of {uri} does not work: {error}; train and register it again") from error
+    return network
+
+
+def _read(reference: ModelReference, name: str) -> bytes:
+    uri, store = reference.uri, reference.tracking_uri
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            # Not mlflow.artifacts: it takes the file's path behind models:/m-... for a version.
+            files = get_artifact_repository(reference.location or uri, store, store)
+            found = (punctual_files(files, store) if store else files).download_artifacts(name, scratch)
+            return keras_file.read(Path(found))
+        except keras_file.NotAKerasFileError as error:
+            raise UserError(f"{uri} is not a deployable model of this project: {error}") from error
+        except (MlflowException, OSError) as error:
+            raise UserError(
+                f"{uri} is not a deployable model of this project: it holds no {name} "
+                f"({str(error).strip().splitlines()[0]})"
+            ) from error
+
+
+def _refuse_code(archive: bytes, uri: str) -> None:
+    """Look through a ``.keras`` archive for anything but Keras's own layers."""
+    try:
+        config = keras_file.look_through(archive).config
+    except keras_file.NotAKerasFileError as error:
+        reason = f"{error}; train and register it again"
+        raise UserError(f"{NETWORK_FILE} of {uri} is not a Keras model: {reason}") from error
+    for part in _parts(config):
+        module, kind = str(part.get("module") or "keras"), str(part["class_name"])
+        package, registered = module.split(".")[0], str(part.get("registered_name") or "")
+        if kind in _CODE or package not in ("keras", "builtins") or ">" in registered:
+            found = ascii(registered or f"{module}.{kind}")[1:-1][:200]
+            raise UserError(
+                f"{NETWORK_FILE} of {uri} holds {found}, which can run code of its own; expected layers of Keras only"
+            )
+
+
+def _parts(config: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a Keras configuration."""
+    if isinstance(config, dict):
+        if "class_name" in config:
+            yield config
+        for value in config.values():
+            yield from _parts(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _parts(value)

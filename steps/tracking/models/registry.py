@@ -1,0 +1,225 @@
+"""The Model Registry: the deployable model as a version of `fear-classifier`, with its evidence."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from steps.commands import called, command
+from steps.errors import UserError, shown
+from steps.tracking.artifact_places import PlaceError, place_of_model
+from steps.tracking.digests import digests_among
+from steps.tracking.spool.replicator import FAILURES, failed
+from steps.tracking.spool.spool import current, reachable, show_uri
+from steps.tracking.trouble import trouble_with
+
+MODEL_NAME = "fear-classifier"
+CHALLENGER, CHAMPION = "challenger", "champion"
+# Of a version, in characters. SQLite takes more, PostgreSQL refuses it.
+DESCRIPTION_LENGTH = 5000
+THRESHOLD_TAG = "threshold"
+_FORMS = f"models:/{MODEL_NAME}@<alias>, models:/{MODEL_NAME}/<version>, models:/m-<id> or runs:/<run id>/model"
+_PURPOSE = (
+    "Probability of fear for trials of new people, (trials, timesteps, features) in the units of the training data. "
+    "Every version was fitted on all subjects of a study whose cross-validated results are in its description. "
+    "Not a medical device."
+)
+
+
+def register(run_id: str, model_uri: str, tags: Mapping[str, str], description: str) -> ModelVersion:
+    """Register the model of a run, once, and make it the challenger.
+
+    Args:
+        run_id: run that made the deployable model.
+        model_uri: the model, ``models:/m-...``.
+        tags: evidence: cross-validated metrics, dataset digest, runs.
+        description: the same in words, Markdown, of at most `DESCRIPTION_LENGTH` characters.
+    """
+    client = MlflowClient()
+    if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
+        client.create_registered_model(MODEL_NAME, description=_PURPOSE)
+    versions = client.search_model_versions(f"name = '{MODEL_NAME}' and run_id = '{run_id}'")
+    model = mlflow.get_logged_model(model_uri.removeprefix("models:/"))
+    if versions:
+        version = versions[0]
+    else:
+        version = client.create_model_version(
+            MODEL_NAME, model.artifact_location, run_id=run_id, model_id=model.model_id
+        )
+    for name, value in {**digests_among(model.tags), **tags}.items():
+        client.set_model_version_tag(MODEL_NAME, version.version, name, value)
+    client.update_model_version(MODEL_NAME, version.version, description=description)
+    client.set_registered_model_alias(MODEL_NAME, CHALLENGER, version.version)
+    return version
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """A model that is there.
+
+    Attributes:
+        uri: names it for good: ``models:/name/3`` where it is registered, never an alias.
+        name: its registered name, "" where it is not registered.
+        version: its version, "" where it is not registered.
+        model_id: its ``m-...``, "" where MLflow knows none.
+        tags: the version's tags: the evidence.
+        tracking_uri: the store it is in; None for the one in use.
+        location: where its files are in that store; "" where ``uri`` leads there.
+        digests: of its files (`steps.tracking.digests`): tags of the version, or else of the model; may be empty.
+    """
+
+    uri: str
+    name: str = ""
+    version: str = ""
+    model_id: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    tracking_uri: str | None = None
+    location: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+def resolve(uri: str) -> ModelReference:
+    """Find the model at ``uri``.
+
+    Args:
+        uri: ``models:/name@alias``, ``models:/name/version`` (or ``latest``), ``models:/m-...`` or
+            ``runs:/<run id>/<path>``.
+
+    Raises:
+        UserError: it is none of these, nothing is there, the server fails, or keeps its files where it may not send
+            us; the message says what is.
+    """
+    spool = current()
+    if spool is None or not reachable(spool.target):
+        return _resolve(MlflowClient(), uri)
+    # What is registered is the server's to say; its aliases are set there.
+    client = spool.target_client()
+    try:
+        found = _resolve(client, uri)
+        return replace(found, tracking_uri=spool.target, location=_location(client, found))
+    except FAILURES as error:
+        reason = failed(show_uri(spool.target), trouble_with(error))
+        raise UserError(f"which model {uri} is, the server has to say, and {reason}") from error
+
+
+def _location(client: MlflowClient, found: ModelReference) -> str:
+    """Where the files are: MLflow would look a name up in the registry of this process, which is another one."""
+    uri = client.get_model_version_download_uri(found.name, found.version) if found.name else found.uri
+    try:
+        return place_of_model(client, uri)
+    except PlaceError as error:
+        raise UserError(str(error)) from error
+
+
+def _resolve(client: MlflowClient, uri: str) -> ModelReference:
+    if found := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", uri):
+        return _by_alias(client, found[1], found[2])
+    if found := re.fullmatch(r"models:/([^/@]+)/(\d+|latest)", uri):
+        return _by_version(client, found[1], found[2])
+    if found := re.fullmatch(r"models:/(m-\w+)", uri):
+        return _by_model_id(client, found[1])
+    if found := re.fullmatch(r"runs:/(\w+)/(.+)", uri):
+        return _by_run(client, found[1], uri)
+    raise UserError(f"model_uri is {shown(uri)}, expected {_FORMS}")
+
+
+def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
+    versions = _versions(client, name)
+    try:
+        return _reference(client, client.get_model_version_by_alias(name, alias))
+    except MlflowException as error:
+        there = f"model {name} has no alias {shown(alias)}; it has {_what_is_there(client, name, versions)}"
+        if not re.fullmatch(r"[\w-]{1,100}", alias):
+            raise UserError(there) from error
+        # Neither name nor alias holds anything that a shell would make something of within double quotes.
+        raise UserError(
+            f"{there}; set it with: {shlex.quote(called().python)} -c "
+            f"\"import mlflow; mlflow.MlflowClient().set_registered_model_alias('{name}', '{alias}', "
+            f"'{versions[-1].version}')\""
+        ) from error
+
+
+def _by_version(client: MlflowClient, name: str, wanted: str) -> ModelReference:
+    versions = _versions(client, name)
+    for version in reversed(versions):
+        if wanted in (str(version.version), "latest"):
+            return _reference(client, client.get_model_version(name, version.version))
+    raise UserError(f"model {name} has no version {wanted}; it has {_what_is_there(client, name, versions)}")
+
+
+def _by_model_id(client: MlflowClient, model_id: str) -> ModelReference:
+    try:
+        model = client.get_logged_model(model_id)
+    except MlflowException as error:
+        raise UserError(f"there is no model {model_id} in this store; expected {_FORMS}") from error
+    return ModelReference(uri=f"models:/{model_id}", model_id=model_id, digests=digests_among(model.tags))
+
+
+def _by_run(client: MlflowClient, run_id: str, uri: str) -> ModelReference:
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        raise UserError(f"there is no run {run_id} in this store; expected {_FORMS}") from error
+    registered = client.search_model_versions(f"run_id = '{run_id}'")
+    if len(registered) == 1 and _model_of(run):
+        return _reference(client, registered[0])
+    model_id = _model_of(run)
+    return ModelReference(uri=uri, model_id=model_id, digests=_digests(client, {}, model_id))
+
+
+def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """The versions of a registered model, oldest first, at least one."""
+    found = client.search_model_versions(f"name = '{name}'") if re.fullmatch(r"[\w .\-]+", name) else []
+    if not found:
+        names = sorted(model.name for model in client.search_registered_models())
+        there = f"registered are {', '.join(names)}" if names else f"none is registered; first run: {command('main')}"
+        raise UserError(f"there is no registered model {shown(name)}: {there}")
+    return sorted(found, key=lambda version: int(version.version))
+
+
+def _what_is_there(client: MlflowClient, name: str, versions: list[ModelVersion]) -> str:
+    aliases = client.get_registered_model(name).aliases
+    numbers = ", ".join(str(version.version) for version in versions)
+    named = ", ".join(f"{alias} (version {number})" for alias, number in sorted(aliases.items()))
+    return f"version{'s' if len(versions) > 1 else ''} {numbers} and alias{'es' if len(aliases) > 1 else ''} " + (
+        named or "none"
+    )
+
+
+def _model_of(run: Run) -> str:
+    """ID of the model a run logged, "" unless it is exactly one."""
+    logged = {output.model_id for output in run.outputs.model_outputs} if run.outputs else set()
+    return str(logged.pop()) if len(logged) == 1 else ""
+
+
+def _reference(client: MlflowClient, version: ModelVersion) -> ModelReference:
+    model_id = version.model_id or ""
+    if not model_id and version.run_id:  # a registry in SQL does not keep it
+        with suppress(MlflowException):  # nor does anything keep the run
+            model_id = _model_of(client.get_run(version.run_id))
+    return ModelReference(
+        uri=f"models:/{version.name}/{version.version}",
+        name=version.name,
+        version=str(version.version),
+        model_id=model_id,
+        tags=dict(version.tags),
+        digests=_digests(client, version.tags, model_id),
+    )
+
+
+def _digests(client: MlflowClient, tags: Mapping[str, str], model_id: str) -> dict[str, str]:
+    """Of a version, where its tags hold them; else of the model."""
+    found = digests_among(tags)
+    if not found and model_id:
+        with suppress(MlflowException):  # a registry may outlive its models
+            found = digests_among(client.get_logged_model(model_id).tags)
+    return found

@@ -1,0 +1,83 @@
+"""The deployable model as MLflow loads it: a script that MLflow copies into the model and runs (models from code).
+
+Not imported by the project. It needs nothing of the project either: the copy works wherever mlflow and keras are.
+So it repeats, in a few lines, what `distance` of training references and the `predict` step do; a test compares them.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+
+DEFAULT_THRESHOLD = 0.5
+CHUNK = 512  # trials per forward pass, which bounds the memory
+
+
+class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Probability and decision for trials in the units of the training data."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the network (Keras's safe mode: no code comes with it) and what it was trained on."""
+        import keras
+
+        self.network = keras.saving.load_model(context.artifacts["network"], compile=False, safe_mode=True)
+        self.training = json.loads(Path(context.artifacts["training"]).read_text(encoding="utf-8"))
+
+    # The bare np.ndarray is what MLflow knows as a hint beside a signature; any other, or none, makes it warn.
+    def predict(
+        self,
+        context: Any,
+        model_input: np.ndarray,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """A row per trial of ``model_input``, ``(trials, timesteps, features)``.
+
+        ``probability`` of the positive class; ``decision``, 1 where it reaches ``params["threshold"]``; ``distance``
+        from the training trials, in standard deviations; ``unusual``, 1 where that exceeds what 99% of the training
+        trials had.
+
+        Raises:
+            MlflowException: a threshold that is no probability, or a value that is not finite; over HTTP status 400.
+        """
+        threshold = float((params or {}).get("threshold", DEFAULT_THRESHOLD))
+        if not 0.0 <= threshold <= 1.0:
+            raise mlflow.MlflowException.invalid_parameter_value(
+                f"threshold is {threshold}, expected a probability between 0 and 1"
+            )
+        values = np.asarray(model_input, dtype=np.float32)
+        self._check(values)
+        probability = np.concatenate(
+            [
+                np.zeros(0),
+                *(
+                    np.asarray(self.network(values[start : start + CHUNK], training=False), dtype=np.float64)[:, 0]
+                    for start in range(0, len(values), CHUNK)
+                ),
+            ]
+        )
+        mean, sd = np.asarray(self.training["mean"]), np.asarray(self.training["sd"])
+        distance = np.sqrt((((values - mean) / sd) ** 2).mean(axis=(1, 2)))
+        return pd.DataFrame(
+            {
+                "probability": probability,
+                "decision": (probability >= threshold).astype(np.int64),
+                "distance": distance,
+                "unusual": (distance > self.training["usual_distance"]).astype(np.int64),
+            }
+        )
+
+    def _check(self, values: np.ndarray) -> None:
+        wrong = np.argwhere(~np.isfinite(values))
+        if len(wrong):
+            trial, point, feature = wrong[0].tolist()
+            raise mlflow.MlflowException.invalid_parameter_value(
+                f"trial {trial} holds {values[trial, point, feature]} for feature "
+                f"{self.training['features'][feature]!r} at time point {point} (all counted from 0), "
+                "expected a finite number"
+            )
+
+
+mlflow.models.set_model(FearScorer())

@@ -1,0 +1,1 @@
+"""A local store whose content is copied to a tracking server."""

@@ -1,0 +1,55 @@
+"""What a spool notes about its copies on the server: tags ``sync.*`` of its experiments, runs, models and versions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Run
+from mlflow.utils.file_utils import local_file_uri_to_path
+
+from steps.tracking.spool.copy import SYNC
+
+# On an experiment: the server's ID of it, and when it was made there: IDs are small numbers that others get, too.
+EXPERIMENT_ID, EXPERIMENT_MADE = f"{SYNC}experiment_id", f"{SYNC}experiment_made"
+# On a run: the server's ID; that the server's run was not made by copying; digest of the artifacts sent.
+RUN_ID, ADOPTED, FILES = f"{SYNC}run_id", f"{SYNC}adopted", f"{SYNC}artifacts"
+# On a model, on a registered version: what the server calls it.
+MODEL_ID, VERSION = f"{SYNC}model_id", f"{SYNC}version"
+# On a run, on a version: what it was like when it was copied.
+STATE = f"{SYNC}state"
+# On a run, on a model: that somebody has deleted its copy.
+DELETED = f"{SYNC}deleted"
+# On a run that a cluster's worker made on the server: the training in the spool, which has to claim it.
+WORKED_FOR = "worked_for"
+
+
+def state_of(run: Run) -> str:
+    """Digest of all a run of the spool holds, so that a change is seen."""
+    tags = {k: v for k, v in run.data.tags.items() if not k.startswith(SYNC)}
+    latest = sorted((name, str(value)) for name, value in run.data.metrics.items())
+    inputs = [item.dataset.digest for item in run.inputs.dataset_inputs] if run.inputs else []
+    outputs = [model.model_id for model in run.outputs.model_outputs] if run.outputs else []
+    folder = local_file_uri_to_path(run.info.artifact_uri)
+    return digest_of(
+        [run.info.status, run.info.end_time, tags, run.data.params, latest, inputs, outputs, _stats(Path(folder))]
+    )
+
+
+def model_of(version: Any) -> str:
+    """ID of the logged model behind a registered version; MLflow's searches leave it out."""
+    found = re.search(r"m-[0-9a-f]{32}", version.source or "")
+    return str(version.model_id or (found[0] if found else ""))
+
+
+def digest_of(content: Iterable[Any]) -> str:
+    """SHA-256 of how the values print."""
+    return hashlib.sha256(repr(list(content)).encode()).hexdigest()
+
+
+def _stats(root: Path) -> list[tuple[str, int, int]]:
+    files = (path for path in sorted(root.rglob("*")) if path.is_file())
+    return [(path.relative_to(root).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]

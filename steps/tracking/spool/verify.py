@@ -1,0 +1,110 @@
+"""Does a server hold everything of a spool? Read back in full, before the spool is removed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from mlflow.entities import LoggedModel, Run, RunStatus
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+
+from steps.tracking.spool.copy import TEXT, Copy, digests
+from steps.tracking.spool.marks import ADOPTED, DELETED, STATE, state_of
+from steps.tracking.spool.remembered import Reviewed, lacks, stays_behind
+
+# MLflow's pages let everybody edit these.
+_EDITABLE = (MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE)
+_DELETED = "deleted on the server, so this is all that is left of it"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Compares what lies in a spool with what its server hands out.
+
+    Attributes:
+        copy: knows both, and what the server calls things.
+        reviewed: the server's runs and models as it has just listed them.
+        noted: the files that were ever logged, by run and model.
+    """
+
+    copy: Copy
+    reviewed: Reviewed
+    noted: Mapping[str, set[str]]
+
+    def run(self, run: Run) -> str:
+        """What the server does not hold of a run; empty when it holds everything."""
+        there = self.reviewed.runs.get(run.info.run_id)
+        if DELETED in run.data.tags:
+            return _DELETED
+        if there is None:
+            return "not on the server"
+        if not RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
+            return "still being recorded, or its process was killed: run the same command again"
+        if any((Path(local_file_uri_to_path(run.info.artifact_uri)).parent / "unrecorded").glob("*.zip")):
+            return "folds that were trained are still to be recorded: run the same command again"
+        if run.data.tags.get(STATE) != state_of(run):
+            return "has changed since it was copied"
+        return (
+            lacks(run, there, self.reviewed.models)
+            or self._values(run, there)
+            or self._points(run, there)
+            or self._files(run.info.run_id, run.info.artifact_uri, ADOPTED in run.data.tags)
+        )
+
+    def model(self, model: LoggedModel, is_adopted: bool) -> str:
+        """What the server does not hold of a model; empty when it holds everything.
+
+        Args:
+            model: of the spool.
+            is_adopted: whether the server's model was not made by copying this one.
+        """
+        if DELETED in model.tags:
+            return _DELETED
+        if model.model_id not in self.reviewed.models:
+            return "not on the server"
+        return self._files(model.model_id, model.artifact_location, is_adopted)
+
+    def _values(self, run: Run, there: Run) -> str:
+        if ADOPTED in run.data.tags:  # what the server holds was first
+            return ""
+        translate = self.copy.names.translate
+        tags = {k: v for k, v in run.data.tags.items() if not stays_behind(k, False) and k not in _EDITABLE}
+        for name, value in tags.items():
+            if there.data.tags[name] != translate(value):
+                return f"tag {name} is another one on the server"
+        for name, value in run.data.params.items():
+            # Nobody can change a parameter, so one that mentions a run keeps an ID that run may have had before.
+            if translate(value) == value != there.data.params[name]:
+                return f"parameter {name} is another one on the server"
+        return ""
+
+    def _points(self, run: Run, there: Run) -> str:
+        for key in run.data.metrics:
+            here_points, there_points = (
+                {(point.timestamp, point.step, str(point.value)) for point in history(key)}
+                for history in (
+                    partial(self.copy.source.get_metric_history, run.info.run_id),
+                    partial(self.copy.sink.get_metric_history, there.info.run_id),
+                )
+            )
+            if lacking := here_points - there_points:
+                return f"{len(lacking)} of {len(here_points)} points of metric {key} are not on the server"
+        return ""
+
+    def _files(self, owner: str, uri: str, is_adopted: bool) -> str:
+        with self.copy.staged(uri) as staged, tempfile.TemporaryDirectory() as back:
+            wanted, place = digests(staged), self.copy.place_of(uri)
+            if wanted.keys() | self.noted.get(owner, set()) and place.list_artifacts():
+                place.download_artifacts("", back)
+            found = digests(Path(back))
+        for name in sorted(wanted.keys() | self.noted.get(owner, set())):
+            if name not in found:
+                return f"file {name} is not on the server"
+            # Texts name the things of their store, and were not translated when the server's were first.
+            if name in wanted and wanted[name] != found[name] and not (is_adopted and Path(name).suffix in TEXT):
+                return f"file {name} is another one on the server"
+        return ""

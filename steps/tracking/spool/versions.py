@@ -1,0 +1,144 @@
+"""Registered versions of models, from a spool to its server, with their evidence and aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mlflow import MlflowClient
+
+from steps.tracking.spool.copy import COPY_OF, SYNC, Names, pages
+from steps.tracking.spool.marks import STATE, VERSION, digest_of, model_of
+from steps.tracking.spool.spool import show_uri
+
+# Does something, with whatever it is refused noted under a name.
+Refusable = Callable[[str, Callable[[], None]], None]
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The registered versions of a spool and those of its server."""
+
+    here: MlflowClient
+    there: MlflowClient
+    names: Names
+
+    def waiting(self, deleted_models: Callable[[], set[str]]) -> int:
+        """How many the server does not have, but for those whose models were deleted there."""
+        new = [version for _, version in self._all() if VERSION not in version.tags]
+        gone = deleted_models() if new else set()
+        return len([version for version in new if model_of(version) not in gone])
+
+    def review(self, changed: bool) -> list[str]:
+        """Forget which versions the server has forgotten; returns what has to be said.
+
+        Args:
+            changed: whether runs or models have got other IDs, which versions may mention.
+        """
+        lost = []
+        for registered in self.here.search_registered_models():
+            noted = [version for version in self._of(registered.name) if VERSION in version.tags]
+            known = self._there(registered.name) if noted else {}
+            aliases = self.there.get_registered_model(registered.name).aliases if known else {}
+            for version in noted:
+                if not self._is_ours(version, known.get(version.tags[VERSION])):
+                    lost.append(f"{registered.name}/{version.tags[VERSION]}")
+                    self._drop(version, VERSION, STATE)
+                elif changed or set(_aliases(registered, version)) - aliases.keys():
+                    self._drop(version, STATE)
+        if not lost:
+            return []
+        return [f"{show_uri(self.there.tracking_uri)} no longer has {', '.join(lost)}; registered again"]
+
+    def push(self, refusable: Refusable) -> int:
+        """Register what is new, and send evidence and aliases that have changed; returns how many were registered."""
+        made: list[str] = []
+        for registered, version in self._all():
+            name = f"version {registered.name}/{version.version}"
+            refusable(name, partial(self._push, registered, version, made))
+        return len(made)
+
+    def missing(self) -> Iterator[str]:
+        """What the server does not hold of the versions, a line each."""
+        for registered, version in self._all():
+            name, number = registered.name, version.tags.get(VERSION)
+            copy = self._there(name).get(number or "")
+            if copy is None or not self._is_ours(version, copy):
+                yield f"registered version {name}/{version.version} is not there"
+                continue
+            wanted = {k: self.names.translate(v) for k, v in version.tags.items() if not k.startswith(SYNC)}
+            if lacking := [key for key, value in wanted.items() if copy.tags.get(key) != value]:
+                yield f"registered version {name}/{version.version} has another tag {lacking[0]} there"
+            aliases = self.there.get_registered_model(name).aliases
+            if lacking := [alias for alias in _aliases(registered, version) if alias not in aliases]:
+                yield f"registered version {name}/{version.version} has no alias {lacking[0]} there"
+
+    def _push(self, registered: Any, version: Any, made: list[str]) -> None:
+        name = registered.name
+        tags = {k: self.names.translate(v) for k, v in version.tags.items() if not k.startswith(SYNC)}
+        aliases = _aliases(registered, version)
+        state = digest_of([tags, version.description, aliases])
+        if version.tags.get(STATE) == state or model_of(version) not in self.names.identifiers:
+            return
+        number = version.tags.get(VERSION) or self._register(registered, version, made)
+        for key, value in tags.items():
+            self.there.set_model_version_tag(name, number, key, value)
+        self.there.update_model_version(name, number, description=self.names.translate(version.description or ""))
+        # Where the server has forgotten some, the others may belong to newer versions by now.
+        is_reviewed = VERSION in version.tags and STATE not in version.tags
+        taken = self.there.get_registered_model(name).aliases if is_reviewed else {}
+        for alias in aliases:
+            if alias not in taken:
+                self.there.set_registered_model_alias(name, alias, number)
+        self.here.set_model_version_tag(name, version.version, VERSION, number)
+        self.here.set_model_version_tag(name, version.version, STATE, state)
+
+    def _register(self, registered: Any, version: Any, made: list[str]) -> str:
+        name, original = registered.name, model_of(version)
+        if not self.there.search_registered_models(f"name = '{name}'"):
+            self.there.create_registered_model(name, description=registered.description)
+        for known in self._there(name).values():
+            if self._is_ours(version, known):
+                return str(known.version)
+        model_id = self.names.identifiers[original]
+        registered_version = self.there.create_model_version(
+            name,
+            self.there.get_logged_model(model_id).artifact_location,
+            run_id=self.names.identifiers.get(version.run_id),
+            tags={COPY_OF: original},
+            model_id=model_id,
+            await_creation_for=0,  # MLflow's own stores make it at once
+        )
+        made.append(str(registered_version.version))
+        return made[-1]
+
+    def _is_ours(self, version: Any, copy: Any) -> bool:
+        """Whether a version of the server is the copy of one of the spool: its number alone says nothing."""
+        original = model_of(version)
+        return copy is not None and (
+            copy.tags.get(COPY_OF) == original or model_of(copy) == self.names.identifiers.get(original, original)
+        )
+
+    def _there(self, name: str) -> Mapping[str, Any]:
+        found = pages(partial(self.there.search_model_versions, f"name = '{name}'"))
+        return {str(version.version): version for version in found}
+
+    def _all(self) -> Iterator[tuple[Any, Any]]:
+        for registered in self.here.search_registered_models():
+            for version in self._of(registered.name):
+                yield registered, version
+
+    def _of(self, name: str) -> list[Any]:
+        found = pages(partial(self.here.search_model_versions, f"name = '{name}'"))
+        return sorted(found, key=lambda version: int(version.version))
+
+    def _drop(self, version: Any, *tags: str) -> None:
+        for tag in tags:
+            if tag in version.tags:
+                self.here.delete_model_version_tag(version.name, version.version, tag)
+
+
+def _aliases(registered: Any, version: Any) -> list[str]:
+    return sorted(alias for alias, of in registered.aliases.items() if int(of) == int(version.version))

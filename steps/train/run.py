@@ -1,0 +1,153 @@
+"""The whole step: every fold, then the model for new people, recorded as they come."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from steps.compute import check_compute, open_pool
+from steps.core.data.folds import Fold, parse_cv, plan_folds
+from steps.core.models.refit import everybody, training_summary
+from steps.core.models.settings import FitSettings, parse_class_weight, process_mib
+from steps.tracking import lookup, record, resume, reuse
+from steps.tracking.addresses import dataset_place
+from steps.tracking.export import check_output_dir, export_tables
+from steps.tracking.places import DatasetArtifact
+from steps.tracking.session import no_child_left_running, step_run
+from steps.tracking.ui import say_where
+from steps.train.journal import Journal
+from steps.train.on_server import OnServer, run_and_record_fold
+from steps.train.pool import showing, train_folds
+from steps.train.recording import FoldRecorder, Training, runtime_table
+from steps.train.worker import FoldRecord, TrainingJob
+
+
+def train(parameters: Mapping[str, Any]) -> None:
+    """Train one model per fold and test number; every fold is a run nested under the training's.
+
+    Raises:
+        UserError: the parameters or the dataset cannot be used.
+    """
+    started = time.perf_counter()
+    check_output_dir(parameters["output_dir"])
+    check_compute(parameters["scheduler"], parameters["workers"])
+    parse_cv(parameters["cv"])
+    parse_class_weight(parameters["class_weight"])  # a typo should not wait for the first fold, nor leave a run
+    with step_run("train", parameters) as run, ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        uri = lookup.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
+        dataset = lookup.load_dataset(uri)
+        folds = plan_folds(
+            dataset,
+            cv=parameters["cv"],
+            repeats=parameters["repeats"],
+            subjects=parameters["subjects"],
+            controls=parameters["controls"],
+            validation_fraction=parameters["validation_fraction"],
+            seed=parameters["seed"],
+        )
+        identity = reuse.Identity.of("train", parameters, dataset.digest())
+        manifest = dataset.manifest()
+        record.log(
+            run.info.run_id,
+            tags={
+                "dataset_uri": uri,
+                "dataset_digest": manifest.digest,
+                "model": parameters["model"],
+                **identity.tags(),
+            },
+        )
+        record.log_dataset_input(manifest, uri, context="train")
+        # Only now, with an identity: if this training is killed, the next one finds what it has taken over.
+        taken = resume.take_over_folds(run, identity.key) if parameters["resume"] else resume.TakenOver({}, [])
+        unrecorded = _unrecorded(taken)
+        finished = {**taken.folds, **{key: found.metrics for key, found in unrecorded.items()}}
+        left = [fold for fold in folds if fold.key not in finished]
+        if finished:
+            click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
+        place = dataset_place(parameters["scheduler"], dataset, uri, scratch)
+        job = TrainingJob(
+            dataset=place,
+            settings=FitSettings.from_parameters(parameters),
+            class_weight=parameters["class_weight"],
+            parameters=dict(parameters),
+        )
+        before = time.perf_counter()
+        everyone = everybody(dataset, parameters["controls"], parameters["seed"])
+        training = Training.of(run, parameters, manifest, uri)
+        stack.enter_context(no_child_left_running(run))  # after the recorder has written what was waiting
+        folder = resume.unrecorded_folder(run)
+        recorder = stack.enter_context(FoldRecorder(training, journal=Journal(folder) if folder else None))
+        for found in unrecorded.values():
+            recorder.record(found)
+        recorder.flush()  # or it raises, and what was kept is kept
+        for journal in map(Journal, taken.folders):
+            journal.clear()
+        server = OnServer.of(training, place) if isinstance(place, DatasetArtifact) else None
+        # Where workers record, the run of a fold is theirs.
+        begin, train_one = (_leave_it, partial(run_and_record_fold, job, server)) if server else (recorder.begin, None)
+        with (
+            showing(left, job.settings.epochs, begin) as shown,
+            open_pool(
+                parameters["scheduler"],
+                parameters["workers"],
+                len(left),
+                process_mib=process_mib(job.settings, dataset.values),
+                on_event=shown.on_event,
+            ) as pool,
+        ):
+            recorder.give_way_while(pool.wants_all_cores)
+            click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
+
+            def keep(found: FoldRecord) -> None:
+                recorder.record(found)
+                shown.on_record(found)
+
+            begin_last = partial(recorder.begin_deployable, everyone, partial(training_summary, dataset, everyone))
+            everything = train_folds(pool, job, left, list(finished.values()), everyone, keep, train_one, begin_last)
+            pool.no_more()
+            trained_s = time.perf_counter() - before
+            deployable = recorder.record_deployable(everything)
+        times = runtime_table([*taken.folds.items(), *recorder.done.items()])
+        runtime = {
+            "folds": len(folds),
+            "workers": pool.workers,
+            "training_s": float(times["training_time_s"].sum()),
+            "training_s_mean_per_fold": float(times["training_time_s"].mean()),
+            "peak_memory_mib": float(times["peak_memory_mib"].max()),
+            "folds_wall_s": trained_s,
+            "recording_wait_s": time.perf_counter() - before - trained_s,
+            "total_wall_s": time.perf_counter() - started,
+        }
+        record.log_files(run.info.run_id, {"runtime.json": runtime, "runtime.csv": times})
+        record.log(run.info.run_id, tags=deployable, metrics=runtime)
+        folder = export_tables(parameters["output_dir"], run, {"runtime": times})
+        took = f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
+        record.describe(
+            run.info.run_id,
+            f"{took}: network `{parameters['model']}`, `cv={parameters['cv']}`. The folds, with curves and models, are "
+            "the runs below this one; what they are worth says a run of `evaluate`.",
+        )
+        click.echo(took)
+        say_where(folder, run)
+
+
+def _unrecorded(taken: resume.TakenOver) -> dict[tuple[str, int], FoldRecord]:
+    """Folds that were finished when their training was killed, but not recorded."""
+    found: dict[tuple[str, int], FoldRecord] = {}
+    for folder in taken.folders:
+        for kept in Journal(folder).records():
+            if kept.fold.key not in taken.folds:
+                found.setdefault(kept.fold.key, kept)
+    return found
+
+
+def _leave_it(_fold: Fold) -> None:
+    """To whoever trains the fold."""

@@ -1,0 +1,1 @@
+"""Values as Markdown, CSV and PNG that are safe to open."""

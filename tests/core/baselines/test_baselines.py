@@ -1,0 +1,238 @@
+"""Baselines: fitted on training subjects alone, and doing what they say."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+from steps.core.baselines.choice import BASELINES, parse_baselines
+from steps.core.baselines.logistic import PENALTIES, logistic, subject_splits, summary_features
+from steps.core.baselines.majority import majority
+from steps.core.baselines.predict import Split
+from steps.core.baselines.ridge import fit_ridge
+from steps.core.data.dataset import Dataset
+from steps.core.metrics.method_comparison import predict_baseline
+from steps.core.readers.simulate import SimulationSize, simulate
+from steps.errors import UserError
+from tests.core.metrics.conftest import make_dataset
+from tests.units import in_other_units
+
+needs_aeon = pytest.mark.skipif(importlib.util.find_spec("aeon") is None, reason="aeon is not installed")
+TRAINED = pytest.mark.parametrize(
+    "name", ["majority", "logistic", pytest.param("minirocket", marks=[needs_aeon, pytest.mark.slow])]
+)
+
+
+def loso(dataset: Dataset, test_numbers: int = 1) -> list[Split]:
+    names = np.unique(dataset.subjects[~dataset.is_control]).tolist()
+    return [
+        Split(tuple(other for other in names if other != name), (name,), number)
+        for name in names
+        for number in range(1, test_numbers + 1)
+    ]
+
+
+# the parameter
+
+
+def test_baselines_are_read_in_order() -> None:
+    assert parse_baselines("logistic, majority") == ("logistic", "majority")
+    assert parse_baselines("none") == ()
+
+
+@pytest.mark.parametrize("text", ["", "svm", "logistic,", "logistic,none", "logistic,logistic"])
+def test_what_is_no_list_of_baselines_is_named(text: str) -> None:
+    with pytest.raises(UserError, match="baselines="):
+        parse_baselines(text)
+
+
+def test_minirocket_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert parse_baselines("majority,logistic")
+    with pytest.raises(UserError, match=r"needs the package aeon.*pip install"):
+        parse_baselines("minirocket")
+
+
+# who trains
+
+
+def test_a_baseline_trains_on_training_and_validation_subjects() -> None:
+    split = Split.of({"training": ["b", "a"], "validation": ["c"], "test": ["d"]}, 2)
+    assert split == Split(("a", "b", "c"), ("d",), 2)
+
+
+@TRAINED
+def test_held_out_labels_and_trials_reach_no_fit(small_study: Dataset, name: str) -> None:
+    """Turn the labels of a held-out subject and scramble other held-out trials: nothing about the rest changes."""
+    split = [Split(("S01", "S02", "S03", "S05", "S06", "S07"), ("S04", "S08"), 1)]
+    known = np.unique(small_study.subjects).tolist()
+    assert set(split[0].training) | set(split[0].test) <= set(known)
+    before = predict_baseline(name, small_study, split, seed=0)[0]
+    held_out = np.isin(small_study.subjects, split[0].test)
+    turned = dataclasses.replace(
+        small_study, labels=np.where(held_out, 1 - small_study.labels, small_study.labels).astype(np.int8)
+    )
+    np.testing.assert_array_equal(
+        np.sort(before.probabilities), np.sort(predict_baseline(name, turned, split, seed=0)[0].probabilities)
+    )
+    values = small_study.values.copy()
+    values[small_study.subjects == "S08"] *= -50
+    scrambled = predict_baseline(name, dataclasses.replace(small_study, values=values), split, seed=0)[0]
+    others = before.test.subjects == "S04"
+    np.testing.assert_allclose(before.probabilities[others], scrambled.probabilities[others], rtol=1e-9)
+
+
+def test_a_subject_on_both_sides_is_refused(small_study: Dataset) -> None:
+    with pytest.raises(ValueError, match="'S01' is to train and to be tested"):
+        predict_baseline("logistic", small_study, [Split(("S01", "S02"), ("S01",), 1)], seed=0)
+
+
+@pytest.mark.parametrize("name", ["majority", "logistic"])
+def test_deterministic_baselines_are_the_same_for_every_test_number(small_study: Dataset, name: str) -> None:
+    found = predict_baseline(name, small_study, loso(small_study, test_numbers=2), seed=0)
+    assert [one.test_number for one in found[:2]] == [1, 2]
+    np.testing.assert_array_equal(found[0].probabilities, found[1].probabilities)
+
+
+# majority
+
+
+@given(st.lists(st.sampled_from([0, 1]), min_size=2, max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_majority_never_turns_a_balanced_study_upside_down(labels: list[int]) -> None:
+    """Leave each out in turn: only a class with a lead is voted for, and never the smaller one."""
+    lead = 2 * sum(labels) - len(labels)
+    for left_out in range(len(labels)):
+        rest = [label for i, label in enumerate(labels) if i != left_out]
+        training = make_dataset([f"s{i:02d}" for i in range(len(rest))], ["1"] * len(rest), rest)
+        vote = float(majority(training, 1, tested_subjects=1)[0])
+        assert vote == 0.5 or (vote - 0.5) * lead > 0
+        if abs(lead) > 2:
+            assert vote == float(lead > 0)
+
+
+def test_majority_counts_subjects_not_trials() -> None:
+    training = make_dataset(["a"] * 9 + ["b", "c", "d"], [str(i) for i in range(9)] + ["1"] * 3, [1] * 9 + [0] * 3)
+    assert majority(training, 2, tested_subjects=1).tolist() == [0.0, 0.0]
+
+
+# logistic regression
+
+
+def test_summary_features_of_a_ramp() -> None:
+    ramp = np.arange(16, dtype=np.float32).reshape(1, 16, 1)
+    expected = [0.5, 2.5, 4.5, 6.5, 8.5, 10.5, 12.5, 14.5, np.arange(16).std(), 15, 0]
+    np.testing.assert_allclose(summary_features(ramp)[0], expected)
+    assert summary_features(np.zeros((3, 2, 5), np.float32)).shape == (3, 25)
+
+
+def test_inner_splits_keep_subjects_together(small_study: Dataset) -> None:
+    splits = subject_splits(small_study.labels, small_study.subjects)
+    assert splits
+    for training, validation in splits:
+        assert not set(small_study.subjects[training]) & set(small_study.subjects[validation])
+        assert set(small_study.labels[training]) == set(small_study.labels[validation]) == {0, 1}
+
+
+def test_logistic_is_scikit_learns_with_the_penalty_of_the_inner_splits(small_study: Dataset) -> None:
+    patients = small_study.select(~small_study.is_control)
+    training, test = patients.select(patients.subjects != "S01"), patients.of_subjects(["S01"])
+    features, labels = summary_features(training.values), training.labels
+
+    def fitted(rows: np.ndarray, penalty: float) -> tuple[StandardScaler, LogisticRegression]:
+        scaler = StandardScaler().fit(features[rows])
+        model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=5000)
+        return scaler, model.fit(scaler.transform(features[rows]), labels[rows])
+
+    losses = []
+    for penalty in PENALTIES:
+        inner = []
+        for rows, held in subject_splits(labels, training.subjects):
+            scaler, model = fitted(rows, penalty)
+            inner.append(log_loss(labels[held], model.predict_proba(scaler.transform(features[held])), labels=[0, 1]))
+        losses.append(np.mean(inner))
+    scaler, model = fitted(np.arange(len(labels)), PENALTIES[int(np.argmin(losses))])
+    expected = model.predict_proba(scaler.transform(summary_features(test.values)))[:, 1]
+    np.testing.assert_allclose(logistic(training, test.values), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["logistic", pytest.param("minirocket", marks=needs_aeon)])
+def test_an_easy_effect_is_found(name: str) -> None:
+    size = SimulationSize(subjects=10, controls=0, trials_min=3, trials_max=4, features=6, effect=5.0)
+    easy = simulate(size, timesteps=21, seed=1)
+    found = predict_baseline(name, easy, loso(easy), seed=0)
+    labels = np.concatenate([one.test.labels for one in found])
+    assert roc_auc_score(labels, np.concatenate([one.probabilities for one in found])) > 0.9
+
+
+def test_logistic_fits_with_a_single_subject_per_class(small_study: Dataset) -> None:
+    names = [str(small_study.subjects[(small_study.labels == label) & ~small_study.is_control][0]) for label in (0, 1)]
+    assert subject_splits(*(getattr(small_study.of_subjects(names), part) for part in ("labels", "subjects"))) == []
+    probabilities = logistic(small_study.of_subjects(names), small_study.values[:3])
+    assert ((probabilities > 0) & (probabilities < 1)).all()
+
+
+# ridge and MiniRocket
+
+
+def test_left_out_subjects_are_predicted_as_by_refitting() -> None:
+    """scikit-learn's ridge, fitted again without each subject, says the same; so does the choice of the penalty."""
+    generator = np.random.default_rng(0)
+    subjects = np.repeat([f"s{i}" for i in range(8)], [1, 5, 4, 3, 6, 2, 5, 4])
+    labels = np.repeat(np.arange(8) % 2, [1, 5, 4, 3, 6, 2, 5, 4]).astype(np.int8)
+    features = generator.normal(size=(30, 50)) + 0.4 * labels[:, np.newaxis] + 3.0
+    targets = 2.0 * labels - 1
+    alphas = (0.1, 1.0, 10.0, 100.0)
+    refitted = {}
+    for alpha in alphas:
+        scores = np.empty(30)
+        for name in np.unique(subjects):
+            rest = subjects != name
+            scores[~rest] = Ridge(alpha=alpha).fit(features[rest], targets[rest]).predict(features[~rest])
+        refitted[alpha] = scores
+        one = fit_ridge(features, labels, subjects, (alpha,))
+        np.testing.assert_allclose(one.held_out_scores, scores, rtol=1e-6, atol=1e-8)
+        whole = Ridge(alpha=alpha).fit(features, targets)
+        np.testing.assert_allclose(one.scores(features + 1), whole.predict(features + 1), rtol=1e-6, atol=1e-8)
+    best = min(alphas, key=lambda alpha: float(((refitted[alpha] - targets) ** 2).mean()))
+    assert fit_ridge(features, labels, subjects, alphas).alpha == best
+
+
+@needs_aeon
+def test_minirocket_is_the_same_every_time_but_has_a_seed_per_test_number(small_study: Dataset) -> None:
+    splits = loso(small_study, test_numbers=2)[:2]
+    first, second = predict_baseline("minirocket", small_study, splits, seed=0)
+    again = predict_baseline("minirocket", small_study, splits[:1], seed=0)[0]
+    np.testing.assert_array_equal(first.probabilities, again.probabilities)
+    assert not np.array_equal(first.probabilities, second.probabilities)
+
+
+@needs_aeon
+def test_trials_shorter_than_the_kernels_are_refused() -> None:
+    dataset = make_dataset(["a", "b", "c"], ["1"] * 3, [0, 1, 1])
+    with pytest.raises(UserError, match="at least 9 time points, the dataset has 2"):
+        predict_baseline("minirocket", dataset, [Split(("a", "b"), ("c",), 1)], seed=0)
+
+
+def test_every_baseline_can_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="no baseline"):
+        predict_baseline("svm", make_dataset(["a"], ["1"], [0]), [Split((), ("a",), 1)], seed=0)
+    assert set(BASELINES) == {"majority", "logistic", "minirocket"}
+
+
+@TRAINED
+def test_baselines_are_the_same_in_any_unit(small_study: Dataset, name: str) -> None:
+    splits = loso(small_study)[:2]
+    ours, theirs = (
+        np.concatenate([found.probabilities for found in predict_baseline(name, study, splits, seed=1)])
+        for study in (small_study, in_other_units(small_study))
+    )
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6)

@@ -1,0 +1,95 @@
+"""Paired differences: what they are, and that pairing is what makes them narrow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from steps.core.metrics.paired import LEVELS, estimates, levels_of, paired_differences, resample_weights
+
+
+def results(probabilities: np.ndarray, subjects: int = 20, trials: int = 5) -> pd.DataFrame:
+    names = np.repeat([f"s{i:02d}" for i in range(subjects)], trials)
+    return pd.DataFrame(
+        {
+            "subject": names,
+            "trial": np.tile([f"t{i}" for i in range(trials)], subjects),
+            "label": np.repeat(np.arange(subjects) % 2, trials),
+            "test_number": 1,
+            "probability": probabilities,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two methods that find the same subjects hard; the first is a little better."""
+    generator = np.random.default_rng(3)
+    hard = np.repeat(generator.normal(0, 1.2, 20), 5) + generator.normal(0, 0.5, 100)
+    sign = 2 * np.repeat(np.arange(20) % 2, 5) - 1
+    first, second = sign * 1.0 + hard, sign * 0.7 + hard + generator.normal(0, 0.1, 100)
+    return results(1 / (1 + np.exp(-first))), results(1 / (1 + np.exp(-second)))
+
+
+def test_values_are_differences_of_scikit_learns_metrics(pair: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    first, second = (levels_of(one)["pooled"] for one in pair)
+    found = paired_differences(first, second, resample_weights(20, 50, 0), (0.5,))
+    expected = roc_auc_score(first.labels, first.probabilities) - roc_auc_score(second.labels, second.probabilities)
+    assert found["auc"]["value"] == pytest.approx(expected)
+    expected = brier_score_loss(first.labels, first.probabilities) - brier_score_loss(
+        second.labels, second.probabilities
+    )
+    assert found["brier"]["value"] == pytest.approx(expected)
+
+
+def test_interval_is_that_of_resampled_subjects_drawn_for_both(pair: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    """An independent bootstrap: tables of whole subjects, scikit-learn, the same draws."""
+    weights = resample_weights(20, 200, 1)
+    levels = [levels_of(one)["pooled"] for one in pair]
+    differences = []
+    for row in weights:
+        entries = np.repeat(np.arange(100), np.repeat(row.astype(int), 5))
+        labels = levels[0].labels[entries]
+        if len(np.unique(labels)) == 2:
+            aucs = [roc_auc_score(labels, level.probabilities[entries]) for level in levels]
+            differences.append(aucs[0] - aucs[1])
+    found = paired_differences(levels[0], levels[1], weights, ())["auc"]
+    assert [found["low"], found["high"]] == pytest.approx(np.percentile(differences, [2.5, 97.5]))
+
+
+def test_pairing_cancels_what_is_hard_for_both(pair: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    weights = resample_weights(20, 500, 0)
+    for level in LEVELS:
+        first, second = (levels_of(one)[level] for one in pair)
+        difference = paired_differences(first, second, weights, ())["brier"]
+        alone = estimates(first, weights, (), confidence=0.95)["brier"]
+        assert difference["high"] - difference["low"] < 0.6 * (alone["high"] - alone["low"])
+
+
+def test_swapping_changes_the_sign_and_a_method_does_not_differ_from_itself(
+    pair: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    weights = resample_weights(20, 100, 0)
+    first, second = (levels_of(one)["subject"] for one in pair)
+    forth, back = (paired_differences(*two, weights, (0.5,)) for two in ((first, second), (second, first)))
+    for name in forth:
+        assert forth[name]["value"] == pytest.approx(-back[name]["value"])
+        assert forth[name]["low"] == pytest.approx(-back[name]["high"])
+    for estimate in paired_differences(first, first, weights, (0.5,)).values():
+        assert estimate == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_other_trials_are_refused() -> None:
+    first, second = results(np.full(100, 0.5)), results(np.full(50, 0.5), subjects=10)
+    with pytest.raises(ValueError, match="same subjects"):
+        paired_differences(levels_of(first)["pooled"], levels_of(second)["pooled"], resample_weights(20, 5, 0), ())
+
+
+def test_a_single_subject_has_no_interval() -> None:
+    one = levels_of(results(np.linspace(0.1, 0.9, 5), subjects=1))["pooled"]
+    other = levels_of(results(np.linspace(0.2, 0.6, 5), subjects=1))["pooled"]
+    found = paired_differences(one, other, resample_weights(1, 10, 0), ())
+    assert set(found["brier"]) == {"value"}
+    assert "auc" not in found

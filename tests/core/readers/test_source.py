@@ -1,0 +1,92 @@
+"""Which file or folder a source names, and what is none."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from steps.core.readers.load import load_source, source_fingerprint, unchanged
+from steps.errors import UserError
+from tests.core.readers.helpers import long_frame, write_folder, write_table
+
+
+@pytest.mark.parametrize("name", ["study.csv", "a b#c?d%e ü.csv", "study"])
+def test_home_folders_and_file_addresses(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / name
+    source = write_table(long_frame(), path) if path.suffix else write_folder(long_frame(), path)
+    digest, fingerprint = load_source(source).digest(), source_fingerprint(source)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    addresses = [path.as_uri(), f"file://localhost{path.as_uri().removeprefix('file://')}", f"file:{path}"]
+    for other in [f"~/{name}", *addresses]:
+        assert load_source(other).digest() == digest
+        assert load_source(other).source == other
+        assert source_fingerprint(other) == fingerprint
+        with unchanged(other):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("file://server/study.csv", r"names the machine 'server', expected a file of this machine.*file:///folder"),
+        (
+            "https://me:secret@host/a.csv?token=secret",
+            r"is an address \(https:\), expected a folder .*: download",
+        ),
+        ("s3://bucket/study.csv", r"an address \(s3:\)"),
+        ("runs:/abc/dataset", r"an address \(runs:\)"),
+        ("~nobody-of-this-name/study.csv", "Could not determine home directory|does not exist"),
+        ("a\0b.csv", "cannot be opened: embedded null"),
+        ("x" * 300 + ".csv", "cannot be opened: File name too long"),
+        ("/dev/zero", "'/dev/zero' is a device, expected 'simulated', a folder with participants/, or a .csv"),
+        ("file.csv/participants", "does not exist"),
+        ("loop.csv", "cannot be opened: Too many levels of symbolic links"),
+        ("pipe.csv", r"'pipe\.csv' is a pipe \(FIFO\), expected"),
+        ("socket.csv", r"'socket\.csv' is a socket, expected"),
+        ("zero.parquet", r"'zero\.parquet' is a device, expected"),
+        (".csv", "does not exist"),
+    ],
+)
+def test_what_is_no_file_of_this_machine(
+    source: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file.csv").write_text("x")
+    Path("loop.csv").symlink_to("loop.csv")
+    Path("zero.parquet").symlink_to("/dev/zero")
+    os.mkfifo("pipe.csv")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket.csv")
+        for read in (load_source, source_fingerprint):
+            with pytest.raises(UserError, match=message) as caught:
+                read(source)
+            assert "secret" not in str(caught.value)
+            assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("study.csv.gz", "is a compressed file, which is not read: unpack it first"),
+        ("study.ZIP", "is an archive, which is not read: unpack it first"),
+        ("study.xlsx", "is a spreadsheet, which is not read: save the sheet as 'CSV UTF-8"),
+        ("study.feather", r"is an Arrow file, which is not read: in Python, pandas.read_feather"),
+        ("study.mat", "is a MATLAB file, which is not read: in MATLAB, writetable"),
+        ("study.npz", "is a file of NumPy arrays, which is not read: in Python, pandas.DataFrame"),
+        ("study.pkl", "is a pickle, which can run code and is never opened"),
+        ("study.ts", "is a file of the time series archive, which is not read: in Python, read it with aeon"),
+        ("study.mot", "is an OpenSim file, which is not read: write the table below its header as CSV"),
+        ("study.tsv", "is text that is not called .csv, which is not read: save as .csv"),
+        ("study.pq", r"rename it to \.parquet"),
+        ("study.abc", "ends in '.abc'"),
+        ("study", "ends in ''"),
+    ],
+)
+def test_files_of_other_kinds_say_how_to_convert_them(name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(UserError, match=f"{message}.*; expected|{message}, expected") as caught:
+        load_source(str(tmp_path / name))
+    assert "'simulated', a folder with participants/, or a .csv or .parquet table" in str(caught.value)

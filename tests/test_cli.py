@@ -1,0 +1,142 @@
+"""The door of a step, as users and their surroundings knock at it: odd values, odd encodings, odd environments."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from steps.cli import USER_ERROR, door
+from steps.core.readers.simulate import simulation_size
+from steps.errors import LONGEST_MESSAGE, UserError
+from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.tracking.session import step_run
+from tests.conftest import ROOT, clean_environment
+
+
+@door("main")
+def command(parameters: dict[str, Any]) -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "1e8"], "epochs is '1e8', expected a whole number from 1 to 1000000"),
+        (["--timesteps", "100000000"], "timesteps is '100000000', expected a whole number from 0 to 100000"),
+        (["--epochs", "1_0"], "epochs is '1_0', expected a whole number from 1 to 1000000"),
+        (["--epochs", "１２"], "epochs is '１２', expected a whole number from 1 to 1000000"),
+        (["--learning_rate", "1e400"], "learning_rate is '1e400', expected a number from 0 to 1000"),
+        (["--reuse", "perhaps"], "reuse is 'perhaps', expected true or false"),
+        (["--model", "rnn"], "model is 'rnn', expected one of cnn, cnn_wide, soft_minirocket"),
+        (["--source", "a\0b"], r"source is 'a\x00b', which holds characters that are none; expected text in UTF-8"),
+        (["--source", "\udcff"], r"source is '\udcff', which holds characters that are none; expected text in UTF-8"),
+        (["--cwd", "no\nwhere"], r"cwd is 'no\nwhere': No such file or directory, expected a folder"),
+        (["--mode", "cnn"], "No such option '--mode'. (Did you mean one of: '--method', '--model'?)"),
+        (["--epochs"], "Option '--epochs' requires an argument."),
+        (["now\nplease"], "Got unexpected extra argument (now please)"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(command, arguments)
+    assert (result.exit_code, result.output) == (USER_ERROR, f"error: {message}\n")
+
+
+@pytest.mark.parametrize("name", sorted(set(ENTRY_POINTS["main"]) - {"cwd", "subjects"}))
+def test_no_value_is_echoed_without_end(name: str) -> None:
+    result = CliRunner().invoke(command, [f"--{name}", "9" * 100_000])
+    assert result.exit_code == USER_ERROR
+    assert result.output.startswith(f"error: {name} is '999")
+    assert len(result.output) < 250
+    assert result.output.count("\n") == 1
+
+
+def test_a_message_is_one_printable_line_and_has_an_end() -> None:
+    assert str(UserError("a\nb\x1b[31m\u202ec \udcff")) == r"a b\x1b[31m\u202ec \udcff"
+    assert len(str(UserError("x" * 10_000))) == LONGEST_MESSAGE
+
+
+def test_a_simulated_study_that_fits_no_computer_is_refused() -> None:
+    given = {name: PARAMETERS[name].default for name in ENTRY_POINTS["prepare"]}
+    assert simulation_size(given).subjects == 24
+    with pytest.raises(UserError, match="would hold 10005 x 10 x 100000 x 24 numbers"):
+        simulation_size({**given, "simulated_subjects": 9999, "timesteps": 100_000})
+    simulation_size({**given, "simulated_subjects": 9999, "timesteps": 100_000, "source": "table.csv"})
+
+
+SAYS_MUELLER = """
+import sys
+from pathlib import Path
+from steps.cli import door
+@door("sync")
+def command(parameters):
+    print("Müller", "日本")
+    print(sys.argv[-1], file=sys.stderr)
+    Path("Müller.txt").write_text("ü", encoding="utf-8")
+command()
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "printed"),
+    [
+        ({"PYTHONIOENCODING": "ascii"}, "M\\xfcller \\u65e5\\u672c\n"),
+        ({"PYTHONIOENCODING": "latin-1:strict"}, "M\xfcller \\u65e5\\u672c\n"),
+        # Python's own way out of LANG=C, taken away.
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "Müller 日本\n"),
+    ],
+)
+def test_output_that_cannot_show_a_name_ends_nothing(tmp_path: Path, environment: dict[str, str], printed: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SAYS_MUELLER, encoding="utf-8")
+    folder = tmp_path / "Zürich"
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, str(script), "--cwd", str(folder)],
+        env=clean_environment() | environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    encoding = "latin-1" if "latin-1" in environment.get("PYTHONIOENCODING", "") else "utf-8"
+    assert (done.returncode, done.stdout.decode(encoding)) == (0, printed), done.stderr
+    assert (folder / "Müller.txt").exists()
+
+
+@pytest.mark.parametrize("experiment_id", ["77", "../x", "'", "9" * 400])
+def test_an_experiment_that_is_not_there_is_named(
+    store: Path, monkeypatch: pytest.MonkeyPatch, experiment_id: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment_id)
+    said = r"MLFLOW_EXPERIMENT_ID is .*, which is no experiment of sqlite"
+    with pytest.raises(UserError, match=said), step_run("prepare", {}):
+        pytest.fail("nothing should have been recorded")
+    assert [found.name for found in MlflowClient().search_experiments()] == ["Default"]
+
+
+def test_an_experiment_that_was_deleted_is_named(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = MlflowClient()
+    client.delete_experiment(client.create_experiment("mine"))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "1")
+    with pytest.raises(UserError, match="experiment 'mine' was deleted; restore it with"), step_run("prepare", {}):
+        pytest.fail("nothing should have been recorded")
+
+
+@pytest.mark.parametrize("run_id", ["f" * 32, "../x", "x' or 1=1"])
+def test_a_run_that_is_not_there_is_named(store: Path, monkeypatch: pytest.MonkeyPatch, run_id: str) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    with pytest.raises(UserError, match=r"MLFLOW_RUN_ID is .*, which is no run of sqlite"), step_run("prepare", {}):
+        pytest.fail("nothing should have been recorded")
+
+
+def test_a_run_that_was_deleted_is_named(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    client.delete_run(run_id)
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    with pytest.raises(UserError, match="a run that was deleted"), step_run("prepare", {}):
+        pytest.fail("nothing should have been recorded")

@@ -1,0 +1,108 @@
+"""Finding what earlier steps left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from steps.core.data.dataset import Dataset
+from steps.errors import UserError
+from steps.tracking import lookup, record
+from steps.tracking.session import step_run
+from tests.tracking.helpers import fold_run
+
+
+def finished(entry_point: str) -> tuple[str, str]:
+    with step_run(entry_point, {}) as run:
+        return run.info.run_id, run.info.experiment_id
+
+
+def test_latest_is_the_newest_finished_run_of_that_step(store: Path) -> None:
+    finished("train")
+    newest, experiment_id = finished("train")
+    finished("evaluate")
+    with pytest.raises(UserError), step_run("train", {}):
+        raise UserError("a failed one does not count")
+    assert lookup.find_run("train", "latest", experiment_id).info.run_id == newest
+
+
+def test_nothing_to_find_says_what_to_run_first(store: Path) -> None:
+    _, experiment_id = finished("evaluate")
+    with pytest.raises(UserError, match=r"no finished train run .* first run: .* -m steps\.train --cwd "):
+        lookup.find_run("train", "latest", experiment_id)
+    with pytest.raises(UserError, match="no finished prepare run"):
+        lookup.resolve_dataset_uri("latest", experiment_id)
+
+
+def test_wrong_runs_are_named(store: Path) -> None:
+    run_id, experiment_id = finished("evaluate")
+    with pytest.raises(UserError, match=f"run {run_id} is a run of evaluate, expected a train run"):
+        lookup.find_run("train", run_id, experiment_id)
+    with pytest.raises(UserError, match="no run 'nonsense'"):
+        lookup.find_run("train", "nonsense", experiment_id)
+    with step_run("train", {}) as run, pytest.raises(UserError, match="is RUNNING, expected FINISHED"):
+        lookup.find_run("train", run.info.run_id, experiment_id)
+
+
+def test_dataset_uris(store: Path, small_study: Dataset, tmp_path: Path) -> None:
+    small_study.save(tmp_path / "ds")
+    with step_run("prepare", {}) as run:
+        MlflowClient().log_artifacts(run.info.run_id, str(tmp_path / "ds"), "dataset")
+    uri = lookup.resolve_dataset_uri("latest", run.info.experiment_id)
+    assert uri == f"runs:/{run.info.run_id}/dataset"
+    assert lookup.load_dataset(uri).digest() == small_study.digest()
+    assert lookup.load_dataset(str(tmp_path / "ds")).digest() == small_study.digest()
+    with pytest.raises(UserError, match="no dataset artifact at runs:/0123/dataset"):
+        lookup.load_dataset("runs:/0123/dataset")
+    with pytest.raises(UserError, match="no dataset artifact at nowhere"):
+        lookup.load_dataset("nowhere")
+
+
+def test_folds_are_the_finished_children_in_order(store: Path) -> None:
+    with step_run("train", {}) as train:
+        for subject in ("S2", "S1", "S0"):
+            fold_run(train, subject)
+        fold_run(train, "S9", status="FAILED")  # it has no model to evaluate
+    folds = lookup.fold_runs(train.info.run_id)
+    assert [(fold.name, fold.test_number, fold.split) for fold in folds] == [
+        (name, 1, {"training": [], "validation": [], "test": [name]}) for name in ("S0", "S1", "S2")
+    ]
+
+
+def test_a_training_without_folds_is_an_error(store: Path) -> None:
+    run_id, _ = finished("train")
+    with pytest.raises(UserError, match="has no finished folds"):
+        lookup.fold_runs(run_id)
+
+
+def test_a_training_that_lost_a_fold_is_an_error(store: Path) -> None:
+    with step_run("train", {}) as train:
+        record.log(train.info.run_id, metrics={"folds": 2})
+        fold_run(train, "S0")
+    with pytest.raises(UserError, match="has 1 of its 2 folds"):
+        lookup.fold_runs(train.info.run_id)
+
+
+def test_a_dataset_that_is_gone_is_replaced_by_one_with_the_same_digest(
+    store: Path, small_study: Dataset, tmp_path: Path
+) -> None:
+    digest = small_study.save(tmp_path / "ds").digest
+    for _ in range(2):
+        with step_run("prepare", {}) as run:
+            MlflowClient().log_artifacts(run.info.run_id, str(tmp_path / "ds"), "dataset")
+            record.log(run.info.run_id, tags={"dataset_digest": digest})
+    with step_run("train", {}) as train:
+        record.log(train.info.run_id, tags={"dataset_uri": "runs:/gone/dataset", "dataset_digest": digest})
+    found = lookup.dataset_of(MlflowClient().get_run(train.info.run_id))
+    assert found.digest() == digest
+    record.log(train.info.run_id, tags={"dataset_digest": "another"})
+    with pytest.raises(UserError, match="no dataset artifact at runs:/gone/dataset"):
+        lookup.dataset_of(MlflowClient().get_run(train.info.run_id))
+
+
+def test_a_typed_path_is_recorded_as_an_absolute_one(store: Path) -> None:
+    assert lookup.resolve_dataset_uri("ds", "1") == str(store / "ds")
+    assert lookup.resolve_dataset_uri("runs:/a/dataset", "1") == "runs:/a/dataset"
+    assert lookup.resolve_dataset_uri("s3://bucket/ds", "1") == "s3://bucket/ds"

@@ -84,7 +84,7 @@ from steps.train.__main__ import main
 main()
 """
 FULL_DISK = """
-from steps.tracking import keras_model
+from steps.tracking.models import fold_model as keras_model
 from steps.train.journal import Journal
 def full(*_arguments, **_named):
     raise OSError(28, "No space left on device")

@@ -15,7 +15,7 @@ from steps.core.readers import antialias
 from steps.core.readers.antialias import _weights, _whole, ratio, resampled
 from steps.core.readers.resample import Doubles, normalise
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 POINTS = 101
 INSIDE = slice(10, -10)  # where the filter, ten new steps wide to each side, sees recorded samples only
 

@@ -31,6 +31,7 @@ from steps.attribute.worker import AttributionJob, FoldToAttribute
 from steps.compute import Pool, open_pool, warm_up
 from steps.core.attribution.references import baseline_values
 from steps.core.attribution.settings import Settings
+from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset, Floats
 from steps.tracking import lookup
 from steps.tracking.addresses import dataset_place
@@ -84,7 +85,7 @@ def measure(model: str, size: Size, folder: Path) -> Result:
     """
     study = make_study(folder / "study", subjects=size.subjects, trials=size.trials)
     outcome = sides.project(study, Plan(), Training(model, size.epochs), folder / "trained", auc=False)
-    runs, dataset = sides.recorded_folds(outcome.folder), Dataset.load(study.dataset)
+    runs, dataset = sides.recorded_folds(outcome.folder), read_artifact(study.dataset)
     folds = [_as_trained(run, dataset, folder) for run in runs]
     warm_up("local")
     with _pool(runs) as pool:

@@ -23,7 +23,7 @@ from benchmarks.measure import CORES, seconds_of
 from benchmarks.report import Bar, Result, Row, Series
 from benchmarks.sides import Outcome, Training
 from benchmarks.study import Plan, Study, make_study
-from steps.core.data.dataset import Dataset
+from steps.core.data.artifact import read_artifact
 
 BAR_SUBJECTS, BAR_TRIALS, GIGABYTES_ALLOWED = 64, 10, 4.0
 HEADER = (
@@ -97,7 +97,7 @@ def _row(
         *size,
         len(folds),
         seconds_of(lambda: ingest(study.recordings, again)),
-        1e3 * statistics.median(seconds_of(lambda: Dataset.load(again)) for _ in range(_LOADINGS)),
+        1e3 * statistics.median(seconds_of(lambda: read_artifact(again)) for _ in range(_LOADINGS)),
         outcome.command.wall_s,
         outcome.fold_s,
         1e3 * fit / training.epochs,

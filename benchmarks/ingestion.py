@@ -20,7 +20,7 @@ from benchmarks.measure import by_turns, seconds_of
 from benchmarks.plain.recordings import read_trials
 from benchmarks.report import Bar, Result, Row
 from benchmarks.study import simulated, write_recordings
-from steps.core.data.dataset import Dataset
+from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.readers.fingerprint import Fingerprint
 from steps.core.readers.folder import PARTICIPANTS
 from steps.core.readers.load import load_source, unchanged
@@ -58,7 +58,7 @@ def measure(size: Size, folder: Path) -> Result:
     loading = by_turns(
         {
             "plain": lambda _turn: seconds_of(lambda: read_trials(participants, subjects)),
-            "project": lambda _turn: seconds_of(lambda: Dataset.load(artifact)),
+            "project": lambda _turn: seconds_of(lambda: read_artifact(artifact)),
         },
         size.turns,
     )
@@ -78,7 +78,7 @@ def ingest(recordings: Path, artifact: Path) -> None:
     with unchanged(source):
         dataset = load_source(source, fingerprint=fingerprint)
     fingerprint.hexdigest()
-    dataset.save(artifact)
+    write_artifact(dataset, artifact)
 
 
 def to_parquet(participants: Path, subjects: list[str], path: Path) -> None:

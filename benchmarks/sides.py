@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.measure import Finished, run
 from benchmarks.study import Plan, Study, write_splits
+from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _recorded(command: Finished, folder: Path, study: Study, training: Training,
     train, folds = recorded_training(folder), recorded_folds(folder)
     workers = int(train.data.metrics["workers"])
     span = (max(f.run.info.end_time for f in folds) - folds[0].run.info.start_time) / 1e3
-    dataset = Dataset.load(study.dataset)
+    dataset = read_artifact(study.dataset)
     # The first fold of each process compiles.
     warm = folds[workers:] if len(folds) > workers else folds
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold, plan_folds
 from steps.core.readers.folder import PARTICIPANTS
@@ -49,7 +50,7 @@ def make_study(folder: Path, *, subjects: int, trials: int, effect: float = 1.0,
     """Simulate a study without controls, write its trial files, and the dataset artifact made of them."""
     study = Study(folder / "recordings", folder / "dataset")
     write_recordings(simulated(subjects, trials, effect, timesteps), study.recordings)
-    load_source(str(study.recordings)).save(study.dataset)
+    write_artifact(load_source(str(study.recordings)), study.dataset)
     return study
 
 
@@ -73,7 +74,7 @@ def write_recordings(dataset: Dataset, folder: Path) -> None:
 
 def write_splits(study: Study, plan: Plan, path: Path) -> list[Fold]:
     """Write the project's folds as JSON, for the plain way; returns them."""
-    folds = plan.folds(Dataset.load(study.dataset))
+    folds = plan.folds(read_artifact(study.dataset))
     content: dict[str, Any] = {
         "recordings": str(study.recordings / PARTICIPANTS),
         "folds": [

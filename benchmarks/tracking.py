@@ -22,6 +22,7 @@ from benchmarks.command import part
 from benchmarks.measure import by_turns, run
 from benchmarks.report import Bar, Result, Row
 from benchmarks.study import simulated
+from steps.core.data.artifact import write_artifact
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ UNTRACKED = "benchmarks.untracked"
 
 def measure(model: str, size: Size, folder: Path) -> Result:
     """Train with and without tracking, by turns."""
-    simulated(size.subjects, size.trials).save(folder / "dataset")
+    write_artifact(simulated(size.subjects, size.trials), folder / "dataset")
     named = {"model": model, "early_stopping_patience": 0, "dataset_uri": folder / "dataset", "output_dir": "none"}
     options = [part for name, value in named.items() for part in (f"--{name}", str(value))]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from steps.cli import door
 from steps.compute import warm_up
+from steps.core.data.artifact import read_artifact
 
 
 @door("train")
@@ -16,7 +17,6 @@ def main(parameters: dict[str, Any]) -> None:
     """Train all folds and the model for new people, and throw them away; the options are those of ``train``."""
     warm_up(parameters["scheduler"])
     from steps.compute import open_pool
-    from steps.core.data.dataset import Dataset
     from steps.core.data.folds import plan_folds
     from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
     from steps.core.models.refit import everybody, training_summary
@@ -24,7 +24,7 @@ def main(parameters: dict[str, Any]) -> None:
     from steps.train.pool import showing, train_folds
     from steps.train.worker import TrainingJob
 
-    dataset = Dataset.load(Path(parameters["dataset_uri"]))
+    dataset = read_artifact(Path(parameters["dataset_uri"]))
     names = ("cv", "repeats", "subjects", "controls", "validation_fraction", "seed")
     folds = plan_folds(dataset, **{name: parameters[name] for name in names})
     everyone = everybody(dataset, parameters["controls"], parameters["seed"])

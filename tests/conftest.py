@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.readers.simulate import SimulationSize, simulate
 
@@ -111,7 +112,7 @@ def step(name: str, cwd: Path, **parameters: Any) -> subprocess.CompletedProcess
 def small_study_folder(small_study: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small study as a dataset artifact."""
     folder = tmp_path_factory.mktemp("dataset")
-    small_study.save(folder)
+    write_artifact(small_study, folder)
     return folder
 
 

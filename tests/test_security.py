@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
+from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.readers.parse import shown
 from steps.errors import UserError
@@ -81,7 +82,7 @@ def trained(store: Path, small_study: Dataset) -> tuple[Path, str, str]:
     """The folder of a dataset artifact, its URI, and the ID of a training on it."""
     with step_run("prepare", {}) as prepare:
         folder = store / "ds"
-        digest = small_study.save(folder).digest
+        digest = write_artifact(small_study, folder).digest
         MlflowClient().log_artifacts(prepare.info.run_id, str(folder), "dataset")
     uri = f"runs:/{prepare.info.run_id}/dataset"
     with step_run("train", {}) as train:
@@ -114,7 +115,7 @@ def test_another_dataset_in_the_place_of_the_one_trained_on_is_refused(
     train = MlflowClient().get_run(train_run_id)
     assert lookup.dataset_of(train).digest() == small_study.digest()
     other = replace(small_study, values=small_study.values + 1)
-    other.save(folder)  # consistent in itself
+    write_artifact(other, folder)  # consistent in itself
     with pytest.raises(UserError, match=f"has digest {other.digest()[:12]}…, but .* was trained on"):
         lookup.dataset_of(train)
 

@@ -25,6 +25,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from steps.check.checklist import CheckError, in_one_line
 from steps.check.store import DATABASES, connect_once
+from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.tracking import lookup, record
 from steps.tracking.artifact_places import checked, repository
@@ -167,7 +168,7 @@ class Exercise:
         """A dataset as artifact and as the run's input."""
         dataset = _tiny_dataset()
         with tempfile.TemporaryDirectory() as folder:
-            manifest = dataset.save(Path(folder))
+            manifest = write_artifact(dataset, Path(folder))
             self._check_place()
             self._client.log_artifacts(self._run_id, folder, lookup.DATASET_FOLDER)
         uri = f"runs:/{self._run_id}/{lookup.DATASET_FOLDER}"

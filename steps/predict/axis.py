@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from steps.core.data.dataset import WARNING, Floats
+from steps.core.data.dataset import Floats
+from steps.core.data.manifest import WARNING
 from steps.core.data.timing import Timing
 from steps.core.models.training_reference import TrainedOn
 from steps.core.readers import antialias, clock

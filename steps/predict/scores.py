@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steps.core.data.dataset import CONTROL, PATIENT
+from steps.core.data.manifest import CONTROL, PATIENT
 from steps.core.metrics.inference import Model, predict
 from steps.core.metrics.summary import flat_metrics, summary
 from steps.core.metrics.thresholds import parse_thresholds, prediction_column

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from steps.core.data.dataset import MANIFEST_FILE, Dataset
+from steps.core.data.artifact import read_artifact
+from steps.core.data.dataset import Dataset
+from steps.core.data.manifest import MANIFEST_FILE
 from steps.core.data.timing import Timing
 from steps.core.models.training_reference import TrainedOn
 from steps.core.readers.choice import EVERYTHING, Choice
@@ -87,7 +89,7 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Ch
     path, is_folder = locate(source, _EXPECTED)
     if (path / MANIFEST_FILE).is_file():
         check_artifact(source, choice)
-        return from_dataset(Dataset.load(path), source)
+        return from_dataset(read_artifact(path), source)
     table = (read_folder if is_folder else read_table)(path, labelled=False, choice=choice)
     table, _ = without_empty(table, choice, named=False)
     check(table, labelled=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from steps.core.data.artifact import write_artifact
 from steps.core.readers.fingerprint import Fingerprint
 from steps.core.readers.load import SIMULATED, load_source, unchanged
 from steps.core.readers.simulate import simulation_size
@@ -44,7 +45,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
         inputs = SIMULATED if source == SIMULATED else fingerprint.hexdigest()
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory() as folder, owner_alone():
-            manifest = dataset.save(Path(folder))
+            manifest = write_artifact(dataset, Path(folder))
             record.log_folder(run_id, Path(folder), lookup.DATASET_FOLDER)
         uri = f"runs:/{run_id}/{lookup.DATASET_FOLDER}"
         patients = sum(subject.group == "patient" for subject in manifest.subjects)

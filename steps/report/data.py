@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from steps.core.data.dataset import Manifest
+from steps.core.data.manifest import Manifest
 from steps.parameters import Value
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from steps.core.data.dataset import WARNING
+from steps.core.data.manifest import WARNING
 from steps.report.content import SPLITS, short_answer
 from steps.report.data import ReportData
 from steps.report.methods import short_rows

@@ -20,7 +20,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pydantic import ValidationError
 
 from steps.commands import command
-from steps.core.data.dataset import MANIFEST_FILE, Dataset, Manifest
+from steps.core.data.artifact import read_artifact
+from steps.core.data.dataset import Dataset
+from steps.core.data.manifest import MANIFEST_FILE, Manifest
 from steps.core.models import keras_file
 from steps.errors import UserError, shown, shown_path
 from steps.tracking import digests, documents, record
@@ -144,7 +146,7 @@ def manifest_of(prepare: Run) -> Manifest:
 def load_dataset(uri: str) -> Dataset:
     """The dataset at ``uri``, its digest checked."""
     with dataset_folder(uri) as folder:
-        return Dataset.load(folder)
+        return read_artifact(folder)
 
 
 def dataset_of(train: Run) -> Dataset:

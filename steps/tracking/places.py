@@ -14,7 +14,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from steps.compute.process import scratch
-from steps.core.data.dataset import Dataset, read_manifest
+from steps.core.data.artifact import read_artifact
+from steps.core.data.dataset import Dataset
+from steps.core.data.manifest import read_manifest
 from steps.core.data.shared_memory import open_shared, share
 from steps.errors import UserError
 from steps.system.deadline import within
@@ -92,7 +94,7 @@ class DatasetArtifact:
             return self._loaded(Path(path))
 
     def _loaded(self, folder: Path) -> Dataset:
-        dataset = Dataset.load(folder)
+        dataset = read_artifact(folder)
         found = read_manifest(folder).digest
         if found != self.digest:
             raise UserError(f"the dataset in {folder} has digest {found[:12]}…, expected {self.digest[:12]}…")

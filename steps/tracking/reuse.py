@@ -16,7 +16,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from steps.core.data.dataset import Dataset, read_manifest
+from steps.core.data.artifact import read_artifact
+from steps.core.data.manifest import read_manifest
 from steps.errors import UserError, shown
 from steps.parameters import PARAMETERS, Value
 from steps.tracking import documents, lookup
@@ -183,7 +184,7 @@ def _damage(run: Run, entry_point: str) -> str | None:
         return None
     try:
         with lookup.dataset_folder(f"{run.info.artifact_uri}/{lookup.DATASET_FOLDER}") as folder:
-            Dataset.load(folder)
+            read_artifact(folder)
             found = read_manifest(folder).digest
     except UserError as error:
         return f"its dataset is damaged: {error}"

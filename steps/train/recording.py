@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 import pandas as pd
 
-from steps.core.data.dataset import Manifest
 from steps.core.data.folds import Fold
+from steps.core.data.manifest import Manifest
 from steps.errors import UserError
 from steps.tracking import digests, record
 from steps.tracking.environment import machine_tags

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.plain import networks as plain
 from benchmarks.plain.integrated_gradients import complete_integrated_gradients, integrated_gradients
 from benchmarks.study import Plan, make_study, write_splits
-from steps.core.data.dataset import Dataset
+from steps.core.data.artifact import read_artifact
 from steps.core.models import networks
 from tests.conftest import ROOT, run_command
 
@@ -65,7 +65,7 @@ def test_script_trains_every_fold_and_predicts_its_test_subject(tmp_path: Path) 
         PYTHONWARNINGS="ignore",
     )
     assert done.returncode == 0, done.stderr
-    dataset = Dataset.load(study.dataset)
+    dataset = read_artifact(study.dataset)
     result = json.loads((tmp_path / "result.json").read_text())["folds"]
     assert [fold["name"] for fold in result] == ["S01", "S03"]
     for found, fold in zip(result, folds, strict=True):

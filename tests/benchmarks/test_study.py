@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.plain.recordings import read_trials
 from benchmarks.study import Plan, Study, make_study, simulated, write_splits
-from steps.core.data.dataset import Dataset
+from steps.core.data.artifact import read_artifact
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def test_files_dataset_and_simulation_hold_the_same_values(study: Study) -> None:
     expected = simulated(6, 3, timesteps=11)
-    dataset = Dataset.load(study.dataset)
+    dataset = read_artifact(study.dataset)
     values, labels = read_trials(study.recordings / "participants", np.unique(dataset.subjects).tolist())
     for found_values, found_labels in ((values, labels), (dataset.values, dataset.labels)):
         np.testing.assert_array_equal(found_values, expected.values)

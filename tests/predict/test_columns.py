@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models.refit import everybody, training_summary
 from steps.core.models.training_reference import TrainedOn
@@ -92,7 +93,7 @@ def test_what_float32_cannot_hold_is_refused(new_people: Dataset, trained: Train
 
 
 def test_an_artifact_has_its_features(new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
-    new_people.save(tmp_path / "dataset")
+    write_artifact(new_people, tmp_path / "dataset")
     assert _fit(str(tmp_path / "dataset"), trained).digest
     with pytest.raises(UserError, match=r"features and ignore choose among the columns of files, but .* is a dataset"):
         _fit(str(tmp_path / "dataset"), trained, ignore="Frame")
@@ -114,8 +115,8 @@ def test_left_out_columns_go_from_files_to_the_model(small_study: Dataset, tmp_p
     table = long_table(small_study).assign(Frame=1.0)
     table.to_parquet(tmp_path / "study.parquet", index=False)
     dataset = load_source(str(tmp_path / "study.parquet"), ignore="Fr*")
-    dataset.save(tmp_path / "dataset")
-    stored = Dataset.load(tmp_path / "dataset")
+    write_artifact(dataset, tmp_path / "dataset")
+    stored = read_artifact(tmp_path / "dataset")
     assert stored.left_out == ("Frame",)
     assert stored.digest() == load_source(str(tmp_path / "study.parquet"), features="*_*").digest()
     summary = training_summary(stored, everybody(stored, "exclude", seed=0))

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
@@ -100,7 +101,7 @@ def test_every_table_of_the_attribution_adds_up(registered: Path, new_people: Da
 
 
 def test_labels_give_metrics_with_intervals(registered: Path, new_people: Dataset) -> None:
-    new_people.save(registered / "dataset")
+    write_artifact(new_people, registered / "dataset")
     run = predicted("dataset", threshold="0.5")
     metrics = run.data.metrics
     assert metrics["pooled/auc_low"] <= metrics["pooled/auc"] <= metrics["pooled/auc_high"]
@@ -125,7 +126,7 @@ def test_subjects_of_the_training_are_flagged_loudly(
 
 
 def test_a_source_in_the_store_is_found_by_its_uri(registered: Path, new_people: Dataset) -> None:
-    new_people.save(registered / "folder")
+    write_artifact(new_people, registered / "folder")
     with step_run("prepare", {}) as prepare:
         MlflowClient().log_artifacts(prepare.info.run_id, "folder", "dataset")
     run = predicted(f"runs:/{prepare.info.run_id}/dataset")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.timing import SamplingRate, Timing
 from steps.core.models.refit import everybody, training_summary
@@ -131,7 +132,7 @@ def test_from_prepare_to_predict_on_clocks_since_1970(tmp_path: Path) -> None:
     np.testing.assert_array_equal(later.values, dataset.values)
     with pytest.raises(UserError, match=r"another sampling rate: 0\.2 per unit of time, expected 0\.1"):
         fit_to_model(read_source(written(5, 1593335798138)), trained)
-    dataset.save(tmp_path / "dataset")
+    write_artifact(dataset, tmp_path / "dataset")
     again = fit_to_model(read_source(str(tmp_path / "dataset")), trained)
     np.testing.assert_array_equal(again.values, dataset.values)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
@@ -21,7 +22,7 @@ def write(form: str, people: Dataset, folder: Path) -> str:
         write_folder(people, folder / "study", labels=labels)
         return str(folder / "study")
     if form == "artifact":
-        people.save(folder / "dataset")
+        write_artifact(people, folder / "dataset")
         return str(folder / "dataset")
     path = folder / f"recordings.{form.rpartition(' ')[2]}"
     table = long_table(people, labels=labels)

@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from steps.core.data.dataset import Dataset
+from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
@@ -58,7 +58,7 @@ def test_a_dataset_is_for_its_owner_alone(study: dict[str, Any], store: Path) ->
     }
     (store / "made afterwards").touch()
     assert stat.S_IMODE((store / "made afterwards").stat().st_mode) == 0o666
-    Dataset.load(folder).save(store / "copies" / "one")
+    write_artifact(read_artifact(folder), store / "copies" / "one")
     for path in (store / "copies" / "one", store / "copies"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (store / "copies" / "one").iterdir()} == {0o600}
@@ -73,7 +73,7 @@ def test_what_was_not_read_is_printed_and_recorded(
     assert note in capsys.readouterr().out.splitlines()
     run = _prepared()
     assert note in run.data.tags["mlflow.note.content"]
-    assert Dataset.load(_dataset(run)).notes == (note,)
+    assert read_artifact(_dataset(run)).notes == (note,)
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,15 @@ def test_a_damaged_dataset_is_prepared_again(damage: str, reason: str, study: di
     if damage == "truncated":
         trials.write_bytes(content[: len(content) // 2])
     elif damage == "flipped":
-        place = content.index(Dataset.load(folder).values[0, :, 0].tobytes())
+        place = content.index(read_artifact(folder).values[0, :, 0].tobytes())
         trials.write_bytes(content[:place] + b"\0\0\0\1" + content[place + 4 :])
     elif damage == "manifest":
         (folder / "dataset.json").write_text("{")
     elif damage == "gone":
         trials.unlink()
     else:
-        loaded = Dataset.load(folder)
-        loaded.select(loaded.subjects != "S1").save(folder)
+        loaded = read_artifact(folder)
+        write_artifact(loaded.select(loaded.subjects != "S1"), folder)
     found, why = reuse.find(identity, run.info.experiment_id)
     assert found is None
     assert why.startswith(f"run {run.info.run_id} matches, but ")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.errors import UserError
 from steps.tracking import lookup, record
@@ -47,7 +48,7 @@ def test_wrong_runs_are_named(store: Path) -> None:
 
 
 def test_dataset_uris(store: Path, small_study: Dataset, tmp_path: Path) -> None:
-    small_study.save(tmp_path / "ds")
+    write_artifact(small_study, tmp_path / "ds")
     with step_run("prepare", {}) as run:
         MlflowClient().log_artifacts(run.info.run_id, str(tmp_path / "ds"), "dataset")
     uri = lookup.resolve_dataset_uri("latest", run.info.experiment_id)
@@ -88,7 +89,7 @@ def test_a_training_that_lost_a_fold_is_an_error(store: Path) -> None:
 def test_a_dataset_that_is_gone_is_replaced_by_one_with_the_same_digest(
     store: Path, small_study: Dataset, tmp_path: Path
 ) -> None:
-    digest = small_study.save(tmp_path / "ds").digest
+    digest = write_artifact(small_study, tmp_path / "ds").digest
     for _ in range(2):
         with step_run("prepare", {}) as run:
             MlflowClient().log_artifacts(run.info.run_id, str(tmp_path / "ds"), "dataset")

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold, plan_folds
 from steps.core.models.settings import FitSettings
@@ -115,7 +116,7 @@ def study(store: Path, empty_store: Path, small_study: Dataset, monkeypatch: pyt
     run = tracker.start_run("train", tags={"entry_point": "train"})
     tracker.flush()
     Push(spool).once()
-    small_study.save(store / "dataset")
+    write_artifact(small_study, store / "dataset")
     dataset = DatasetArtifact(small_study.digest(), store / "dataset", None, None)
     parameters = {"run_name": "fear", "log_level": "epoch", "model": "cnn", "seed": 0, "dataset_uri": "latest"}
     of = Training.of(spool.client().get_run(run.run_id), parameters, small_study.manifest(), str(store / "dataset"))

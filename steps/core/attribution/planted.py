@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from steps.core.data.dataset import PlantedTruth
+from steps.core.data.manifest import PlantedTruth
 
 Array = npt.NDArray[np.float64]
 

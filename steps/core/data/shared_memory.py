@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import ValidationError
 
-from steps.core.data.dataset import Dataset, Manifest
+from steps.core.data.dataset import Dataset
+from steps.core.data.manifest import Manifest
 from steps.errors import UserError
 
 SHARED_FILE = "trials.arrow"
@@ -23,7 +24,7 @@ def share(dataset: Dataset, path: Path) -> None:
     """Write a dataset where `open_shared` finds it, uncompressed: a row per trial, its values side by side.
 
     The file appears at ``path`` once it is complete, so that nobody opens half of one. It is for the processes of one
-    study on one machine; what is kept or passed on is the artifact that `Dataset.save` writes.
+    study on one machine; what is kept or passed on is the artifact (`steps.core.data.artifact`).
     """
     manifest = dataset.manifest()
     _, timesteps, features = dataset.values.shape

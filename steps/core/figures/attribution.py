@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steps.core.data.dataset import PlantedTruth
+from steps.core.data.manifest import PlantedTruth
 from steps.core.figures.attribution_curves import deletion_insertion, timeline
 from steps.core.figures.bars import bars, outcome_bars
 from steps.core.figures.heatmap import heatmap

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from steps.core.data.dataset import PlantedTruth
+from steps.core.data.manifest import PlantedTruth
 from steps.core.figures.attribution_style import BLACK, BLUE, GREY, VERMILION, edges, paper, plain, sheet, style
 
 _UNITS = {"cells": "one feature at one time point at a time", "features": "whole features"}

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from steps.core.data.dataset import PlantedTruth
+from steps.core.data.manifest import PlantedTruth
 from steps.core.figures.attribution_style import BLACK, BLUE, VERMILION, plain, sheet, short, style, whiskers
 
 BAR_FEATURES = 24

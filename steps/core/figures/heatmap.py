@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
-from steps.core.data.dataset import PlantedTruth
+from steps.core.data.manifest import PlantedTruth
 from steps.core.figures.attribution_style import BLUE, VERMILION, edges, paper, plain, plain_legend, short, style
 
 HEATMAP_FEATURES = 80  # with more the names would run into each other

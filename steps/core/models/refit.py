@@ -55,7 +55,7 @@ def training_summary(dataset: Dataset, fold: Fold) -> dict[str, Any]:
         units=dataset.units,
         time=list(dataset.time),
         time_unit=dataset.time_unit,
-        time_normalised=dataset.is_time_normalised,
+        time_normalised=dataset.time_normalised,
         labels={"0": dataset.label_names[0], "1": dataset.label_names[1]},
         subjects=sorted(fold.training_subjects),
         dataset_digest=dataset.digest(),

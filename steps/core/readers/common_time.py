@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from steps.core.data.dataset import TIME_NORMALISED, WARNING, Floats
+from steps.core.data.dataset import Floats
+from steps.core.data.manifest import WARNING
 from steps.core.data.timing import Timing
 from steps.core.readers import antialias, clock
 from steps.core.readers.parse import shown
@@ -159,7 +160,7 @@ def normalised_note(lengths: Sequence[int], wanted: int, filtered: bool, like: s
     """The sentence that says what was resampled, from how many to how many points, and how."""
     span = f"{min(lengths)} to {max(lengths)}" if min(lengths) < max(lengths) else f"{min(lengths)}"
     how = "through a low-pass filter against aliasing" if filtered else "by linear interpolation"
-    return f"{TIME_NORMALISED} {len(lengths)} trials of {span} time points to {wanted} points {how}{like}."
+    return f"Time-normalised {len(lengths)} trials of {span} time points to {wanted} points {how}{like}."
 
 
 class _Lost:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from steps.core.data.dataset import CONTROL, PATIENT
+from steps.core.data.manifest import CONTROL, PATIENT
 from steps.core.readers import not_read
 from steps.core.readers.choice import EVERYTHING, Choice, Columns, check_patterns
 from steps.core.readers.fingerprint import Fingerprint

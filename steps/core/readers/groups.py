@@ -7,7 +7,7 @@ from typing import Final
 
 import pandas as pd
 
-from steps.core.data.dataset import CONTROL
+from steps.core.data.manifest import CONTROL
 from steps.core.readers.identities import comparable
 from steps.core.readers.text import shown
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from steps.core.data.dataset import WARNING
+from steps.core.data.manifest import WARNING
 from steps.core.readers.file_kinds import holds_recordings, how_to_convert
 from steps.core.readers.groups import is_control_name
 from steps.core.readers.parse import shown_path

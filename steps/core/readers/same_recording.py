@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from steps.core.data.dataset import WARNING, Floats
+from steps.core.data.dataset import Floats
+from steps.core.data.manifest import WARNING
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.parse import shown
 from steps.core.readers.resample import Doubles

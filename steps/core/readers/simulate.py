@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.data.dataset import Dataset, PlantedTruth
+from steps.core.data.dataset import Dataset
+from steps.core.data.manifest import PlantedTruth
 from steps.core.readers.resample import DEFAULT_TIMESTEPS, percent_axis
 from steps.errors import UserError
 

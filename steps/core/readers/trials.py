@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steps.core.data.dataset import WARNING
+from steps.core.data.manifest import WARNING
 from steps.core.readers import clock
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.parse import shown

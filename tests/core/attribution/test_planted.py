@@ -12,7 +12,7 @@ from steps.core.attribution.planted import (
     planted_table,
     top_recall,
 )
-from steps.core.data.dataset import PlantedTruth
+from steps.core.data.manifest import PlantedTruth
 
 FEATURES = tuple("abcdefgh")
 TIME = tuple(float(10 * point) for point in range(10))

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steps.core.data.dataset import Dataset, Manifest
+from steps.core.data.artifact import read_artifact, write_artifact
+from steps.core.data.dataset import Dataset
+from steps.core.data.manifest import Manifest
 from steps.errors import UserError
 
 
@@ -25,8 +27,8 @@ def equal(a: Dataset, b: Dataset) -> bool:
 
 
 def test_round_trip(small_study: Dataset, tmp_path: Path) -> None:
-    manifest = small_study.save(tmp_path)
-    loaded = Dataset.load(tmp_path)
+    manifest = write_artifact(small_study, tmp_path)
+    loaded = read_artifact(tmp_path)
     assert equal(loaded, small_study)
     assert loaded.digest() == manifest.digest
     table = pd.read_parquet(tmp_path / "trials.parquet")
@@ -120,31 +122,30 @@ def test_shapes_that_disagree_are_refused(small_study: Dataset) -> None:
 
 @pytest.mark.parametrize("compression", ["zstd", "none"])
 def test_how_the_trials_are_stored_does_not_matter(small_study: Dataset, tmp_path: Path, compression: str) -> None:
-    small_study.save(tmp_path)
+    write_artifact(small_study, tmp_path)
     table = pq.read_table(tmp_path / "trials.parquet")
     as_before = pa.schema([pa.field(field.name, field.type) for field in table.schema])
     pq.write_table(table.cast(as_before), tmp_path / "trials.parquet", compression=compression, row_group_size=77)
-    assert equal(Dataset.load(tmp_path), small_study)
+    assert equal(read_artifact(tmp_path), small_study)
 
 
 def test_order_of_the_stored_trials_does_not_matter(small_study: Dataset, tmp_path: Path) -> None:
-    small_study.save(tmp_path)
+    write_artifact(small_study, tmp_path)
     table = pq.read_table(tmp_path / "trials.parquet")
     rows = np.arange(table.num_rows).reshape(-1, small_study.timesteps)[::-1].reshape(-1)
     pq.write_table(table.take(rows), tmp_path / "trials.parquet")
-    assert equal(Dataset.load(tmp_path), small_study)
+    assert equal(read_artifact(tmp_path), small_study)
 
 
-def test_more_rows_than_are_read_at_once(small_study: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_study.save(tmp_path)
+def test_more_rows_than_are_read_at_once(small_study: Dataset, tmp_path: Path) -> None:
+    write_artifact(small_study, tmp_path)
     table = pq.read_table(tmp_path / "trials.parquet")
     pq.write_table(table, tmp_path / "trials.parquet", row_group_size=200)
-    monkeypatch.setattr("steps.core.data.dataset._BATCH_ROWS", 64)
-    assert equal(Dataset.load(tmp_path), small_study)
+    assert equal(read_artifact(tmp_path, batch_rows=64), small_study)
 
 
 def test_the_trials_are_stored_for_fast_loading(small_study: Dataset, tmp_path: Path) -> None:
-    small_study.save(tmp_path)
+    write_artifact(small_study, tmp_path)
     with pq.ParquetFile(tmp_path / "trials.parquet") as file:
         assert {file.schema.column(i).max_definition_level for i in range(len(file.schema))} == {0}
         encodings = [file.metadata.row_group(0).column(i).encodings for i in range(5, len(file.schema))]
@@ -154,59 +155,59 @@ def test_the_trials_are_stored_for_fast_loading(small_study: Dataset, tmp_path: 
 def test_names_of_features_with_dots_and_common_beginnings(small_study: Dataset, tmp_path: Path) -> None:
     features = ("knee", "knee.x", "knee.x.y", "a b", "Ä", *small_study.features[5:])
     dataset = replace(small_study, features=features, units={"knee.x": "N.m"})
-    dataset.save(tmp_path)
-    assert equal(Dataset.load(tmp_path), dataset)
+    write_artifact(dataset, tmp_path)
+    assert equal(read_artifact(tmp_path), dataset)
 
 
 def test_columns_of_another_type(small_study: Dataset, tmp_path: Path) -> None:
-    small_study.save(tmp_path)
+    write_artifact(small_study, tmp_path)
     table = pd.read_parquet(tmp_path / "trials.parquet")
     table.astype(dict.fromkeys(small_study.features, np.float64)).to_parquet(tmp_path / "trials.parquet")
-    assert equal(Dataset.load(tmp_path), small_study)
+    assert equal(read_artifact(tmp_path), small_study)
     spoilt: dict[str, str | int | None] = {small_study.features[0]: "x", "label": "x", "subject": 7, "trial": None}
     for column, value in spoilt.items():
         table.assign(**{column: value}).to_parquet(tmp_path / "trials.parquet")
         with pytest.raises(UserError, match=r"does not match its dataset\.json"):
-            Dataset.load(tmp_path)
+            read_artifact(tmp_path)
 
 
 def test_a_damaged_artifact_is_one_line(small_study: Dataset, tmp_path: Path) -> None:
-    small_study.save(tmp_path)
+    write_artifact(small_study, tmp_path)
     content = (tmp_path / "trials.parquet").read_bytes()
     for damaged in (content[:-1], content[: len(content) // 2], b"", content[:200] + bytes(400) + content[600:]):
         (tmp_path / "trials.parquet").write_bytes(damaged)
         with pytest.raises(UserError, match=r"does not match its dataset\.json|was changed after it was written"):
-            Dataset.load(tmp_path)
+            read_artifact(tmp_path)
 
 
 def test_a_changed_artifact_is_refused(small_study: Dataset, tmp_path: Path) -> None:
-    small_study.save(tmp_path)
+    write_artifact(small_study, tmp_path)
     table = pq.read_table(tmp_path / "trials.parquet").to_pandas()
     column = small_study.features[0]
     table.loc[0, column] += np.float32(1)
     table.to_parquet(tmp_path / "trials.parquet", index=False)
     with pytest.raises(UserError, match="was changed after it was written"):
-        Dataset.load(tmp_path)
+        read_artifact(tmp_path)
 
 
 def test_what_is_no_artifact_is_named(small_study: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no trials\.parquet"):
-        Dataset.load(tmp_path)
-    small_study.save(tmp_path)
+        read_artifact(tmp_path)
+    write_artifact(small_study, tmp_path)
     shutil.copy(tmp_path / "dataset.json", tmp_path / "keep")
     (tmp_path / "dataset.json").write_text("{}")
     with pytest.raises(UserError, match=r"dataset\.json is not a dataset manifest"):
-        Dataset.load(tmp_path)
+        read_artifact(tmp_path)
     manifest = json.loads((tmp_path / "keep").read_text())
     manifest["trials"] += 1
     (tmp_path / "dataset.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match=r"does not match its dataset\.json: it has \d+ rows, expected \d+ x 21"):
-        Dataset.load(tmp_path)
+        read_artifact(tmp_path)
     manifest["trials"] -= 1
     manifest["features"][0] = "missing"
     (tmp_path / "dataset.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match=r"does not match its dataset\.json"):
-        Dataset.load(tmp_path)
+        read_artifact(tmp_path)
     (tmp_path / "dataset.json").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="is not a dataset manifest"):
-        Dataset.load(tmp_path)
+        read_artifact(tmp_path)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.dataset import Dataset
 from steps.errors import UserError
 from steps.system import untrusted_files
@@ -21,14 +22,14 @@ from steps.system import untrusted_files
 @pytest.fixture
 def artifact(small_study: Dataset, tmp_path: Path) -> Path:
     """A dataset artifact to spoil."""
-    small_study.save(tmp_path)
+    write_artifact(small_study, tmp_path)
     return tmp_path
 
 
 def _refused(artifact: Path, *expected: str) -> None:
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UserError) as caught:
-        Dataset.load(artifact)
+        read_artifact(artifact)
     for part in expected:
         assert part in str(caught.value)
     assert len(str(caught.value)) < 600
@@ -70,9 +71,9 @@ def test_values_that_would_fill_the_memory(artifact: Path) -> None:
 
 def test_more_than_memory_holds(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(untrusted_files, "_SMALL", 1000)
-    needed = Dataset.load(artifact).values.nbytes
+    needed = read_artifact(artifact).values.nbytes
     monkeypatch.setattr(untrusted_files, "available_mib", lambda: 4 * needed / 2**20)
-    Dataset.load(artifact)
+    read_artifact(artifact)
     monkeypatch.setattr(untrusted_files, "available_mib", lambda: 0.5 * needed / 2**20)
     _refused(artifact, "of memory, but", "are free; expected less")
 
@@ -102,7 +103,7 @@ def test_damaged_artifacts_are_one_line(compression: str, artifact: Path) -> Non
             damaged[-rng.integers(9, 1000)] ^= 1 << rng.integers(0, 8)
         (artifact / name).write_bytes(bytes(damaged[: rng.integers(1, len(damaged))] if i % 7 == 0 else damaged))
         try:
-            Dataset.load(artifact)
+            read_artifact(artifact)
         except UserError as error:
             said.append(str(error))
         (artifact / name).write_bytes(files[name])

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.shared_memory import SHARED_FILE, open_shared, share
 from steps.errors import UserError
@@ -34,8 +35,8 @@ def path(tmp_path: Path, small_study: Dataset) -> Path:
 
 
 def test_shared_is_what_was_saved_bit_for_bit(path: Path, small_study: Dataset) -> None:
-    small_study.save(path.parent)
-    loaded, shared = Dataset.load(path.parent), open_shared(path)
+    write_artifact(small_study, path.parent)
+    loaded, shared = read_artifact(path.parent), open_shared(path)
     assert equal(shared, loaded)
     assert shared.digest() == loaded.digest()
     assert shared.values.tobytes() == loaded.values.tobytes()

@@ -17,7 +17,8 @@ from steps.core.attribution.faithfulness import curve_table, fold_curves
 from steps.core.attribution.importance import attribution_map, feature_importance, fold_map, time_importance
 from steps.core.attribution.outcomes import fold_outcomes, importance_by_outcome
 from steps.core.attribution.trajectories import class_trajectories
-from steps.core.data.dataset import Dataset, PlantedTruth
+from steps.core.data.dataset import Dataset
+from steps.core.data.manifest import PlantedTruth
 from steps.core.figures.attribution import all_figures
 from steps.core.figures.attribution_curves import deletion_insertion, timeline
 from steps.core.figures.attribution_style import BLUE, VERMILION

@@ -67,7 +67,8 @@ def test_the_summary_knows_whether_trials_were_time_normalised(small_study: Data
         return TrainedOn.model_validate_json(json.dumps(summary)).time_normalised
 
     assert not normalised(small_study)
-    noted = replace(small_study, notes=("Time-normalised 3 trials.",))
-    assert normalised(noted)
-    assert noted.digest() == small_study.digest()
-    assert not load_source("simulated").is_time_normalised
+    assert not normalised(replace(small_study, notes=("Time-normalised is said, not kept.",)))
+    marked = replace(small_study, time_normalised=True)
+    assert normalised(marked)
+    assert marked.digest() == small_study.digest()
+    assert not load_source("simulated").time_normalised

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.core.data.dataset import MANIFEST_FILE, Dataset
+from steps.core.data.artifact import read_artifact, write_artifact
+from steps.core.data.dataset import Dataset
+from steps.core.data.manifest import MANIFEST_FILE
 from steps.core.readers.load import load_source
 from steps.core.readers.resample import interpolate
 from tests.core.readers.helpers import FEATURES, long_frame, write_table
@@ -99,7 +101,7 @@ def test_mixed_sampling_rates_of_equal_length_are_put_on_percent_and_said(tmp_pa
     twice = np.where(frame["subject"].isin(["S1", "S3"]), 2, 1)
     dataset = _load(frame.assign(time=frame["time"] * twice / 50), tmp_path)
     assert (dataset.time_unit, dataset.time[0], dataset.time[-1]) == ("%", 0.0, 100.0)
-    assert dataset.is_time_normalised
+    assert dataset.time_normalised
     assert _rates(dataset) == {50.0: 4, 100.0: 4}
     assert dataset.notes[1] == (
         "WARNING: trials have different sampling rates: 4 at 50, 4 at 100 per unit of time. They share no time axis, "
@@ -177,7 +179,7 @@ def test_tones_that_would_alias_are_gone_and_it_is_said_loudly(tmp_path: Path) -
 
 def test_the_manifest_keeps_rates_and_older_ones_are_still_read(tmp_path: Path) -> None:
     dataset = _load(_of_lengths([80, 160]), tmp_path)
-    dataset.save(tmp_path / "dataset")
+    write_artifact(dataset, tmp_path / "dataset")
     document = json.loads((tmp_path / "dataset" / MANIFEST_FILE).read_text())
     assert document["time_normalised"] is True
     assert document["timing"] == {
@@ -187,9 +189,9 @@ def test_the_manifest_keeps_rates_and_older_ones_are_still_read(tmp_path: Path) 
         "unevenness": 0.0,
         "filtered": True,
     }
-    loaded = Dataset.load(tmp_path / "dataset")
+    loaded = read_artifact(tmp_path / "dataset")
     assert loaded.timing == dataset.timing
     del document["time_normalised"], document["timing"]  # as it was before
     (tmp_path / "dataset" / MANIFEST_FILE).write_text(json.dumps(document))
-    old = Dataset.load(tmp_path / "dataset")
-    assert (old.timing, old.is_time_normalised, old.digest()) == (None, True, dataset.digest())
+    old = read_artifact(tmp_path / "dataset")
+    assert (old.timing, old.time_normalised, old.digest()) == (None, True, dataset.digest())

@@ -22,6 +22,7 @@ import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
+from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.readers.load import SIMULATED, load_source
 from steps.errors import UserError
@@ -101,7 +102,7 @@ def study(
     monkeypatch.setattr("steps.reproduce.run.run_step", reached)
     (store / "table.csv").write_text(small_study_table)
     with step_run("prepare", {}) as run:
-        small_study.save(store / "dataset")
+        write_artifact(small_study, store / "dataset")
         record.log_folder(run.info.run_id, store / "dataset", lookup.DATASET_FOLDER)
         uri = f"runs:/{run.info.run_id}/{lookup.DATASET_FOLDER}"
         record.log(run.info.run_id, tags={"dataset_uri": uri, "dataset_digest": small_study.digest()})
@@ -229,7 +230,7 @@ def originals(tmp_path: Path, small_study: Dataset, small_study_table: str) -> P
         parent = folder / "folder" / "participants" / str(subject) / str(label)
         parent.mkdir(parents=True, exist_ok=True)
         rows[["x", "y"]].to_csv(parent / f"{trial}.csv", index=False)
-    small_study.save(folder / "dataset")
+    write_artifact(small_study, folder / "dataset")
     return folder
 
 
@@ -240,7 +241,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         lambda folder: load_source(str(folder)),
         [f"participants/S{n}/{'fear' if n % 2 else 'calm'}/1.csv" for n in range(4)],
     ),
-    "dataset": (Dataset.load, ["trials.parquet", "dataset.json"]),
+    "dataset": (read_artifact, ["trials.parquet", "dataset.json"]),
 }
 
 

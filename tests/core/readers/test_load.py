@@ -174,7 +174,7 @@ def test_unequal_lengths_are_normalised_to_101_points(tmp_path: Path) -> None:
     dataset = _load(frame, tmp_path)
     assert (dataset.timesteps, dataset.time[0], dataset.time[-1], dataset.time_unit) == (101, 0.0, 100.0, "%")
     assert dataset.notes == ("Time-normalised 8 trials of 5 to 7 time points to 101 points by linear interpolation.",)
-    assert dataset.is_time_normalised
+    assert dataset.time_normalised
     np.testing.assert_array_equal(dataset.values[0, [0, -1]], frame[FEATURES].to_numpy(np.float32)[[0, 4]])
 
 

@@ -1,0 +1,89 @@
+"""``dataset.json``: what the trials of a dataset are, and the digest that vouches for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from steps.core.data.timing import Timing
+from steps.errors import UserError
+from steps.system.untrusted_files import read_regular
+
+MANIFEST_FILE = "dataset.json"
+PATIENT, CONTROL = "patient", "control"
+WARNING = "WARNING: "  # how a note begins that must not be missed: the driver's last lines repeat it
+# How a note began that said so, before manifests had a field for it.
+_TIME_NORMALISED: Final = "Time-normalised"
+_SHOWN: Final = 200
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PlantedTruth(_Strict):
+    """What a simulated study changed: feature name -> first and last affected time point (0-based, inclusive)."""
+
+    windows: dict[str, tuple[int, int]]
+
+
+class SubjectEntry(_Strict):
+    """One subject in the manifest."""
+
+    name: str
+    group: Literal["patient", "control"]
+    trials: int
+    positive_trials: int
+
+
+class Manifest(_Strict):
+    """What is known of a dataset beside its trials; fields as those of `steps.core.data.dataset.Dataset`.
+
+    Attributes:
+        timing: None in manifests that were written before it was kept.
+        digest: SHA-256 of the dataset's content.
+    """
+
+    format_version: Literal[1] = 1
+    source: str
+    features: list[str]
+    units: dict[str, str]
+    timesteps: int
+    time: list[float]
+    time_unit: str
+    labels: dict[Literal["0", "1"], str]
+    subjects: list[SubjectEntry]
+    trials: int
+    class_counts: dict[Literal["0", "1"], int]
+    notes: list[str]
+    left_out: list[str] = []
+    planted_truth: PlantedTruth | None
+    digest: str
+    time_normalised: bool
+    timing: Timing | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_before_the_field(cls, document: Any) -> Any:
+        """Manifests once said in a note only that trials were time-normalised."""
+        if not isinstance(document, dict) or document.get("time_normalised") is not None:
+            return document
+        notes = document.get("notes")
+        said = isinstance(notes, list) and any(str(note).startswith(_TIME_NORMALISED) for note in notes)
+        return {**document, "time_normalised": said}
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """``dataset.json`` of a dataset artifact.
+
+    Raises:
+        UserError: it is missing or malformed.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        return Manifest.model_validate_json(read_regular(path, str(path)))
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"][:_SHOWN]
+        raise UserError(f"{path} is not a dataset manifest: {reason}; prepare it again") from error

@@ -160,3 +160,29 @@ def test_core_knows_neither_the_environment_nor_the_working_directory() -> None:
             nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             asked = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
             assert not asked & {"environ", "getenv", "getcwd", "cwd", "chdir"}, name
+
+
+def rooms_drawing() -> list[str]:
+    """The table as Mermaid: an arrow from each room to those it may know, but for what other arrows lead to anyway."""
+    known = {own: {other for other in others if other not in GROUND} for own, others in MAY_KNOW.items()}
+    lines = []
+    for own, others in known.items():
+        further = {beyond for other in others for beyond in known[other]}
+        lines += [f"    {own} --> {other}" for other in sorted(others - further)]
+    return lines
+
+
+def mermaid(number: int) -> list[str]:
+    """Lines of one of the drawings in ``docs/architecture.md``, without the first."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    return page.split("```mermaid\n")[number].split("```")[0].splitlines()[1:]
+
+
+def test_the_drawing_of_the_rooms_is_the_table() -> None:
+    assert mermaid(2) == rooms_drawing()
+
+
+def test_the_data_goes_through_rooms_that_exist() -> None:
+    labels = [line.split('-- "')[1].split('" -->')[0] for line in mermaid(1)]
+    assert labels
+    assert set(labels) <= set(MAY_KNOW)

@@ -163,10 +163,15 @@ def test_core_knows_neither_the_environment_nor_the_working_directory() -> None:
 
 
 def rooms_drawing() -> list[str]:
-    """The table as Mermaid: an arrow from each room to those it may know, but for what other arrows lead to anyway."""
+    """The table as Mermaid: an arrow from each room to those it may know, but for what other arrows lead to anyway.
+
+    All steps know the same, so they are one box.
+    """
     known = {own: {other for other in others if other not in GROUND} for own, others in MAY_KNOW.items()}
+    drawn = {f"steps[{', '.join(STEPS)}]": BELOW_STEPS - GROUND}
+    drawn |= {own: others for own, others in known.items() if own not in STEPS}
     lines = []
-    for own, others in known.items():
+    for own, others in drawn.items():
         further = {beyond for other in others for beyond in known[other]}
         lines += [f"    {own} --> {other}" for other in sorted(others - further)]
     return lines

@@ -19,7 +19,7 @@ def main(parameters: dict[str, Any]) -> None:
     from steps.compute import open_pool
     from steps.core.data.folds import plan_folds
     from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
-    from steps.core.models.refit import everybody, training_summary
+    from steps.core.models.refit import refit_fold, training_summary
     from steps.core.models.settings import FitSettings
     from steps.train.pool import showing, train_folds
     from steps.train.worker import TrainingJob
@@ -27,7 +27,7 @@ def main(parameters: dict[str, Any]) -> None:
     dataset = read_artifact(Path(parameters["dataset_uri"]))
     names = ("cv", "repeats", "subjects", "controls", "validation_fraction", "seed")
     folds = plan_folds(dataset, **{name: parameters[name] for name in names})
-    everyone = everybody(dataset, parameters["controls"], parameters["seed"])
+    refit = refit_fold(dataset, parameters["controls"], parameters["seed"])
     with tempfile.TemporaryDirectory() as scratch:
         share(dataset, Path(scratch) / SHARED_FILE)
         job = TrainingJob(
@@ -40,8 +40,8 @@ def main(parameters: dict[str, Any]) -> None:
             showing(folds, parameters["epochs"], lambda _fold: None) as shown,
             open_pool(parameters["scheduler"], parameters["workers"], len(folds), on_event=shown.on_event) as pool,
         ):
-            summarise = partial(training_summary, dataset, everyone)
-            train_folds(pool, job, folds, [], everyone, shown.on_record, meanwhile=summarise)
+            summarise = partial(training_summary, dataset, refit)
+            train_folds(pool, job, folds, [], refit, shown.on_record, meanwhile=summarise)
 
 
 if __name__ == "__main__":

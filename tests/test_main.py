@@ -253,20 +253,20 @@ def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
 
 
 def test_the_model_for_new_people_is_registered_with_its_evidence(study: Study) -> None:
-    (deployable,) = study.of("deployable")
+    (refit,) = study.of("final_model")
     version = study.client.get_model_version_by_alias("fear-classifier", "challenger")
-    assert version.run_id == deployable.info.run_id
+    assert version.run_id == refit.info.run_id
     assert version.tags["train_run_id"] == study.of("train")[0].info.run_id
     assert version.tags["dataset_digest"] == study.of("prepare")[0].data.tags["dataset_digest"]
     assert float(version.tags["pooled/auc"]) == pytest.approx(study.of("main")[0].data.metrics["pooled/auc"], rel=1e-5)
     assert 1000 < len(version.description) <= 5000  # what PostgreSQL holds
-    split = json.loads(study.text(deployable, "split.json"))
+    split = json.loads(study.text(refit, "split.json"))
     assert (len(split["training"]), split["validation"], split["test"]) == (5, [], [])
-    assert "epochs_trained" in deployable.data.metrics
+    assert "epochs_trained" in refit.data.metrics
 
 
 def test_every_run_says_what_it_was_computed_with(study: Study) -> None:
-    for entry_point in ("main", *CHAIN, "fold", "deployable"):
+    for entry_point in ("main", *CHAIN, "fold", "final_model"):
         for run in study.of(entry_point):
             assert {"code_sha256", "python", "os", "cpu", "version.tensorflow"} <= set(run.data.tags), entry_point
     packages = json.loads(study.text(study.of("train")[0], "packages.json"))

@@ -144,7 +144,7 @@ def test_every_folds_model_loads_through_the_server(client: MlflowClient) -> Non
 def test_the_registered_model_scores_through_the_server(client: MlflowClient, stock: Inventory) -> None:
     (version,) = stock.registered["fear-classifier"]
     assert version.aliases == ["challenger"]
-    assert stock.runs[version.run].tags["entry_point"] == "deployable"
+    assert stock.runs[version.run].tags["entry_point"] == "final_model"
     assert version.tags["train_run_id"] == f"<run {STUDY_NAME}/train>"
     model = mlflow.pyfunc.load_model("models:/fear-classifier@challenger")
     trials = np.random.default_rng(0).normal(size=(3, TIMESTEPS, FEATURES)).astype(np.float32)
@@ -182,7 +182,7 @@ def test_colleagues_work_with_what_only_the_server_has(
     step("train", "--dataset_uri", source, "--subjects", "S01", "--epochs", "1")
     experiment = client.get_experiment_by_name("colleagues")
     runs = client.search_runs([experiment.experiment_id])
-    assert sorted(run.data.tags["entry_point"] for run in runs) == ["deployable", "fold", "predict", "train"]
+    assert sorted(run.data.tags["entry_point"] for run in runs) == ["final_model", "fold", "predict", "train"]
     assert {run.info.status for run in runs} == {"FINISHED"}
     (fold,) = [run for run in runs if run.data.tags["entry_point"] == "fold"]
     assert fold.data.tags["dataset_digest"] == prepare.data.tags["dataset_digest"]

@@ -104,8 +104,8 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
     metrics = evaluated.data.metrics
     record.log(run.info.run_id, metrics=headline_metrics(metrics, data.summary))
     record.log_dataset_input(data.manifest, tags["dataset_uri"], context="study")
-    if model_id := lookup.final_model_id(trained):
-        record.log_model_output(run.info.run_id, model_id)
+    if (fitted := lookup.final_model(trained)) and fitted.model_id:
+        record.log_model_output(run.info.run_id, fitted.model_id)
     pages = {"report.html": report_html(data), "report.md": report_markdown(data)}
     runtime = runtime_summary(data)
     record.log_files(run.info.run_id, {**{name: page.encode() for name, page in pages.items()}, "runtime.csv": runtime})
@@ -123,9 +123,11 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
 
 def _register(trained: Run, evidence: dict[str, str], in_words: str) -> str:
     """Register the model fitted on all subjects; returns its address and version."""
-    tags = trained.data.tags
-    runs = {"train_run_id": trained.info.run_id, "dataset_digest": tags["dataset_digest"]}
-    version = registry.register(tags["deployable_run_id"], tags["deployable_model_uri"], {**runs, **evidence}, in_words)
+    model = lookup.final_model(trained)
+    if model is None:
+        raise UserError(f"train run {trained.info.run_id} has no final model to register; train again: reuse=false")
+    runs = {"train_run_id": trained.info.run_id, "dataset_digest": trained.data.tags["dataset_digest"]}
+    version = registry.register(model.run_id, model.uri, {**runs, **evidence}, in_words)
     return f"models:/{version.name}@{registry.CHALLENGER}, version {version.version}"
 
 

@@ -82,7 +82,7 @@ def find(run_id: str, experiment_id: str) -> Run:
         )
     if kind not in REPRODUCIBLE:
         parent = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
-        hint = f"; its training is run {parent}" if kind == "deployable" and parent else ""
+        hint = f"; its training is run {parent}" if lookup.is_final_model(run) and parent else ""
         raise UserError(f"run {shown(run_id)} is a run of {kind}, expected one of {', '.join(REPRODUCIBLE)}{hint}")
     if run.info.status != "FINISHED":
         raise UserError(f"{kind} run {run_id} is {run.info.status}, expected FINISHED")
@@ -284,7 +284,7 @@ def _table(run: Run, path: str) -> pd.DataFrame:
         raise documents.damaged(run, path, str(error).splitlines()[0]) from error
 
 
-def deployable_of(train: Run) -> Run | None:
-    """The run that fitted the model for new people; None where a training has none."""
-    run_id = train.data.tags.get("deployable_run_id")
-    return _run(run_id) if run_id else None
+def final_model_run(train: Run) -> Run | None:
+    """The run that fitted the final model of a training; None where it has none."""
+    address = lookup.final_model(train)
+    return _run(address.run_id) if address else None

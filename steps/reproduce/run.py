@@ -219,7 +219,7 @@ def _dataset_again(train: Run, run: Run) -> str:
 
 
 def _add_folds(result: _Again, then: Run, now: Run, only: tuple[str, int] | None = None) -> None:
-    """Pair the folds, and the deployable model's run, of two trainings."""
+    """Pair the folds, and the final model's run, of two trainings."""
     old, new = _folds(then), _folds(now)
     for key, fold in old.items():
         if only and key != only:
@@ -229,10 +229,10 @@ def _add_folds(result: _Again, then: Run, now: Run, only: tuple[str, int] | None
             result.pairs.append((label, fold, new[key]))
         else:
             result.missing.append(label)
-    everybody = [recorded.deployable_of(train) for train in (then, now)]
-    if not only and everybody[0]:
-        if everybody[1]:
-            result.pairs.append(("fitted on all", everybody[0], everybody[1]))
+    final_models = [recorded.final_model_run(train) for train in (then, now)]
+    if not only and final_models[0]:
+        if final_models[1]:
+            result.pairs.append(("fitted on all", final_models[0], final_models[1]))
         else:
             result.missing.append("fitted on all")
 

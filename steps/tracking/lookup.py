@@ -37,6 +37,8 @@ DATASET_FOLDER = "dataset"
 MODEL_FILE = "data/model.keras"
 HISTORY_COLUMNS = ("epoch", "loss")
 LATEST = "latest"
+# What a run that fits the final model of a training is a run of.
+FINAL_MODEL = "final_model"
 # Where artifacts of MLflow are; a page of the web is no dataset.
 _SCHEMES = {"runs", "file", "mlflow-artifacts", "models", "s3", "gs", "wasbs", "abfss", "dbfs", "hdfs", "sftp", "ftp"}
 
@@ -195,17 +197,48 @@ def _download(uri: str, scratch: str) -> Path:
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
 
 
-def final_model_id(train: Run) -> str | None:
-    """ID of the model that a training fitted on all subjects, as MLflow's runs link it; None where it has none."""
-    uri = str(train.data.tags.get("deployable_model_uri", ""))
-    return uri.removeprefix("models:/") if uri.startswith("models:/m-") else None
+@dataclass(frozen=True)
+class FinalModelAddress:
+    """Where a training's final model is.
+
+    Attributes:
+        run_id: of the run that fitted it.
+        uri: of the model, ``models:/m-...``.
+    """
+
+    run_id: str
+    uri: str
+
+    def tags(self) -> dict[str, str]:
+        """The tags by which `final_model` finds it."""
+        return {"final_model_run_id": self.run_id, "final_model_uri": self.uri}
+
+    @property
+    def model_id(self) -> str | None:
+        """ID of the model, as MLflow's runs link it; None where MLflow knows it by its run only."""
+        return self.uri.removeprefix("models:/") if self.uri.startswith("models:/m-") else None
+
+
+def final_model(train: Run) -> FinalModelAddress | None:
+    """The model that a training fitted on all subjects; None where it has none."""
+    tags = train.data.tags
+    # The second names are those that trainings recorded until November 2026.
+    for run_tag, uri_tag in (("final_model_run_id", "final_model_uri"), ("deployable_run_id", "deployable_model_uri")):
+        if run_tag in tags and uri_tag in tags:
+            return FinalModelAddress(str(tags[run_tag]), str(tags[uri_tag]))
+    return None
+
+
+def is_final_model(run: Run) -> bool:
+    """Whether this run fitted the final model of a training."""
+    return run.data.tags.get(ENTRY_POINT_TAG) in (FINAL_MODEL, "deployable")  # the latter until November 2026
 
 
 def log_study(run_id: str, train: Run, dataset: Dataset, uri: str, *, context: str) -> None:
     """Log as inputs of a run the dataset of a training, and the model that the training fitted on all subjects."""
     record.log_dataset_input(dataset.manifest(), uri, context=context)
-    if model_id := final_model_id(train):
-        record.log_model_input(run_id, model_id)
+    if (model := final_model(train)) and model.model_id:
+        record.log_model_input(run_id, model.model_id)
 
 
 def fold_children(train: Run) -> list[Run]:

@@ -38,7 +38,7 @@ _INDIFFERENT = {"scheduler", "workers", "resume", "log_level"}
 # What the driver hands on.
 _TAGS: Mapping[str, tuple[str, ...]] = {
     "prepare": ("dataset_uri", "dataset_digest"),
-    "train": ("dataset_uri", "dataset_digest", "deployable_run_id", "deployable_model_uri"),
+    "train": ("dataset_uri", "dataset_digest", "final_model_run_id", "final_model_uri"),
     "evaluate": (),
     "attribute": (),
 }

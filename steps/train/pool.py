@@ -30,25 +30,25 @@ def train_folds(
     job: TrainingJob,
     folds: Sequence[Fold],
     finished: Sequence[dict[str, float]],
-    everybody: Fold,
+    refit: Fold,
     on_record: OnRecord,
     train_one: Callable[[Fold], FoldRecord] | None = None,
     meanwhile: Callable[[], object] | None = None,
 ) -> FoldRecord:
-    """Train every fold, then the deployable model.
+    """Train every fold, then the final model.
 
     Args:
         pool: where.
         job: what all folds have in common.
         folds: the folds to train.
         finished: metrics of folds that were trained before.
-        everybody: the fold of the deployable model.
+        refit: trains the final model on all subjects.
         on_record: given every fold's record, as soon as the fold is finished.
         train_one: what the pool does for each fold; `steps.train.worker.run_fold` when left out.
-        meanwhile: called while the deployable model is being trained, alone.
+        meanwhile: called while the final model is being trained, alone.
 
     Returns:
-        The record of the deployable model.
+        The record of the final model.
 
     Raises:
         Exception: what `steps.compute.Task.result` raises.
@@ -56,15 +56,15 @@ def train_folds(
     metrics = list(finished)
     last: Task[FoldRecord] | None = None
 
-    def begin_last() -> Task[FoldRecord]:
-        return pool.submit(worker.run_deployable, job, everybody, epochs_to_train(metrics, job.settings))
+    def begin_refit() -> Task[FoldRecord]:
+        return pool.submit(worker.run_refit, job, refit, epochs_to_train(metrics, job.settings))
 
     for _, record in pool.each(train_one or partial(worker.run_fold, job), folds):
         metrics.append(record.metrics)
         if len(metrics) == len(finished) + len(folds):
-            last = begin_last()  # nobody computes while this record is taken
+            last = begin_refit()  # nobody computes while this record is taken
         on_record(record)
-    last = last or begin_last()
+    last = last or begin_refit()
     if meanwhile:
         meanwhile()
     return last.result()

@@ -16,9 +16,9 @@ import pandas as pd
 from steps.core.data.folds import Fold
 from steps.core.data.manifest import Manifest
 from steps.errors import UserError
-from steps.tracking import digests, record
+from steps.tracking import digests, lookup, record
 from steps.tracking.environment import machine_tags
-from steps.tracking.models.final_model import DeployableModel
+from steps.tracking.models.final_model import FinalModel
 from steps.tracking.spool import push
 from steps.tracking.spool.replicator import FAILURES, one_line
 from steps.tracking.tracked_run import LogLevel, TrackedRun
@@ -93,7 +93,7 @@ class FoldRecorder:
             spooled=spooled,
         )
         self._stack = ExitStack()
-        self._deployable: DeployableModel | None = None
+        self._final_model: FinalModel | None = None
         self._warnings: set[str] = set()
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, int], TrackedRun] = {}
@@ -184,41 +184,41 @@ class FoldRecorder:
                 "with them"
             ) from error
 
-    def begin_deployable(self, fold: Fold, training: Callable[[], Mapping[str, Any]]) -> None:
-        """While the model for new people is trained: write what is waiting, and what is known of it.
+    def begin_final_model(self, fold: Fold, training: Callable[[], Mapping[str, Any]]) -> None:
+        """While the final model is trained: write what is waiting, and what is known of it.
 
         Args:
-            fold: everybody.
+            fold: of the refit.
             training: makes what it is trained on, as `steps.core.models.refit.training_summary` says.
 
         Raises:
             OSError: its files cannot be written.
             Exception: as `flush`.
         """
-        run = self._deployable_run(fold)
+        run = self._final_model_run(fold)
         self._log_datasets(run, fold)
         run.log_artifacts(_split_file(fold))
-        self._deployable = self._stack.enter_context(DeployableModel(training()))
+        self._final_model = self._stack.enter_context(FinalModel(training()))
         self.flush()
 
-    def record_deployable(self, found: FoldRecord) -> dict[str, str]:
-        """Record the model fitted on everybody, begun before, after all else; returns tags that lead to it.
+    def record_final_model(self, found: FoldRecord) -> dict[str, str]:
+        """Record the final model, begun before, after all else; returns tags that lead to it.
 
         Raises:
             RuntimeError: it was not begun.
             Exception: as `flush`.
         """
-        if self._deployable is None:
-            raise RuntimeError("the model for new people was not begun: call begin_deployable first")
-        run = self._deployable_run(found.fold)
+        if self._final_model is None:
+            raise RuntimeError("the final model was not begun: call begin_final_model first")
+        run = self._final_model_run(found.fold)
         if found.machine != machine_tags():
             run.log_tags(found.machine)
         run.log_artifacts(self._log_fit(run, found))
         self.flush()
-        uri = self._deployable.log(run.run, found.network)
+        uri = self._final_model.log(run.run, found.network)
         run.end_run(end_time_ms=found.ended_ms)
         self.flush()
-        return {"deployable_run_id": run.run_id, "deployable_model_uri": uri}
+        return lookup.FinalModelAddress(run.run_id, uri).tags()
 
     def close(self) -> None:
         """Write what is left and let go of the store."""
@@ -234,10 +234,10 @@ class FoldRecorder:
             )
         return self._begun[fold.key]
 
-    def _deployable_run(self, fold: Fold) -> TrackedRun:
+    def _final_model_run(self, fold: Fold) -> TrackedRun:
         if fold.key not in self._begun:
-            name, tags = f"{self._training.run_name}_{fold.name}", {"entry_point": "deployable", **self._training.tags}
-            self._begun[fold.key] = self._tracker.start_run(name, tags=tags)
+            tags = {"entry_point": lookup.FINAL_MODEL, **self._training.tags}
+            self._begun[fold.key] = self._tracker.start_run(f"{self._training.run_name}_{fold.name}", tags=tags)
         return self._begun[fold.key]
 
     def _log_fit(self, run: TrackedRun, found: FoldRecord) -> Callable[[], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The whole step: every fold, then the model for new people, recorded as they come."""
+"""The whole step: every fold, then the final model, recorded as they come."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 
 from steps.compute import check_compute, open_pool
 from steps.core.data.folds import Fold, parse_cv, plan_folds
-from steps.core.models.refit import everybody, training_summary
+from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.settings import FitSettings, parse_class_weight, process_mib
 from steps.tracking import lookup, record, resume, reuse
 from steps.tracking.addresses import dataset_place
@@ -80,7 +80,7 @@ def train(parameters: Mapping[str, Any]) -> None:
             parameters=dict(parameters),
         )
         before = time.perf_counter()
-        everyone = everybody(dataset, parameters["controls"], parameters["seed"])
+        refit = refit_fold(dataset, parameters["controls"], parameters["seed"])
         training = Training.of(run, parameters, manifest, uri)
         stack.enter_context(no_child_left_running(run))  # after the recorder has written what was waiting
         folder = resume.unrecorded_folder(run)
@@ -110,11 +110,11 @@ def train(parameters: Mapping[str, Any]) -> None:
                 recorder.record(found)
                 shown.on_record(found)
 
-            begin_last = partial(recorder.begin_deployable, everyone, partial(training_summary, dataset, everyone))
-            everything = train_folds(pool, job, left, list(finished.values()), everyone, keep, train_one, begin_last)
+            begin_refit = partial(recorder.begin_final_model, refit, partial(training_summary, dataset, refit))
+            refitted = train_folds(pool, job, left, list(finished.values()), refit, keep, train_one, begin_refit)
             pool.no_more()
             trained_s = time.perf_counter() - before
-            deployable = recorder.record_deployable(everything)
+            final_model = recorder.record_final_model(refitted)
         times = runtime_table([*taken.folds.items(), *recorder.done.items()])
         runtime = {
             "folds": len(folds),
@@ -127,7 +127,7 @@ def train(parameters: Mapping[str, Any]) -> None:
             "total_wall_s": time.perf_counter() - started,
         }
         record.log_files(run.info.run_id, {"runtime.json": runtime, "runtime.csv": times})
-        record.log(run.info.run_id, tags=deployable, metrics=runtime)
+        record.log(run.info.run_id, tags=final_model, metrics=runtime)
         folder = export_tables(parameters["output_dir"], run, {"runtime": times})
         took = f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
         record.describe(

@@ -144,8 +144,8 @@ def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:
     return _record(job, warm.dataset, trained, started)
 
 
-def run_deployable(job: TrainingJob, fold: Fold, epochs: int) -> FoldRecord:
-    """Train the model for new people on all of ``fold``'s subjects; returns all there is to record of it."""
+def run_refit(job: TrainingJob, fold: Fold, epochs: int) -> FoldRecord:
+    """Train the final model on all of ``fold``'s subjects; returns all there is to record of it."""
     warm = _warm(job)
     from steps.core.models.fold import train_fold
 

@@ -1,4 +1,4 @@
-"""A deployable model that costs no training, and people it has not seen."""
+"""A final model that costs no training, and people it has not seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from steps.core.data.dataset import Dataset
-from steps.core.models.refit import everybody, training_summary
+from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.training_reference import TrainedOn
 from steps.core.readers.simulate import SimulationSize, simulate
 from steps.predict.source import Recorded, from_dataset
@@ -19,7 +19,7 @@ from steps.predict.unseen import Unseen, fit_to_model
 @pytest.fixture(scope="session")
 def summary(small_study: Dataset) -> dict[str, Any]:
     """What a model of the small study would be stored with."""
-    return training_summary(small_study, everybody(small_study, "exclude", seed=0))
+    return training_summary(small_study, refit_fold(small_study, "exclude", seed=0))
 
 
 @pytest.fixture(scope="session")

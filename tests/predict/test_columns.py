@@ -10,7 +10,7 @@ import pytest
 
 from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.dataset import Dataset
-from steps.core.models.refit import everybody, training_summary
+from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
 from steps.predict.source import choice_for, read_source
@@ -119,7 +119,7 @@ def test_left_out_columns_go_from_files_to_the_model(small_study: Dataset, tmp_p
     stored = read_artifact(tmp_path / "dataset")
     assert stored.left_out == ("Frame",)
     assert stored.digest() == load_source(str(tmp_path / "study.parquet"), features="*_*").digest()
-    summary = training_summary(stored, everybody(stored, "exclude", seed=0))
+    summary = training_summary(stored, refit_fold(stored, "exclude", seed=0))
     assert TrainedOn.model_validate(summary).left_out == ["Frame"]
     assert TrainedOn.model_validate({k: v for k, v in summary.items() if k != "left_out"}).left_out == []
     assert pd.read_parquet(tmp_path / "dataset" / "trials.parquet").columns.tolist()[5:] == list(small_study.features)

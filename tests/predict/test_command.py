@@ -22,7 +22,7 @@ from steps.predict.run import score_and_record
 from steps.tracking.models import registry
 from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import step_run
-from tests.deployable_models import log_deployable_model
+from tests.final_models import log_final_model
 from tests.predict.helpers import long_table
 
 TABLES = {"predictions.csv", "subjects.csv", "feature_importance.csv", "attribution_by_feature.csv", "completeness.csv"}
@@ -33,7 +33,7 @@ FIGURES = {f"{name}.{suffix}" for name in ("probabilities", "attribution_map") f
 def registered(store: Path, network: Any, summary: dict[str, Any]) -> Path:
     """A store with one registered version, whose evidence names a threshold."""
     with step_run("train", {}) as run:
-        uri = log_deployable_model(run, as_bytes(network), summary)
+        uri = log_final_model(run, as_bytes(network), summary)
     registry.register(run.info.run_id, uri, {"threshold": "0.43"}, "evidence")
     return store
 

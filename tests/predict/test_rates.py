@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.timing import SamplingRate, Timing
-from steps.core.models.refit import everybody, training_summary
+from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.training_reference import TrainedOn
 from steps.core.readers.load import load_source
 from steps.core.readers.resample import normalise
@@ -114,7 +114,7 @@ def test_a_prepared_dataset_of_another_rate_or_without_the_filter_is_flagged(nor
 
 def test_the_model_keeps_how_its_trials_were_sampled(small_study: Dataset) -> None:
     dataset = replace(small_study, timing=timing(100, filtered=True), time_normalised=True)
-    summary = training_summary(dataset, everybody(dataset, "exclude", seed=0))
+    summary = training_summary(dataset, refit_fold(dataset, "exclude", seed=0))
     trained = TrainedOn.model_validate_json(json.dumps(summary))
     assert (trained.timing, trained.time_normalised) == (dataset.timing, True)
     assert TrainedOn.model_validate({name: value for name, value in summary.items() if name != "timing"}).timing is None
@@ -127,7 +127,7 @@ def test_from_prepare_to_predict_on_clocks_since_1970(tmp_path: Path) -> None:
         return write_table(frame, tmp_path / f"{step}-{start}.csv")
 
     dataset = load_source(written(10, 1593335798138))
-    trained = TrainedOn.model_validate(training_summary(dataset, everybody(dataset, "exclude", seed=0)))
+    trained = TrainedOn.model_validate(training_summary(dataset, refit_fold(dataset, "exclude", seed=0)))
     later = fit_to_model(read_source(written(10, 1693335798138)), trained)
     np.testing.assert_array_equal(later.values, dataset.values)
     with pytest.raises(UserError, match=r"another sampling rate: 0\.2 per unit of time, expected 0\.1"):

@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 from steps.core.data.dataset import Dataset
-from steps.core.models.refit import everybody, training_summary
+from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.training_reference import TrainedOn
 from steps.predict.scores import score
 from steps.predict.source import from_dataset
@@ -31,7 +31,7 @@ from steps.tracking.models import registry
 from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import step_run
 from tests.conftest import clean_environment
-from tests.deployable_models import log_deployable_model
+from tests.final_models import log_final_model
 from tests.units import in_other_units
 
 
@@ -50,7 +50,7 @@ def model(small_study: Dataset, new_people: Dataset) -> Model:
     from steps.core.models.fit import standardisation
 
     study = in_other_units(small_study)
-    summary = training_summary(study, everybody(study, "exclude", seed=0))
+    summary = training_summary(study, refit_fold(study, "exclude", seed=0))
     plain = networks.build("cnn", study.timesteps, len(study.features), seed=0)
     network = networks.with_scaler(plain, *standardisation(study.values))
     recorded = from_dataset(in_other_units(new_people), "new")
@@ -61,7 +61,7 @@ def model(small_study: Dataset, new_people: Dataset) -> Model:
 def served(store: Path, model: Model) -> Iterator[str]:
     """The registered model behind a server on a free port of the loopback address."""
     with step_run("train", {}) as run:
-        uri = log_deployable_model(run, as_bytes(model.network), model.summary)
+        uri = log_final_model(run, as_bytes(model.network), model.summary)
     registry.register(run.info.run_id, uri, {}, "evidence")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

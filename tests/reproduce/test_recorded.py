@@ -88,9 +88,9 @@ def test_which_runs_can_be_reproduced(store: Path) -> None:
     pointer = client.create_run("0", tags={"study_run_id": first.info.run_id})
     with pytest.raises(UserError, match=f"steps.reproduce --run_id {first.info.run_id}"):
         recorded.find(pointer.info.run_id, "0")
-    deployable = finished("deployable", {}, **{"mlflow.parentRunId": "t1"})
-    with pytest.raises(UserError, match=r"of deployable, expected one of main, .*; its training is run t1"):
-        recorded.find(deployable.info.run_id, "0")
+    refit = finished("final_model", {}, **{"mlflow.parentRunId": "t1"})
+    with pytest.raises(UserError, match=r"of final_model, expected one of main, .*; its training is run t1"):
+        recorded.find(refit.info.run_id, "0")
     client.set_terminated(second.info.run_id, "FAILED")
     with pytest.raises(UserError, match="is FAILED, expected FINISHED"):
         recorded.find(second.info.run_id, "0")

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from steps.core.data.dataset import Dataset
-from steps.core.models.refit import everybody, training_summary
+from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
 from steps.reproduce import recorded
 from steps.tracking import digests, lookup
@@ -24,7 +24,7 @@ from steps.tracking.session import step_run
 from steps.train.journal import Journal
 from steps.train.recording import FoldRecorder, Training
 from steps.train.worker import FoldRecord
-from tests.deployable_models import log_deployable_model
+from tests.final_models import log_final_model
 from tests.fold_networks import fold_network
 from tests.tracking.helpers import fold_run
 from tests.train.test_journal import record_of
@@ -113,11 +113,11 @@ def test_a_fold_that_was_kept_in_the_journal_has_its_digests(store: Path, small_
 @pytest.fixture
 def models(store: Path, small_study: Dataset) -> list[tuple[str, str]]:
     """Run and address of two models for new people; the first is registered."""
-    summary = training_summary(small_study, everybody(small_study, "exclude", seed=0))
+    summary = training_summary(small_study, refit_fold(small_study, "exclude", seed=0))
     found = []
     for seed in (1, 2):
         with step_run("train", {}) as run:
-            logged = log_deployable_model(run, fold_network(seed), summary | {"usual_distance": float(seed)})
+            logged = log_final_model(run, fold_network(seed), summary | {"usual_distance": float(seed)})
         found.append((run.info.run_id, logged))
     registry.register(*found[0], {"threshold": "0.4"}, "evidence")
     return found

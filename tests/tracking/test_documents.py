@@ -135,7 +135,7 @@ def test_a_run_whose_files_are_damaged_is_not_reused(store: Path, name: str, tex
 
 def test_a_training_with_a_damaged_split_or_history_is_not_reused(store: Path) -> None:
     identity = Identity.of("train", {"seed": 1}, "in")
-    tags = {"dataset_uri": "u", "dataset_digest": "d", "deployable_run_id": "r", "deployable_model_uri": "m"}
+    tags = {"dataset_uri": "u", "dataset_digest": "d", "final_model_run_id": "r", "final_model_uri": "m"}
     runtime = dict.fromkeys(documents.Runtime.model_fields, 1.0)
     with step_run("train", {}) as train:
         fold_id = fold_run(train, "S1")

@@ -107,3 +107,34 @@ def test_a_typed_path_is_recorded_as_an_absolute_one(store: Path) -> None:
     assert lookup.resolve_dataset_uri("ds", "1") == str(store / "ds")
     assert lookup.resolve_dataset_uri("runs:/a/dataset", "1") == "runs:/a/dataset"
     assert lookup.resolve_dataset_uri("s3://bucket/ds", "1") == "s3://bucket/ds"
+
+
+@pytest.mark.parametrize(
+    ("kind", "run_tag", "uri_tag"),
+    [
+        ("final_model", "final_model_run_id", "final_model_uri"),
+        ("deployable", "deployable_run_id", "deployable_model_uri"),  # as older trainings recorded it
+    ],
+)
+def test_the_final_model_of_a_training_is_where_its_tags_say(
+    store: Path, kind: str, run_tag: str, uri_tag: str
+) -> None:
+    client = MlflowClient()
+    refit_id, _ = finished(kind)
+    train_id, _ = finished("train")
+    assert lookup.final_model(client.get_run(train_id)) is None
+    for name, value in ((run_tag, refit_id), (uri_tag, "models:/m-1")):
+        client.set_tag(train_id, name, value)
+    model = lookup.final_model(client.get_run(train_id))
+    assert model == lookup.FinalModelAddress(refit_id, "models:/m-1")
+    assert model.model_id == "m-1"
+    assert lookup.is_final_model(client.get_run(refit_id))
+    assert not lookup.is_final_model(client.get_run(train_id))
+    assert lookup.FinalModelAddress(refit_id, f"runs:/{refit_id}/model").model_id is None
+
+
+def test_what_is_recorded_leads_to_the_final_model(store: Path) -> None:
+    train_id, _ = finished("train")
+    address = lookup.FinalModelAddress("r", "models:/m-2")
+    record.log(train_id, tags=address.tags())
+    assert lookup.final_model(MlflowClient().get_run(train_id)) == address

@@ -46,7 +46,7 @@ def training(status: str, pid: int, key: str = KEY, host: str | None = None) -> 
         if ends == "FINISHED":
             client.set_terminated(fold.info.run_id)
         ids.append(fold.info.run_id)
-    last = {"entry_point": "deployable", MLFLOW_PARENT_RUN_ID: train.info.run_id}
+    last = {"entry_point": "final_model", MLFLOW_PARENT_RUN_ID: train.info.run_id}
     client.create_run(train.info.experiment_id, tags=last)
     if status != "RUNNING":
         client.set_terminated(train.info.run_id, status)
@@ -74,7 +74,7 @@ def test_whole_folds_of_a_dead_training_are_taken_over(store: Path, status: str)
     assert client.get_run(old).data.tags["resumed_by"] == run.info.run_id
     left = client.search_runs([run.info.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{old}'")
     states = {run.data.tags.get("subject", run.data.tags["entry_point"]): run.info.status for run in left}
-    assert states == {"S2": "FINISHED", "S3": "FAILED", "deployable": "FAILED"}
+    assert states == {"S2": "FINISHED", "S3": "FAILED", "final_model": "FAILED"}
 
 
 @pytest.mark.parametrize(("pid", "host"), [(os.getpid(), None), (1, "another-machine")], ids=["here", "elsewhere"])

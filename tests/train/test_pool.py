@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 from steps.compute import open_pool
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold, plan_folds
-from steps.core.models.refit import everybody
+from steps.core.models.refit import refit_fold
 from steps.core.models.settings import FitSettings, process_mib
 from steps.errors import UserError
 from steps.tracking.addresses import dataset_place
@@ -38,15 +38,15 @@ TIMES = {"training_time_s", "model_saving_s", "peak_memory_mib"}
 def trained(
     scheduler: str, workers: str, dataset: Dataset, artifact: Path, folds: list[Fold], scratch: Path
 ) -> tuple[dict[str, FoldRecord], list[Progress]]:
-    """Records of the folds and of the deployable model, and what was reported."""
+    """Records of the folds and of the final model, and what was reported."""
     scratch.mkdir()
     place = dataset_place(scheduler, dataset, str(artifact), scratch)
     job = TrainingJob(dataset=place, settings=SETTINGS, class_weight="balanced", parameters={"seed": 0})
     events: list[Progress] = []
     records: list[FoldRecord] = []
     with open_pool(scheduler, workers, len(folds), on_event=events.append) as pool:
-        everyone = train_folds(pool, job, folds, [], everybody(dataset, "exclude", 0), records.append)
-    return {record.fold.name: record for record in [*records, everyone]}, events
+        refit = train_folds(pool, job, folds, [], refit_fold(dataset, "exclude", 0), records.append)
+    return {record.fold.name: record for record in [*records, refit]}, events
 
 
 def weights(record: FoldRecord) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""The model for new people: fitted on everybody, after cross-validation has said how long to train."""
+"""The final model, for new people: fitted on all subjects, after cross-validation has said how long to train."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "all"
 _USUAL_SHARE = 0.99
 
 
-def everybody(dataset: Dataset, controls: str, seed: int) -> Fold:
+def refit_fold(dataset: Dataset, controls: str, seed: int) -> Fold:
     """A fold that trains on every subject (controls if they join) and tests nobody."""
     chosen = dataset if controls == "negatives" else dataset.select(~dataset.is_control)
     return Fold(

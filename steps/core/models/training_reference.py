@@ -1,4 +1,4 @@
-"""What a deployable model was trained on: `training.json`, kept beside its network.
+"""What a final model was trained on: `training.json`, kept beside its network.
 
 `train` writes it, `predict` reads it and refuses recordings that do not fit. The scorer that MLflow serves
 (`steps/tracking/models/scorer.py`) reads the same file by itself, because its copy must work without this project.

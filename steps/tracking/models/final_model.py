@@ -27,7 +27,7 @@ _EXAMPLE, _REQUEST = "input_example.json", "serving_input_example.json"
 _ARTIFACTS = {"network": "artifacts/network.keras", "training": "artifacts/training.json"}
 
 
-class DeployableModel:
+class FinalModel:
     """All of the model but its network, so that little is left to do once that is trained."""
 
     def __init__(self, training: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Loading the deployable model without running anything that came with it.
+"""Loading the final model without running anything that came with it.
 
 `mlflow.pyfunc.load_model` runs the script inside the model. Here only two files are read: the network, in Keras's safe
 mode and after a look at its parts, and `training.json`.
@@ -33,7 +33,7 @@ _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
 @dataclass(frozen=True)
 class Deployed:
-    """A deployable model's files: the network as it was saved, and what it was trained on."""
+    """A final model's files: the network as it was saved, and what it was trained on."""
 
     reference: ModelReference
     archive: bytes
@@ -41,7 +41,7 @@ class Deployed:
 
 
 def fetch(reference: ModelReference) -> Deployed:
-    """The two files of a deployable model, checked.
+    """The two files of a final model, checked.
 
     Raises:
         UserError: a file is missing or malformed, or the network holds code.
@@ -50,7 +50,7 @@ def fetch(reference: ModelReference) -> Deployed:
 
 
 def checked(reference: ModelReference, archive: bytes, training: bytes) -> Deployed:
-    """A deployable model from the content of its two files, checked as far as that goes without TensorFlow.
+    """A final model from the content of its two files, checked as far as that goes without TensorFlow.
 
     Raises:
         UserError: a file is malformed or not the one that was recorded, or the network holds code.
@@ -73,7 +73,7 @@ def checked(reference: ModelReference, archive: bytes, training: bytes) -> Deplo
 
 
 def load_network(deployed: Deployed) -> keras.Model:
-    """The network of a deployable model, for inference.
+    """The network of a final model, for inference.
 
     Raises:
         UserError: Keras refuses it, or it takes other trials than `training.json` says.
@@ -105,11 +105,10 @@ def _read(reference: ModelReference, name: str) -> bytes:
             found = (punctual_files(files, store) if store else files).download_artifacts(name, scratch)
             return keras_file.read(Path(found))
         except keras_file.NotAKerasFileError as error:
-            raise UserError(f"{uri} is not a deployable model of this project: {error}") from error
+            raise UserError(f"{uri} is not a final model of this project: {error}") from error
         except (MlflowException, OSError) as error:
             raise UserError(
-                f"{uri} is not a deployable model of this project: it holds no {name} "
-                f"({str(error).strip().splitlines()[0]})"
+                f"{uri} is not a final model of this project: it holds no {name} ({str(error).strip().splitlines()[0]})"
             ) from error
 
 

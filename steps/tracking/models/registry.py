@@ -1,4 +1,4 @@
-"""The Model Registry: the deployable model as a version of `fear-classifier`, with its evidence."""
+"""The Model Registry: the final model as a version of `fear-classifier`, with its evidence."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def register(run_id: str, model_uri: str, tags: Mapping[str, str], description: 
     """Register the model of a run, once, and make it the challenger.
 
     Args:
-        run_id: run that made the deployable model.
+        run_id: run that made the final model.
         model_uri: the model, ``models:/m-...``.
         tags: evidence: cross-validated metrics, dataset digest, runs.
         description: the same in words, Markdown, of at most `DESCRIPTION_LENGTH` characters.

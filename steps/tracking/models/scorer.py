@@ -1,4 +1,4 @@
-"""The deployable model as MLflow loads it: a script that MLflow copies into the model and runs (models from code).
+"""The final model as MLflow loads it: a script that MLflow copies into the model and runs (models from code).
 
 Not imported by the project. It needs nothing of the project either: the copy works wherever mlflow and keras are.
 So it repeats, in a few lines, what `distance` of training references and the `predict` step do; a test compares them.

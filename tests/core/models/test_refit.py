@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from steps.core.data.dataset import Dataset
-from steps.core.models.refit import epochs_to_train, everybody, training_summary
+from steps.core.models.refit import epochs_to_train, refit_fold, training_summary
 from steps.core.models.settings import FitSettings
 
 
 def test_everybody_trains_and_controls_only_when_they_join(small_study: Dataset) -> None:
     patients = set(small_study.subjects[~small_study.is_control])
-    fold = everybody(small_study, "exclude", seed=0)
+    fold = refit_fold(small_study, "exclude", seed=0)
     assert set(fold.training_subjects) == patients
     assert fold.test_subjects == fold.validation_subjects == ()
-    assert set(everybody(small_study, "negatives", seed=0).training_subjects) == set(small_study.subjects)
+    assert set(refit_fold(small_study, "negatives", seed=0).training_subjects) == set(small_study.subjects)
 
 
 def test_epochs_are_the_median_of_what_early_stopping_kept() -> None:
@@ -30,7 +30,7 @@ def test_a_fold_without_validation_trains_all_epochs(small_study: Dataset) -> No
     from steps.core.models.fit import Engine
     from steps.core.models.fold import train_fold
 
-    fold = everybody(small_study, "exclude", seed=0)
+    fold = refit_fold(small_study, "exclude", seed=0)
     engine = Engine("cnn", small_study.timesteps, len(small_study.features))
     trained = train_fold(engine, small_study, fold, FitSettings(epochs=4, early_stopping_patience=1))
     assert list(trained.history.columns) == ["loss", "accuracy", "learning_rate"]
@@ -38,7 +38,7 @@ def test_a_fold_without_validation_trains_all_epochs(small_study: Dataset) -> No
 
 
 def test_training_trials_are_mostly_usual_and_a_strange_one_is_not(small_study: Dataset) -> None:
-    fold = everybody(small_study, "exclude", seed=0)
+    fold = refit_fold(small_study, "exclude", seed=0)
     summary = training_summary(small_study, fold)
     values = small_study.of_subjects(fold.training_subjects).values
     mean, sd = np.array(summary["mean"]), np.array(summary["sd"])
@@ -63,7 +63,7 @@ def test_the_summary_knows_whether_trials_were_time_normalised(small_study: Data
     from steps.core.readers.load import load_source
 
     def normalised(dataset: Dataset) -> bool:
-        summary = training_summary(dataset, everybody(dataset, "exclude", seed=0))
+        summary = training_summary(dataset, refit_fold(dataset, "exclude", seed=0))
         return TrainedOn.model_validate_json(json.dumps(summary)).time_normalised
 
     assert not normalised(small_study)

@@ -101,7 +101,7 @@ def test_early_stopping_restores_the_best_penalty(engine: Any, arrays: dict[str,
 
 
 def test_without_validation_the_last_penalty_is_kept(engine: Any, arrays: dict[str, Any]) -> None:
-    """So a model for everybody, given the epochs of the folds, has their penalty."""
+    """So the final model, given the epochs of the folds, has their penalty."""
     alone = engine.fit(**(arrays | {"validation": None}), settings=replace(SETTINGS, epochs=7), seed=0)
     held = engine.fit(**arrays, settings=replace(SETTINGS, epochs=7), seed=0)
     assert set(alone.history) == {"loss", "accuracy", "penalty", "learning_rate"}

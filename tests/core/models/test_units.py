@@ -14,7 +14,7 @@ from steps.core.attribution.settings import Settings
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import plan_folds
 from steps.core.metrics.fold import evaluate_fold
-from steps.core.models.refit import everybody, training_summary
+from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.saved_network import ResidentNetwork, copy_of, read_network
 from steps.core.models.settings import FitSettings
 from steps.core.models.training_reference import TrainedOn
@@ -127,7 +127,7 @@ def test_distances_are_the_same_in_any_unit_also_from_a_point_that_never_changed
     strange[:, 0] += 2 * values.std(axis=(0, 1))
     found = []
     for study, asked in ((steady, strange), (in_other_units(steady), strange * UNITS)):
-        trained = TrainedOn.model_validate(training_summary(study, everybody(study, "exclude", seed=0)))
+        trained = TrainedOn.model_validate(training_summary(study, refit_fold(study, "exclude", seed=0)))
         found.append((trained.distances(asked), trained.usual_distance))
     np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-9)
     assert found[1][1] == pytest.approx(found[0][1], rel=1e-9)

@@ -1,4 +1,4 @@
-"""The deployable model's files: read, never run."""
+"""The final model's files: read, never run."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import pytest
 import yaml
 
 from steps.core.data.dataset import Dataset
-from steps.core.models.refit import everybody, training_summary
+from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
 from steps.tracking.models import final_model, fold_model, loading, registry
 from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.models.registry import ModelReference
 from steps.tracking.session import step_run
-from tests.deployable_models import log_deployable_model
+from tests.final_models import log_final_model
 from tests.tracking.helpers import fold_run
 
 
 @pytest.fixture(scope="module")
 def summary(small_study: Dataset) -> dict[str, Any]:
-    return training_summary(small_study, everybody(small_study, "exclude", seed=0))
+    return training_summary(small_study, refit_fold(small_study, "exclude", seed=0))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def archive(network: Any, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def logged(store: Path, network: Any, summary: dict[str, Any]) -> ModelReference:
     with step_run("train", {}) as run:
-        return registry.resolve(log_deployable_model(run, as_bytes(network), summary))
+        return registry.resolve(log_final_model(run, as_bytes(network), summary))
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
@@ -130,15 +130,15 @@ def test_the_script_inside_the_model_is_never_run_and_files_must_be_there(logged
     loading.load_network(loading.fetch(logged))
     for name in ("training.json", "network.keras"):
         (folder / "artifacts" / name).unlink()
-        with pytest.raises(UserError, match=f"is not a deployable model of this project: it holds no artifacts/{name}"):
+        with pytest.raises(UserError, match=f"is not a final model of this project: it holds no artifacts/{name}"):
             loading.fetch(logged)
 
 
-def test_a_model_of_a_fold_is_not_deployable(store: Path, network: Any) -> None:
+def test_a_model_of_a_fold_is_no_final_model(store: Path, network: Any) -> None:
     with step_run("train", {}) as train:
         run_id = fold_run(train, "S1", model=as_bytes(network))
     uri = f"runs:/{run_id}/model"
-    with pytest.raises(UserError, match="is not a deployable model of this project"):
+    with pytest.raises(UserError, match="is not a final model of this project"):
         loading.fetch(registry.resolve(uri))
 
 

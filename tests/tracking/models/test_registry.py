@@ -1,4 +1,4 @@
-"""The deployable model: loadable anywhere, registered once, with its evidence."""
+"""The final model: loadable anywhere, registered once, with its evidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from steps.errors import UserError
 from steps.tracking.models import registry
 from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import step_run
-from tests.deployable_models import log_deployable_model
+from tests.final_models import log_final_model
 
 TIMESTEPS, FEATURES = 5, 2
 TRAINING = {
@@ -31,7 +31,7 @@ def logged(store: Path, tmp_path: Path) -> tuple[str, str, Any]:
     inputs = keras.Input((TIMESTEPS, FEATURES))
     network = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs)))
     with step_run("train", {}) as run:
-        uri = log_deployable_model(run, as_bytes(network), TRAINING)
+        uri = log_final_model(run, as_bytes(network), TRAINING)
     return str(run.info.run_id), uri, network
 
 

@@ -68,14 +68,14 @@ def reliability(scores: Scores, *, bins: int = BINS, confidence: float = 0.95) -
 
     Intervals count the *subjects* of a bin as its independent cases, not the trials: trials of one subject are alike.
     """
-    found: list[ReliabilityBin] = []
+    filled: list[ReliabilityBin] = []
     which = bin_of(scores.probabilities, bins)
     for index in np.unique(which):
         mine = which == index
         people = len(np.unique(scores.subjects[mine]))
         observed = float((scores.labels[mine] == 1).mean())
         low, high = wilson_interval(np.array(observed), np.array(people), confidence)
-        found.append(
+        filled.append(
             {
                 "start": float(index / bins),
                 "stop": float((index + 1) / bins),
@@ -87,4 +87,4 @@ def reliability(scores: Scores, *, bins: int = BINS, confidence: float = 0.95) -
                 "high": float(high),
             }
         )
-    return found
+    return filled

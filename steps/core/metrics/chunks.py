@@ -7,7 +7,11 @@ and whoever works gets the same numbers to the last bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -21,12 +25,41 @@ class Mapper(Protocol):
         """``function`` of every item, in their order."""
 
 
-def chunks(rows: int, columns: int) -> list[slice]:
-    """Cut ``rows`` of so many ``columns`` into chunks of a bounded size; at least one chunk."""
-    size = max(1, ELEMENTS // max(1, columns))
-    return [slice(start, start + size) for start in range(0, max(1, rows), size)]
-
-
 def serial(function: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
     """Work in this process."""
     return [function(item) for item in items]
+
+
+def chunks(rows: int, columns: int, elements: int = ELEMENTS) -> list[slice]:
+    """Cut ``rows`` of so many ``columns`` into chunks of at most so many ``elements``; at least one chunk."""
+    size = max(1, elements // max(1, columns))
+    return [slice(start, start + size) for start in range(0, max(1, rows), size)]
+
+
+@dataclass(frozen=True)
+class Chunked:
+    """Work on the rows of an array, some at a time.
+
+    Attributes:
+        mapper: where.
+        elements: how many numbers a temporary array may hold; other chunks may change the last digits.
+    """
+
+    mapper: Mapper = serial
+    elements: int = ELEMENTS
+
+    def __call__(
+        self, function: Callable[[npt.NDArray[np.generic]], T], rows: npt.NDArray[np.generic], columns: int
+    ) -> list[T]:
+        """``function`` of every chunk of ``rows``, in their order.
+
+        Args:
+            function: takes some of the rows.
+            rows: what is cut.
+            columns: numbers that the function holds for each row.
+        """
+        return self.mapper(function, [rows[part] for part in chunks(len(rows), columns, self.elements)])
+
+
+AT_ONCE = Chunked()
+"""In this process, in chunks of the usual size."""

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from steps.core.metrics.bootstrap import (
-    as_they_are,
-    class_totals,
-    net_benefit,
-    percentile_interval,
-    positives_at,
-    resample_weights,
-)
-from steps.core.metrics.predictions import Scores, subject_scores, trial_scores
+from steps.core.metrics.bootstrap import as_they_are, percentile_interval, resample_weights
+from steps.core.metrics.metrics import net_benefit
+from steps.core.metrics.names import LEVELS
+from steps.core.metrics.predictions import Scores, levels_of
+from steps.core.metrics.sample import Array, Sample
 
-Array = npt.NDArray[np.float64]
 CURVE_RESAMPLES = 500
 GRID = np.round(np.arange(1, 100) / 100, 2)  # of probability thresholds
 
@@ -40,20 +35,14 @@ def threshold_sweep(scores: Scores, thresholds: Array = GRID, *, seed: int = 0) 
         seed: of the bootstrap.
     """
 
-    def rates(weights: Array) -> dict[str, Array]:
-        tp, fp = positives_at(scores, weights, thresholds)
-        positives, negatives = class_totals(scores, weights)
-        both = (positives > 0) & (negatives > 0)
-        recall = tp[both] / positives[both, np.newaxis]
-        specificity = 1 - fp[both] / negatives[both, np.newaxis]
+    def rates(sample: Sample) -> dict[str, Array]:
+        tp, fp = _positives_at(sample, thresholds)
+        both = (sample.positives > 0) & (sample.negatives > 0)
+        recall = tp[both] / sample.positives[both, np.newaxis]
+        specificity = 1 - fp[both] / sample.negatives[both, np.newaxis]
         return {"recall": recall, "specificity": specificity, "balanced_accuracy": (recall + specificity) / 2}
 
-    resampled = rates(_weights(scores, seed))
-    curves: dict[str, Curve] = {}
-    for name, value in rates(as_they_are(scores)).items():
-        low, high = percentile_interval(resampled[name], 0.95)
-        curves[name] = {"value": value[0], "low": low, "high": high}
-    return curves
+    return _curves(rates, scores, seed)
 
 
 def benefit_curves(scores: Scores, thresholds: Array = GRID, *, seed: int = 0) -> dict[str, Curve]:
@@ -68,19 +57,14 @@ def benefit_curves(scores: Scores, thresholds: Array = GRID, *, seed: int = 0) -
         seed: of the bootstrap.
     """
 
-    def benefits(weights: Array) -> dict[str, Array]:
-        positives, negatives = class_totals(scores, weights)
-        prevalence = (positives / (positives + negatives))[:, np.newaxis]
-        model = net_benefit(scores, weights, thresholds)
+    def benefits(sample: Sample) -> dict[str, Array]:
+        tp, fp = _positives_at(sample, thresholds)
+        prevalence = (sample.positives / sample.total)[:, np.newaxis]
+        model = net_benefit(tp, fp, sample.total[:, np.newaxis], thresholds)
         everyone = prevalence - (1 - prevalence) * thresholds / (1 - thresholds)
         return {"model": model, "all": everyone, "gain": model - np.maximum(everyone, 0)}
 
-    resampled = benefits(_weights(scores, seed))
-    curves: dict[str, Curve] = {}
-    for name, value in benefits(as_they_are(scores)).items():
-        low, high = percentile_interval(resampled[name], 0.95)
-        curves[name] = {"value": value[0], "low": low, "high": high}
-    return curves
+    return _curves(benefits, scores, seed)
 
 
 def decision_curve(results: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
@@ -92,8 +76,9 @@ def decision_curve(results: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         of the two, with its interval.
     """
     parts = []
-    for level, scores in (("pooled", trial_scores(results)), ("subject", subject_scores(results))):
-        curves = benefit_curves(scores, seed=seed)
+    levels = levels_of(results)
+    for level in LEVELS:
+        curves = benefit_curves(levels[level], seed=seed)
         columns = {
             "level": level,
             "threshold": GRID,
@@ -110,6 +95,20 @@ def decision_curve(results: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _weights(scores: Scores, seed: int) -> Array:
-    """Resamples of the subjects; with a single subject there is nothing to draw, and the band has no width."""
-    return resample_weights(len(np.unique(scores.subjects)), CURVE_RESAMPLES, seed)
+def _positives_at(sample: Sample, thresholds: Array) -> tuple[Array, Array]:
+    """True and false positives in every resample at every threshold, each of shape ``(resamples, thresholds)``."""
+    predicted = sample.scores.probabilities >= thresholds[:, np.newaxis]
+    hits = np.column_stack([sample.per_subject(row & sample.positive) for row in predicted])
+    alarms = np.column_stack([sample.per_subject(row & ~sample.positive) for row in predicted])
+    return sample.weights @ hits, sample.weights @ alarms
+
+
+def _curves(function: Callable[[Sample], dict[str, Array]], scores: Scores, seed: int) -> dict[str, Curve]:
+    """Each array that the function returns as a curve; with a single subject the band has no width."""
+    weights = resample_weights(len(np.unique(scores.subjects)), CURVE_RESAMPLES, seed)
+    resampled = function(Sample(scores, weights))
+    curves: dict[str, Curve] = {}
+    for name, value in function(Sample(scores, as_they_are(scores))).items():
+        low, high = percentile_interval(resampled[name], 0.95)
+        curves[name] = {"value": value[0], "low": low, "high": high}
+    return curves

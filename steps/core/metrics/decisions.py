@@ -8,31 +8,31 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from steps.core.metrics.names import IN_FOLD, Rule, vote_column
 from steps.core.metrics.predictions import Scores, subject_scores, trial_scores
-from steps.core.metrics.thresholds import IN_FOLD, prediction_columns, threshold_key, vote_column
 
 Bools = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.float64]
 
 
-def thresholds_of(scores: Scores, thresholds: Sequence[float]) -> dict[str, Array]:
+def thresholds_of(scores: Scores, thresholds: Sequence[float]) -> dict[Rule, Array]:
     """The threshold that each entry of ``scores`` is decided by, shape ``(n,)``, under every rule.
 
-    Keys are ``threshold_0.5`` and so on, and ``threshold_in_fold`` where the scores have one.
+    The rules are the declared thresholds, and `IN_FOLD` where the scores have a threshold of their fold.
     """
     count = len(scores.labels)
-    rules = {threshold_key(threshold): np.full(count, float(threshold)) for threshold in thresholds}
+    rules: dict[Rule, Array] = {threshold: np.full(count, float(threshold)) for threshold in thresholds}
     if scores.in_fold is not None:
         rules[IN_FOLD] = scores.in_fold
     return rules
 
 
-def decisions(scores: Scores, thresholds: Sequence[float]) -> dict[str, Bools]:
+def decisions(scores: Scores, thresholds: Sequence[float]) -> dict[Rule, Bools]:
     """Positive where ``probability >= threshold``, shape ``(n,)``, under every rule of `thresholds_of`."""
-    return {name: scores.probabilities >= rule for name, rule in thresholds_of(scores, thresholds).items()}
+    return {rule: scores.probabilities >= applied for rule, applied in thresholds_of(scores, thresholds).items()}
 
 
-def votes(trials: Scores, subjects: Scores, thresholds: Sequence[float]) -> dict[str, Bools]:
+def votes(trials: Scores, subjects: Scores, thresholds: Sequence[float]) -> dict[Rule, Bools]:
     """What the majority of a subject's trials is decided to be, shape ``(subjects,)``, under every rule.
 
     Where the trials are split evenly the subject's mean probability decides, at the same threshold.
@@ -46,8 +46,8 @@ def votes(trials: Scores, subjects: Scores, thresholds: Sequence[float]) -> dict
     sizes = np.bincount(rows, minlength=len(subjects.labels))
     by_mean = decisions(subjects, thresholds)
     return {
-        name: majority(np.bincount(rows, weights=decided, minlength=len(sizes)), sizes, by_mean[name])
-        for name, decided in decisions(trials, thresholds).items()
+        rule: majority(np.bincount(rows, weights=decided, minlength=len(sizes)), sizes, by_mean[rule])
+        for rule, decided in decisions(trials, thresholds).items()
     }
 
 
@@ -68,14 +68,14 @@ def rows_of(trials: Scores, subjects: Scores) -> npt.NDArray[np.intp]:
     return np.array([position[str(name), int(label)] for name, label in keys], dtype=np.intp)
 
 
-def with_votes(subjects: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+def with_votes(subjects: pd.DataFrame, results: pd.DataFrame, thresholds: Sequence[float]) -> pd.DataFrame:
     """A subjects table with a column ``vote_0.5`` and so on, 1 or 0, per declared threshold.
 
     Args:
         subjects: from `steps.core.metrics.predictions.subjects_table`.
         results: the table it was made from.
+        thresholds: the declared ones.
     """
-    thresholds = prediction_columns(list(results.columns))
     voted = votes(trial_scores(results), subject_scores(results), thresholds)
-    columns = {vote_column(threshold): voted[threshold_key(threshold)].astype(np.int8) for threshold in thresholds}
+    columns = {vote_column(threshold): voted[threshold].astype(np.int8) for threshold in thresholds}
     return subjects.assign(**columns)

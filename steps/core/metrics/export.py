@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from steps.core.metrics.thresholds import IN_FOLD, prediction_columns, threshold_key
+from steps.core.metrics.names import IN_FOLD, rule_name
 
 _KEY = ["subject", "label", "test_number"]
 
@@ -69,13 +69,16 @@ def codebook(label_names: Sequence[str]) -> list[Variable]:
     ]  # fmt: skip
 
 
-def export_table(results: pd.DataFrame, in_fold: pd.DataFrame, label_names: Sequence[str]) -> pd.DataFrame:
+def export_table(
+    results: pd.DataFrame, thresholds: Sequence[float], in_fold: pd.DataFrame, label_names: Sequence[str]
+) -> pd.DataFrame:
     """A row per subject, trial, test number and threshold; columns as in `codebook`.
 
     Rows that belong to one subject, or to one trial, are not independent: a model needs random effects for them.
 
     Args:
         results: from `steps.core.metrics.predictions.results_table`.
+        thresholds: the declared ones.
         in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`, with every subject and test number.
         label_names: names of class 0 and class 1.
     """
@@ -86,10 +89,10 @@ def export_table(results: pd.DataFrame, in_fold: pd.DataFrame, label_names: Sequ
     if base["fold"].isna().any():
         raise ValueError(f"subject {base['subject'][base['fold'].isna()].iloc[0]!r} is in no fold")
     rules = [
-        base.assign(threshold_name=threshold_key(threshold), threshold=threshold, source="declared")
-        for threshold in prediction_columns(list(results.columns))
+        base.assign(threshold_name=rule_name(threshold), threshold=threshold, source="declared")
+        for threshold in thresholds
     ]
-    table = pd.concat([*rules, base.assign(threshold_name=IN_FOLD)], ignore_index=True)
+    table = pd.concat([*rules, base.assign(threshold_name=rule_name(IN_FOLD))], ignore_index=True)
     table = table.rename(columns={"source": "threshold_source"})
     truth, decided = table["label"] == 1, table["probability"] >= table["threshold"]
     table["class_name"] = np.where(truth, label_names[1], label_names[0])

@@ -13,7 +13,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.metrics.fold_metrics import fold_metrics, threshold_metrics
 from steps.core.metrics.in_fold_threshold import FoldThreshold, choose_threshold
 from steps.core.metrics.inference import Model, inference_ms_per_trial, predict
-from steps.core.metrics.thresholds import IN_FOLD
+from steps.core.metrics.names import IN_FOLD, statistic_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,5 +57,5 @@ def _in_fold_metrics(test: Dataset, probabilities: npt.NDArray[np.float64], own:
     metrics = {"in_fold_threshold": own.threshold}
     if own.youden_j is not None:
         metrics["in_fold_youden_j"] = own.youden_j
-    found = threshold_metrics(test.labels, probabilities, own.threshold)
-    return metrics | {f"{IN_FOLD}/{name}": value for name, value in found.items()}
+    decided = threshold_metrics(test.labels, probabilities, own.threshold)
+    return metrics | {statistic_name(name, IN_FOLD): value for name, value in decided.items()}

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.metrics.thresholds import threshold_key
-
-PROBABILITY_EPSILON = 1e-7  # Keras clips probabilities to [1e-7, 1 - 1e-7] before it takes a logarithm
+from steps.core.metrics.metrics import PROBABILITY_EPSILON
+from steps.core.metrics.names import statistic_name
 
 Labels = npt.NDArray[np.integer]
 Probabilities = npt.NDArray[np.floating]
@@ -68,5 +67,5 @@ def fold_metrics(labels: Labels, probabilities: Probabilities, thresholds: Seque
         metrics["test_auc"] = float(roc_auc_score(labels, probabilities))
     for threshold in thresholds:
         for name, value in threshold_metrics(labels, probabilities, threshold).items():
-            metrics[f"{threshold_key(threshold)}/{name}"] = value
+            metrics[statistic_name(name, threshold)] = value
     return metrics

@@ -10,14 +10,15 @@ import pandas as pd
 
 from steps.core.baselines.predict import Array, Fit, Split, fit_predict, fits_of
 from steps.core.data.dataset import Dataset
-from steps.core.metrics.chunks import Mapper, serial
-from steps.core.metrics.paired import LEVELS, estimates, levels_of, paired_differences, resample_weights
-from steps.core.metrics.predictions import FoldPrediction, results_table
-from steps.core.metrics.thresholds import prediction_columns, threshold_key
+from steps.core.metrics.bootstrap import estimates, resample_weights
+from steps.core.metrics.chunks import AT_ONCE, Chunked
+from steps.core.metrics.names import BOUNDED, LEVELS, UNITS, at_level, flat, part_name
+from steps.core.metrics.paired import paired_differences
+from steps.core.metrics.predictions import FoldPrediction, levels_of, results_table
+from steps.core.metrics.statistic import at_first, statistics_of
 
 NETWORK = "network"
 DIFFERENCE = "network_minus"
-_LOGGED = ("auc", "brier", "accuracy", "balanced_accuracy")
 
 
 def predictions_of(
@@ -65,39 +66,40 @@ def baseline_results(
 def baselines_summary(
     network: pd.DataFrame,
     baselines: Mapping[str, pd.DataFrame],
+    thresholds: Sequence[float],
     *,
     resamples: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
-    mapper: Mapper = serial,
+    chunked: Chunked = AT_ONCE,
 ) -> dict[str, Any]:
     """Metrics of every baseline and the paired differences to the network.
 
     Args:
-        network: from `steps.core.metrics.predictions.results_table`; the thresholds are those of its columns.
+        network: from `steps.core.metrics.predictions.results_table`.
         baselines: name -> the same of the same trials and test numbers.
+        thresholds: decision thresholds.
         resamples: bootstrap resamples of subjects.
         confidence: of the percentile intervals.
         seed: of the bootstrap; with the seed of `steps.core.metrics.summary.summary` the resamples are the same, too.
-        mapper: where the bootstrap is worked on.
+        chunked: where the bootstrap is worked on.
 
     Returns:
         Name -> ``pooled`` and ``subject``, as in a summary, and ``network_minus``: ``pooled`` and ``subject`` of the
         differences, network minus baseline. Never NaN: what is undefined is absent.
     """
-    thresholds = prediction_columns(list(network.columns))
     levels = levels_of(network)
     weights = resample_weights(len(np.unique(levels["pooled"].subjects)), resamples, seed)
     document: dict[str, Any] = {}
     for name, results in baselines.items():
         others = levels_of(results)
         document[name] = {
-            level: dict(estimates(others[level], weights, thresholds, confidence=confidence, mapper=mapper))
+            level: dict(estimates(others[level], weights, thresholds, confidence=confidence, chunked=chunked))
             for level in LEVELS
         }
         document[name][DIFFERENCE] = {
             level: paired_differences(
-                levels[level], others[level], weights, thresholds, confidence=confidence, mapper=mapper
+                levels[level], others[level], weights, thresholds, confidence=confidence, chunked=chunked
             )
             for level in LEVELS
         }
@@ -122,44 +124,37 @@ def methods_table(summary: Mapping[str, Any]) -> pd.DataFrame:
         ``high``, and ``network_minus``, ``network_minus_low``, ``network_minus_high``: the paired difference, empty for
         the network itself. The network's rows are the metrics that the baselines have.
     """
-    baselines: Mapping[str, Any] = summary["baselines"]
-    shared = {level: {name for found in baselines.values() for name in found[level]} for level in LEVELS}
+    methods: dict[str, Mapping[str, Any]] = {NETWORK: summary, **summary["baselines"]}
     rows = []
-    for method, found in {NETWORK: summary, **baselines}.items():
-        for level, unit in zip(LEVELS, ("trials", "subjects"), strict=True):
-            for metric, estimate in found[level].items():
-                if metric not in shared[level]:
+    for method, levels in methods.items():
+        for level in LEVELS:
+            shared = {name for baseline in summary["baselines"].values() for name in baseline[level]}
+            for one in statistics_of(summary["thresholds"]):
+                if one.name not in shared or one.name not in levels[level]:
                     continue
-                row = {"method": method, "level": unit, "metric": metric}
-                row |= {part: estimate.get(part) for part in ("value", "low", "high")}
-                difference = {} if method == NETWORK else found[DIFFERENCE][level].get(metric, {})
-                row |= {
-                    DIFFERENCE: difference.get("value"),
-                    f"{DIFFERENCE}_low": difference.get("low"),
-                    f"{DIFFERENCE}_high": difference.get("high"),
-                }
-                rows.append(row)
+                estimate = levels[level][one.name]
+                difference = levels.get(DIFFERENCE, {}).get(level, {}).get(one.name, {})
+                row = {"method": method, "level": UNITS[level], "metric": one.name}
+                row |= {part: estimate.get(part) for part in BOUNDED}
+                rows.append(row | {part_name(DIFFERENCE, part): difference.get(part) for part in BOUNDED})
     return pd.DataFrame(rows)
 
 
 def baseline_metrics(summary: Mapping[str, Any]) -> dict[str, float]:
-    """The headlines as metric names and values that MLflow accepts; ``methods.csv`` has the rest.
+    """The compared metrics as metric names and values that MLflow accepts; ``methods.csv`` has the rest.
 
     AUC, Brier score, and accuracy and balanced accuracy at the first threshold, as ``baseline_logistic/subject/auc``,
     ``…_low``, ``…_high``, the same under ``pooled``, and the differences as
     ``baseline_logistic/network_minus/subject/auc``.
     """
-    first = threshold_key(summary["thresholds"][0])
-    wanted = {*_LOGGED[:2], *(f"{first}/{name}" for name in _LOGGED[2:])}
-    metrics = {}
-    for method, found in summary["baselines"].items():
-        parts = {level: found[level] for level in LEVELS}
-        parts |= {f"{DIFFERENCE}/{level}": found[DIFFERENCE][level] for level in LEVELS}
-        for part, statistics in parts.items():
-            for metric, estimate in statistics.items():
-                if metric not in wanted:
-                    continue
-                for bound, value in estimate.items():
-                    suffix = "" if bound == "value" else f"_{bound}"
-                    metrics[f"baseline_{method}/{part}/{metric}{suffix}"] = float(value)
+    logged = [one for one in at_first(summary["thresholds"]) if one.row.compared and one.row.logged_again]
+    metrics: dict[str, float] = {}
+    for method, levels in summary["baselines"].items():
+        for level in LEVELS:
+            for one in logged:
+                name = at_level(level, one.name)
+                metrics |= flat(f"baseline_{method}/{name}", levels[level].get(one.name, {}))
+                metrics |= flat(
+                    f"baseline_{method}/{DIFFERENCE}/{name}", levels[DIFFERENCE][level].get(one.name, {})
+                )
     return metrics

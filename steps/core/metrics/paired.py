@@ -11,56 +11,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from steps.core.metrics.bootstrap import Estimate, estimates, point_values, resample_weights, resampled_statistics
-from steps.core.metrics.chunks import Mapper, serial
-from steps.core.metrics.predictions import Scores, subject_scores, trial_scores
-
-__all__ = [
-    "LEVELS",
-    "Estimate",
-    "Scores",
-    "estimates",
-    "levels_of",
-    "paired_differences",
-    "resample_weights",
-    "subject_scores",
-    "trial_scores",
-]
-
-LEVELS = ("pooled", "subject")
-Weights = npt.NDArray[np.float64]
-
-
-def levels_of(results: pd.DataFrame) -> dict[str, Scores]:
-    """The probabilities of trials (``pooled``) and of subjects (``subject``), means over test numbers.
-
-    Args:
-        results: a row per trial and test number with ``subject``, ``trial``, ``label``, ``probability``.
-    """
-    return {"pooled": trial_scores(results), "subject": subject_scores(results)}
+from steps.core.metrics.bootstrap import point_values, resampled_statistics, with_interval
+from steps.core.metrics.chunks import AT_ONCE, Chunked
+from steps.core.metrics.names import Estimate
+from steps.core.metrics.predictions import Scores
+from steps.core.metrics.sample import Array
 
 
 def paired_differences(
     first: Scores,
     second: Scores,
-    weights: Weights,
+    weights: Array,
     thresholds: Sequence[float],
     *,
     confidence: float = 0.95,
-    mapper: Mapper = serial,
+    chunked: Chunked = AT_ONCE,
 ) -> dict[str, Estimate]:
     """Every statistic of ``first`` minus that of ``second``, with percentile intervals.
 
     Args:
         first: probabilities of trials, or of subjects.
         second: other probabilities of the same, in the same order.
-        weights: from `resample_weights`, shape ``(resamples, subjects)``; each row is applied to both.
+        weights: from `steps.core.metrics.bootstrap.resample_weights`, shape ``(resamples, subjects)``; each row is
+            applied to both.
         thresholds: decision thresholds.
         confidence: of the intervals.
-        mapper: where to work.
+        chunked: where to work, and on how many resamples at a time.
 
     Returns:
         An estimate per statistic that both define, named as by `steps.core.metrics.bootstrap.statistics`. Resamples in
@@ -71,17 +48,10 @@ def paired_differences(
     """
     if not (np.array_equal(first.subjects, second.subjects) and np.array_equal(first.labels, second.labels)):
         raise ValueError("paired differences need the same subjects and labels in the same order")
-    values = point_values(first, thresholds), point_values(second, thresholds)
-    resampled = [resampled_statistics(scores, weights, thresholds, mapper) for scores in (first, second)]
-    tail = 100 * (1 - confidence) / 2
-    result: dict[str, Estimate] = {}
-    for name in values[0]:
-        if name not in values[1]:
-            continue
-        result[name] = {"value": values[0][name] - values[1][name]}
-        differences = resampled[0][name] - resampled[1][name]
-        defined = differences[np.isfinite(differences)]
-        if weights.shape[1] > 1 and len(defined):
-            low, high = np.percentile(defined, [tail, 100 - tail])
-            result[name] |= {"low": float(low), "high": float(high)}
-    return result
+    one, other = point_values(first, thresholds), point_values(second, thresholds)
+    drawn = [resampled_statistics(scores, weights, thresholds, chunked) for scores in (first, second)]
+    return {
+        name: with_interval(one[name] - other[name], drawn[0][name] - drawn[1][name], weights, confidence)
+        for name in one
+        if name in other
+    }

@@ -22,8 +22,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from steps.core.metrics.chunks import Mapper, chunks, serial
+from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.decisions import Array, Bools, decisions, majority, thresholds_of
+from steps.core.metrics.metrics import DECIDED
+from steps.core.metrics.names import Rule, statistic_name
 from steps.core.metrics.predictions import Scores
 
 _TIE = 1e-9  # statistics this close are equal: they differ by rounding alone
@@ -51,9 +53,9 @@ class _Rows:
 
     labels: Bools
     probabilities: Array
-    votes: dict[str, Array]
+    votes: dict[Rule, Array]
     sizes: npt.NDArray[np.intp]
-    thresholds: dict[str, Array]
+    thresholds: dict[Rule, Array]
 
 
 def permuted_labels(trials: Scores, permutations: int, seed: int) -> Bools:
@@ -91,7 +93,7 @@ def arrangements(trials: Scores) -> int:
 
 
 def permutation_test(
-    trials: Scores, thresholds: Sequence[float], *, permutations: int, seed: int, mapper: Mapper = serial
+    trials: Scores, thresholds: Sequence[float], *, permutations: int, seed: int, chunked: Chunked = AT_ONCE
 ) -> dict[str, dict[str, Tested]]:
     """One-sided p values of AUC and of the balanced accuracy at every threshold.
 
@@ -103,7 +105,7 @@ def permutation_test(
         thresholds: the declared ones; the threshold chosen in the fold is tested where the scores have one.
         permutations: how many.
         seed: of the permutations.
-        mapper: where to work.
+        chunked: where to work, and on how many permutations at a time.
 
     Returns:
         ``pooled``, ``subject`` and ``subject_vote`` -> ``auc`` (not of votes), ``threshold_0.5/balanced_accuracy``
@@ -111,10 +113,10 @@ def permutation_test(
     """
     labels = permuted_labels(trials, permutations, seed)
     statistics = partial(_statistics, trials, thresholds=tuple(thresholds))
-    parts = mapper(statistics, [labels[part] for part in chunks(*labels.shape)])
+    parts = chunked(statistics, labels, labels.shape[1])
     return {
-        level: {name: _place(np.concatenate([part[level][name] for part in parts])) for name in found}
-        for level, found in parts[0].items()
+        level: {name: _place(np.concatenate([part[level][name] for part in parts])) for name in tested}
+        for level, tested in parts[0].items()
     }
 
 
@@ -137,17 +139,19 @@ def _statistics(trials: Scores, labels: Bools, thresholds: Sequence[float]) -> d
     return {
         "pooled": {
             "auc": _auc(labels, ranks),
-            **{f"{rule}/balanced_accuracy": _balanced(labels, made) for rule, made in decided.items()},
+            **{statistic_name(DECIDED, rule): _balanced(labels, made) for rule, made in decided.items()},
         },
         "subject": {
             "auc": _auc(rows.labels, rankdata(rows.probabilities, axis=1)),
-            **{f"{rule}/balanced_accuracy": _balanced(rows.labels, made) for rule, made in by_mean.items()},
+            **{statistic_name(DECIDED, rule): _balanced(rows.labels, made) for rule, made in by_mean.items()},
         },
-        "subject_vote": {f"{rule}/balanced_accuracy": _balanced(rows.labels, made) for rule, made in by_vote.items()},
+        "subject_vote": {
+            statistic_name(DECIDED, rule): _balanced(rows.labels, made) for rule, made in by_vote.items()
+        },
     }
 
 
-def _rows(trials: Scores, labels: Bools, decided: dict[str, Bools], thresholds: Sequence[float]) -> _Rows:
+def _rows(trials: Scores, labels: Bools, decided: dict[Rule, Bools], thresholds: Sequence[float]) -> _Rows:
     codes = np.unique(trials.subjects, return_inverse=True)[1]
     first, pure = _first_trials(trials, codes)
     columns: list[tuple[Array, Bools]] = []  # weights of the trials and label, per row

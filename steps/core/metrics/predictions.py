@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from steps.core.data.dataset import Dataset, Ints, Strings
-from steps.core.metrics.thresholds import prediction_column, prediction_columns
+from steps.core.metrics.names import POOLED, SUBJECT, prediction_column
 
 _TRIAL_KEY = ["subject", "label", "trial"]
 
@@ -93,27 +93,26 @@ def results_table(folds: Iterable[FoldPrediction], thresholds: Sequence[float]) 
     return _with_predictions(table, thresholds)
 
 
-def subjects_table(results: pd.DataFrame) -> pd.DataFrame:
+def subjects_table(results: pd.DataFrame, thresholds: Sequence[float]) -> pd.DataFrame:
     """A row per subject, or per subject and label where a subject has trials of both classes.
 
     Args:
-        results: from `results_table`; the thresholds are those of its ``prediction_`` columns.
+        results: from `results_table`.
+        thresholds: decision thresholds.
 
     Returns:
         ``subject``, ``label``, ``trials`` (how many), ``probability`` (mean over trials of the mean over test
         numbers), and ``prediction_0.5`` and so on, one per threshold, of that mean probability.
         `steps.core.metrics.decisions.with_votes` adds the majority of the trials.
     """
-    by_subject = _by_trial(results).groupby(["subject", "label"], sort=True)["probability"]
-    table = by_subject.agg(trials="size", probability="mean").reset_index()
-    return _with_predictions(table, prediction_columns(list(results.columns)))
+    return _with_predictions(_by_subject(results), thresholds)
 
 
 def trial_scores(results: pd.DataFrame, in_fold: pd.DataFrame | None = None) -> Scores:
     """One probability per trial: the mean over its test numbers.
 
     Args:
-        results: from `results_table`.
+        results: a row per trial and test number: ``subject``, ``trial``, ``label``, ``test_number``, ``probability``.
         in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`, where folds chose thresholds.
     """
     return _scores(_by_trial(results), results, in_fold)
@@ -121,11 +120,21 @@ def trial_scores(results: pd.DataFrame, in_fold: pd.DataFrame | None = None) -> 
 
 def subject_scores(results: pd.DataFrame, in_fold: pd.DataFrame | None = None) -> Scores:
     """One probability per row of `subjects_table`; the arguments are those of `trial_scores`."""
-    return _scores(subjects_table(results), results, in_fold)
+    return _scores(_by_subject(results), results, in_fold)
+
+
+def levels_of(results: pd.DataFrame, in_fold: pd.DataFrame | None = None) -> dict[str, Scores]:
+    """The probabilities of trials (``pooled``) and of subjects (``subject``); the arguments are those of `trial_scores`."""
+    return {POOLED: trial_scores(results, in_fold), SUBJECT: subject_scores(results, in_fold)}
 
 
 def _by_trial(results: pd.DataFrame) -> pd.DataFrame:
     return results.groupby(_TRIAL_KEY, sort=True)["probability"].mean().reset_index()
+
+
+def _by_subject(results: pd.DataFrame) -> pd.DataFrame:
+    by_subject = _by_trial(results).groupby(["subject", "label"], sort=True)["probability"]
+    return by_subject.agg(trials="size", probability="mean").reset_index()
 
 
 def _with_predictions(table: pd.DataFrame, thresholds: Sequence[float]) -> pd.DataFrame:
@@ -148,7 +157,7 @@ def _own_thresholds(names: pd.Series, results: pd.DataFrame, in_fold: pd.DataFra
     """A subject's threshold is that of its fold; there is one per test number, and the mean counts."""
     tested = in_fold[in_fold["test_number"].isin(results["test_number"].unique())]
     by_subject = tested.groupby("subject")["threshold"].mean()
-    found = names.map(by_subject).to_numpy(np.float64)
-    if np.isnan(found).any():
-        raise ValueError(f"subject {names[np.isnan(found)].iloc[0]!r} has no threshold of its fold")
-    return found
+    own = names.map(by_subject).to_numpy(np.float64)
+    if np.isnan(own).any():
+        raise ValueError(f"subject {names[np.isnan(own)].iloc[0]!r} has no threshold of its fold")
+    return own

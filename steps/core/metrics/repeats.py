@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from steps.core.metrics.bootstrap import as_they_are, decision_statistics, point_values
+from steps.core.metrics.bootstrap import point_values, vote_values
 from steps.core.metrics.decisions import decisions, votes
-from steps.core.metrics.predictions import subject_scores, trial_scores
+from steps.core.metrics.names import LEVELS, POOLED, SUBJECT, UNITS, VOTE, at_level, rule_name
+from steps.core.metrics.predictions import levels_of
+from steps.core.metrics.statistic import statistics_of
 
 
 def level_values(
@@ -23,14 +25,10 @@ def level_values(
         thresholds: the declared ones.
         in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`.
     """
-    trials, subjects = trial_scores(results, in_fold), subject_scores(results, in_fold)
-    voted = decision_statistics(subjects, as_they_are(subjects), votes(trials, subjects, thresholds))
-    levels = {
-        "pooled": point_values(trials, thresholds),
-        "subject": point_values(subjects, thresholds),
-        "subject_vote": {name: float(value[0]) for name, value in voted.items() if np.isfinite(value[0])},
-    }
-    return {f"{level}/{name}": value for level, values in levels.items() for name, value in values.items()}
+    scores = levels_of(results, in_fold)
+    levels = {level: point_values(scores[level], thresholds) for level in LEVELS}
+    levels[VOTE] = vote_values(scores[SUBJECT], votes(scores[POOLED], scores[SUBJECT], thresholds))
+    return {at_level(level, name): value for level, values in levels.items() for name, value in values.items()}
 
 
 def per_test_number(
@@ -53,13 +51,14 @@ def per_test_number(
     columns = {name: [one[name] for one in values.values()] for name in shared}
     spread: dict[str, float] = {}
     changed: dict[str, float] = {}
-    for level, scored in (("pooled", trial_scores), ("subject", subject_scores)):
-        each = [scored(rows, in_fold) for rows in parts.values()]
+    scored = [levels_of(rows, in_fold) for rows in parts.values()]
+    for level in LEVELS:
+        each = [scores[level] for scores in scored]
         spread[level] = float(np.std([scores.probabilities for scores in each], axis=0, ddof=1).mean())
         made = [decisions(scores, thresholds) for scores in each]
         for rule in made[0]:
             together = np.array([one[rule] for one in made])
-            changed[f"{level}/{rule}"] = float((together.any(axis=0) & ~together.all(axis=0)).mean())
+            changed[at_level(level, rule_name(rule))] = float((together.any(axis=0) & ~together.all(axis=0)).mean())
     return {
         "values": values,
         "mean": {name: float(np.mean(column)) for name, column in columns.items()},
@@ -71,11 +70,17 @@ def per_test_number(
     }
 
 
-def repeats_table(document: dict[str, Any]) -> pd.DataFrame:
-    """The values of every test number as a tidy table: ``test_number``, ``level``, ``metric``, ``value``."""
-    rows = []
-    for number, values in document["per_test_number"]["values"].items():
-        for name, value in values.items():
-            level, _, metric = name.partition("/")
-            rows.append({"test_number": int(number), "level": level, "metric": metric, "value": value})
+def repeats_table(document: Mapping[str, Any]) -> pd.DataFrame:
+    """The values of every test number as a tidy table: ``test_number``, ``level``, ``metric``, ``value``.
+
+    Args:
+        document: a summary with ``per_test_number``.
+    """
+    rows = [
+        {"test_number": int(number), "level": level, "metric": one.name, "value": values[at_level(level, one.name)]}
+        for number, values in document["per_test_number"]["values"].items()
+        for level in UNITS
+        for one in statistics_of(document["thresholds"])
+        if at_level(level, one.name) in values
+    ]
     return pd.DataFrame(rows)

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from steps.core.metrics.predictions import trial_scores
+
 Array = npt.NDArray[np.float64]
 
 
@@ -21,9 +23,8 @@ def subject_errors(results: pd.DataFrame) -> pd.Series:
     Returns:
         Subject -> mean squared error, in the order of the names.
     """
-    trials = results.groupby(["subject", "label", "trial"], sort=True)["probability"].mean().reset_index()
-    squared = (trials["probability"] - trials["label"]) ** 2
-    return squared.groupby(trials["subject"], sort=True).mean()
+    trials = trial_scores(results)
+    return pd.Series((trials.probabilities - trials.labels) ** 2).groupby(trials.subjects, sort=True).mean()
 
 
 def wilcoxon(first: Array, second: Array) -> dict[str, Any]:
@@ -87,11 +88,11 @@ def mcnemar(labels: npt.NDArray[np.integer], first: Array, second: Array, thresh
         "p_value": 1.0,
     }
     if only_first + only_second:
-        found = stats.binomtest(only_first, only_first + only_second, 0.5)
-        interval = found.proportion_ci(0.95, method="exact")
+        test = stats.binomtest(only_first, only_first + only_second, 0.5)
+        interval = test.proportion_ci(0.95, method="exact")
         outcome |= {
-            "p_value": float(found.pvalue),
-            "first_share": float(found.statistic),
+            "p_value": float(test.pvalue),
+            "first_share": float(test.statistic),
             "first_share_low": float(interval.low),
             "first_share_high": float(interval.high),
         }

@@ -9,30 +9,29 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steps.core.metrics.bootstrap import class_totals, decision_estimates, estimates, resample_weights
+from steps.core.metrics.bootstrap import estimates, resample_weights, vote_estimates
 from steps.core.metrics.calibration import reliability
 from steps.core.metrics.chance import ALPHA, chance_level
-from steps.core.metrics.chunks import Mapper, serial
+from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.decisions import Bools, decisions, votes
 from steps.core.metrics.in_fold_threshold import in_fold_summary
+from steps.core.metrics.names import POOLED, SUBJECT, VOTE, Rule, statistic_name
 from steps.core.metrics.permutation import QUANTILE, arrangements, permutation_test
-from steps.core.metrics.predictions import Scores, subject_scores, trial_scores
+from steps.core.metrics.predictions import Scores, levels_of
 from steps.core.metrics.repeats import per_test_number
-from steps.core.metrics.thresholds import prediction_columns
-
-LEVELS = ("pooled", "subject", "subject_vote")
-_SPREAD = ("mean", "sd", "min", "max")
+from steps.core.metrics.sample import Sample
 
 
 def summary(
     results: pd.DataFrame,
+    thresholds: Sequence[float],
     *,
     resamples: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
     in_fold: pd.DataFrame | None = None,
     permutations: int = 2000,
-    mapper: Mapper = serial,
+    chunked: Chunked = AT_ONCE,
 ) -> dict[str, Any]:
     """Trial-level and subject-level metrics with intervals over subjects, and what chance would give.
 
@@ -40,13 +39,14 @@ def summary(
     together; ``per_test_number`` shows how much they differ.
 
     Args:
-        results: from `steps.core.metrics.predictions.results_table`; the thresholds are those of its columns.
+        results: from `steps.core.metrics.predictions.results_table`.
+        thresholds: decision thresholds.
         resamples: bootstrap resamples of subjects.
         confidence: of the percentile intervals.
         seed: of the bootstrap and the permutations; the same seed and results give the same numbers.
         in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`, for the threshold chosen in the fold.
         permutations: of the labels over subjects.
-        mapper: where bootstrap and permutations are worked on; the numbers are the same wherever.
+        chunked: where bootstrap and permutations are worked on; the numbers are the same wherever.
 
     Returns:
         Plain numbers, strings, lists and dictionaries, never NaN: what is undefined is absent.
@@ -67,13 +67,13 @@ def summary(
         - ``calibration``: ``pooled`` and ``subject`` -> the bins of `steps.core.metrics.calibration.reliability`;
         - ``per_test_number``, with two or more: `steps.core.metrics.repeats.per_test_number`.
     """
-    thresholds = prediction_columns(list(results.columns))
     chosen = None if in_fold is None else in_fold_summary(in_fold)
     if chosen is None:
         in_fold = None
-    trials, subjects = trial_scores(results, in_fold), subject_scores(results, in_fold)
+    levels = levels_of(results, in_fold)
+    trials, subjects = levels[POOLED], levels[SUBJECT]
     weights = resample_weights(len(np.unique(trials.subjects)), resamples, seed)
-    positives, negatives = class_totals(trials, weights)
+    drawn = Sample(trials, weights)
     test_numbers = results["test_number"].nunique()
     document: dict[str, Any] = {
         "counts": {
@@ -90,73 +90,37 @@ def summary(
             "unit": "subject",
             "method": "percentile",
             "resamples": resamples,
-            "one_class_resamples": int(((positives == 0) | (negatives == 0)).sum()),
+            "one_class_resamples": int(((drawn.positives == 0) | (drawn.negatives == 0)).sum()),
             "confidence": confidence,
             "seed": seed,
         },
     }
-    for level, scores in (("pooled", trials), ("subject", subjects)):
+    for level, scores in levels.items():
         document[level] = {
-            **estimates(scores, weights, thresholds, confidence=confidence, mapper=mapper),
+            **estimates(scores, weights, thresholds, confidence=confidence, chunked=chunked),
             **_confusion_counts(scores.labels, decisions(scores, thresholds)),
         }
     voted = votes(trials, subjects, thresholds)
-    document["subject_vote"] = {
-        **decision_estimates(subjects, weights, voted, confidence=confidence, mapper=mapper),
+    document[VOTE] = {
+        **vote_estimates(subjects, weights, voted, confidence=confidence, chunked=chunked),
         **_confusion_counts(subjects.labels, voted),
     }
     if chosen is not None:
         document["in_fold"] = chosen
     if trials.has_both_classes:
-        document["permutation"] = _permutation(document, trials, thresholds, permutations, seed, mapper)
-        document["chance"] = _chance(trials, subjects)
-    document["calibration"] = {
-        level: reliability(scores, confidence=confidence)
-        for level, scores in (("pooled", trials), ("subject", subjects))
-    }
+        document["permutation"] = _permutation(document, trials, thresholds, permutations, seed, chunked)
+        document["chance"] = _chance(levels)
+    document["calibration"] = {level: reliability(scores, confidence=confidence) for level, scores in levels.items()}
     if test_numbers > 1:
         document["per_test_number"] = per_test_number(results, thresholds, in_fold)
     return document
 
 
-def flat_metrics(document: Mapping[str, Any]) -> dict[str, float]:
-    """A summary as metric names and values that MLflow accepts.
-
-    ``pooled/auc``, ``pooled/auc_low``, ``pooled/auc_high``, ``pooled/auc_p_value``, ``pooled/auc_null_quantile``,
-    ``pooled/threshold_0.5/accuracy`` and so on, the same under ``subject/`` and ``subject_vote/``;
-    ``chance/subject/accuracy``; ``in_fold/mean`` and so on; and with several test numbers
-    ``per_test_number/pooled/auc_mean``, ``_sd``, ``_min``, ``_max``, ``per_test_number/subject/probability_sd`` and
-    ``per_test_number/subject/threshold_0.5/changed_decisions``.
-    """
-    metrics: dict[str, float] = {}
-    for level in LEVELS:
-        for name, estimate in document[level].items():
-            for part, value in estimate.items():
-                metrics[f"{level}/{name}" + ("" if part == "value" else f"_{part}")] = float(value)
-        for name, tested in document.get("permutation", {}).get(level, {}).items():
-            metrics[f"{level}/{name}_null_quantile"] = float(tested["null_quantile"])
-    for level in ("pooled", "subject"):
-        for name in ("accuracy", "balanced_accuracy"):
-            if "chance" in document:
-                metrics[f"chance/{level}/{name}"] = float(document["chance"][level][name])
-    for name, value in document.get("in_fold", {}).items():
-        if isinstance(value, (int, float)):
-            metrics[f"in_fold/{name}"] = float(value)
-    spread = document.get("per_test_number", {})
-    for part in _SPREAD:
-        for name, value in spread.get(part, {}).items():
-            metrics[f"per_test_number/{name}_{part}"] = float(value)
-    for part in ("probability_sd", "changed_decisions"):
-        for name, value in spread.get(part, {}).items():
-            metrics[f"per_test_number/{name}/{part}"] = float(value)
-    return metrics
-
-
-def _confusion_counts(labels: npt.NDArray[np.integer], rules: Mapping[str, Bools]) -> dict[str, dict[str, int]]:
+def _confusion_counts(labels: npt.NDArray[np.integer], rules: Mapping[Rule, Bools]) -> dict[str, dict[str, int]]:
     counts = {}
     for rule, predicted in rules.items():
         for name, truth, decision in (("tn", 0, False), ("fp", 0, True), ("fn", 1, False), ("tp", 1, True)):
-            counts[f"{rule}/{name}"] = {"value": int(((labels == truth) & (predicted == decision)).sum())}
+            counts[statistic_name(name, rule)] = {"value": int(((labels == truth) & (predicted == decision)).sum())}
     return counts
 
 
@@ -166,11 +130,11 @@ def _permutation(
     thresholds: Sequence[float],
     permutations: int,
     seed: int,
-    mapper: Mapper,
+    chunked: Chunked,
 ) -> dict[str, Any]:
     """The test, and its p values into the estimates they belong to."""
-    levels = permutation_test(trials, thresholds, permutations=permutations, seed=seed, mapper=mapper)
-    for level, tests in levels.items():
+    tested_levels = permutation_test(trials, thresholds, permutations=permutations, seed=seed, chunked=chunked)
+    for level, tests in tested_levels.items():
         for name, tested in tests.items():
             document[level][name]["p_value"] = tested["p_value"]
     return {
@@ -180,13 +144,13 @@ def _permutation(
         "seed": seed,
         "quantile": QUANTILE,
         "smallest_p_value": max(1 / (permutations + 1), 1 / arrangements(trials)),
-        **levels,
+        **tested_levels,
     }
 
 
-def _chance(trials: Scores, subjects: Scores) -> dict[str, Any]:
-    levels = {
+def _chance(levels: Mapping[str, Scores]) -> dict[str, Any]:
+    reached = {
         level: chance_level(int((scores.labels == 1).sum()), int((scores.labels == 0).sum()))
-        for level, scores in (("pooled", trials), ("subject", subjects))
+        for level, scores in levels.items()
     }
-    return {"alpha": ALPHA, "method": "binomial, as if the cases were independent", **levels}
+    return {"alpha": ALPHA, "method": "binomial, as if the cases were independent", **reached}

@@ -1,13 +1,8 @@
-"""Decision thresholds: how the user writes them, and what they are called in metrics and columns."""
+"""Decision thresholds as the user writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from steps.errors import UserError, shown
-
-# The rule whose threshold every fold chooses for itself; named like the others so that metrics line up.
-IN_FOLD = "threshold_in_fold"
 
 
 def parse_thresholds(text: str) -> tuple[float, ...]:
@@ -32,24 +27,3 @@ def parse_thresholds(text: str) -> tuple[float, ...]:
             raise UserError(f"thresholds={shown(text)}: {shown(item.strip())} is there twice")
         thresholds.append(threshold)
     return tuple(thresholds)
-
-
-def threshold_key(threshold: float) -> str:
-    """The prefix of a threshold's metrics: ``threshold_0.43``."""
-    return f"threshold_{float(threshold)}"
-
-
-def prediction_column(threshold: float) -> str:
-    """The column of the predictions made at a threshold: ``prediction_0.43``."""
-    return f"prediction_{float(threshold)}"
-
-
-def prediction_columns(columns: Sequence[str]) -> tuple[float, ...]:
-    """The thresholds named by the ``prediction_`` columns among ``columns``, in their order."""
-    prefix = "prediction_"
-    return tuple(float(name.removeprefix(prefix)) for name in columns if name.startswith(prefix))
-
-
-def vote_column(threshold: float) -> str:
-    """The column of a subject's decision by majority vote at a threshold: ``vote_0.43``."""
-    return f"vote_{float(threshold)}"

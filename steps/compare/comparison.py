@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 
 from steps.compare.match import Method
-from steps.core.metrics.paired import LEVELS, estimates, levels_of, paired_differences, resample_weights
+from steps.core.metrics.bootstrap import estimates, resample_weights
+from steps.core.metrics.metrics import FALLBACK, PRIMARY
+from steps.core.metrics.names import BOUNDED, LEVELS, POOLED, SUBJECT, UNITS, at_level, flat, part_name
+from steps.core.metrics.paired import paired_differences
+from steps.core.metrics.predictions import levels_of
 from steps.core.metrics.significance import mcnemar, subject_errors, wilcoxon
 
-PRIMARY = "auc"
-FALLBACK = "brier"  # where there is one class only
+PARTS = ("first", "second", "difference")
 
 
 def comparison(
@@ -49,9 +52,9 @@ def comparison(
         - ``parameters``: what the trainings were given differently, name -> ``[first, second]``.
     """
     levels = levels_of(first.results), levels_of(second.results)
-    names = np.unique(levels[0]["pooled"].subjects)
+    names = np.unique(levels[0][POOLED].subjects)
     weights = resample_weights(len(names), resamples, seed)
-    subjects = levels[0]["subject"]
+    subjects = levels[0][SUBJECT]
     document: dict[str, Any] = {
         name: {"title": one.title, "train_run_id": one.train_run_id, "baseline": one.baseline}
         for name, one in (("first", first), ("second", second))
@@ -60,7 +63,7 @@ def comparison(
         "counts": {
             "subjects": len(names),
             "mixed_subjects": len(subjects.subjects) - len(names),
-            "trials": len(levels[0]["pooled"].labels),
+            "trials": len(levels[0][POOLED].labels),
             "test_numbers": int(first.results["test_number"].nunique()),
         },
         "thresholds": list(thresholds),
@@ -76,8 +79,8 @@ def comparison(
         one, other = (estimates(scores[level], weights, thresholds, confidence=confidence) for scores in levels)
         between = paired_differences(levels[0][level], levels[1][level], weights, thresholds, confidence=confidence)
         document[level] = {
-            metric: {"first": dict(one[metric]), "second": dict(other[metric]), "difference": dict(found)}
-            for metric, found in between.items()
+            name: dict(zip(PARTS, (one[name], other[name], difference), strict=True))
+            for name, difference in between.items()
         }
     errors = subject_errors(first.results), subject_errors(second.results)
     document["tests"] = {
@@ -92,7 +95,7 @@ def comparison(
             for level in LEVELS
         },
     }
-    document["primary"] = _primary(document["subject"])
+    document["primary"] = _primary(document[SUBJECT])
     document["identical"] = all(
         np.array_equal(levels[0][level].probabilities, levels[1][level].probabilities) for level in LEVELS
     )
@@ -108,12 +111,11 @@ def comparison_table(document: Mapping[str, Any]) -> pd.DataFrame:
         ``second`` and of ``difference``; empty where undefined.
     """
     rows = []
-    for level, unit in zip(LEVELS, ("trials", "subjects"), strict=True):
-        for metric, found in document[level].items():
-            row = {"level": unit, "metric": metric}
-            for part in ("first", "second", "difference"):
-                row |= {part: found[part]["value"]}
-                row |= {f"{part}_{bound}": found[part].get(bound) for bound in ("low", "high")}
+    for level in LEVELS:
+        for metric, compared in document[level].items():
+            row = {"level": UNITS[level], "metric": metric}
+            for part in PARTS:
+                row |= {part_name(part, bound): compared[part].get(bound) for bound in BOUNDED}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -124,12 +126,10 @@ def flat_metrics(document: Mapping[str, Any]) -> dict[str, float]:
     ``difference/subject/auc``, ``…_low``, ``…_high`` and so on for every metric and level, ``test/wilcoxon/p_value``,
     ``test/mcnemar_subject/only_first_right`` and so on.
     """
-    metrics = {}
+    metrics: dict[str, float] = {}
     for level in LEVELS:
-        for metric, found in document[level].items():
-            for bound, value in found["difference"].items():
-                suffix = "" if bound == "value" else f"_{bound}"
-                metrics[f"difference/{level}/{metric}{suffix}"] = float(value)
+        for metric, compared in document[level].items():
+            metrics |= flat(f"difference/{at_level(level, metric)}", compared["difference"])
     for name, outcome in document["tests"].items():
         for part, value in outcome.items():
             metrics[f"test/{name}/{part}"] = float(value)
@@ -140,7 +140,7 @@ def _primary(subject: Mapping[str, Any]) -> dict[str, Any]:
     metric = PRIMARY if PRIMARY in subject else FALLBACK
     difference = subject[metric]["difference"]
     seen = "low" in difference and not difference["low"] <= 0 <= difference["high"]
-    return {"level": "subject", "metric": metric, "difference": difference, "seen": seen}
+    return {"level": SUBJECT, "metric": metric, "difference": difference, "seen": seen}
 
 
 def _differing(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, list[str]]:

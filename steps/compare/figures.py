@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steps.compare.words import metric_title
+from steps.compare.text import compared, title
+from steps.core.figures.style import BLUE, GREY, VERMILION
+from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.significance import subject_errors
 
-# Okabe & Ito (2008), told apart by colour-blind readers; the markers differ as well.
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
-SHOWN = ("auc", "average_precision", "brier", "accuracy", "balanced_accuracy")
 NAME_LENGTH = 28
 
 
@@ -27,25 +26,24 @@ def differences(document: Mapping[str, Any], first: pd.DataFrame, second: pd.Dat
         second: results of the second method.
     """
     names = [_plain(document[part]["title"]) for part in ("first", "second")]
-    metrics = [name for name in document["subject"] if name.rpartition("/")[2] in SHOWN]
+    metrics = [one for one in compared(document) if one.name in document[SUBJECT]]
     figure = Figure(figsize=(11.0, max(4.4, 1.6 + 0.42 * len(metrics))), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.35, 1))
     left.axvline(0, color=GREY, linestyle=":", linewidth=1.2)
-    for level, unit, colour, marker, shift in (
-        ("subject", "subjects", VERMILION, "s", -0.13),
-        ("pooled", "trials", BLUE, "o", 0.13),
-    ):
-        for row, metric in enumerate(metrics):
-            found = document[level].get(metric, {}).get("difference")
-            if found is None:
+    for level, colour, marker, shift in ((SUBJECT, VERMILION, "s", -0.13), (POOLED, BLUE, "o", 0.13)):
+        for row, one in enumerate(metrics):
+            difference = document[level].get(one.name, {}).get("difference")
+            if difference is None:
                 continue
-            if "low" in found:
-                left.plot([found["low"], found["high"]], [row + shift] * 2, color=colour, linewidth=2)
-            left.plot(found["value"], row + shift, marker=marker, color=colour, linestyle="none", label=unit)
+            if "low" in difference:
+                left.plot([difference["low"], difference["high"]], [row + shift] * 2, color=colour, linewidth=2)
+            left.plot(
+                difference["value"], row + shift, marker=marker, color=colour, linestyle="none", label=UNITS[level]
+            )
     handles, labels = left.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     left.legend(unique.values(), unique.keys(), loc="best", frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
-    left.set_yticks(range(len(metrics)), [metric_title(metric, document["thresholds"]) for metric in metrics])
+    left.set_yticks(range(len(metrics)), [title(one) for one in metrics])
     left.invert_yaxis()
     left.set_xlabel(f"difference: {names[0]} minus {names[1]}")
     left.set_title("Differences with 95% intervals over subjects", fontsize=11)

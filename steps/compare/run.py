@@ -11,7 +11,7 @@ import click
 from steps.compare.comparison import comparison, comparison_table, flat_metrics
 from steps.compare.figures import differences
 from steps.compare.match import Method, check_comparable
-from steps.compare.words import answer, description, sentences_of_tests, warnings
+from steps.compare.text import answer, description, sentences_of_tests, warnings
 from steps.core.metrics.thresholds import parse_thresholds
 from steps.errors import UserError, shown
 from steps.report import evaluations

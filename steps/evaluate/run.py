@@ -16,10 +16,12 @@ from steps.compute import Pool, check_compute, open_pool
 from steps.compute.progress import counting
 from steps.core.baselines.predict import Split, fits_of
 from steps.core.data.dataset import Dataset
-from steps.core.figures import evaluation
+from steps.core.figures.evaluation import all_figures
 from steps.core.metrics import export
+from steps.core.metrics.chunks import Chunked
 from steps.core.metrics.decision_curve import decision_curve
 from steps.core.metrics.decisions import with_votes
+from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.fold import EvaluatedFold
 from steps.core.metrics.in_fold_threshold import in_fold_table
 from steps.core.metrics.method_comparison import (
@@ -29,10 +31,11 @@ from steps.core.metrics.method_comparison import (
     baselines_table,
     methods_table,
 )
+from steps.core.metrics.names import LEVELS
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
 from steps.core.metrics.repeats import repeats_table
-from steps.core.metrics.summary import flat_metrics, summary
-from steps.core.metrics.thresholds import threshold_key
+from steps.core.metrics.summary import summary
+from steps.core.metrics.text import level_text
 from steps.evaluate import worker
 from steps.evaluate.in_pool import in_pool
 from steps.evaluate.worker import EvaluationJob, FoldToEvaluate
@@ -81,14 +84,15 @@ def evaluate_and_record(
                 (fold.name, fold.test_number, fold.split["test"], found.own)
                 for fold, found in zip(folds, evaluated, strict=True)
             )
-            outcome = summary(results, seed=seed, in_fold=in_fold, mapper=in_pool(pool))
+            chunked = Chunked(in_pool(pool))
+            outcome = summary(results, thresholds, seed=seed, in_fold=in_fold, chunked=chunked)
             fitting = {fit: pool.submit(worker.fit_baseline, job, fit) for fit in fits_of(baselines, splits)}
             # Drawing takes about as long as fitting does over there.
             histories = [lookup.load_history(fold) for fold in folds]
-            _log_figures(run_id, evaluation.all_figures(results, outcome, histories, dataset.label_names, in_fold))
+            record.log_figures(run_id, all_figures(results, outcome, histories, dataset.label_names, in_fold))
             fitted = {fit: task.result() for fit, task in fitting.items()}
             compared = baseline_results(baselines, dataset, splits, thresholds, fitted)
-            outcome["baselines"] = baselines_summary(results, compared, seed=seed, mapper=in_pool(pool))
+            outcome["baselines"] = baselines_summary(results, compared, thresholds, seed=seed, chunked=chunked)
         record.log(
             run_id,
             tags={
@@ -116,8 +120,8 @@ def evaluate_and_record(
         lookup.log_study(run_id, train, dataset, uri, context="evaluate")
         record.describe(run_id, "\n\n".join(map(plain, answer_beside_simpler(outcome, dataset.label_names))))
         folder = export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
-        for level in ("pooled", "subject"):
-            click.echo(_in_words(level, outcome))
+        for level in LEVELS:
+            click.echo(level_text(outcome, level))
         say_where(folder, run)
 
 
@@ -155,33 +159,17 @@ def _tables(
     seed: int,
 ) -> dict[str, pd.DataFrame]:
     """By the name of their file, without ``.csv``."""
+    thresholds = outcome["thresholds"]
     tables = {
         "results": results,
-        "subjects": with_votes(subjects_table(results), results),
+        "subjects": with_votes(subjects_table(results, thresholds), results, thresholds),
         "in_fold_thresholds": in_fold,
         "decision_curve": decision_curve(results, seed=seed),
-        "export": export.export_table(results, in_fold, dataset.label_names),
+        "export": export.export_table(results, thresholds, in_fold, dataset.label_names),
         "codebook": export.codebook_table(dataset.label_names),
     }
     if "per_test_number" in outcome:
-        tables["test_numbers"] = repeats_table(dict(outcome))
+        tables["test_numbers"] = repeats_table(outcome)
     if compared:
         tables |= {"baselines": baselines_table(compared), "methods": methods_table(outcome)}
     return tables
-
-
-def _log_figures(run_id: str, drawn: Mapping[str, Any]) -> None:
-    record.log_figures(run_id, {name.removesuffix(".png"): figure for name, figure in drawn.items()})
-
-
-def _in_words(level: str, outcome: Mapping[str, Any]) -> str:
-    """One line of the results; `summary.json` has the rest."""
-    first = outcome["thresholds"][0]
-    names = {"auc": "AUC", f"{threshold_key(first)}/balanced_accuracy": f"balanced accuracy (threshold {first:g})"}
-    parts = [
-        f"{text} {found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
-        for name, text in names.items()
-        if "low" in (found := outcome[level].get(name, {}))
-    ]
-    unit = {"pooled": "trials", "subject": "subjects"}[level]
-    return f"{outcome['counts'][unit]} {unit}: {', '.join(parts) or 'one class only, nothing to tell apart'}"

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from steps.report.data import ReportData
 
 # Metrics of the cross-validation that a registered version carries as tags.
-_EVIDENCE = {f"{level}/auc{bound}" for level in ("pooled", "subject") for bound in ("", "_low", "_high")}
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,15 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
     tags = prepared.data.tags
     trained = study.step("train", {"dataset_uri": tags["dataset_uri"]}, tags["dataset_digest"])
     of_training = {"train_run_id": trained.info.run_id}
-    evaluated = study.step("evaluate", of_training, trained.info.run_id)
+    study.step("evaluate", of_training, trained.info.run_id)
     study.step("attribute", of_training, trained.info.run_id)
+    from steps.core.metrics.flat_metrics import headline_metrics, primary_metrics
     from steps.report.collect import report_data
     from steps.report.render import description, report_html, report_markdown
     from steps.report.runtime import runtime_summary
-    from steps.report.tables import headline_metrics
 
     data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
-    metrics = evaluated.data.metrics
-    record.log(run.info.run_id, metrics=headline_metrics(metrics, data.summary))
+    record.log(run.info.run_id, metrics=headline_metrics(data.summary))
     record.log_dataset_input(data.manifest, tags["dataset_uri"], context="study")
     if (fitted := lookup.final_model(trained)) and fitted.model_id:
         record.log_model_output(run.info.run_id, fitted.model_id)
@@ -115,7 +113,7 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
     folder = export_tables(parameters["output_dir"], run, {**tables, "runtime": runtime}, report)
     model = ""
     if parameters["register"]:
-        evidence = {name: f"{value:.6g}" for name, value in metrics.items() if name in _EVIDENCE}
+        evidence = {name: f"{value:.6g}" for name, value in primary_metrics(data.summary).items()}
         in_words = description(data, registry.DESCRIPTION_LENGTH)
         model = _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
     return Outcome(data, model, str(folder / "report.html") if folder else "")

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from steps.core.data.manifest import CONTROL, PATIENT
+from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.inference import Model, predict
-from steps.core.metrics.summary import flat_metrics, summary
-from steps.core.metrics.thresholds import parse_thresholds, prediction_column
+from steps.core.metrics.summary import summary
+from steps.core.metrics.thresholds import parse_thresholds
 from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError, shown
 from steps.predict.unseen import Unseen
@@ -111,12 +112,11 @@ def performance(predictions: pd.DataFrame, threshold: float, seed: int) -> dict[
             "label": patients["label"].astype(np.int8),
             "test_number": 1,
             "probability": patients["probability"],
-            prediction_column(threshold): patients["decision"],
         }
     )
     trained = patients["in_training"].to_numpy(bool)
     parts = {"new_subjects": results[~trained], TRAINED_PREFIX: results[trained]}
-    return {name: summary(part, seed=seed) for name, part in parts.items() if len(part)}
+    return {name: summary(part, (threshold,), seed=seed) for name, part in parts.items() if len(part)}
 
 
 def performance_metrics(found: dict[str, dict[str, Any]]) -> dict[str, float]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from steps.core.metrics.names import LEVELS
+from steps.core.metrics.text import level_text
 from steps.core.models.training_reference import TrainedOn
 from steps.predict.scores import TRAINED_PREFIX
 from steps.predict.unseen import Unseen
@@ -55,12 +57,7 @@ def results(performance: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """One line per group of subjects with labels, new ones first."""
     names = {"new_subjects": "new subjects", TRAINED_PREFIX: "subjects the model was FITTED ON (no evidence)"}
     return [
-        f"{names[name]}, {level}: {_estimates(document[key], document['thresholds'][0])}"
-        for name, document in performance.items()
-        for level, key in (
-            (f"{document['counts']['trials']} trials", "pooled"),
-            (f"{document['counts']['subjects']} subjects", "subject"),
-        )
+        f"{names[name]}, {level_text(document, level)}" for name, document in performance.items() for level in LEVELS
     ]
 
 
@@ -72,20 +69,6 @@ def markdown(points: Sequence[str], warned: Sequence[str], measured: Sequence[st
             *(f"- {plain(text)}" for text in (*measured, *points)),
         ]
     )
-
-
-def _estimates(level: Mapping[str, Any], threshold: float) -> str:
-    names = {
-        "auc": "AUC",
-        f"threshold_{threshold}/balanced_accuracy": "balanced accuracy",
-        f"threshold_{threshold}/accuracy": "accuracy",
-    }
-    parts = []
-    for key, text in names.items():
-        if found := level.get(key):
-            interval = f" [{found['low']:.3f}, {found['high']:.3f}]" if "low" in found else ""
-            parts.append(f"{text} {found['value']:.3f}{interval}")
-    return ", ".join(parts)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from steps.core.metrics.thresholds import threshold_key
+from steps.core.metrics.names import SUBJECT, estimate_text
+from steps.core.metrics.statistic import primary
 
 CHANCE = 0.5  # of AUC and of balanced accuracy, whatever the shares of the classes
 
@@ -20,9 +21,7 @@ def answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[st
         summary: from `steps.core.metrics.summary.summary`; decided by its ``subject`` level.
         label_names: names of the negative and the positive class.
     """
-    threshold = summary["thresholds"][0]
-    auc = summary["subject"].get("auc")
-    balanced = summary["subject"].get(f"{threshold_key(threshold)}/balanced_accuracy")
+    auc, balanced = _primary(summary)
     people = _people(summary["counts"])
     if auc is None:
         measured = f"The models were tested on {people}, all of one class."
@@ -33,7 +32,7 @@ def answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[st
         f"{label_names[0]} with an AUC of {_spoken(auc, f'{percent} interval ')}"
     )
     if balanced:
-        measured += f", and the balanced accuracy at the threshold {threshold:g} is {_spoken(balanced)}"
+        measured += f", and the balanced accuracy at the threshold {summary['thresholds'][0]:g} is {_spoken(balanced)}"
     return measured + ".", _meaning(auc, balanced, summary, label_names)
 
 
@@ -42,7 +41,7 @@ def headline(summary: Mapping[str, Any], label_names: tuple[str, str]) -> str:
 
     The arguments are those of `answer`.
     """
-    auc, name = summary["subject"].get("auc"), label_names[1]
+    (auc, _), name = _primary(summary), label_names[1]
     if auc is None:
         return "All tested subjects are of one class, so nothing can be said about telling the classes apart."
     measured = f"AUC of subjects {estimate_text(auc)}"
@@ -55,11 +54,10 @@ def headline(summary: Mapping[str, Any], label_names: tuple[str, str]) -> str:
     return f"In a new person {name} is recognised better than by guessing: {measured}, guessing has {CHANCE}."
 
 
-def estimate_text(estimate: Mapping[str, float]) -> str:
-    """``0.917 [0.770, 1.000]``, or the value alone where there is no interval."""
-    if "low" not in estimate:
-        return f"{estimate['value']:.3f}"
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+def _primary(summary: Mapping[str, Any]) -> tuple[Mapping[str, float] | None, Mapping[str, float] | None]:
+    """AUC of subjects, and their balanced accuracy at the first threshold; None where one is undefined."""
+    auc, balanced = (summary[SUBJECT].get(one.name) for one in primary(summary["thresholds"]))
+    return auc, balanced
 
 
 def _spoken(estimate: Mapping[str, float], name: str = "") -> str:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from steps.core.attribution.checks import COMPLETENESS_TOLERANCE
 from steps.core.figures.attribution import all_figures
+from steps.core.metrics.names import estimate_in, estimate_text
 from steps.report.data import ReportData
 
 # Check -> what it means to have passed it, what it means not to have, and what it is called.
@@ -64,11 +65,11 @@ def verdict(metrics: Mapping[str, float]) -> str:
 def sentences(data: ReportData) -> tuple[str, ...]:
     """What the section says, a paragraph each."""
     metrics = data.attribution_metrics
-    found = [
+    paragraphs = [
         _method(data), verdict(metrics), _measured(metrics), _completeness(data), _stability(metrics), _outcomes(data),
         _planted(data),
     ]  # fmt: skip
-    return tuple(sentence for sentence in found if sentence)
+    return tuple(paragraph for paragraph in paragraphs if paragraph)
 
 
 def figures(data: ReportData) -> dict[str, Figure]:
@@ -95,11 +96,7 @@ def texts(data: ReportData) -> dict[str, tuple[str, str]]:
     planted = " Features that the simulation changed are marked." if data.is_simulated else ""
     top = ", ".join(str(name) for name in data.importance["feature"].head(3))
     metrics = data.attribution_metrics
-    areas = ", ".join(
-        f"{kind} {_interval(metrics, f'{kind}_area_cells')}"
-        for kind in ("deletion", "insertion")
-        if f"{kind}_area_cells" in metrics
-    )
+    areas = ", ".join(f"{kind} {area}" for kind, area in _areas(metrics).items())
     return {
         "feature_importance": (
             f"What the models looked at: mean size of each feature's attribution.{planted}",
@@ -142,9 +139,8 @@ def _method(data: ReportData) -> str:
 def _measured(metrics: Mapping[str, float]) -> str:
     """The numbers behind the verdict."""
     parts = [
-        f"area between {kind} in order of attribution and in random order {_interval(metrics, f'{kind}_area_cells')}"
-        for kind in ("deletion", "insertion")
-        if f"{kind}_area_cells" in metrics
+        f"area between {kind} in order of attribution and in random order {area}"
+        for kind, area in _areas(metrics).items()
     ]
     if "randomised_correlation" in metrics:
         parts.append(f"rank correlation with attributions under random weights {metrics['randomised_correlation']:.2f}")
@@ -213,7 +209,7 @@ def _planted(data: ReportData) -> str:
     return f"Agreement with the planted truth: {agreement}."
 
 
-def _interval(metrics: Mapping[str, float], name: str) -> str:
-    if f"{name}_low" not in metrics:
-        return f"{metrics[name]:.2f}"
-    return f"{metrics[name]:.2f} [{metrics[f'{name}_low']:.2f}, {metrics[f'{name}_high']:.2f}]"
+def _areas(metrics: Mapping[str, float]) -> dict[str, str]:
+    """``deletion`` and ``insertion`` -> the area between both orders with its interval, where it was measured."""
+    areas = {kind: estimate_in(metrics, f"{kind}_area_cells") for kind in ("deletion", "insertion")}
+    return {kind: estimate_text(area, 2) for kind, area in areas.items() if area}

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 
-HERE = "."
 # The folder the command is typed in; whoever repeats the study has another one.
 _NOT_REPEATED = {"cwd"}
 
@@ -32,7 +31,7 @@ def reproduce_command(
         repository: a git URL; without one, the command is meant for a clone.
         env_manager: of ``mlflow run``.
     """
-    words = ["mlflow", "run", repository or HERE]
+    words = ["mlflow", "run", repository or "."]
     if commit:
         words += ["-v", commit]
     words += ["--env-manager", env_manager]

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from steps.core.metrics.thresholds import threshold_key
-from steps.report import attribution, tables
-from steps.report.answer import answer, estimate_text, headline
+from steps.core.metrics.names import POOLED, SUBJECT, UNITS, estimate_text
+from steps.core.metrics.statistic import primary
+from steps.report import attribution, results, tables
+from steps.report.answer import answer, headline
 from steps.report.command import changed_parameters, reproduce_command, spelled
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation, evaluation
 from steps.report.methods import methods_table, rival
-from steps.report.tables import Table
+from steps.report.table import Table
 
 SPLITS = {"loso": "leave-one-subject-out"}
 
@@ -76,9 +77,9 @@ def content(data: ReportData) -> Content:
         facts=_facts(data),
         notes=tuple(data.manifest.notes),
         parameters=tables.parameter_table(data),
-        results=tables.results_table(data.summary),
-        other_results=tables.other_thresholds_table(data.summary),
-        headlines=tables.headlines_table(data.summary),
+        results=results.results_table(data.summary),
+        other_results=results.other_thresholds_table(data.summary),
+        headlines=results.headlines_table(data.summary),
         evaluation=evaluation(data.summary),
         methods=methods_table(data.summary),
         subjects=tables.subject_table(data),
@@ -113,17 +114,16 @@ def short_answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tu
 
 
 def _intervals(data: ReportData) -> tuple[Interval, ...]:
-    threshold = data.summary["thresholds"][0]
-    wanted = {"auc": "AUC", f"{threshold_key(threshold)}/balanced_accuracy": f"balanced accuracy at {threshold:g}"}
-    found = []
-    for name, title in wanted.items():
-        for level, unit in (("subject", "subjects"), ("pooled", "trials")):
-            if estimate := data.summary[level].get(name):
-                found.append(Interval.of(title, unit, estimate))
+    drawn = [
+        Interval.of(one.title, UNITS[level], estimate)
+        for one in primary(data.summary["thresholds"])
+        for level in (SUBJECT, POOLED)
+        if (estimate := data.summary[level].get(one.name))
+    ]
     simpler = rival(data.summary)
     if simpler and simpler.does_as_well:  # right below the network's, so that nobody reads the one without the other
-        found.insert(1, Interval.of(f"AUC, {simpler.title}", "subjects", simpler.auc))
-    return tuple(found)
+        drawn.insert(1, Interval.of(f"AUC, {simpler.title}", "subjects", simpler.auc))
+    return tuple(drawn)
 
 
 def _facts(data: ReportData) -> tuple[tuple[str, str], ...]:

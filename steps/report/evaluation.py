@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steps.core.metrics.thresholds import IN_FOLD
-from steps.report.tables import UNDEFINED, Cell, Table, estimate_cell, is_first, metric_title
-
-_UNITS = {"pooled": "trials", "subject": "subjects", "subject_vote": "subjects, majority vote"}
-_SPREAD_METRICS = ("auc", "average_precision", "brier", "ece", "balanced_accuracy", "mcc")
+from steps.core.metrics.metrics import DECIDED
+from steps.core.metrics.names import POOLED, SUBJECT, UNITS, at_level, rule_name
+from steps.core.metrics.statistic import statistics_of
+from steps.report.results import is_first
+from steps.report.table import UNDEFINED, Cell, Table, estimate_cell
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,18 @@ def chance_table(summary: Mapping[str, Any], *, first: bool = True) -> Table | N
     if not permutation or not chance:
         return None
     rows: list[tuple[Cell | str, ...]] = []
-    for level, unit in _UNITS.items():
-        for name, tested in permutation[level].items():
-            if is_first(name, summary) != first:
+    for level, unit in UNITS.items():
+        for one in statistics_of(summary["thresholds"]):
+            tested = permutation[level].get(one.name)
+            if tested is None or is_first(one, summary) != first:
                 continue
-            of_coins = chance["pooled" if level == "pooled" else "subject"]
-            binomial = f"{of_coins['balanced_accuracy']:.3f}" if name.endswith("balanced_accuracy") else UNDEFINED
+            of_coins = chance[POOLED if level == POOLED else SUBJECT]
+            binomial = f"{of_coins[DECIDED]:.3f}" if one.metric == DECIDED else UNDEFINED
             rows.append(
                 (
-                    metric_title(name, summary),
+                    one.title,
                     unit,
-                    estimate_cell(summary[level].get(name)),
+                    estimate_cell(summary[level].get(one.name)),
                     Cell(f"{tested['p_value']:.2g}", tested["p_value"]),
                     f"{tested['null_quantile']:.3f}",
                     binomial,
@@ -97,20 +98,20 @@ def _chance_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _in_fold(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    found = summary.get("in_fold")
-    if not found:
+    own = summary.get("in_fold")
+    if not own:
         return ()
-    chosen = found["folds"] - found["fallback_folds"]
-    spread = f" (SD {found['sd']:.2f})" if found["sd"] is not None else ""
+    chosen = own["folds"] - own["fallback_folds"]
+    spread = f" (SD {own['sd']:.2f})" if own["sd"] is not None else ""
     sentences = [
         f"The in-fold threshold was chosen by each fold on its own validation subjects (largest Youden's J), never on "
-        f"held-out ones: {found['mean']:.2f} on average{spread}, from {found['min']:.2f} to {found['max']:.2f} over "
+        f"held-out ones: {own['mean']:.2f} on average{spread}, from {own['min']:.2f} to {own['max']:.2f} over "
         f"{chosen} fold{'s' if chosen != 1 else ''}."
     ]
-    if found["fallback_folds"]:
+    if own["fallback_folds"]:
         sentences.append(
-            f"In {found['fallback_folds']} of {found['folds']} folds the validation subjects could not choose one "
-            f"(none, of one class, or not told apart); there it is {found['fallback']:g}."
+            f"In {own['fallback_folds']} of {own['folds']} folds the validation subjects could not choose one "
+            f"(none, of one class, or not told apart); there it is {own['fallback']:g}."
         )
     sentences.append(
         "The same validation subjects had stopped the training, so with these thresholds new people may come out a "
@@ -124,16 +125,14 @@ def spread_table(summary: Mapping[str, Any]) -> Table | None:
     spread = summary.get("per_test_number")
     if not spread:
         return None
-    levels = tuple(_UNITS)
-    names = dict.fromkeys(key.partition("/")[2] for key in spread["mean"])
     rows = []
-    for name in names:
-        if name.rpartition("/")[2] in _SPREAD_METRICS:
-            cells = [_spread_cell(spread, f"{level}/{name}") for level in levels]
-            rows.append((metric_title(name, summary), *cells))
+    for one in statistics_of(summary["thresholds"]):
+        cells = [_spread_cell(spread, at_level(level, one.name)) for level in UNITS]
+        if one.row.spread and set(cells) != {UNDEFINED}:
+            rows.append((one.title, *cells))
     number = summary["counts"]["test_numbers"]
     caption = f"Mean ± standard deviation (lowest to highest) over {number} test numbers (seeds), each alone."
-    return Table.of(("metric", "trials", "subjects", "subjects, majority vote"), rows, caption)
+    return Table.of(("metric", *UNITS.values()), rows, caption)
 
 
 def _spread_cell(spread: Mapping[str, Mapping[str, float]], key: str) -> str:
@@ -151,10 +150,7 @@ def _spread_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
         f"From seed to seed the probability of a trial varies by {spread['probability_sd']['pooled']:.3f} (standard "
         f"deviation, averaged over trials), that of a subject by {spread['probability_sd']['subject']:.3f}."
     ]
-    for key, share in spread["changed_decisions"].items():
-        level, _, rule = key.partition("/")
-        if level == "subject" and rule != IN_FOLD:
-            sentences.append(
-                f"{share:.0%} of subjects are not decided alike by all seeds at {rule.rpartition('_')[2]}."
-            )
+    for threshold in summary["thresholds"]:
+        share = spread["changed_decisions"][at_level(SUBJECT, rule_name(threshold))]
+        sentences.append(f"{share:.0%} of subjects are not decided alike by all seeds at {threshold:g}.")
     return tuple(sentences)

@@ -50,9 +50,7 @@ class Picture:
 def pictures(data: ReportData) -> list[Picture]:
     """Every figure that the study defines, in reading order."""
     drawn = all_figures(data.results, data.summary, data.histories, data.label_names, data.in_fold)
-    evaluation = {
-        stem: figure for name, figure in drawn.items() if (stem := name.rpartition(".")[0]) not in _TABLES_OF_THE_PAGE
-    }
+    evaluation = {name: figure for name, figure in drawn.items() if name not in _TABLES_OF_THE_PAGE}
     texts = _texts(data) | attribution.texts(data)
     return [
         _picture(name, APPENDIX if name in _IN_APPENDIX else part, figure, texts)
@@ -69,7 +67,7 @@ def _picture(name: str, part: str, figure: Figure, texts: Mapping[str, tuple[str
 
 
 def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
-    """Caption and alternative text of the figures that are known here."""
+    """Caption and alternative text of the figures of an evaluation."""
     counts, names = data.summary["counts"], data.label_names
     who = f"{counts['trials']} trials and {counts['subjects']} subjects"
     thresholds = ", ".join(f"{threshold:g}" for threshold in data.summary["thresholds"])
@@ -123,5 +121,5 @@ def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
 
 
 def _value(data: ReportData, level: str, name: str) -> str:
-    found = data.summary[level].get(name)
-    return f"{found['value']:.2f}" if found else "undefined"
+    estimate = data.summary[level].get(name)
+    return f"{estimate['value']:.2f}" if estimate else "undefined"

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from steps.core.metrics.thresholds import threshold_key
-from steps.report.answer import estimate_text
-from steps.report.tables import UNDEFINED, Table
+from steps.core.metrics.method_comparison import DIFFERENCE, NETWORK
+from steps.core.metrics.metrics import PRIMARY
+from steps.core.metrics.names import POOLED, SUBJECT, UNITS, estimate_text
+from steps.core.metrics.statistic import primary
+from steps.report.table import Table, difference_cell, estimate_cell
 
 METHODS_CAPTION = (
     "Same folds and training subjects. The difference is paired: network minus baseline in the same resamples, "
@@ -25,8 +27,13 @@ _GUESSING = "majority"
 
 def method_columns(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """The header of `method_rows`."""
-    balanced = f"balanced accuracy at {summary['thresholds'][0]:g}"
-    return ("method", "AUC, subjects", f"{balanced}, subjects", "AUC, trials", "AUC of subjects, network minus method")
+    auc, balanced = (one.title for one in primary(summary["thresholds"]))
+    return (
+        "method",
+        *(f"{title}, {UNITS[SUBJECT]}" for title in (auc, balanced)),
+        f"{auc}, {UNITS[POOLED]}",
+        f"{auc} of {UNITS[SUBJECT]}, network minus method",
+    )
 
 
 def method_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -38,13 +45,12 @@ def method_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
     baselines: Mapping[str, Any] = summary.get("baselines", {})
     if not baselines:
         return []
-    balanced = f"{threshold_key(summary['thresholds'][0])}/balanced_accuracy"
+    auc, balanced = (one.name for one in primary(summary["thresholds"]))
     rows = []
-    for name, found in {"network": summary, **baselines}.items():
-        cells = [found["subject"].get("auc"), found["subject"].get(balanced), found["pooled"].get("auc")]
-        texts = [estimate_text(cell) if cell else UNDEFINED for cell in cells]
-        difference = found.get("network_minus", {}).get("subject", {}).get("auc")
-        rows.append((_TITLES.get(name, name), *texts, _signed(difference) if difference else UNDEFINED))
+    for name, levels in {NETWORK: summary, **baselines}.items():
+        estimates = (levels[SUBJECT].get(auc), levels[SUBJECT].get(balanced), levels[POOLED].get(auc))
+        difference = levels.get(DIFFERENCE, {}).get(SUBJECT, {}).get(auc)
+        rows.append((_TITLES.get(name, name), *map(estimate_cell, estimates), difference_cell(difference)))
     return rows
 
 
@@ -70,8 +76,8 @@ class Rival:
     @property
     def sentence(self) -> str:
         """What a reader of the answer has to know about it."""
-        figures = f"{self.title}, AUC {estimate_text(self.auc)} (network minus method: {_signed(self.difference)})"
-        return f"{self._beginning}: {figures}."
+        difference = estimate_text(self.difference, sign="+")
+        return f"{self._beginning}: {self.title}, AUC {estimate_text(self.auc)} (network minus method: {difference})."
 
     @property
     def short_sentence(self) -> str:
@@ -92,12 +98,12 @@ class Rival:
 
 def rival(summary: Mapping[str, Any]) -> Rival | None:
     """The best of the simpler methods; None where none was run or AUC is undefined."""
-    found = [
-        Rival(_TITLES.get(name, name), baseline["subject"]["auc"], baseline["network_minus"]["subject"]["auc"])
-        for name, baseline in summary.get("baselines", {}).items()
-        if name != _GUESSING and "auc" in baseline["subject"] and "auc" in baseline["network_minus"]["subject"]
+    rivals = [
+        Rival(_TITLES.get(name, name), levels[SUBJECT][PRIMARY], levels[DIFFERENCE][SUBJECT][PRIMARY])
+        for name, levels in summary.get("baselines", {}).items()
+        if name != _GUESSING and PRIMARY in levels[SUBJECT] and PRIMARY in levels[DIFFERENCE][SUBJECT]
     ]
-    return max(found, key=lambda method: method.auc["value"], default=None)
+    return max(rivals, key=lambda method: method.auc["value"], default=None)
 
 
 def short_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -118,9 +124,3 @@ def methods_table(summary: Mapping[str, Any]) -> Table | None:
     """The network beside its baselines; none where no baseline was run."""
     rows = method_rows(summary)
     return Table.of(method_columns(summary), rows, METHODS_CAPTION) if rows else None
-
-
-def _signed(estimate: Mapping[str, float]) -> str:
-    if "low" not in estimate:
-        return f"{estimate['value']:+.3f}"
-    return f"{estimate['value']:+.3f} [{estimate['low']:+.3f}, {estimate['high']:+.3f}]"

@@ -14,11 +14,11 @@ from steps.report.content import Content, content
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation
 from steps.report.figures import APPENDIX, ATTRIBUTION, EVALUATION, pictures
-from steps.report.tables import Table
+from steps.report.table import Table
 from steps.writing import markdown
 from steps.writing.markdown import bullets, code_block, plain
 
-HERE = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 # MLflow keeps no longer tag than 8,000 characters, and a description is a tag.
 DESCRIPTION_LENGTH = 8000
 
@@ -31,7 +31,7 @@ def report_html(data: ReportData) -> str:
     style, script = _asset("report.css"), _asset("report.js")
     drawn = pictures(data)
     environment = Environment(
-        loader=FileSystemLoader(HERE),
+        loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -60,11 +60,11 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
 
     MLflow shows a description's first lines, under the name and the date of the run.
     """
-    found = content(data)
+    page = content(data)
     # MLflow shows four lines until it is asked for more: answer and simpler method have to fit in there.
-    short_answer = f"**{plain(found.short_answer[0])}** {' '.join(map(plain, found.short_answer[1:]))}"
-    sections = [("", "\n\n".join([short_answer.strip(), *map(plain, found.answer)])), *_sections(found)[1:]]
-    short = f"## Results\n\n{_table(found.headlines)}"  # the other statistics are in the files
+    short_answer = f"**{plain(page.short_answer[0])}** {' '.join(map(plain, page.short_answer[1:]))}"
+    sections = [("", "\n\n".join([short_answer.strip(), *map(plain, page.answer)])), *_sections(page)[1:]]
+    short = f"## Results\n\n{_table(page.headlines)}"  # the other statistics are in the files
     sections = [(name, short if name == "Results" else part) for name, part in sections if name != "Appendix"]
     for dropped in (
         "Parameters",
@@ -84,26 +84,26 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _sections(found: Content) -> list[tuple[str, str]]:
-    facts = [f"{name}: {value}" for name, value in found.facts]
+def _sections(page: Content) -> list[tuple[str, str]]:
+    facts = [f"{name}: {value}" for name, value in page.facts]
     parts: list[tuple[str, Sequence[str]]] = [
-        ("", (f"# {plain(found.title)}", found.date, *map(plain, found.answer))),
-        ("What was run", (bullets([*facts, *found.notes]),)),
-        ("Parameters", (_table(found.parameters),)),
+        ("", (f"# {plain(page.title)}", page.date, *map(plain, page.answer))),
+        ("What was run", (bullets([*facts, *page.notes]),)),
+        ("Parameters", (_table(page.parameters),)),
         (
             "Results",
             (
-                _table(found.results),
-                *([_table(found.methods)] if found.methods else []),
-                *_evaluation(found.evaluation),
+                _table(page.results),
+                *([_table(page.methods)] if page.methods else []),
+                *_evaluation(page.evaluation),
             ),
         ),
-        ("Subjects", (_table(found.subjects),)),
-        ("Attribution", (*map(plain, found.attribution), _table(found.importance))),
-        ("Runtime", (plain(found.runtime_sentence), _table(found.runtime))),
-        ("How to reproduce", (code_block(found.command), bullets(found.command_notes))),
-        ("Limitations", (bullets(found.limitations),)),
-        ("Appendix", _appendix(found)),
+        ("Subjects", (_table(page.subjects),)),
+        ("Attribution", (*map(plain, page.attribution), _table(page.importance))),
+        ("Runtime", (plain(page.runtime_sentence), _table(page.runtime))),
+        ("How to reproduce", (code_block(page.command), bullets(page.command_notes))),
+        ("Limitations", (bullets(page.limitations),)),
+        ("Appendix", _appendix(page)),
     ]
     return [
         (name, "\n\n".join([f"## {name}"] * bool(name) + [part for part in texts if part]))
@@ -112,20 +112,18 @@ def _sections(found: Content) -> list[tuple[str, str]]:
     ]
 
 
-def _evaluation(found: Evaluation) -> Sequence[str]:
+def _evaluation(statistics: Evaluation) -> Sequence[str]:
     parts = []
-    if found.chance:
-        parts += ["### Against chance", _table(found.chance), bullets(found.chance_notes)]
-    if found.spread:
-        parts += ["### Between test numbers", _table(found.spread), bullets(found.spread_notes)]
+    if statistics.chance:
+        parts += ["### Against chance", _table(statistics.chance), bullets(statistics.chance_notes)]
+    if statistics.spread:
+        parts += ["### Between test numbers", _table(statistics.spread), bullets(statistics.spread_notes)]
     return parts
 
 
-def _appendix(found: Content) -> Sequence[str]:
-    tables = [table for table in (found.other_results, found.evaluation.other_chance) if table]
-    in_fold = (
-        ["### Threshold chosen in the fold", bullets(found.evaluation.in_fold)] if found.evaluation.in_fold else []
-    )
+def _appendix(page: Content) -> Sequence[str]:
+    tables = [table for table in (page.other_results, page.evaluation.other_chance) if table]
+    in_fold = ["### Threshold chosen in the fold", bullets(page.evaluation.in_fold)] if page.evaluation.in_fold else []
     return [*map(_table, tables), *in_fold]
 
 
@@ -135,7 +133,7 @@ def _table(table: Table) -> str:
 
 
 def _asset(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+    return (_FOLDER / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

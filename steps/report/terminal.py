@@ -13,7 +13,7 @@ from steps.core.data.manifest import WARNING
 from steps.report.content import SPLITS, short_answer
 from steps.report.data import ReportData
 from steps.report.methods import short_rows
-from steps.report.tables import RESULT_COLUMNS, headline_names, result_rows
+from steps.report.results import RESULT_COLUMNS, headline_rows
 
 _MOST_COLUMNS = 120
 _NAMES = 9  # columns that the names of the last lines take
@@ -21,8 +21,7 @@ _NAMES = 9  # columns that the names of the last lines take
 
 def console() -> Console:
     """Standard output, as wide as the terminal but no wider than can be read."""
-    found = Console(highlight=False)
-    return Console(highlight=False, width=min(found.width, _MOST_COLUMNS))
+    return Console(highlight=False, width=min(Console().width, _MOST_COLUMNS))
 
 
 def show_results(summary: Mapping[str, Any], to: Console) -> None:
@@ -34,7 +33,7 @@ def show_results(summary: Mapping[str, Any], to: Console) -> None:
     """
     counts = summary["counts"]
     columns = (RESULT_COLUMNS[0], f"{counts['subjects']} subjects", f"{counts['trials']} trials")
-    rows = [(metric, subjects, trials) for metric, trials, subjects in result_rows(summary, headline_names(summary))]
+    rows = [(metric, subjects, trials) for metric, trials, subjects in headline_rows(summary)]
     _print(Table(*columns, title="People the models had not seen, 95% intervals over subjects"), rows, to)
     if methods := short_rows(summary):
         _print(Table("method", "AUC of subjects", "network minus method", title="Beside simpler methods"), methods, to)

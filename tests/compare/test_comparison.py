@@ -11,7 +11,7 @@ import pytest
 
 from steps.compare.comparison import comparison, comparison_table, flat_metrics
 from steps.compare.figures import differences
-from steps.compare.words import answer, description, sentences_of_tests, warnings
+from steps.compare.text import answer, description, sentences_of_tests, warnings
 from tests.compare.conftest import MethodMaker
 
 

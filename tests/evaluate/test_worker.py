@@ -15,7 +15,7 @@ import pytest
 from steps.compute import Pool, open_pool, warm_up
 from steps.core.baselines.predict import Split, fit_predict, fits_of
 from steps.core.data.dataset import Dataset
-from steps.core.metrics.chunks import chunks, serial
+from steps.core.metrics.chunks import Chunked, chunks, serial
 from steps.core.metrics.fold import EvaluatedFold, evaluate_fold
 from steps.core.metrics.method_comparison import baselines_summary
 from steps.core.metrics.summary import summary
@@ -25,7 +25,7 @@ from steps.evaluate.worker import EvaluationJob, FoldToEvaluate, evaluate, fit_b
 from steps.tracking.places import DatasetArtifact
 from tests.clusters import Cluster
 from tests.conftest import ROOT
-from tests.core.metrics.conftest import StudyMaker
+from tests.core.metrics.conftest import THRESHOLDS, StudyMaker
 from tests.fold_networks import fold_network
 
 TIMES = {"inference_ms_per_trial", "evaluation_time_s"}
@@ -50,9 +50,10 @@ def everything(
 ) -> tuple[dict[str, EvaluatedFold], dict[str, Any], list[np.ndarray]]:
     """Folds by name, the summary with baselines, and what baselines predict."""
     found = {fold.name: one for fold, one in pool.each(partial(evaluate, job), folds)}
-    document = summary(results, resamples=200, permutations=200, mapper=in_pool(pool))
+    chunked = Chunked(in_pool(pool), elements=3000)  # dozens of chunks
+    document = summary(results, THRESHOLDS, resamples=200, permutations=200, chunked=chunked)
     other = results.assign(probability=1 - results["probability"])
-    document["baselines"] = baselines_summary(results, {"other": other}, resamples=200, mapper=in_pool(pool))
+    document["baselines"] = baselines_summary(results, {"other": other}, THRESHOLDS, resamples=200, chunked=chunked)
     fits = [pool.submit(fit_baseline, job, fit) for fit in fits_of(BASELINES, SPLITS)]
     return found, document, [task.result() for task in fits]
 
@@ -63,9 +64,7 @@ def test_results_are_the_same_wherever_they_are_made(
     folds: list[FoldToEvaluate],
     study: StudyMaker,
     dask_cluster: Cluster,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("steps.core.metrics.chunks.ELEMENTS", 3000)  # dozens of chunks
     results = study(subjects=20, mixed=3)
     warm_up("local")
     found = []

@@ -132,7 +132,7 @@ def test_on_paper_it_is_short_and_whole(
 ) -> None:
     page = tmp_path_factory.mktemp("paper") / "report.html"
     data = make_report(noise=0.9)
-    found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, resamples=50)
+    found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
     page.write_text(report_html(make_report(noise=0.9, summary={**data.summary, "baselines": found})), encoding="utf-8")
     browser.get(page.as_uri())
     printed = base64.b64decode(browser.print_page())

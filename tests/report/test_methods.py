@@ -14,7 +14,7 @@ from tests.report.conftest import MakeReport
 
 def test_methods_are_in_the_page_and_in_its_text(make_report: MakeReport) -> None:
     data = make_report()
-    found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, resamples=50)
+    found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
     data = make_report(summary={**data.summary, "baselines": found})
     rows = method_rows(data.summary)
     assert [row[0] for row in rows] == ["network", "logistic regression on summary features"]
@@ -35,7 +35,8 @@ def test_without_baselines_there_is_no_table(make_report: MakeReport) -> None:
 def _with_logistic(make_report: MakeReport, network: float, logistic: float) -> ReportData:
     """A study whose network and logistic regression have this much noise in their probabilities."""
     data = make_report(noise=network)
-    found = baselines_summary(data.results, {"logistic": make_report(noise=logistic).results}, resamples=50)
+    other = make_report(noise=logistic).results
+    found = baselines_summary(data.results, {"logistic": other}, (0.5, 0.43), resamples=50)
     return make_report(noise=network, summary={**data.summary, "baselines": {"majority": found["logistic"], **found}})
 
 

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 from steps.core.data.dataset import Dataset
+from steps.core.metrics.statistic import statistics_of
 from steps.report.figures import ATTRIBUTION, pictures
 from steps.report.render import DESCRIPTION_LENGTH, description, report_html, report_markdown
-from steps.report.tables import result_rows
+from steps.report.results import result_rows
 from tests.report.conftest import NASTY, MakeReport
 
 VOID = {"meta", "link", "img", "rect", "line", "br"}
@@ -149,7 +150,8 @@ def test_markdown_has_the_same_tables(make_report: MakeReport) -> None:
     for table in page.tables:
         for row in table:
             assert f"| {' | '.join(row)} |" in text
-    for result in result_rows(data.summary):
+    defined = [one for one in statistics_of(data.summary["thresholds"]) if one.name in data.summary["pooled"]]
+    for result in result_rows(data.summary, defined):
         assert f"| {' | '.join(result)} | " in text
     for title in page.texts["h2"]:
         assert f"## {title}" in text or title == "Figures"

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from steps.core.data.manifest import PlantedTruth
 from steps.core.figures.attribution_style import BLACK, BLUE, GREY, VERMILION, edges, paper, plain, sheet, style
+from steps.core.metrics.names import estimate_in, estimate_text
 
 _UNITS = {"cells": "one feature at one time point at a time", "features": "whole features"}
 
@@ -92,11 +93,10 @@ def _curves(axes: Axes, table: pd.DataFrame, kind: str) -> None:
 
 
 def _area(axes: Axes, name: str, metrics: Mapping[str, float]) -> None:
-    if name not in metrics:
+    estimate = estimate_in(metrics, name)
+    if estimate is None:
         return
-    text = f"area between: {metrics[name]:.2f}"
-    if f"{name}_low" in metrics:
-        text += f" [{metrics[f'{name}_low']:.2f}, {metrics[f'{name}_high']:.2f}]"
+    text = f"area between: {estimate_text(estimate, 2)}"
     top, side = (0.96, 0.97) if "deletion" in name else (0.10, 0.97)
     axes.text(
         side, top, text, transform=axes.transAxes, ha="right", va="top", fontsize=9,

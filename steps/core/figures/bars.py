@@ -86,11 +86,11 @@ def outcome_bars(table: pd.DataFrame, importance: pd.DataFrame) -> Figure:
         own = table[table["outcome"] == outcome]
         if not len(own):
             continue
-        found = own.set_index("feature").loc[names]
-        values = found["importance"].to_numpy(np.float64)
+        drawn = own.set_index("feature").loc[names]
+        values = drawn["importance"].to_numpy(np.float64)
         axes.barh(rows + offset, values, height=0.36, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
-        if found["low"].notna().any():
-            lengths = whiskers(values, found["low"].to_numpy(np.float64), found["high"].to_numpy(np.float64))
+        if drawn["low"].notna().any():
+            lengths = whiskers(values, drawn["low"].to_numpy(np.float64), drawn["high"].to_numpy(np.float64))
             axes.errorbar(values, rows + offset, xerr=lengths, fmt="none", color=BLACK, linewidth=0.9, capsize=2)
         trials, subjects = int(own["trials"].iloc[0]), int(own["subjects"].iloc[0])
         label = f"{word}: {trials} trial{'s' * (trials != 1)} of {subjects} subject{'s' * (subjects != 1)}"

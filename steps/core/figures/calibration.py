@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from steps.core.figures.style import BLUE, GREY, interval_text, short, style
-from steps.core.metrics.bootstrap import Estimate
+from steps.core.figures.style import BLUE, GREY, short, style
 from steps.core.metrics.calibration import ReliabilityBin
-
-_LEVELS = (("pooled", "trials"), ("subject", "subjects"))
+from steps.core.metrics.names import LEVELS, UNITS, estimate_text
 
 
 def reliability_diagram(document: Mapping[str, Any], label_names: Sequence[str]) -> Figure:
@@ -25,9 +23,10 @@ def reliability_diagram(document: Mapping[str, Any], label_names: Sequence[str])
     figure = Figure(figsize=(10, 5.6), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1))
     positive = short(label_names[1])
-    for column, (level, unit) in enumerate(_LEVELS):
+    for column, level in enumerate(LEVELS):
+        unit = UNITS[level]
         bins: Sequence[ReliabilityBin] = document["calibration"][level]
-        error: Estimate = document[level]["ece"]
+        error: Mapping[str, float] = document[level]["ece"]
         above, below = panels[0, column], panels[1, column]
         for axes in (above, below):
             style(axes)
@@ -39,7 +38,7 @@ def reliability_diagram(document: Mapping[str, Any], label_names: Sequence[str])
             x, y, yerr=np.maximum(reach, 0), color=BLUE, marker="o", linewidth=1.4, elinewidth=1, capsize=3,
             label="bins, 95% interval counting subjects",
         )  # fmt: skip
-        above.set(xlim=(0, 1), ylim=(-0.02, 1.02), title=f"{unit}: calibration error {interval_text(error)}")
+        above.set(xlim=(0, 1), ylim=(-0.02, 1.02), title=f"{unit}: calibration error {estimate_text(error, 2)}")
         centres = [(entry["start"] + entry["stop"]) / 2 for entry in bins]
         counts = [entry["count"] for entry in bins]
         below.bar(centres, counts, width=0.09, color="#BFD7E6", edgecolor=BLUE)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,10 +16,11 @@ from steps.core.figures.style import (
     IN_FOLD_MARKER,
     THRESHOLD_MARKERS,
     VERMILION,
-    interval_text,
     new_figure,
 )
-from steps.core.metrics.bootstrap import Estimate, estimates, precision_band, resample_weights, roc_band
+from steps.core.metrics.bands import precision_band, roc_band
+from steps.core.metrics.bootstrap import resample_weights
+from steps.core.metrics.names import estimate_text
 from steps.core.metrics.predictions import Scores
 
 BAND_RESAMPLES = 500
@@ -28,36 +29,28 @@ BAND_RESAMPLES = 500
 def roc(
     trials: Scores,
     subjects: Scores,
-    thresholds: Sequence[float] = (),
-    *,
-    estimates_of: Mapping[str, Mapping[str, Estimate]] | None = None,
-    seed: int = 0,
+    document: Mapping[str, Any],
 ) -> Figure:
     """ROC curves of trials and of subjects' mean probabilities, with 95% bands over resampled subjects.
 
     Args:
         trials: one probability per trial, both classes present.
         subjects: one probability per subject.
-        thresholds: operating points; the first five are marked.
-        estimates_of: ``pooled`` and ``subject`` of a summary, for the legend; without it AUC is estimated here.
-        seed: of the bootstrap.
+        document: their summary; the first five of its thresholds are marked.
     """
+    thresholds = document["thresholds"]
     figure, axes = new_figure(6.0, 5.6)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="chance, AUC 0.50")
-    weights = resample_weights(len(np.unique(trials.subjects)), BAND_RESAMPLES, seed)
+    weights = resample_weights(len(np.unique(trials.subjects)), BAND_RESAMPLES, document["bootstrap"]["seed"])
     grid = np.linspace(0, 1, 201)
     for scores, name, level, colour, line, alpha in (
         (subjects, "subjects", "subject", VERMILION, "--", 0.12),
         (trials, "trials", "pooled", BLUE, "-", 0.20),
     ):
-        if estimates_of is None:
-            auc = estimates(scores, weights, (), confidence=0.95)["auc"]
-        else:
-            auc = estimates_of[level]["auc"]
         if weights.shape[1] > 1:
             axes.fill_between(grid, *roc_band(scores, grid, weights), color=colour, alpha=alpha, linewidth=0, zorder=1)
         alarms, hits, _ = roc_curve(scores.labels, scores.probabilities, drop_intermediate=False)
-        label = f"{len(scores.labels)} {name}, AUC {interval_text(auc)}"
+        label = f"{len(scores.labels)} {name}, AUC {estimate_text(document[level]['auc'], 2)}"
         axes.plot(alarms, hits, color=colour, linestyle=line, linewidth=2, label=label, zorder=3)
         sizes = range(12, 2, -2)  # points that coincide stay visible
         for threshold, marker, size in zip(thresholds, THRESHOLD_MARKERS, sizes, strict=False):
@@ -107,9 +100,7 @@ def roc(
 def precision_recall(
     trials: Scores,
     subjects: Scores,
-    *,
-    estimates_of: Mapping[str, Mapping[str, Estimate]] | None = None,
-    seed: int = 0,
+    document: Mapping[str, Any],
 ) -> Figure:
     """Precision against recall, without interpolation, with 95% bands over resampled subjects.
 
@@ -118,21 +109,18 @@ def precision_recall(
     The arguments are those of `roc`.
     """
     figure, axes = new_figure(6.0, 5.6)
-    weights = resample_weights(len(np.unique(trials.subjects)), BAND_RESAMPLES, seed)
+    weights = resample_weights(len(np.unique(trials.subjects)), BAND_RESAMPLES, document["bootstrap"]["seed"])
     grid = np.linspace(0, 1, 201)
     for scores, name, level, colour, line, alpha in (
         (subjects, "subjects", "subject", VERMILION, "--", 0.12),
         (trials, "trials", "pooled", BLUE, "-", 0.20),
     ):
-        if estimates_of is None:
-            average = estimates(scores, weights, (), confidence=0.95)["average_precision"]
-        else:
-            average = estimates_of[level]["average_precision"]
         if weights.shape[1] > 1:
             band = precision_band(scores, grid, weights)
             axes.fill_between(grid, *band, color=colour, alpha=alpha, linewidth=0, zorder=1)
         precision, recall, _ = precision_recall_curve(scores.labels, scores.probabilities)
-        label = f"{len(scores.labels)} {name}, average precision {interval_text(average)}"
+        average = estimate_text(document[level]["average_precision"], 2)
+        label = f"{len(scores.labels)} {name}, average precision {average}"
         axes.step(recall, precision, where="post", color=colour, linestyle=line, linewidth=2, label=label, zorder=3)
         prevalence = float((scores.labels == 1).mean())
         axes.axhline(

@@ -27,9 +27,10 @@ from steps.core.figures.style import (
 from steps.core.metrics.decision_curve import GRID, benefit_curves, threshold_sweep
 from steps.core.metrics.decisions import Bools
 from steps.core.metrics.in_fold_threshold import CHOSEN
+from steps.core.metrics.names import Rule
 from steps.core.metrics.predictions import Scores
 
-Decided = tuple[Ints, Mapping[str, Bools]]
+Decided = tuple[Ints, Mapping[Rule, Bools]]
 
 
 def confusion(levels: Mapping[str, Decided], label_names: Sequence[str]) -> Figure:

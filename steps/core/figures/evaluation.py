@@ -1,4 +1,4 @@
-"""Figures of an evaluation: functions that take arrays and tables and return a `matplotlib.figure.Figure`."""
+"""Every figure of an evaluation: drawn by the step, and again by the report."""
 
 from __future__ import annotations
 
@@ -14,21 +14,8 @@ from steps.core.figures.deciding import confusion, decision_curves, sweep
 from steps.core.figures.subjects import subject_probabilities, subject_table
 from steps.core.figures.training import repeat_spread, training_curves
 from steps.core.metrics.decisions import decisions, votes
-from steps.core.metrics.predictions import subject_scores, trial_scores
-
-__all__ = [
-    "all_figures",
-    "confusion",
-    "decision_curves",
-    "precision_recall",
-    "reliability_diagram",
-    "repeat_spread",
-    "roc",
-    "subject_probabilities",
-    "subject_table",
-    "sweep",
-    "training_curves",
-]
+from steps.core.metrics.names import LEVELS, POOLED, SUBJECT, UNITS
+from steps.core.metrics.predictions import levels_of
 
 
 def all_figures(
@@ -38,7 +25,7 @@ def all_figures(
     label_names: Sequence[str],
     in_fold: pd.DataFrame | None = None,
 ) -> dict[str, Figure]:
-    """Every figure of an evaluation, by file name; those that the data do not define are absent.
+    """Every figure of an evaluation, by name; those that the data do not define are absent.
 
     Args:
         results: from `steps.core.metrics.predictions.results_table`.
@@ -49,9 +36,10 @@ def all_figures(
     """
     if "in_fold" not in document:
         in_fold = None
-    trials, subjects = trial_scores(results, in_fold), subject_scores(results, in_fold)
+    scores = levels_of(results, in_fold)
+    trials, subjects = scores[POOLED], scores[SUBJECT]
     thresholds, seed = document["thresholds"], document["bootstrap"]["seed"]
-    levels = {"trials": trials, "subjects": subjects}
+    levels = {UNITS[level]: scores[level] for level in LEVELS}
     by_mean, by_vote = decisions(subjects, thresholds), votes(trials, subjects, thresholds)
     decided = {
         "trials": (trials.labels, decisions(trials, thresholds)),
@@ -60,17 +48,17 @@ def all_figures(
     }
     figures = {}
     if trials.has_both_classes:
-        figures["roc.png"] = roc(trials, subjects, thresholds, estimates_of=document, seed=seed)
-        figures["precision_recall.png"] = precision_recall(trials, subjects, estimates_of=document, seed=seed)
-    figures["reliability.png"] = reliability_diagram(document, label_names)
-    figures["confusion.png"] = confusion(decided, label_names)
+        figures["roc"] = roc(trials, subjects, document)
+        figures["precision_recall"] = precision_recall(trials, subjects, document)
+    figures["reliability"] = reliability_diagram(document, label_names)
+    figures["confusion"] = confusion(decided, label_names)
     if trials.has_both_classes:
-        figures["threshold_sweep.png"] = sweep(levels, thresholds, in_fold=in_fold, seed=seed)
-        figures["decision_curve.png"] = decision_curves(levels, thresholds, seed=seed)
-    figures["subject_probabilities.png"] = subject_probabilities(trials, subjects, thresholds, label_names)
-    figures["subject_table.png"] = subject_table(trials, subjects, {"mean": by_mean, "vote": by_vote}, label_names)
+        figures["threshold_sweep"] = sweep(levels, thresholds, in_fold=in_fold, seed=seed)
+        figures["decision_curve"] = decision_curves(levels, thresholds, seed=seed)
+    figures["subject_probabilities"] = subject_probabilities(trials, subjects, thresholds, label_names)
+    figures["subject_table"] = subject_table(trials, subjects, {"mean": by_mean, "vote": by_vote}, label_names)
     if "per_test_number" in document:
-        figures["test_numbers.png"] = repeat_spread(document)
+        figures["test_numbers"] = repeat_spread(document)
     if histories:
-        figures["training_curves.png"] = training_curves(histories)
+        figures["training_curves"] = training_curves(histories)
     return figures

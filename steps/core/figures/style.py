@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from steps.core.metrics.bootstrap import Estimate
-from steps.core.metrics.thresholds import IN_FOLD
+from steps.core.metrics.names import IN_FOLD, Rule
 
 BLUE, VERMILION, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#767676"
 THRESHOLD_MARKERS = "osD^v"
@@ -35,21 +34,14 @@ def style(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def interval_text(estimate: Estimate) -> str:
-    """``0.92 [0.77, 1.00]``."""
-    if "low" not in estimate or "high" not in estimate:
-        return f"{estimate['value']:.2f}"
-    return f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]"
-
-
 def short(name: str) -> str:
     """A name that leaves room for the others."""
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
-def rule_title(rule: str) -> str:
-    """``threshold 0.5`` for ``threshold_0.5``."""
-    return "in-fold threshold" if rule == IN_FOLD else rule.replace("_", " ")
+def rule_title(rule: Rule) -> str:
+    """``threshold 0.5``, or ``in-fold threshold``."""
+    return "in-fold threshold" if rule == IN_FOLD else f"threshold {rule}"
 
 
 def plain_ticks(axes: Axes) -> None:

@@ -24,6 +24,7 @@ from steps.core.figures.style import (
     short,
 )
 from steps.core.metrics.decisions import Bools, rows_of
+from steps.core.metrics.names import Rule
 from steps.core.metrics.predictions import Scores
 
 NAMED_SUBJECTS = 60  # with more the names would run into each other
@@ -105,7 +106,7 @@ def _counted(names: npt.NDArray[np.str_]) -> str:
 
 
 def subject_table(
-    trials: Scores, subjects: Scores, decided: Mapping[str, Mapping[str, Bools]], label_names: Sequence[str]
+    trials: Scores, subjects: Scores, decided: Mapping[str, Mapping[Rule, Bools]], label_names: Sequence[str]
 ) -> Figure:
     """A row per subject, the most probable first: true class, trials, probability, right or wrong decisions.
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from steps.core.figures.style import BLACK, BLUE, VERMILION, rule_title, style
-
-_LEVELS = (("pooled", "trials"), ("subject", "subjects"))
+from steps.core.figures.style import BLACK, BLUE, VERMILION, style
+from steps.core.metrics.names import LEVELS, POOLED, UNITS, at_level
+from steps.core.metrics.statistic import statistics_of
 
 
 def training_curves(histories: Sequence[pd.DataFrame]) -> Figure:
@@ -69,17 +69,18 @@ def repeat_spread(document: Mapping[str, Any]) -> Figure:
         document: a summary with ``per_test_number``.
     """
     spread = document["per_test_number"]
-    names = {"auc": "AUC", "average_precision": "average precision", "brier": "Brier score", "ece": "calibration error"}
-    rules = [name for name in document["pooled"] if name.endswith("/balanced_accuracy")]
-    names |= {name: f"balanced accuracy\n{rule_title(name.partition('/')[0])}" for name in rules}
-    shown = [name for name in names if f"pooled/{name}" in spread["mean"]]
+    shown = [
+        one
+        for one in statistics_of(document["thresholds"])
+        if one.row.spread and one.row.span == (0.0, 1.0) and at_level(POOLED, one.name) in spread["mean"]
+    ]
     numbers = list(spread["values"])
     figure = Figure(figsize=(10.5, 1.6 + 0.62 * len(shown)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, (level, unit) in zip(panels, _LEVELS, strict=True):
+    for axes, level in zip(panels, LEVELS, strict=True):
         style(axes)
-        for row, name in enumerate(shown):
-            key = f"{level}/{name}"
+        for row, one in enumerate(shown):
+            key = at_level(level, one.name)
             if key not in spread["mean"]:
                 continue
             heights = row - 0.12 + np.linspace(-0.14, 0.14, len(numbers)) * (len(numbers) > 1)
@@ -88,13 +89,13 @@ def repeat_spread(document: Mapping[str, Any]) -> Figure:
             mean, sd = spread["mean"][key], spread["sd"][key]
             axes.plot([mean, mean], [row - 0.34, row + 0.1], color=BLUE, linewidth=2, zorder=4)
             axes.plot([mean - sd, mean + sd], [row - 0.34] * 2, color=BLUE, linewidth=4, alpha=0.45, zorder=2)
-            together = document[level][name]
+            together = document[level][one.name]
             axes.plot(together["value"], row + 0.3, "D", color=VERMILION, markersize=6, zorder=3)
             if "low" in together:
                 axes.plot([together["low"], together["high"]], [row + 0.3] * 2, color=VERMILION, linewidth=1.5)
-        axes.set(xlim=(-0.01, 1.01), ylim=(len(shown) - 0.4, -0.6), xlabel="value (no unit)", title=unit)
+        axes.set(xlim=(-0.01, 1.01), ylim=(len(shown) - 0.4, -0.6), xlabel="value (no unit)", title=UNITS[level])
         axes.axvline(0.5, color=BLACK, linestyle=":", linewidth=0.8)
-    panels[0].set_yticks(range(len(shown)), [names[name] for name in shown])
+    panels[0].set_yticks(range(len(shown)), [one.title for one in shown])
     handles = [
         Line2D([], [], color=BLUE, marker="o", markerfacecolor="none", linestyle="none", label="a test number alone"),
         Line2D([], [], color=BLUE, linewidth=4, alpha=0.45, label="mean ± sd over test numbers"),

@@ -21,7 +21,8 @@ def roc_band(
     """
 
     def curve(hits: Array, alarms: Array) -> Array:
-        return np.interp(false_positive_rates, np.append(0.0, alarms / alarms[-1]), np.append(0.0, hits / hits[-1]))
+        false, true = np.append(0.0, alarms / alarms[-1]), np.append(0.0, hits / hits[-1])
+        return np.asarray(np.interp(false_positive_rates, false, true))
 
     return _band(scores, weights, curve, confidence)
 

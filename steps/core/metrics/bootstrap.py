@@ -48,7 +48,9 @@ def statistics(scores: Scores, weights: Array, thresholds: Sequence[float]) -> d
         `METRICS`, those of decisions at each threshold, and at those of the folds where the scores have them.
     """
     sample = Sample(scores, weights)
-    result = {name: metric.function(sample) for name, metric in METRICS.items() if isinstance(metric, ProbabilityMetric)}
+    result = {
+        name: metric.function(sample) for name, metric in METRICS.items() if isinstance(metric, ProbabilityMetric)
+    }
     for rule, decided in decisions(scores, thresholds).items():
         result |= _of_decisions(rule, sample.confusion(decided, None if rule == IN_FOLD else rule))
     return result

@@ -154,7 +154,5 @@ def baseline_metrics(summary: Mapping[str, Any]) -> dict[str, float]:
             for one in logged:
                 name = at_level(level, one.name)
                 metrics |= flat(f"baseline_{method}/{name}", levels[level].get(one.name, {}))
-                metrics |= flat(
-                    f"baseline_{method}/{DIFFERENCE}/{name}", levels[DIFFERENCE][level].get(one.name, {})
-                )
+                metrics |= flat(f"baseline_{method}/{DIFFERENCE}/{name}", levels[DIFFERENCE][level].get(one.name, {}))
     return metrics

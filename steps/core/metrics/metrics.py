@@ -1,7 +1,7 @@
 """Every metric, once: what it is called, how it is computed, and where it is shown.
 
 A metric that is added to `METRICS` is in ``summary.json`` with its interval, in the metrics of the evaluation's run, in
-the tables of the report and among the differences of ``compare``. Confusion counts are no metrics: they have no interval.
+the tables of the report and among the differences of ``compare``. Confusion counts have no interval and no row here.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final, Literal, NotRequired, TypedDict, cast
+from typing import Final, Literal, NotRequired, TypedDict
 
 POOLED, SUBJECT, VOTE = "pooled", "subject", "subject_vote"
 # Level -> what it counts. Trials and subjects have probabilities; a majority vote is a decision only.
@@ -65,12 +65,11 @@ def flat(name: str, estimate: Mapping[str, float], parts: Collection[str] = PART
     return {part_name(name, part): float(estimate[part]) for part in parts if part in estimate}
 
 
-def estimate_in(metrics: Mapping[str, float], name: str) -> Estimate | None:
+def estimate_in(metrics: Mapping[str, float], name: str) -> dict[str, float] | None:
     """The estimate that `flat` wrote into ``metrics``; None where it is not among them."""
     if name not in metrics:
         return None
-    parts = {part: metrics[part_name(name, part)] for part in PARTS if part_name(name, part) in metrics}
-    return cast("Estimate", parts)
+    return {part: metrics[part_name(name, part)] for part in PARTS if part_name(name, part) in metrics}
 
 
 def estimate_text(estimate: Mapping[str, float], digits: int = 3, sign: Literal["", "+"] = "") -> str:

@@ -145,9 +145,7 @@ def _statistics(trials: Scores, labels: Bools, thresholds: Sequence[float]) -> d
             "auc": _auc(rows.labels, rankdata(rows.probabilities, axis=1)),
             **{statistic_name(DECIDED, rule): _balanced(rows.labels, made) for rule, made in by_mean.items()},
         },
-        "subject_vote": {
-            statistic_name(DECIDED, rule): _balanced(rows.labels, made) for rule, made in by_vote.items()
-        },
+        "subject_vote": {statistic_name(DECIDED, rule): _balanced(rows.labels, made) for rule, made in by_vote.items()},
     }
 
 

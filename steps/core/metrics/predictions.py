@@ -124,7 +124,7 @@ def subject_scores(results: pd.DataFrame, in_fold: pd.DataFrame | None = None) -
 
 
 def levels_of(results: pd.DataFrame, in_fold: pd.DataFrame | None = None) -> dict[str, Scores]:
-    """The probabilities of trials (``pooled``) and of subjects (``subject``); the arguments are those of `trial_scores`."""
+    """The probabilities of trials (``pooled``) and of subjects (``subject``); the arguments of `trial_scores`."""
     return {POOLED: trial_scores(results, in_fold), SUBJECT: subject_scores(results, in_fold)}
 
 

@@ -42,7 +42,8 @@ def statistics_of(thresholds: Sequence[float]) -> list[Statistic]:
     """All statistics, in the order of a summary; those at the thresholds of the folds come last."""
     free = [Statistic(name) for name, metric in METRICS.items() if isinstance(metric, ProbabilityMetric)]
     decided = [name for name, metric in METRICS.items() if isinstance(metric, DecisionMetric)]
-    return [*free, *(Statistic(name, rule) for rule in (*thresholds, IN_FOLD) for name in decided)]
+    rules: list[Rule] = [*thresholds, IN_FOLD]
+    return [*free, *(Statistic(name, rule) for rule in rules for name in decided)]
 
 
 def at_first(thresholds: Sequence[float]) -> list[Statistic]:

@@ -7,21 +7,16 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from steps.core.figures.evaluation import (
-    all_figures,
-    reliability_diagram,
-    repeat_spread,
-    roc,
-    subject_probabilities,
-    subject_table,
-    sweep,
-    training_curves,
-)
+from steps.core.figures.calibration import reliability_diagram
+from steps.core.figures.curves import roc
+from steps.core.figures.deciding import sweep
+from steps.core.figures.evaluation import all_figures
+from steps.core.figures.subjects import subject_probabilities, subject_table
+from steps.core.figures.training import repeat_spread, training_curves
 from steps.core.metrics.decisions import decisions
 from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
 from steps.core.metrics.predictions import (
     FoldPrediction,
-    Scores,
     results_table,
     subject_scores,
     subjects_table,
@@ -29,7 +24,7 @@ from steps.core.metrics.predictions import (
 )
 from steps.core.metrics.summary import summary
 from steps.writing.png import as_png_and_svg
-from tests.core.metrics.conftest import StudyMaker, make_dataset
+from tests.core.metrics.conftest import THRESHOLDS, StudyMaker, make_dataset
 
 NAMES = ("no_fear", "fear $100 of $200")
 
@@ -65,24 +60,24 @@ BOTH_CLASSES = {"roc", "precision_recall", "threshold_sweep", "decision_curve"}
 def test_all_figures_of_a_study_render(study: StudyMaker) -> None:
     results = study(test_numbers=2, mixed=2)
     in_fold = in_fold_of(results)
-    document = summary(results, resamples=50, permutations=20, in_fold=in_fold)
+    document = summary(results, THRESHOLDS, resamples=50, permutations=20, in_fold=in_fold)
     figures = all_figures(results, document, [history(3), history(5)], NAMES, in_fold)
-    assert set(figures) == {f"{name}.png" for name in ALWAYS | BOTH_CLASSES | {"test_numbers", "training_curves"}}
+    assert set(figures) == ALWAYS | BOTH_CLASSES | {"test_numbers", "training_curves"}
     for name, figure in figures.items():
         png, svg = as_png_and_svg(figure)
         assert png.startswith(b"\x89PNG")
         assert b"</svg>" in svg
         for axes in figure.axes:
             assert axes.lines or axes.collections or axes.images or axes.containers, name
-            lowest = name != "reliability.png" or axes in figure.axes[2:]
-            assert axes.get_xlabel() or name == "subject_table.png" or not lowest, name
+            lowest = name != "reliability" or axes in figure.axes[2:]
+            assert axes.get_xlabel() or name == "subject_table" or not lowest, name
 
 
 def test_one_class_and_no_histories_leave_out_what_is_undefined() -> None:
     folds = [FoldPrediction(make_dataset([name], ["1"], [1]), 1, np.array([0.6])) for name in ("$a$", "_b <i>" * 20)]
     results = results_table(folds, (0.5,))
-    figures = all_figures(results, summary(results, resamples=10), [], NAMES)
-    assert set(figures) == {f"{name}.png" for name in ALWAYS}
+    figures = all_figures(results, summary(results, THRESHOLDS, resamples=10), [], NAMES)
+    assert set(figures) == ALWAYS
     for figure in figures.values():
         rendered(figure)
 
@@ -90,8 +85,8 @@ def test_one_class_and_no_histories_leave_out_what_is_undefined() -> None:
 def test_a_confusion_panel_per_rule_and_level(study: StudyMaker) -> None:
     results = study()
     in_fold = in_fold_of(results)
-    document = summary(results, resamples=10, permutations=10, in_fold=in_fold)
-    figure = all_figures(results, document, [], NAMES, in_fold)["confusion.png"]
+    document = summary(results, THRESHOLDS, resamples=10, permutations=10, in_fold=in_fold)
+    figure = all_figures(results, document, [], NAMES, in_fold)["confusion"]
     titles = [axes.get_title() for axes in figure.axes]
     assert len(titles) == 3 * 3
     assert "subjects, majority vote\nin-fold threshold" in titles
@@ -113,7 +108,7 @@ def test_the_sweep_marks_what_was_declared_and_what_folds_chose(study: StudyMake
 
 def test_reliability_counts_every_entry(study: StudyMaker) -> None:
     results = study()
-    figure = reliability_diagram(summary(results, resamples=10, permutations=10), NAMES)
+    figure = reliability_diagram(summary(results, THRESHOLDS, resamples=10, permutations=10), NAMES)
     counts = [sum(int(text.get_text()) for text in axes.texts) for axes in figure.axes[2:]]
     assert counts == [len(results), 12]
 
@@ -127,7 +122,7 @@ def test_the_subject_table_has_a_row_for_everybody_and_marks_mistakes(study: Stu
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert set(subjects.subjects) <= set(texts)
     crosses = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "x"]
-    wrong = made["threshold_0.5"] != (subjects.labels == 1)
+    wrong = made[0.5] != (subjects.labels == 1)
     assert sum(np.asarray(line.get_xdata()).size for line in crosses) == wrong.sum() > 0
 
 
@@ -142,7 +137,7 @@ def test_a_subject_table_of_very_many_leaves_out_the_middle(study: StudyMaker) -
 
 
 def test_every_test_number_is_drawn(study: StudyMaker) -> None:
-    document = summary(study(test_numbers=3), resamples=20, permutations=10)
+    document = summary(study(test_numbers=3), THRESHOLDS, resamples=20, permutations=10)
     figure = repeat_spread(document)
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     expected = [document["per_test_number"]["values"][number]["pooled/auc"] for number in "123"]
@@ -151,8 +146,8 @@ def test_every_test_number_is_drawn(study: StudyMaker) -> None:
 
 def test_roc_shows_the_interval_and_marks_the_thresholds(study: StudyMaker) -> None:
     results = study()
-    document = summary(results, resamples=50)
-    figure = roc(trial_scores(results), subject_scores(results), (0.5,), estimates_of=document)
+    document = summary(results, THRESHOLDS, resamples=50)
+    figure = roc(trial_scores(results), subject_scores(results), document)
     axes = figure.axes[0]
     legend = axes.get_legend()
     assert legend is not None
@@ -165,16 +160,20 @@ def test_roc_shows_the_interval_and_marks_the_thresholds(study: StudyMaker) -> N
     assert any(np.allclose(mark, point) for mark in marks)
 
 
-def test_roc_estimates_what_it_is_not_given() -> None:
-    scores = Scores(np.array([0, 1], dtype=np.int8), np.array([0.2, 0.9]), np.array(["a", "a"]))
-    rendered(roc(scores, scores))
+def test_a_single_subject_has_a_curve_without_a_band() -> None:
+    fold = FoldPrediction(make_dataset(["a", "a"], ["1", "2"], [0, 1]), 1, np.array([0.2, 0.9]))
+    results = results_table([fold], (0.5,))
+    document = summary(results, (0.5,), resamples=10, permutations=10)
+    figure = roc(trial_scores(results), subject_scores(results), document)
+    assert not figure.axes[0].collections
+    rendered(figure)
 
 
 def test_subjects_are_sorted_by_probability(study: StudyMaker) -> None:
     results = study()
     figure = subject_probabilities(trial_scores(results), subject_scores(results), (0.5,), ("calm", "fear"))
     shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    assert shown == subjects_table(results).sort_values("probability")["subject"].tolist()
+    assert shown == subjects_table(results, THRESHOLDS).sort_values("probability")["subject"].tolist()
 
 
 def test_many_subjects_are_not_named(study: StudyMaker) -> None:

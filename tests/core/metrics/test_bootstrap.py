@@ -5,16 +5,17 @@ import numpy.typing as npt
 import pytest
 from sklearn import metrics
 
+from steps.core.metrics.bands import precision_band, roc_band
 from steps.core.metrics.bootstrap import (
-    Array,
     estimates,
     point_values,
-    precision_band,
     resample_weights,
-    roc_band,
+    resampled_statistics,
     statistics,
 )
+from steps.core.metrics.chunks import Chunked
 from steps.core.metrics.predictions import Scores, trial_scores
+from steps.core.metrics.sample import Array
 from tests.core.metrics.conftest import THRESHOLDS, StudyMaker
 from tests.core.metrics.conftest import scores as make_scores
 
@@ -199,12 +200,14 @@ def test_precision_band_holds_the_curve(study: StudyMaker) -> None:
     np.testing.assert_allclose(own[0], curve)
 
 
-def test_blocks_change_nothing(study: StudyMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_nothing(study: StudyMaker) -> None:
     scores = trial_scores(study())
     weights = resample_weights(12, 30, 0)
-    whole = statistics(scores, weights, ())["average_precision"]
-    monkeypatch.setattr("steps.core.metrics.chunks.ELEMENTS", 1)
-    np.testing.assert_array_equal(statistics(scores, weights, ())["average_precision"], whole)
+    whole = resampled_statistics(scores, weights, THRESHOLDS)
+    one_by_one = resampled_statistics(scores, weights, THRESHOLDS, Chunked(elements=1))
+    assert list(one_by_one) == list(whole)
+    for name, values in whole.items():
+        np.testing.assert_allclose(one_by_one[name], values, rtol=1e-12, err_msg=name)
 
 
 def test_roc_band_holds_the_curve(study: StudyMaker) -> None:

@@ -7,7 +7,7 @@ from sklearn.metrics import balanced_accuracy_score, recall_score
 from steps.core.metrics.decision_curve import GRID, benefit_curves, decision_curve, threshold_sweep
 from steps.core.metrics.predictions import trial_scores
 from steps.core.metrics.summary import summary
-from tests.core.metrics.conftest import StudyMaker, scores
+from tests.core.metrics.conftest import THRESHOLDS, StudyMaker, scores
 
 
 def test_the_sweep_is_that_of_scikit_learn(study: StudyMaker) -> None:
@@ -47,7 +47,7 @@ def test_a_perfect_model_is_worth_the_share_of_positives_at_every_threshold() ->
 
 def test_the_table_agrees_with_the_summary(study: StudyMaker) -> None:
     results = study(mixed=2)
-    table, document = decision_curve(results), summary(results, resamples=10)
+    table, document = decision_curve(results), summary(results, THRESHOLDS, resamples=10)
     for level in ("pooled", "subject"):
         row = table[(table["level"] == level) & (table["threshold"] == 0.35)].iloc[0]
         assert row["net_benefit"] == pytest.approx(document[level]["threshold_0.35/net_benefit"]["value"])

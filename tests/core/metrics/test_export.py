@@ -14,7 +14,7 @@ from steps.core.metrics.decisions import with_votes
 from steps.core.metrics.export import as_parquet, codebook, codebook_table, export_table
 from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
-from tests.core.metrics.conftest import StudyMaker, make_dataset
+from tests.core.metrics.conftest import THRESHOLDS, StudyMaker, make_dataset
 
 NAMES = ("no_fear", "fear")
 # The words that may not be a variable in SPSS (Command Syntax Reference, "Variable Names").
@@ -35,7 +35,7 @@ def chosen_thresholds(results: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture
 def exported(study: StudyMaker) -> tuple[pd.DataFrame, pd.DataFrame]:
     results = study(test_numbers=2, mixed=2)
-    return results, export_table(results, chosen_thresholds(results), NAMES)
+    return results, export_table(results, THRESHOLDS, chosen_thresholds(results), NAMES)
 
 
 def test_a_row_per_subject_trial_test_number_and_threshold(exported: tuple[pd.DataFrame, pd.DataFrame]) -> None:
@@ -79,8 +79,8 @@ def test_rows_say_what_the_results_say(exported: tuple[pd.DataFrame, pd.DataFram
 
 def test_subjects_are_those_of_the_subjects_table(study: StudyMaker) -> None:
     results = study(mixed=2)
-    table = export_table(results, chosen_thresholds(results), NAMES)
-    expected = with_votes(subjects_table(results), results)
+    table = export_table(results, THRESHOLDS, chosen_thresholds(results), NAMES)
+    expected = with_votes(subjects_table(results, THRESHOLDS), results, THRESHOLDS)
     once = table[table["threshold_name"] == "threshold_0.35"].drop_duplicates(["subject", "label"])
     once = once.sort_values(["subject", "label"])
     np.testing.assert_allclose(once["subject_probability"], expected["probability"])
@@ -97,7 +97,7 @@ def test_both_files_read_back_the_same() -> None:
     names = ["007", "NA", "Ünal, J.", "=1+1"]
     folds = [FoldPrediction(make_dataset([n], ["01"], [i % 2]), 1, np.array([1 / 3])) for i, n in enumerate(names)]
     results = results_table(folds, (0.5,))
-    table = export_table(results, chosen_thresholds(results), NAMES)
+    table = export_table(results, THRESHOLDS, chosen_thresholds(results), NAMES)
     types = {variable.name: str for variable in codebook(NAMES) if variable.kind == "text"}
     text = table.to_csv(index=False, lineterminator="\n")
     back = pd.read_csv(io.StringIO(text), dtype=types, keep_default_na=False, float_precision="round_trip")
@@ -114,4 +114,4 @@ def test_both_files_read_back_the_same() -> None:
 def test_a_subject_in_no_fold_is_a_bug(study: StudyMaker) -> None:
     results = study()
     with pytest.raises(ValueError, match="'s000' is in no fold"):
-        export_table(results, chosen_thresholds(results).query("subject != 's000'"), NAMES)
+        export_table(results, THRESHOLDS, chosen_thresholds(results).query("subject != 's000'"), NAMES)

@@ -11,12 +11,12 @@ from sklearn.metrics import roc_auc_score
 
 from steps.core.metrics.method_comparison import baseline_metrics, baselines_summary, baselines_table, methods_table
 from steps.core.metrics.summary import summary
-from tests.core.metrics.conftest import StudyMaker
+from tests.core.metrics.conftest import THRESHOLDS, StudyMaker
 
 
 def outcome_of(network: pd.DataFrame, baselines: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    outcome = summary(network, resamples=100)
-    outcome["baselines"] = baselines_summary(network, baselines, resamples=100)
+    outcome = summary(network, THRESHOLDS, resamples=100)
+    outcome["baselines"] = baselines_summary(network, baselines, THRESHOLDS, resamples=100)
     return outcome
 
 

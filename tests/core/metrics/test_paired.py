@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from steps.core.metrics.paired import LEVELS, estimates, levels_of, paired_differences, resample_weights
+from steps.core.metrics.bootstrap import estimates, resample_weights
+from steps.core.metrics.names import LEVELS
+from steps.core.metrics.paired import paired_differences
+from steps.core.metrics.predictions import levels_of
 
 
 def results(probabilities: np.ndarray, subjects: int = 20, trials: int = 5) -> pd.DataFrame:

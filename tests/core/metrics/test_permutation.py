@@ -8,10 +8,11 @@ import pytest
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from steps.core.metrics.chunks import Chunked
 from steps.core.metrics.permutation import arrangements, permutation_test, permuted_labels
 from steps.core.metrics.predictions import Scores, trial_scores
 from steps.core.metrics.summary import summary
-from tests.core.metrics.conftest import StudyMaker, scores
+from tests.core.metrics.conftest import THRESHOLDS, StudyMaker, scores
 
 
 def test_the_exact_test_of_mann_and_whitney() -> None:
@@ -112,7 +113,7 @@ def test_the_truth_among_the_permutations_is_that_of_the_summary(study: StudyMak
     from steps.core.metrics.permutation import _statistics
 
     entries = trial_scores(study(mixed=mixed))
-    document = summary(study(mixed=mixed), resamples=10, permutations=10)
+    document = summary(study(mixed=mixed), THRESHOLDS, resamples=10, permutations=10)
     found = _statistics(entries, (entries.labels == 1)[None], document["thresholds"])
     for level, values in found.items():
         for name, value in values.items():
@@ -138,11 +139,11 @@ def test_p_values_are_uniform_without_an_effect(study: StudyMaker, mixed: int) -
             assert (p_values <= 0.5).mean() >= 0.5 - 4 * np.sqrt(0.25 / 250)
 
 
-def test_blocks_change_nothing(study: StudyMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_nothing(study: StudyMaker) -> None:
     entries = trial_scores(study(mixed=3))
     whole = permutation_test(entries, (0.5,), permutations=30, seed=0)
-    monkeypatch.setattr("steps.core.metrics.chunks.ELEMENTS", 1)
-    assert permutation_test(entries, (0.5,), permutations=30, seed=0) == whole
+    one_by_one = permutation_test(entries, (0.5,), permutations=30, seed=0, chunked=Chunked(elements=1))
+    assert one_by_one == whole
 
 
 def test_the_null_quantile_is_what_most_permutations_reach() -> None:

@@ -34,7 +34,7 @@ def test_subjects_average_trials_after_test_numbers() -> None:
         FoldPrediction(BEN, 1, np.array([0.2, 0.6, 0.4])),
     ]
     results = results_table(folds, (0.5, 0.35))
-    table = subjects_table(results)
+    table = subjects_table(results, (0.5, 0.35))
     assert list(table.columns) == [
         "subject", "label", "trials", "probability", "prediction_0.5", "prediction_0.35",
     ]  # fmt: skip

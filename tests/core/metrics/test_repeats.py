@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import matthews_corrcoef
 
+from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
 from steps.core.metrics.repeats import level_values, per_test_number, repeats_table
-from steps.core.metrics.summary import flat_metrics, summary
-from tests.core.metrics.conftest import StudyMaker, make_dataset
+from steps.core.metrics.summary import summary
+from tests.core.metrics.conftest import THRESHOLDS, StudyMaker, make_dataset
 
 
 def test_each_test_number_is_a_study_of_its_own(study: StudyMaker) -> None:
@@ -19,7 +20,7 @@ def test_each_test_number_is_a_study_of_its_own(study: StudyMaker) -> None:
         assert found["values"][str(number)]["pooled/threshold_0.5/mcc"] == pytest.approx(
             matthews_corrcoef(alone["label"], alone["prediction_0.5"])
         )
-        subjects = subjects_table(alone)
+        subjects = subjects_table(alone, THRESHOLDS)
         assert found["values"][str(number)]["subject/threshold_0.35/mcc"] == pytest.approx(
             matthews_corrcoef(subjects["label"], subjects["prediction_0.35"])
         )
@@ -43,7 +44,7 @@ def test_what_seeds_change_is_counted() -> None:
 
 
 def test_table_and_metrics_say_the_same(study: StudyMaker) -> None:
-    document = summary(study(test_numbers=2), resamples=10, permutations=10)
+    document = summary(study(test_numbers=2), THRESHOLDS, resamples=10, permutations=10)
     table = repeats_table(document)
     flat = flat_metrics(document)
     assert list(table.columns) == ["test_number", "level", "metric", "value"]

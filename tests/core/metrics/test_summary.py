@@ -9,16 +9,17 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, matthews_corrcoef, roc_auc_score
 
 from steps.core.metrics.decisions import with_votes
+from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
-from steps.core.metrics.summary import flat_metrics, summary
-from tests.core.metrics.conftest import StudyMaker, make_dataset
+from steps.core.metrics.summary import summary
+from tests.core.metrics.conftest import THRESHOLDS, StudyMaker, make_dataset
 
 
 def test_levels_are_trials_and_subjects(study: StudyMaker) -> None:
     results = study()
-    document = summary(results, resamples=200)
-    subjects = subjects_table(results)
+    document = summary(results, THRESHOLDS, resamples=200)
+    subjects = subjects_table(results, THRESHOLDS)
     assert document["pooled"]["auc"]["value"] == pytest.approx(roc_auc_score(results["label"], results["probability"]))
     assert document["subject"]["auc"]["value"] == pytest.approx(
         roc_auc_score(subjects["label"], subjects["probability"])
@@ -41,8 +42,8 @@ def test_levels_are_trials_and_subjects(study: StudyMaker) -> None:
 
 def test_a_vote_is_a_level_of_its_own(study: StudyMaker) -> None:
     results = study(mixed=3)
-    document = summary(results, resamples=200, permutations=50)
-    table = with_votes(subjects_table(results), results)
+    document = summary(results, THRESHOLDS, resamples=200, permutations=50)
+    table = with_votes(subjects_table(results, THRESHOLDS), results, THRESHOLDS)
     level = document["subject_vote"]
     assert level["threshold_0.35/mcc"]["value"] == pytest.approx(matthews_corrcoef(table["label"], table["vote_0.35"]))
     expected = confusion_matrix(table["label"], table["vote_0.35"]).ravel().tolist()
@@ -57,7 +58,7 @@ def test_thresholds_of_the_folds_are_in_every_level(study: StudyMaker) -> None:
     in_fold = in_fold_table(
         [(str(n), int(k), [str(n)], FoldThreshold(0.3 + 0.1 * int(k), 0.5, "validation", 4, 9)) for n, k in names]
     )
-    document = summary(results, resamples=50, permutations=50, in_fold=in_fold)
+    document = summary(results, THRESHOLDS, resamples=50, permutations=50, in_fold=in_fold)
     by_trial = results.groupby(["subject", "label", "trial"], as_index=False)["probability"].mean()
     expected = balanced_accuracy_score(by_trial["label"], by_trial["probability"] >= 0.45)
     assert document["pooled"]["threshold_in_fold/balanced_accuracy"]["value"] == pytest.approx(expected)
@@ -68,13 +69,13 @@ def test_thresholds_of_the_folds_are_in_every_level(study: StudyMaker) -> None:
     assert flat["in_fold/folds"] == 24
     assert flat["subject/threshold_in_fold/balanced_accuracy_p_value"] <= 1
     nobody = in_fold.assign(source="one_class", youden_j=np.nan)
-    without = summary(results, resamples=10, permutations=10, in_fold=nobody)
+    without = summary(results, THRESHOLDS, resamples=10, permutations=10, in_fold=nobody)
     assert "in_fold" not in without
     assert not [name for name in flat_metrics(without) if "in_fold" in name]
 
 
 def test_p_values_and_chance_levels_are_metrics(study: StudyMaker) -> None:
-    document = summary(study(subjects=20), resamples=50, permutations=200)
+    document = summary(study(subjects=20), THRESHOLDS, resamples=50, permutations=200)
     flat = flat_metrics(document)
     tested = document["permutation"]["subject"]["auc"]
     assert flat["subject/auc_p_value"] == document["subject"]["auc"]["p_value"] == tested["p_value"]
@@ -87,7 +88,7 @@ def test_p_values_and_chance_levels_are_metrics(study: StudyMaker) -> None:
 
 
 def test_intervals_hold_their_values(study: StudyMaker) -> None:
-    document = summary(study(subjects=30), resamples=500)
+    document = summary(study(subjects=30), THRESHOLDS, resamples=500)
     for level in ("pooled", "subject"):
         for name, estimate in document[level].items():
             if "low" in estimate:
@@ -96,14 +97,14 @@ def test_intervals_hold_their_values(study: StudyMaker) -> None:
 
 def test_same_seed_same_summary_whatever_the_order_of_rows(study: StudyMaker) -> None:
     results = study()
-    document = summary(results, resamples=100, seed=5)
-    assert summary(results.sample(frac=1, random_state=1), resamples=100, seed=5) == document
-    assert summary(results, resamples=100, seed=6)["pooled"]["auc"] != document["pooled"]["auc"]
+    document = summary(results, THRESHOLDS, resamples=100, seed=5)
+    assert summary(results.sample(frac=1, random_state=1), THRESHOLDS, resamples=100, seed=5) == document
+    assert summary(results, THRESHOLDS, resamples=100, seed=6)["pooled"]["auc"] != document["pooled"]["auc"]
 
 
 def test_test_numbers_are_averaged_and_their_spread_shown(study: StudyMaker) -> None:
     results = study(test_numbers=3)
-    document = summary(results, resamples=50)
+    document = summary(results, THRESHOLDS, resamples=50)
     mean = results.groupby(["subject", "trial", "label"], as_index=False)["probability"].mean()
     assert document["pooled"]["auc"]["value"] == pytest.approx(roc_auc_score(mean["label"], mean["probability"]))
     each = [roc_auc_score(rows["label"], rows["probability"]) for _, rows in results.groupby("test_number", sort=True)]
@@ -120,7 +121,7 @@ def test_one_class_is_strict_json_without_auc() -> None:
         for name in ("a", "b")
         for number in (1, 2)
     ]
-    document = summary(results_table(folds, (0.5,)), resamples=20)
+    document = summary(results_table(folds, (0.5,)), (0.5,), resamples=20)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert not [name for name in flat_metrics(document) if "auc" in name or "average_precision" in name]
     assert not [name for name in flat_metrics(document) if "mcc" in name or "p_value" in name or "chance" in name]
@@ -128,7 +129,7 @@ def test_one_class_is_strict_json_without_auc() -> None:
 
 
 def test_flat_metrics_have_names_that_mlflow_takes(study: StudyMaker) -> None:
-    document = summary(study(test_numbers=2), resamples=50)
+    document = summary(study(test_numbers=2), THRESHOLDS, resamples=50)
     flat = flat_metrics(document)
     assert flat["pooled/auc"] == document["pooled"]["auc"]["value"]
     assert flat["pooled/auc_low"] == document["pooled"]["auc"]["low"]
@@ -142,6 +143,6 @@ def test_a_real_study_takes_seconds(study: StudyMaker) -> None:
     """About 1,600 trials, 2,000 resamples; takes 0.4 s on a core of 2024, so 15 s is a different algorithm."""
     results = study(subjects=290)
     start = time.process_time()
-    summary(results)
+    summary(results, THRESHOLDS)
     assert len(results) > 1500
     assert time.process_time() - start < 15

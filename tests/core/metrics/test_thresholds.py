@@ -2,12 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from steps.core.metrics.thresholds import (
-    parse_thresholds,
-    prediction_column,
-    prediction_columns,
-    threshold_key,
-)
+from steps.core.metrics.thresholds import parse_thresholds
 from steps.errors import UserError
 
 
@@ -24,9 +19,3 @@ def test_what_is_no_probability_is_refused(text: str) -> None:
 def test_a_threshold_given_twice_is_refused() -> None:
     with pytest.raises(UserError, match=r"'0\.50' is there twice"):
         parse_thresholds("0.5,0.50")
-
-
-def test_names() -> None:
-    assert threshold_key(0.43) == "threshold_0.43"
-    assert prediction_column(0.5) == "prediction_0.5"
-    assert prediction_columns(["label", "prediction_0.5", "prediction_0.43"]) == (0.5, 0.43)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from steps.writing.markdown import plain
-
-ERRORS = ("loss", "brier", "ece")
-_TITLES = {
-    "auc": "AUC",
-    "brier": "Brier score (lower is better)",
-    "loss": "cross-entropy (lower is better)",
-    "ece": "calibration error (lower is better)",
-    "f1": "F1",
-    "mcc": "MCC",
-}
-_NAMES = {"auc": "AUC", "brier": "Brier score"}
-_TABLE = ("auc", "average_precision", "brier", "accuracy", "balanced_accuracy")
+from steps.compare.comparison import PARTS
+from steps.core.metrics.metrics import FALLBACK, METRICS
+from steps.core.metrics.names import POOLED, SUBJECT, UNITS, estimate_text
+from steps.core.metrics.statistic import Statistic, statistics_of
+from steps.writing.markdown import plain, table
 
 
-def metric_title(name: str, thresholds: Sequence[float]) -> str:
-    """``balanced accuracy at 0.5`` for ``threshold_0.5/balanced_accuracy``."""
-    prefix, _, metric = name.rpartition("/")
-    at = {f"threshold_{threshold}": f" at {threshold:g}" for threshold in thresholds}
-    return _TITLES.get(metric, metric.replace("_", " ")) + at.get(prefix, f" ({prefix})" if prefix else "")
+def compared(document: Mapping[str, Any]) -> list[Statistic]:
+    """The statistics that are shown; ``comparison.csv`` has all."""
+    return [one for one in statistics_of(document["thresholds"]) if one.row.compared]
+
+
+def title(statistic: Statistic) -> str:
+    """With a word about the direction where more is worse: ``Brier score (lower is better)``."""
+    return statistic.title + (" (lower is better)" if statistic.row.direction == "lower" else "")
 
 
 def answer(document: Mapping[str, Any]) -> str:
@@ -34,11 +29,9 @@ def answer(document: Mapping[str, Any]) -> str:
     if document["identical"]:
         return f"{first} and {second} gave every trial the same probability: there is nothing to tell apart."
     primary = document["primary"]
-    difference, title = primary["difference"], metric_title(primary["metric"], document["thresholds"])
-    values = document["subject"][primary["metric"]]
-    measured = (
-        f"{title} over {subjects} subjects: {values['first']['value']:.3f} against {values['second']['value']:.3f}"
-    )
+    difference, metric = primary["difference"], Statistic(primary["metric"])
+    first_value, second_value = (document[SUBJECT][metric.name][part]["value"] for part in PARTS[:2])
+    measured = f"{title(metric)} over {subjects} subjects: {first_value:.3f} against {second_value:.3f}"
     if "low" not in difference:
         return f"{measured}. With one subject there is no telling whether that is a difference."
     spread = (
@@ -46,11 +39,11 @@ def answer(document: Mapping[str, Any]) -> str:
     )
     if not primary["seen"]:
         return (
-            f"No difference in {_NAMES[primary['metric']]} to be seen between {first} and {second}. {measured} "
+            f"No difference in {metric.title} to be seen between {first} and {second}. {measured} "
             f"({spread}). That does not make them equal: {subjects} subjects leave room for anything within that "
             "interval." + _probabilities_differ(document)
         )
-    is_better = (difference["value"] > 0) != (primary["metric"] in ERRORS)
+    is_better = (difference["value"] > 0) != (metric.row.direction == "lower")
     return f"{first} is {'better' if is_better else 'worse'} than {second}. {measured} ({spread})."
 
 
@@ -65,16 +58,16 @@ def sentences_of_tests(document: Mapping[str, Any]) -> tuple[str, ...]:
         f"better for all), median difference {ranks['median_difference']:+.4f}."
     ]
     threshold = document["thresholds"][0]
-    for level, unit in (("subject", "subjects"), ("pooled", "trials")):
-        found = tests[f"mcnemar_{level}"]
+    for level in (SUBJECT, POOLED):
+        test = tests[f"mcnemar_{level}"]
         text = (
-            f"McNemar's exact test of decisions at {threshold:g}, {unit}: p = {p_text(found['p_value'])}; only the "
-            f"first right {found['only_first_right']} times, only the second {found['only_second_right']} times"
+            f"McNemar's exact test of decisions at {threshold:g}, {UNITS[level]}: p = {p_text(test['p_value'])}; only "
+            f"the first right {test['only_first_right']} times, only the second {test['only_second_right']} times"
         )
-        if "first_share" in found:
+        if "first_share" in test:
             text += (
-                f"; the first is right in {found['first_share']:.2f} of these "
-                f"[{found['first_share_low']:.2f}, {found['first_share_high']:.2f}]"
+                f"; the first is right in {test['first_share']:.2f} of these "
+                f"[{test['first_share_low']:.2f}, {test['first_share_high']:.2f}]"
             )
         sentences.append(text + ".")
     return tuple(sentences)
@@ -113,13 +106,13 @@ def warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _probabilities_differ(document: Mapping[str, Any]) -> str:
     """Subjects can be ranked alike by probabilities that are not alike."""
-    brier = document["subject"]["brier"]["difference"]
-    if document["primary"]["metric"] == "brier" or "low" not in brier or brier["low"] <= 0 <= brier["high"]:
+    brier = document[SUBJECT][FALLBACK]["difference"]
+    if document["primary"]["metric"] == FALLBACK or "low" not in brier or brier["low"] <= 0 <= brier["high"]:
         return ""
     closer = document["first" if brier["value"] < 0 else "second"]["title"]
     return (
-        f" Their probabilities differ, though: those of {closer} are closer to the truth (Brier score, difference "
-        f"{brier['value']:+.3f}, 95% interval {brier['low']:+.3f} to {brier['high']:+.3f})."
+        f" Their probabilities differ, though: those of {closer} are closer to the truth ({METRICS[FALLBACK].title}, "
+        f"difference {brier['value']:+.3f}, 95% interval {brier['low']:+.3f} to {brier['high']:+.3f})."
     )
 
 
@@ -130,19 +123,22 @@ def p_text(p_value: float) -> str:
 
 def description(document: Mapping[str, Any]) -> str:
     """The comparison as Markdown."""
-    first, second = (plain(document[part]["title"]) for part in ("first", "second"))
+    first, second = (document[part]["title"] for part in PARTS[:2])
+    rows = [
+        (
+            title(one),
+            UNITS[level],
+            *(estimate_text(values[part]) for part in PARTS[:2]),
+            estimate_text(values[PARTS[2]], sign="+"),
+        )
+        for level in (SUBJECT, POOLED)
+        for one in compared(document)
+        if (values := document[level].get(one.name))
+    ]
     lines = [
         plain(answer(document)),
         "",
-        f"| metric | of | {first} | {second} | difference |",
-        "|---|---|---|---|---|",
-    ]
-    for level, unit in (("subject", "subjects"), ("pooled", "trials")):
-        for metric, found in document[level].items():
-            if metric.rpartition("/")[2] in _TABLE:
-                cells = [_estimate(found[part], "+" if part == "difference" else "") for part in _PARTS]
-                lines.append(f"| {metric_title(metric, document['thresholds'])} | {unit} | {' | '.join(cells)} |")
-    lines += [
+        table(("metric", "of", first, second, "difference"), rows),
         "",
         "In brackets 95% intervals over resampled subjects; the difference is paired, first minus second.",
         "",
@@ -153,15 +149,5 @@ def description(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-_PARTS = ("first", "second", "difference")
-
-
 def _differing(document: Mapping[str, Any]) -> list[str]:
     return [f"{name} {one} against {other}" for name, (one, other) in document["parameters"].items()]
-
-
-def _estimate(found: Mapping[str, float], sign: str) -> str:
-    text = format(found["value"], f"{sign}.3f")
-    if "low" in found:
-        text += f" [{format(found['low'], f'{sign}.3f')}, {format(found['high'], f'{sign}.3f')}]"
-    return text

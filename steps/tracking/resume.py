@@ -6,14 +6,9 @@ uninterrupted training would have had.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
-from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from mlflow.utils.uri import is_local_uri
 
 from steps.tracking import documents, left_running, lookup
 from steps.tracking.models.fold_model import MODEL
@@ -23,34 +18,18 @@ from steps.tracking.session import ENTRY_POINT_TAG
 _RUNNING, _FAILED = RunStatus.to_string(RunStatus.RUNNING), RunStatus.to_string(RunStatus.FAILED)
 
 
-@dataclass(frozen=True)
-class TakenOver:
-    """What interrupted trainings have left.
-
-    Attributes:
-        folds: metrics of each fold taken over, by its name and test number.
-        folders: where folds may be that were finished, but not recorded; the latest training first.
-    """
-
-    folds: dict[tuple[str, int], dict[str, float]]
-    folders: list[Path]
-
-
-def unrecorded_folder(run: Run) -> Path | None:
-    """Where a training keeps what is still to be recorded: beside its artifacts; None where those are elsewhere."""
-    uri = run.info.artifact_uri
-    return Path(local_file_uri_to_path(uri)).parent / "unrecorded" if is_local_uri(uri) else None
-
-
-def take_over_folds(run: Run, key: str) -> TakenOver:
+def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float]]:
     """Make the finished folds of interrupted trainings with the same identity children of ``run``.
 
     Trainings that were killed are marked as FAILED, as is what they were at: folds, or the model for new people.
-    Trainings that still run, here or on another machine, are left alone.
+    Trainings that still run, on this or another machine, are left alone.
 
     Args:
         run: the training that goes on.
         key: its identity (`steps.tracking.reuse.Identity.key`).
+
+    Returns:
+        Metrics of each fold taken over, by its name and test number.
     """
     client = MlflowClient()
     experiments = [run.info.experiment_id]
@@ -59,7 +38,7 @@ def take_over_folds(run: Run, key: str) -> TakenOver:
         f"tags.{ENTRY_POINT_TAG} = 'train' and tags.{KEY_TAG} = '{key}' and attributes.status != 'FINISHED'",
         order_by=["attributes.start_time DESC"],
     )
-    taken = TakenOver({}, [])
+    taken: dict[tuple[str, int], dict[str, float]] = {}
     for train in earlier:
         if train.info.run_id == run.info.run_id or (
             train.info.status == _RUNNING and not left_running.is_gone(train.data.tags)
@@ -75,11 +54,9 @@ def take_over_folds(run: Run, key: str) -> TakenOver:
             except documents.DamagedError:  # it is trained again
                 continue
             is_whole = child.info.status == "FINISHED" and artifact_exists(child.info.run_id, f"{MODEL}/MLmodel")
-            if is_whole and name not in taken.folds:
+            if is_whole and name not in taken:
                 client.set_tag(child.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)
-                taken.folds[name] = child.data.metrics
-        if folder := unrecorded_folder(train):
-            taken.folders.append(folder)
+                taken[name] = child.data.metrics
         client.set_tag(train.info.run_id, "resumed_by", run.info.run_id)
     return taken
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -15,15 +15,12 @@ import pandas as pd
 
 from steps.core.data.folds import Fold
 from steps.core.data.manifest import Manifest
-from steps.errors import UserError
 from steps.tracking import digests, lookup, record
 from steps.tracking.environment import machine_tags
 from steps.tracking.models.final_model import FinalModel
 from steps.tracking.spool import push
-from steps.tracking.spool.replicator import FAILURES, one_line
 from steps.tracking.tracked_run import LogLevel, TrackedRun
 from steps.tracking.tracker import MLflowTracker
-from steps.train.journal import Journal
 from steps.train.worker import FoldRecord
 from steps.writing.spreadsheet import to_csv
 
@@ -76,15 +73,13 @@ class Training:
 class FoldRecorder:
     """Records folds as they are begun and finished, while others are being trained."""
 
-    def __init__(self, training: Training, *, journal: Journal | None = None, spooled: bool = True) -> None:
+    def __init__(self, training: Training, *, spooled: bool = True) -> None:
         """Open the store.
 
         Args:
             training: whose folds.
-            journal: keeps what is still to be written.
             spooled: False writes to a server directly; `flush` raises when it fails.
         """
-        self._journal, self._keeps_all = journal, journal is not None
         self._training = training
         self._tracker = MLflowTracker(
             log_level=training.log_level,
@@ -113,11 +108,8 @@ class FoldRecorder:
 
         Where a worker has recorded the fold on the server, the two runs and models are told to be the same.
         """
-        is_kept = self._keep(found)
-        run = self.write(found)
+        self.write(found)
         self.end(found)
-        if is_kept:
-            self._tracker.submit(partial(self._forget, found.fold, run))
 
     def write(self, found: FoldRecord) -> TrackedRun:
         """`record` but for the run's end; returns the run."""
@@ -145,22 +137,6 @@ class FoldRecorder:
             run.is_on_server()
         self.done[found.fold.key] = found.metrics
 
-    def _keep(self, found: FoldRecord) -> bool:
-        if self._journal is None:
-            return False
-        try:
-            self._journal.add(found)
-        except OSError as error:  # missed only by whoever is killed before it is recorded
-            self._keeps_all = False
-            self._warn(f"finished folds cannot be kept until they are recorded ({error.strerror})")
-            return False
-        return True
-
-    def _forget(self, fold: Fold, run: TrackedRun) -> None:
-        if self._journal and run.is_whole:
-            with suppress(OSError):  # nobody looks for it where the training has finished
-                self._journal.remove(fold)
-
     def _warn(self, message: str) -> None:
         """Once each: the reason is the same for all."""
         if message not in self._warnings:
@@ -171,18 +147,9 @@ class FoldRecorder:
         """Wait until all is written.
 
         Raises:
-            UserError: the store has failed, and the journal keeps the folds it lacks.
-            Exception: what the store raised, where there is no journal, or it could not keep them all.
+            Exception: what the store raised.
         """
-        try:
-            self._tracker.flush()
-        except FAILURES as error:
-            if not self._keeps_all:
-                raise
-            raise UserError(
-                f"the tracking store failed ({one_line(error)}); finished folds are kept, and the same command goes on "
-                "with them"
-            ) from error
+        self._tracker.flush()
 
     def begin_final_model(self, fold: Fold, training: Callable[[], Mapping[str, Any]]) -> None:
         """While the final model is trained: write what is waiting, and what is known of it.

@@ -22,7 +22,6 @@ from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import no_child_left_running, step_run
 from steps.tracking.ui import say_where
-from steps.train.journal import Journal
 from steps.train.on_server import OnServer, run_and_record_fold
 from steps.train.pool import showing, train_folds
 from steps.train.recording import FoldRecorder, Training, runtime_table
@@ -66,9 +65,7 @@ def train(parameters: Mapping[str, Any]) -> None:
         )
         record.log_dataset_input(manifest, uri, context="train")
         # Only now, with an identity: if this training is killed, the next one finds what it has taken over.
-        taken = resume.take_over_folds(run, identity.key) if parameters["resume"] else resume.TakenOver({}, [])
-        unrecorded = _unrecorded(taken)
-        finished = {**taken.folds, **{key: found.metrics for key, found in unrecorded.items()}}
+        finished = resume.take_over_folds(run, identity.key) if parameters["resume"] else {}
         left = [fold for fold in folds if fold.key not in finished]
         if finished:
             click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
@@ -83,13 +80,7 @@ def train(parameters: Mapping[str, Any]) -> None:
         refit = refit_fold(dataset, parameters["controls"], parameters["seed"])
         training = Training.of(run, parameters, manifest, uri)
         stack.enter_context(no_child_left_running(run))  # after the recorder has written what was waiting
-        folder = resume.unrecorded_folder(run)
-        recorder = stack.enter_context(FoldRecorder(training, journal=Journal(folder) if folder else None))
-        for found in unrecorded.values():
-            recorder.record(found)
-        recorder.flush()  # or it raises, and what was kept is kept
-        for journal in map(Journal, taken.folders):
-            journal.clear()
+        recorder = stack.enter_context(FoldRecorder(training))
         server = OnServer.of(training, place) if isinstance(place, DatasetArtifact) else None
         # Where workers record, the run of a fold is theirs.
         begin, train_one = (_leave_it, partial(run_and_record_fold, job, server)) if server else (recorder.begin, None)
@@ -115,7 +106,7 @@ def train(parameters: Mapping[str, Any]) -> None:
             pool.no_more()
             trained_s = time.perf_counter() - before
             final_model = recorder.record_final_model(refitted)
-        times = runtime_table([*taken.folds.items(), *recorder.done.items()])
+        times = runtime_table([*finished.items(), *recorder.done.items()])
         runtime = {
             "folds": len(folds),
             "workers": pool.workers,
@@ -137,16 +128,6 @@ def train(parameters: Mapping[str, Any]) -> None:
         )
         click.echo(took)
         say_where(folder, run)
-
-
-def _unrecorded(taken: resume.TakenOver) -> dict[tuple[str, int], FoldRecord]:
-    """Folds that were finished when their training was killed, but not recorded."""
-    found: dict[tuple[str, int], FoldRecord] = {}
-    for folder in taken.folders:
-        for kept in Journal(folder).records():
-            if kept.fold.key not in taken.folds:
-                found.setdefault(kept.fold.key, kept)
-    return found
 
 
 def _leave_it(_fold: Fold) -> None:

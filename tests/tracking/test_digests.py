@@ -21,13 +21,12 @@ from steps.reproduce import recorded
 from steps.tracking import digests, lookup
 from steps.tracking.models import loading, registry
 from steps.tracking.session import step_run
-from steps.train.journal import Journal
 from steps.train.recording import FoldRecorder, Training
 from steps.train.worker import FoldRecord
 from tests.final_models import log_final_model
 from tests.fold_networks import fold_network
 from tests.tracking.helpers import fold_run
-from tests.train.test_journal import record_of
+from tests.train.records import record_of
 
 
 def found_record(number: int) -> FoldRecord:
@@ -95,19 +94,6 @@ def test_what_was_recorded_before_there_were_digests_is_taken_and_said(store: Pa
     note = digests.unchecked_note([fold.run])
     assert note is not None
     assert note.startswith("1 of 1 folds were recorded without digests")
-
-
-def test_a_fold_that_was_kept_in_the_journal_has_its_digests(store: Path, small_study: Dataset) -> None:
-    journal = Journal(store / "unrecorded")
-    journal.add(found_record(1))
-    (kept,) = journal.records()
-    with step_run("train", {}) as run:
-        parameters = {"run_name": "fear", "log_level": "epoch", "model": "cnn"}
-        with FoldRecorder(Training.of(run, parameters, small_study.manifest(), str(store))) as recorder:
-            recorder.record(kept)
-    (fold,) = lookup.fold_runs(run.info.run_id)
-    assert lookup.read_model(fold) == kept.network
-    assert digests.unchecked_note([fold.run]) is None
 
 
 @pytest.fixture

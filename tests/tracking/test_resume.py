@@ -57,7 +57,7 @@ def parent(run_id: str) -> str:
     return str(MlflowClient().get_run(run_id).data.tags[MLFLOW_PARENT_RUN_ID])
 
 
-def take_over() -> tuple[Run, resume.TakenOver]:
+def take_over() -> tuple[Run, dict[tuple[str, int], dict[str, float]]]:
     with step_run("train", {}) as run:
         return run, resume.take_over_folds(run, KEY)
 
@@ -66,8 +66,7 @@ def take_over() -> tuple[Run, resume.TakenOver]:
 def test_whole_folds_of_a_dead_training_are_taken_over(store: Path, status: str) -> None:
     old, whole = training(status, gone_pid())
     run, taken = take_over()
-    assert taken.folds == {("S1", 1): {"best_val_loss": 0.5}}
-    assert taken.folders == [resume.unrecorded_folder(MlflowClient().get_run(old))]
+    assert taken == {("S1", 1): {"best_val_loss": 0.5}}
     assert parent(whole) == run.info.run_id
     client = MlflowClient()
     assert client.get_run(old).info.status == ("FAILED" if status == "RUNNING" else status)
@@ -80,7 +79,7 @@ def test_whole_folds_of_a_dead_training_are_taken_over(store: Path, status: str)
 @pytest.mark.parametrize(("pid", "host"), [(os.getpid(), None), (1, "another-machine")], ids=["here", "elsewhere"])
 def test_a_training_that_may_be_alive_is_left_alone(store: Path, pid: int, host: str | None) -> None:
     old, whole = training("RUNNING", pid, host=host)
-    assert take_over()[1] == resume.TakenOver({}, [])
+    assert take_over()[1] == {}
     assert parent(whole) == old
     assert MlflowClient().get_run(old).info.status == "RUNNING"
 
@@ -88,5 +87,5 @@ def test_a_training_that_may_be_alive_is_left_alone(store: Path, pid: int, host:
 def test_another_identity_and_finished_trainings_are_left_alone(store: Path) -> None:
     other, whole = training("FAILED", gone_pid(), key="another")
     finished, whole_too = training("FINISHED", gone_pid())
-    assert take_over()[1] == resume.TakenOver({}, [])
+    assert take_over()[1] == {}
     assert (parent(whole), parent(whole_too)) == (other, finished)

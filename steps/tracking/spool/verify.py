@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from mlflow.entities import LoggedModel, Run, RunStatus
-from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from steps.tracking.spool.copy import TEXT, Copy, digests
@@ -44,8 +43,6 @@ class Check:
             return "not on the server"
         if not RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
             return "still being recorded, or its process was killed: run the same command again"
-        if any((Path(local_file_uri_to_path(run.info.artifact_uri)).parent / "unrecorded").glob("*.zip")):
-            return "folds that were trained are still to be recorded: run the same command again"
         if run.data.tags.get(STATE) != state_of(run):
             return "has changed since it was copied"
         return (

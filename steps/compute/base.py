@@ -80,10 +80,6 @@ class Pool(ABC):
     def no_more(self) -> None:  # noqa: B027 - most pools have nothing to do
         """Say that nothing more will be handed out, so that processes may end while something else is done."""
 
-    def wants_all_cores(self) -> bool:
-        """Whether what was handed out needs every core of this machine."""
-        return False
-
     @abstractmethod
     def _at_a_time(self) -> int:
         """How much may be handed out and not yet taken back."""

@@ -22,7 +22,6 @@ from typing import Any
 from steps.compute.base import LOCAL, OnEvent, Pool, T, Task
 from steps.compute.process import work_for
 from steps.errors import UserError
-from steps.system.capacity import usable_cores
 from steps.system.environment_variables import environment_variables
 
 # Enough for nobody to wait for work, few enough for results not to pile up.
@@ -39,23 +38,14 @@ class LocalPool(Pool):
         self.workers = workers
         self.where = f"{workers} process{'es' if workers > 1 else ''}"
         self._executor = executor
-        self._cores = usable_cores()
-        self._unfinished: set[Task[Any]] = set()
 
     def submit(self, function: Callable[..., T], /, *arguments: Any) -> Task[T]:
         """Hand out ``function(*arguments)``; it returns at once."""
-        task = self._executor.submit(function, *arguments)
-        self._unfinished.add(task)
-        task.add_done_callback(self._unfinished.discard)
-        return task
+        return self._executor.submit(function, *arguments)
 
     def no_more(self) -> None:
         """Let processes end that have nothing left to do."""
         self._executor.shutdown(wait=False)
-
-    def wants_all_cores(self) -> bool:
-        """Whether as many processes work as there are cores."""
-        return min(len(self._unfinished), self.workers) >= self._cores
 
     def _at_a_time(self) -> int:
         return _TASKS_PER_WORKER * self.workers

@@ -169,10 +169,6 @@ class MLflowTracker:
         run.end_run(status)
         self._run = None
 
-    def give_way_while(self, is_wanted: Callable[[], bool]) -> None:
-        """`Writer.give_way_while`: write when others do not want the core, for some seconds at a time."""
-        self._writer.give_way_while(is_wanted)
-
     def submit(self, write: Callable[[], Any]) -> Future[Any]:
         """Let the writing thread do something, after what it was given before."""
         return self._writer.submit(write)

@@ -94,10 +94,6 @@ class FoldRecorder:
         self._begun: dict[tuple[str, int], TrackedRun] = {}
         self.done: dict[tuple[str, int], dict[str, float]] = {}
 
-    def give_way_while(self, is_wanted: Callable[[], bool]) -> None:
-        """Write when those who train do not want the core: `steps.tracking.writer.Writer.give_way_while`."""
-        self._tracker.give_way_while(is_wanted)
-
     def begin(self, fold: Fold) -> None:
         """Make the run of a fold that is begun, from any thread."""
         with self._lock:

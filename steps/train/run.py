@@ -94,7 +94,6 @@ def train(parameters: Mapping[str, Any]) -> None:
                 on_event=shown.on_event,
             ) as pool,
         ):
-            recorder.give_way_while(pool.wants_all_cores)
             click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
 
             def keep(found: FoldRecord) -> None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from steps.compute import Pool, check_scheduler, local, open_pool
+from steps.compute import Pool, check_scheduler, open_pool
 from steps.errors import UserError
 from tests.compute import work
 from tests.conftest import ROOT
-from tests.servers import wait_until
 
 JOB = work.Job(3)
 
@@ -107,20 +105,6 @@ def test_a_killed_process_is_one_clear_line() -> None:
 
     with pytest.raises(UserError, match="a worker process was killed; with workers=1 the machine may have run out"):
         run()
-
-
-@pytest.mark.parametrize(("cores", "wants_all"), [(2, True), (3, False)])
-def test_a_pool_says_whether_it_wants_all_cores(monkeypatch: pytest.MonkeyPatch, cores: int, wants_all: bool) -> None:
-    monkeypatch.setattr(local, "usable_cores", lambda: cores)
-    with open_pool("local", "2", jobs=9) as pool:
-        assert not pool.wants_all_cores()
-        one = pool.submit(time.sleep, 1)
-        assert not pool.wants_all_cores()
-        others = [pool.submit(time.sleep, 0.5) for _ in range(8)]
-        assert pool.wants_all_cores() is wants_all
-        for task in (one, *others):
-            task.result()
-        wait_until(lambda: not pool.wants_all_cores(), "the pool wanting nothing", 10)
 
 
 def test_what_was_handed_out_is_done_when_no_more_will_come() -> None:

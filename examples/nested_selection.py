@@ -21,6 +21,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold, plan_folds
 from steps.core.models.fit import Engine
 from steps.core.models.fold import train_fold
+from steps.core.models.regularisation_path import RegularisationPath
 from steps.core.models.settings import FitSettings
 from steps.core.models.soft_minirocket import SoftMiniRocket
 from steps.core.readers.load import load_source
@@ -40,7 +41,10 @@ class Candidates:
     def __init__(self, dataset: Dataset) -> None:
         """For trials of this shape."""
         shape = dataset.timesteps, len(dataset.features)
-        self._engines = {name: Engine(model, *shape, design=d) for name, (model, d) in CANDIDATES.items()}
+        self._engines = {
+            name: Engine(model, *shape, method=RegularisationPath(model, *shape, design=design) if design else None)
+            for name, (model, design) in CANDIDATES.items()
+        }
 
     def predict(self, name: str, dataset: Dataset, fold: Fold) -> pd.DataFrame:
         """Train a candidate on a fold; the probabilities of its test trials."""

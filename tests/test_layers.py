@@ -32,7 +32,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "writing": set(),
     "system": {"errors"},
     "parameter_types": {"errors"},
-    "parameters": {"errors", "parameter_types"},
+    "parameters": {"errors", "parameter_types", "core.models"},
     "commands": GROUND,
     "cli": GROUND | TABLES,
     "core.data": GROUND,
@@ -59,7 +59,6 @@ ONLY_IN = {
 
 # Still to be mended, one by one; nothing may be added.
 YET = {
-    ("steps.core.models.saved_network", "steps.commands"),
     ("steps.tracking.addresses", "steps.compute"),
     ("steps.tracking.lookup", "steps.core.models.keras_file"),
     ("steps.tracking.models.final_model", "steps.tracking.digests"),

@@ -27,6 +27,7 @@ from steps.check.checklist import CheckError, in_one_line
 from steps.check.store import DATABASES, connect_once
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
+from steps.core.models import keras_file
 from steps.tracking import lookup, record
 from steps.tracking.artifact_places import checked, repository
 from steps.tracking.models import fold_model
@@ -190,7 +191,7 @@ class Exercise:
         model = keras.Model(inputs, outputs)
         self._probabilities = np.asarray(model(_tiny_dataset().values, training=False))
         run = self._client.get_run(self._run_id)
-        self._model_uri = f"models:/{fold_model.log_network(run, fold_model.as_bytes(model), (5, 2), {})}"
+        self._model_uri = f"models:/{fold_model.log_network(run, keras_file.as_bytes(model), (5, 2), {})}"
         return f"{model.count_params()} weights, {self._model_uri}"
 
     def load_model(self) -> str:

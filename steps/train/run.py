@@ -16,6 +16,7 @@ from steps.compute import check_compute, open_pool
 from steps.core.data.folds import Fold, parse_cv, plan_folds
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.settings import FitSettings, parse_class_weight, process_mib
+from steps.core.models.table import check_trial_length
 from steps.tracking import lookup, record, resume, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
@@ -43,6 +44,7 @@ def train(parameters: Mapping[str, Any]) -> None:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         uri = lookup.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
         dataset = lookup.load_dataset(uri)
+        check_trial_length(parameters["model"], dataset.timesteps)
         folds = plan_folds(
             dataset,
             cv=parameters["cv"],

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import resource
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steps.compute import report, resident
@@ -22,7 +20,6 @@ from steps.system.one_thread import tensorflow_on_one_thread
 from steps.tracking.environment import machine_tags
 
 if TYPE_CHECKING:
-    import keras
     import pandas as pd
 
     from steps.core.models.fit import Engine
@@ -155,12 +152,13 @@ def run_refit(job: TrainingJob, fold: Fold, epochs: int) -> FoldRecord:
 
 
 def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms: int) -> FoldRecord:
+    from steps.core.models.keras_file import as_bytes
     from steps.core.models.networks import architecture
 
     fold = trained.fold
     before = time.perf_counter()
     summary = architecture(trained.model)
-    network = _as_bytes(trained.model)
+    network = as_bytes(trained.model)
     costs = {"model_saving_s": time.perf_counter() - before, "peak_memory_mib": _peak_memory_mib()}
     return FoldRecord(
         fold=fold,
@@ -192,13 +190,6 @@ def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms
         ended_ms=time.time_ns() // 1_000_000,
         machine=machine_tags(),
     )
-
-
-def _as_bytes(model: keras.Model) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.save(path)
-        return path.read_bytes()
 
 
 def _peak_memory_mib() -> float:

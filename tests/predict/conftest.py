@@ -54,5 +54,6 @@ def network(small_study: Dataset) -> Any:
     from steps.core.models.fit import standardisation
 
     keras.utils.set_random_seed(0)
-    plain = networks.build("cnn", small_study.timesteps, len(small_study.features))
-    return networks.with_scaler(plain, *standardisation(small_study.values))
+    network = networks.build("cnn", small_study.timesteps, len(small_study.features))
+    networks.set_scaler(network, *standardisation(small_study.values))
+    return network

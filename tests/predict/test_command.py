@@ -16,11 +16,11 @@ from mlflow.entities import Run
 
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
+from steps.core.models.keras_file import as_bytes
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.predict.run import score_and_record
 from steps.tracking.models import registry
-from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import step_run
 from tests.final_models import log_final_model
 from tests.predict.helpers import long_table

@@ -22,13 +22,13 @@ import pandas as pd
 import pytest
 
 from steps.core.data.dataset import Dataset
+from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.training_reference import TrainedOn
 from steps.predict.scores import score
 from steps.predict.source import from_dataset
 from steps.predict.unseen import Unseen, fit_to_model
 from steps.tracking.models import registry
-from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import step_run
 from tests.conftest import clean_environment
 from tests.final_models import log_final_model
@@ -51,8 +51,8 @@ def model(small_study: Dataset, new_people: Dataset) -> Model:
 
     study = in_other_units(small_study)
     summary = training_summary(study, refit_fold(study, "exclude", seed=0))
-    plain = networks.build("cnn", study.timesteps, len(study.features), seed=0)
-    network = networks.with_scaler(plain, *standardisation(study.values))
+    network = networks.build("cnn", study.timesteps, len(study.features), seed=0)
+    networks.set_scaler(network, *standardisation(study.values))
     recorded = from_dataset(in_other_units(new_people), "new")
     return Model(network, summary, fit_to_model(recorded, TrainedOn.model_validate(summary)))
 

@@ -11,8 +11,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from steps.core.data.dataset import Dataset
+from steps.core.models.keras_file import as_bytes
 from steps.tracking import lookup, record
-from steps.tracking.models.fold_model import PACKAGES, as_bytes, model_requirements
+from steps.tracking.models.fold_model import PACKAGES, model_requirements
 from steps.tracking.session import step_run
 from tests.tracking.helpers import fold_run
 

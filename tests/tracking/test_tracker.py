@@ -14,9 +14,9 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.models import Model
 
+from steps.core.models.keras_file import as_bytes
 from steps.tracking import MLflowTracker
 from steps.tracking.models import fold_model
-from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import EXPERIMENT
 from steps.tracking.tracked_run import LogLevel
 from tests.conftest import ROOT

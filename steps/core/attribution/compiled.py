@@ -11,12 +11,16 @@ T = TypeVar("T")
 
 
 class Functions:
-    """The functions of networks, whose values may change meanwhile; each is made when it is first asked for."""
+    """The functions of a network, whose weights may change meanwhile; each is made when it is first asked for.
+
+    Asked of another network, they are made anew, and those of the one before are gone.
+    """
 
     def __init__(self, target: Literal[0, 1]) -> None:
         """Attribute the probability of class ``target``."""
         self._target = target
-        self._made: dict[tuple[str, int], tuple[Any, Any]] = {}
+        self._model: Any = None
+        self._made: dict[str, Any] = {}
 
     def gradient(self, model: Any) -> GradientFunction:
         """The probability of the target under ``model``, and its gradient."""
@@ -27,8 +31,9 @@ class Functions:
         return self._once("output", model, lambda: model_output(model, self._target))
 
     def _once(self, what: str, model: Any, make: Callable[[], T]) -> T:
-        key = (what, id(model))
-        if key not in self._made:
-            self._made[key] = (model, make())  # with the model itself, so that no other gets its id
-        made: T = self._made[key][1]
+        if model is not self._model:
+            self._model, self._made = model, {}
+        if what not in self._made:
+            self._made[what] = make()
+        made: T = self._made[what]
         return made

@@ -7,7 +7,6 @@ not the network.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +19,6 @@ from steps.core.models.saved_network import copy_of
 
 FOLDS = 6  # that are checked, spread over the study
 TRIALS = 6  # of each of them
-_SEEDS = (1, 10**9)  # from which Keras draws those of layers
 Attribute = Callable[[Any], Floats]
 """Maps a model to its attributions of the same few trials, ``(trials, timesteps, features)``."""
 
@@ -29,38 +27,20 @@ def cascade(model: Any, seed: int) -> Iterator[tuple[str, Any]]:
     """The model with its last layer's weights drawn anew from the layer's initialisers, then its last two, and on.
 
     Args:
-        model: a Keras model; stays as it is. What it was given and has not learned, the scaler's mean and variance,
-            its copies keep.
+        model: a Keras model; stays as it is. What it has not learned, its scaler, its copies keep. Seeds that the
+            model has recorded would give the weights that its training began with; none is used again.
         seed: of the weights.
 
     Yields:
         The name of the layer that was randomised last, and the copy; the same object each time.
     """
-    fresh, copy = _anew(model, seed), copy_of(model)
+    from steps.core.models.networks import drawn_anew  # Keras takes seconds; the statistics do without
+
+    fresh, copy = drawn_anew(model.get_config(), seed, type(model)), copy_of(model)
     for layer, new in zip(reversed(copy.layers), reversed(fresh.layers), strict=True):
         if layer.trainable_weights:
             layer.set_weights(new.get_weights())
             yield layer.name, copy
-
-
-def _anew(model: Any, seed: int) -> Any:
-    """A freshly initialised network like ``model``.
-
-    Its initialisers get seeds of their own: those of the model, where it has recorded them, would give the weights that
-    its training began with, and Keras's global seed is anybody's who has a thread in this process.
-    """
-    import keras  # takes seconds; the statistics do without
-
-    generator = random.Random(seed)  # noqa: S311 - no secret
-
-    def reseeded(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: generator.randint(*_SEEDS) if key == "seed" else reseeded(v) for key, v in value.items()}
-        return value
-
-    return keras.models.clone_model(
-        model, clone_function=lambda layer: type(layer).from_config(reseeded(layer.get_config()))
-    )
 
 
 def randomisation_check(model: Any, attribute: Attribute, subjects: npt.NDArray[np.str_], *, seed: int) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Fitting: epochs, history, early stopping.
 
-What an epoch does depends on the network: `descent` trains by gradient descent, `regularisation_path` solves for one
+What an epoch does depends on the network: `gradient_descent` trains step by step, `regularisation_path` solves for one
 penalty after the other. Early stopping and learning rate reduction *are* Keras's callbacks.
 """
 
@@ -16,10 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Floats, Ints
-from steps.core.models.gradient_descent import GradientDescent
-from steps.core.models.regularisation_path import RegularisationPath
 from steps.core.models.settings import FitSettings
-from steps.core.models.soft_minirocket import SoftMiniRocket
+from steps.core.models.table import MODELS, check_trial_length, named
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -47,7 +45,7 @@ class Method(Protocol):
         """Do epoch ``number`` (from 1); returns ``loss``, ``accuracy`` and, with validation, ``val_*``."""
 
     def finish(self) -> keras.Model:
-        """The network, for standardised trials, with the weights the model has now."""
+        """The network with the weights the model has now; its scaler still changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,8 @@ class Fit:
     """A finished fit.
 
     Attributes:
-        network: the trained network, for standardised trials; early stopping has restored its best weights.
+        network: the trained network, for standardised trials until its scaler is set; early stopping has restored its
+            best weights.
         history: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` (with validation) and ``learning_rate``, one
             value per epoch; ``penalty`` too where the epochs walk along penalties.
         timestamps_ms: end of each epoch, Unix milliseconds.
@@ -83,22 +82,22 @@ class Engine:
         features: int,
         *,
         precision: str = "float32",
-        design: SoftMiniRocket | None = None,
+        method: Method | None = None,
     ) -> None:
         """Build for trials of shape ``(timesteps, features)``; compilation happens in the first fit.
 
         Args:
-            model: name of the network.
+            model: name of the network, one of `MODELS`.
             timesteps: time points per trial.
             features: features per time point.
             precision: in which layers compute while training by gradient descent; `steps.core.models.networks.build`.
-            design: of ``soft_minirocket``, if not the usual one.
+            method: how it is trained, if not as `MODELS` says.
+
+        Raises:
+            UserError: trials of this length are too short for it.
         """
-        self.method: Method
-        if model == "soft_minirocket":
-            self.method = RegularisationPath(timesteps, features, design)
-        else:
-            self.method = GradientDescent(model, timesteps, features, precision)
+        check_trial_length(model, timesteps)
+        self.method: Method = method or named(MODELS[model].fit)(model, timesteps, features, precision)
 
     def fit(
         self,

@@ -1,4 +1,4 @@
-"""One fold: standardise on its training trials, fit, and put the scaler into the model."""
+"""One fold: standardise on its training trials, fit, and give the model its scaler."""
 
 from __future__ import annotations
 
@@ -111,10 +111,11 @@ def train_fold(
             f"training of fold {fold.name} left the finite numbers in epoch {epoch}; expected a finite loss: "
             f"learning_rate={settings.learning_rate:g} may be too high"
         )
+    networks.set_scaler(fit.network, mean, scale)
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     return TrainedFold(
         fold=fold,
-        model=networks.with_scaler(fit.network, mean, scale),
+        model=fit.network,
         history=history,
         timestamps_ms=fit.timestamps_ms,
         seconds=fit.seconds,

@@ -32,8 +32,9 @@ class GradientDescent:
             features: features per time point.
             precision: Keras's dtype policy while training; weights are float32 in any case.
         """
-        self._shape = (model, timesteps, features)
-        self.network = networks.build(*self._shape, precision)
+        self._config = networks.build(model, timesteps, features).get_config()
+        self._whole = networks.build(model, timesteps, features, precision)
+        self.network = networks.without_scaler(self._whole)
         self._optimizer = _optimizer(precision)
         self._optimizer.build(self.network.trainable_variables)
         self._optimizer_start = [variable.numpy() for variable in self._optimizer.variables]
@@ -79,14 +80,14 @@ class GradientDescent:
         return logs
 
     def finish(self) -> keras.Model:
-        """A network of its own with the present weights, for standardised trials."""
-        self._fresh.set_weights(self.network.get_weights())
+        """A network of its own with the present weights."""
+        self._fresh.set_weights(self._whole.get_weights())
         return self._fresh
 
     def _reset(self, learning_rate: float, seed: int) -> keras.Model:
         """Give every variable, dropout seeds included, the value it has in a freshly built network."""
-        fresh = networks.build(*self._shape, seed=seed)
-        for resident, new in zip(self.network.variables, fresh.variables, strict=True):
+        fresh = networks.drawn_anew(self._config, seed)
+        for resident, new in zip(self._whole.variables, fresh.variables, strict=True):
             resident.assign(new)
         for variable, start in zip(self._optimizer.variables, self._optimizer_start, strict=True):
             variable.assign(start)

@@ -69,6 +69,14 @@ def read(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def as_bytes(network: keras.Model) -> bytes:
+    """The content of a network's ``.keras`` file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        network.save(path)
+        return path.read_bytes()
+
+
 def look_through(content: bytes) -> KerasFile:
     """Check the archive, its configuration's size and depth, and that the weights are no more than the file holds.
 

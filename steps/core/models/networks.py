@@ -1,39 +1,42 @@
-"""The networks trained by gradient descent: `(timesteps, features)` in, the probability of the positive class out.
+"""Networks: trials `(timesteps, features)` in the user's units in, the probability of the positive class out.
 
-They are built without a scaler (the engine feeds standardised trials); `with_scaler` puts the fold's
-standardisation in front, so that the saved model takes trials in the units the user gave.
-
-Every layer has a name: Keras would number them by how many its process has made before, and a fold's model would say
-which folds were trained before it, on the same worker.
+Every network is built with a scaler in front. It changes nothing until `set_scaler` gives it a fold's standardisation,
+after fitting: what trains a network feeds it standardised trials, and needs `without_scaler` only.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from steps.core.models.table import MODELS, named
 from steps.system.environment_variables import environment_variables
 
+Layers = Callable[[keras.KerasTensor], keras.KerasTensor]
+
+OUTPUT: Final = "probability"
+_CENTRE, _STANDARDISE = "centre", "standardise"
 # Keras draws the seeds of layers from this range.
 _SEEDS = (1, 10**9)
 _WIDTH = 90  # of the table of an architecture
 
 
 def build(name: str, timesteps: int, features: int, precision: str = "float32", seed: int | None = None) -> keras.Model:
-    """A freshly initialised network for standardised trials.
+    """A freshly initialised network.
 
     Args:
-        name: ``cnn`` or ``cnn_wide``.
+        name: one of `MODELS`.
         timesteps: time points per trial.
         features: features per time point.
-        precision: Keras's dtype policy of all layers but the last: ``float32``, ``mixed_bfloat16`` or
+        precision: Keras's dtype policy of all layers but scaler and output: ``float32``, ``mixed_bfloat16`` or
             ``mixed_float16``. Weights and probabilities are float32 in any case.
-        seed: fixes initial weights and dropout, to what they are after ``keras.utils.set_random_seed``; but that seeds
-            the interpreter's one generator, from which other threads draw, too. None leaves them to that generator.
+        seed: as `drawn_anew`; None leaves initial weights and dropout to the interpreter's generator.
 
     Returns:
         Model from ``(trials, timesteps, features)`` to ``(trials, 1)``, a probability.
@@ -41,115 +44,80 @@ def build(name: str, timesteps: int, features: int, precision: str = "float32", 
     Raises:
         ValueError: unknown name.
     """
-    inputs = keras.Input((timesteps, features), name="trial")
-    seeds = _seeds(seed)
-    given = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        if name == "cnn":
-            x = _cnn(inputs, seeds)
-        elif name == "cnn_wide":
-            x = _cnn_wide(inputs, seeds)
-        else:
-            raise ValueError(f"unknown network {name!r}")
-    finally:
-        keras.config.set_dtype_policy(given)
-    outputs = keras.layers.Dense(
-        1, activation="sigmoid", name="probability", dtype="float32", kernel_initializer=_initial(seeds)
-    )(x)
-    return keras.Model(inputs, outputs, name=name)
+    if name not in MODELS:
+        raise ValueError(f"unknown network {name!r}, expected one of {', '.join(MODELS)}")
+    return assemble(name, named(MODELS[name].layers), timesteps, features, precision, seed)
 
 
-def _seeds(seed: int | None) -> Iterator[int | None]:
-    """A seed for each layer in turn."""
+def assemble(
+    name: str, layers: Layers, timesteps: int, features: int, precision: str = "float32", seed: int | None = None
+) -> keras.Model:
+    """Scaler, ``layers`` and output, one after the other; the arguments are those of `build`."""
+
+    def made() -> keras.Model:
+        keras.config.set_dtype_policy(precision)
+        inputs = keras.Input((timesteps, features), name="trial")
+        x = layers(affine(_STANDARDISE)(affine(_CENTRE)(inputs)))
+        outputs = keras.layers.Dense(1, activation="sigmoid", name=OUTPUT, dtype="float32")(x)
+        return keras.Model(inputs, outputs, name=name)
+
+    # Keras has a dtype policy for each thread, and numbers the layers and operations without a name by how many the
+    # thread has made before: in a thread of its own they are the same whatever else the process has built.
+    with ThreadPoolExecutor(1) as thread:
+        network = thread.submit(made).result()
+    return network if seed is None else drawn_anew(network.get_config(), seed)
+
+
+def drawn_anew(config: dict[str, Any], seed: int, kind: type[keras.Model] = keras.Model) -> keras.Model:
+    """The network of a configuration, of this kind, with initial weights and dropout that follow from ``seed`` alone.
+
+    Every initialiser and layer that has a seed gets one of its own. Keras's global seed would not do: it is that of the
+    interpreter's one generator, from which other threads draw, too.
+    """
     generator = random.Random(seed)  # noqa: S311 - no secret
-    while True:
-        yield None if seed is None else generator.randint(*_SEEDS)
+
+    def reseeded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: generator.randint(*_SEEDS) if key == "seed" else reseeded(v) for key, v in value.items()}
+        return [reseeded(part) for part in value] if isinstance(value, list) else value
+
+    return kind.from_config(reseeded(config))
 
 
-def _initial(seeds: Iterator[int | None]) -> keras.initializers.Initializer:
-    """Keras's default, Glorot & Bengio 2010."""
-    return keras.initializers.GlorotUniform(next(seeds))
+def affine(name: str) -> keras.layers.Layer:
+    """A layer that gives each feature a factor and an offset (`set_affine`), 1 and 0 until then; it learns nothing."""
+    return keras.layers.BatchNormalization(epsilon=0.0, trainable=False, dtype="float32", name=name)
 
 
-def _cnn(x: keras.KerasTensor, seeds: Iterator[int | None]) -> keras.KerasTensor:
-    """Two convolution blocks of 64, global average pooling, dense 64, dropout."""
-    for name in ("conv1d", "conv1d_1"):
-        x = keras.layers.Conv1D(
-            64, 5, padding="same", activation="relu", kernel_initializer=_initial(seeds), name=name
-        )(x)
-    x = keras.layers.GlobalAveragePooling1D(name="global_average_pooling1d")(x)
-    x = keras.layers.Dense(64, activation="relu", kernel_initializer=_initial(seeds), name="dense")(x)
-    return keras.layers.Dropout(0.3, seed=next(seeds), name="dropout")(x)
+def set_affine(layer: keras.layers.Layer, factor: npt.NDArray[np.float64], offset: npt.NDArray[np.float64]) -> None:
+    """Set both of a layer from `affine`, shape ``(features,)``."""
+    layer.set_weights([factor, offset, np.zeros_like(offset), np.ones_like(factor)])
 
 
-def _cnn_wide(x: keras.KerasTensor, seeds: Iterator[int | None]) -> keras.KerasTensor:
-    """Convolutions of 400, 100 and 300 with batch normalisation and dropout, then dense 450."""
-    blocks = (("", 400, 3, 0.2, False), ("_1", 100, 7, 0.4, True), ("_2", 300, 3, 0.2, False))
-    for number, filters, kernel, dropout, pool in blocks:
-        x = keras.layers.Conv1D(
-            filters,
-            kernel,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=_initial(seeds),
-            kernel_regularizer=keras.regularizers.L2(0.01),
-            name=f"conv1d{number}",
-        )(x)
-        x = keras.layers.BatchNormalization(name=f"batch_normalization{number}")(x)
-        x = keras.layers.ReLU(name=f"re_lu{number}")(x)
-        if pool:
-            x = keras.layers.MaxPooling1D(2, padding="same", name="max_pooling1d")(x)
-        x = keras.layers.Dropout(dropout, seed=next(seeds), name=f"dropout{number}")(x)
-    x = keras.layers.GlobalAveragePooling1D(name="global_average_pooling1d")(x)
-    x = keras.layers.Dense(
-        450,
-        activation="relu",
-        kernel_initializer=_initial(seeds),
-        kernel_regularizer=keras.regularizers.L2(0.01),
-        name="dense",
-    )(x)
-    return keras.layers.Dropout(0.3, seed=next(seeds), name="dropout_3")(x)
-
-
-def with_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> keras.Model:
-    """Put a fold's standardisation in front of a trained network.
+def set_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> None:
+    """Give a network the standardisation of the trials it was fitted on.
 
     It is exact to float32 for whatever float32 holds, siemens and tesla included. Keras's own `Normalization` is not:
     it divides by no less than 1e-7, the square of a small scale is zero in float32, and a mean that is rounded to
     float32 is off by much where values lie far from zero.
 
     Args:
-        network: model for standardised trials.
+        network: from `build`; takes trials in the user's units from now on.
         mean: mean per feature, shape ``(features,)``.
         scale: standard deviation per feature, shape ``(features,)``, positive.
-
-    Returns:
-        Model for trials in the user's units; its layers share their weights with ``network``.
     """
     # Multiplying by a power of two rounds nothing, and brings any unit near 1; subtracting what is left of the mean
     # after that, in the second layer, makes up for its rounding in the first.
     unit = np.ldexp(1.0, np.clip(1 - np.frexp(scale)[1], -126, 126))
     centre = (mean * unit).astype(np.float32).astype(np.float64)
     divide = 1 / (scale * unit)
-    inputs = keras.Input(network.input_shape[1:], name="trial")
-    x = keras.layers.Rescaling(_per_feature(unit), _per_feature(-centre), name="centre")(inputs)
-    rest = (centre - mean * unit) * divide
-    x = keras.layers.Rescaling(_per_feature(divide), _per_feature(rest), name="standardise")(x)
-    tensors = {id(network.inputs[0]): x}
-    # Read before any layer is used a second time, which makes its input and output ambiguous.
-    for layer, given, made in [(layer, layer.input, layer.output) for layer in network.layers[1:]]:
-        several = isinstance(given, list)
-        tensors[id(made)] = layer([tensors[id(t)] for t in given] if several else tensors[id(given)])
-    return keras.Model(inputs, tensors[id(network.outputs[0])], name=network.name)
+    set_affine(network.get_layer(_CENTRE), unit, -centre)
+    set_affine(network.get_layer(_STANDARDISE), divide, (centre - mean * unit) * divide)
 
 
-def _per_feature(values: npt.NDArray[np.float64]) -> list[list[list[float]]]:
-    """As `Rescaling` takes them and a ``.keras`` file holds them, for ``(trials, timesteps, features)``.
-
-    With fewer dimensions Keras would move them where a machine is set up for images with their channels first.
-    """
-    return [[[float(value) for value in values]]]
+def without_scaler(network: keras.Model) -> keras.Model:
+    """What follows the scaler of a network, for standardised trials; the layers are the network's own."""
+    return keras.Model(network.get_layer(_STANDARDISE).output, network.output, name=network.name)
 
 
 def architecture(model: keras.Model) -> str:

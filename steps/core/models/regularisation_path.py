@@ -18,8 +18,9 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from steps.core.data.dataset import Floats, Ints
+from steps.core.models import networks
 from steps.core.models.settings import FitSettings
-from steps.core.models.soft_minirocket import Front, SoftMiniRocket
+from steps.core.models.soft_minirocket import SoftMiniRocket, proportions
 
 Array = npt.NDArray[np.float64]
 
@@ -38,10 +39,17 @@ class RegularisationPath:
 
     has_learning_rate = False
 
-    def __init__(self, timesteps: int, features: int, design: SoftMiniRocket | None = None) -> None:
-        """For trials of shape ``(timesteps, features)``."""
+    def __init__(
+        self,
+        model: str,
+        timesteps: int,
+        features: int,
+        _precision: str = "float32",
+        design: SoftMiniRocket | None = None,
+    ) -> None:
+        """For trials of shape ``(timesteps, features)``; it computes in its own precision."""
         self._shape = (timesteps, features)
-        self._design = design or SoftMiniRocket()
+        self._name, self._design = model, design or SoftMiniRocket()
 
     def begin(
         self,
@@ -52,10 +60,13 @@ class RegularisationPath:
         seed: int,
     ) -> keras.Model:
         """Fit the front on the training trials; returns the head, whose weights `epoch` sets."""
-        self.front: Front = self._design.fit(training[0], seed)
-        self._x, self._y = self.front.proportions(training[0]), training[1].astype(np.float64)
+        self._network = networks.assemble(self._name, self._design.layers, *self._shape, seed=seed)
+        self._design.fit(self._network, training[0], seed)
+        self._x, self._y = proportions(self._network, training[0]), training[1].astype(np.float64)
         self._weights = np.asarray(class_weight)[training[1]]
-        self._held = (self.front.proportions(validation[0]), validation[1].astype(np.float64)) if validation else None
+        self._held = (
+            (proportions(self._network, validation[0]), validation[1].astype(np.float64)) if validation else None
+        )
         self._solution = np.zeros(self._x.shape[1] + 1)
         inputs = keras.Input((self._x.shape[1],))
         self._head = keras.layers.Dense(1, activation="sigmoid", name="probability")
@@ -88,13 +99,9 @@ class RegularisationPath:
         return logs | {"penalty": strength}
 
     def finish(self) -> keras.Model:
-        """Front and head, with the head's present weights, as one network for standardised trials."""
-        inputs = keras.Input(self._shape, name="trial")
-        network = keras.Model(inputs, self._head(self.front(inputs)), name="soft_minirocket")
-        # A copy whose layers have been used this once only.
-        copy = keras.models.clone_model(network)
-        copy.set_weights(network.get_weights())
-        return copy
+        """The network, with the head's present weights."""
+        self._network.get_layer(networks.OUTPUT).set_weights(self._head.get_weights())
+        return self._network
 
 
 def logistic_loss(solution: Array, x: Array, y: Array, weights: Array, strength: float) -> tuple[float, Array]:

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from steps.core.data.dataset import Floats, Ints
+from steps.core.models.table import MODELS
 from steps.errors import UserError, shown
 
 # What a training process was seen to take: with hardly any data, and for each byte of the dataset.
 _TENSORFLOW_MIB, _COPIES = 900.0, 7.5
-# Feature maps as wide as the trial is long, over all layers.
-_CHANNELS = {"cnn": 128, "cnn_wide": 800, "soft_minirocket": 256}
 _VALIDATION_BATCH = 256
 
 
@@ -48,7 +47,7 @@ def process_mib(settings: FitSettings, values: Floats) -> float:
         values: of the dataset, ``(trials, timesteps, features)``.
     """
     batch = max(settings.batch_size, _VALIDATION_BATCH)
-    maps = 4 * batch * values.shape[1] * _CHANNELS[settings.model] * np.dtype(np.float32).itemsize
+    maps = 4 * batch * values.shape[1] * MODELS[settings.model].feature_maps * np.dtype(np.float32).itemsize
     return _TENSORFLOW_MIB + float(_COPIES * values.nbytes + maps) / 2**20
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Floats
-from steps.errors import UserError
+from steps.core.models import networks
 
 LENGTH: Final = 9
 KERNELS: Final = 84
@@ -30,37 +30,7 @@ _GOLDEN = (5**0.5 + 1) / 2
 _CHUNK = 128  # trials per forward pass; bounds the memory
 _MOST_FEATURES = 9  # that one kernel sums over
 _MOST_DILATIONS = 32
-
-
-@dataclass(frozen=True)
-class Front:
-    """Fitted convolutions and thresholds: from standardised trials to standardised proportions.
-
-    Attributes:
-        branches: per dilation the layers from a trial to its proportions, to be called one after another.
-        joined: puts the branches side by side and standardises.
-    """
-
-    branches: tuple[tuple[keras.layers.Layer, ...], ...]
-    joined: tuple[keras.layers.Layer, ...]
-
-    def __call__(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """From trials ``(trials, timesteps, features)`` to standardised proportions ``(trials, proportions)``."""
-        outputs = []
-        for branch in self.branches:
-            y = x
-            for layer in branch:
-                y = layer(y)
-            outputs.append(y)
-        joined = outputs[0] if len(outputs) == 1 else keras.layers.Concatenate(name="proportions")(outputs)
-        for layer in self.joined:
-            joined = layer(joined)
-        return joined
-
-    def proportions(self, trials: Floats) -> npt.NDArray[np.float64]:
-        """The standardised proportions of standardised trials, shape ``(trials, proportions)``."""
-        inputs = keras.Input(trials.shape[1:])
-        return _compute(keras.Model(inputs, self(inputs)), trials)
+STANDARDISED = "standardise_proportions"
 
 
 @dataclass(frozen=True)
@@ -78,62 +48,65 @@ class SoftMiniRocket:
     ramp: float = 2.0
     calibration_trials: int = 128
 
-    def fit(self, trials: Floats, seed: int) -> Front:
+    def layers(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """From standardised trials ``(trials, timesteps, features)`` to proportions ``(trials, proportions)``.
+
+        `fit` gives the layers their weights.
+        """
+        outputs = []
+        steps = dilations(x.shape[1], self.thresholds_per_kernel)
+        for step in steps:
+            y = keras.layers.Conv1D(
+                KERNELS, LENGTH, dilation_rate=step, use_bias=False, trainable=False, name=f"kernels_{step}"
+            )(x)
+            y = keras.layers.DepthwiseConv1D(
+                1, depth_multiplier=self._per_dilation(steps), trainable=False, name=f"thresholds_{step}"
+            )(y)
+            y = keras.layers.ReLU(max_value=1.0, name=f"ramps_{step}")(y)
+            outputs.append(keras.layers.GlobalAveragePooling1D(name=f"proportions_{step}")(y))
+        joined = outputs[0] if len(outputs) == 1 else keras.layers.Concatenate(name="proportions")(outputs)
+        return networks.affine(STANDARDISED)(joined)
+
+    def fit(self, network: keras.Model, trials: Floats, seed: int) -> None:
         """Draw the kernels' features and take thresholds, ramps and standardisation from training trials.
 
         Args:
+            network: built with `layers`; its scaler still changes nothing.
             trials: standardised training trials ``(trials, timesteps, features)``.
             seed: decides which features each kernel sums over and which trials give the quantiles.
-
-        Raises:
-            UserError: trials shorter than a kernel.
         """
-        count, timesteps, _ = trials.shape
-        if timesteps < LENGTH:
-            raise UserError(
-                f"model=soft_minirocket needs trials of at least {LENGTH} time points, found {timesteps}; "
-                "prepare with timesteps=101, or use model=cnn"
-            )
         random = np.random.default_rng(seed)
-        steps = dilations(timesteps, self.thresholds_per_kernel)
-        per_dilation = max(1, round(self.thresholds_per_kernel / len(steps)))
-        levels = quantile_levels(KERNELS * per_dilation * len(steps)).reshape(len(steps), KERNELS, per_dilation)
-        sample = trials[np.sort(random.permutation(count)[: self.calibration_trials])]
-        branches = tuple(self._branch(sample, step, random, levels[index]) for index, step in enumerate(steps))
-        raw = Front(branches, ()).proportions(trials)
+        steps = dilations(trials.shape[1], self.thresholds_per_kernel)
+        levels = quantile_levels(KERNELS * self._per_dilation(steps) * len(steps))
+        sample = trials[np.sort(random.permutation(len(trials))[: self.calibration_trials])]
+        for step, own in zip(steps, levels.reshape(len(steps), KERNELS, -1), strict=True):
+            convolution = network.get_layer(f"kernels_{step}")
+            features = _chosen_features(sample.shape[-1], random)
+            convolution.set_weights([kernel_weights()[:, None, :] * features[None]])
+            convolved = compute(network, convolution.output, sample).reshape(-1, KERNELS)
+            network.get_layer(f"thresholds_{step}").set_weights(self._ramps(convolved, own))
+        standardised = network.get_layer(STANDARDISED)
+        raw = compute(network, standardised.input, trials)
         # A proportion that never changes would be divided by zero.
-        variance = np.where(raw.std(axis=0) > 1e-6, raw.var(axis=0), 1.0)
-        standardise = keras.layers.Normalization(
-            axis=-1, mean=raw.mean(axis=0), variance=variance, name="standardise_proportions"
-        )
-        return Front(branches, (standardise,))
+        factor = 1 / np.where(raw.std(axis=0) > 1e-6, raw.std(axis=0), 1.0)
+        networks.set_affine(standardised, factor, -raw.mean(axis=0) * factor)
 
-    def _branch(
-        self, sample: Floats, dilation: int, random: np.random.Generator, levels: npt.NDArray[np.float64]
-    ) -> tuple[keras.layers.Layer, ...]:
-        features = sample.shape[-1]
-        convolution = keras.layers.Conv1D(
-            KERNELS, LENGTH, dilation_rate=dilation, use_bias=False, trainable=False, name=f"kernels_{dilation}"
-        )
-        inputs = keras.Input(sample.shape[1:])
-        model = keras.Model(inputs, convolution(inputs))
-        convolution.set_weights([kernel_weights()[:, None, :] * _chosen_features(features, random)[None]])
-        convolved = _compute(model, sample).reshape(-1, KERNELS)
+    def _per_dilation(self, steps: list[int]) -> int:
+        return max(1, round(self.thresholds_per_kernel / len(steps)))
+
+    def _ramps(
+        self, convolved: npt.NDArray[np.float64], levels: npt.NDArray[np.float64]
+    ) -> list[npt.NDArray[np.float64]]:
+        """Slopes and offsets, from what each kernel gave ``(values, 84)`` and its levels ``(84, thresholds)``."""
         thresholds = np.stack([np.quantile(convolved[:, k], levels[k]) for k in range(KERNELS)])
         spread = convolved.std(axis=0)
         width = self.ramp * np.where(spread > 1e-6, spread, 1.0)[:, None]
-        ramps = keras.layers.DepthwiseConv1D(
-            1, depth_multiplier=levels.shape[1], trainable=False, name=f"thresholds_{dilation}"
-        )
-        ramps.build((None, None, KERNELS))
-        slope = np.broadcast_to(1 / width, thresholds.shape)
-        ramps.set_weights([slope[None], (0.5 - thresholds / width).ravel()])
-        return (
-            convolution,
-            ramps,
-            keras.layers.ReLU(max_value=1.0, name=f"ramps_{dilation}"),
-            keras.layers.GlobalAveragePooling1D(name=f"proportions_{dilation}"),
-        )
+        return [np.broadcast_to(1 / width, thresholds.shape)[None], (0.5 - thresholds / width).ravel()]
+
+
+def soft_minirocket(x: keras.KerasTensor) -> keras.KerasTensor:
+    """`SoftMiniRocket.layers` of the usual design."""
+    return SoftMiniRocket().layers(x)
 
 
 def kernel_weights() -> npt.NDArray[np.float32]:
@@ -166,7 +139,14 @@ def _chosen_features(features: int, random: np.random.Generator) -> npt.NDArray[
     return chosen
 
 
-def _compute(model: keras.Model, trials: Floats) -> npt.NDArray[np.float64]:
+def proportions(network: keras.Model, trials: Floats) -> npt.NDArray[np.float64]:
+    """The standardised proportions of standardised trials, shape ``(trials, proportions)``."""
+    return compute(network, network.get_layer(STANDARDISED).output, trials)
+
+
+def compute(network: keras.Model, tensor: keras.KerasTensor, trials: Floats) -> npt.NDArray[np.float64]:
+    """What one of a network's tensors is for these trials."""
+    model = keras.Model(network.input, tensor)
     parts = [
         np.asarray(model(trials[start : start + _CHUNK], training=False)) for start in range(0, len(trials), _CHUNK)
     ]

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import mlflow
 import mlflow.pyfunc
@@ -23,11 +22,9 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 
+from steps.core.models.keras_file import as_bytes as as_bytes
 from steps.tracking.artifact_places import repository
 from steps.tracking.spool import logged as logged_files
-
-if TYPE_CHECKING:
-    import keras
 
 MODEL = "model"
 # What loading a network needs.
@@ -141,14 +138,6 @@ def environment_files(*packages: str) -> dict[str, str]:
         "python_env.yaml": yaml.safe_dump(virtualenv, sort_keys=False),
         "requirements.txt": "\n".join(requirements),
     }
-
-
-def as_bytes(model: keras.Model) -> bytes:
-    """The content of a model's ``.keras`` file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.save(path)
-        return path.read_bytes()
 
 
 def model_requirements(*packages: str) -> list[str]:

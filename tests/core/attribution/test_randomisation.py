@@ -17,6 +17,7 @@ from steps.core.attribution.randomisation import (
 from steps.core.data.dataset import Floats
 from tests.core.attribution.conftest import NetworkMaker
 from tests.core.attribution.test_integrated_gradients import BASELINE
+from tests.fold_networks import scaled_network
 
 SUBJECTS = np.array(["a", "a", "b", "b", "c", "c"])
 
@@ -45,9 +46,7 @@ def test_layers_are_randomised_from_the_output_to_the_input(network: NetworkMake
 
 
 def test_the_scaler_of_a_model_is_kept(values: Floats) -> None:
-    from steps.core.models.networks import build, with_scaler
-
-    model = with_scaler(build("cnn", 12, 3), np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+    model = scaled_network([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], timesteps=12)
     *_, (_, randomised) = cascade(model, seed=0)
     scaled = [one.get_layer("standardise")(values).numpy() for one in (model, randomised)]
     np.testing.assert_array_equal(scaled[0], scaled[1])

@@ -107,22 +107,6 @@ def test_networks_have_the_layers_they_promise(name: str, layers: tuple[int, ...
         networks.build("transformer", 101, 24)
 
 
-@pytest.mark.parametrize("name", ["cnn", "cnn_wide"])
-def test_layers_are_called_as_in_a_fresh_process_whatever_was_built_before(name: str) -> None:
-    import keras
-
-    from steps.core.models import networks
-
-    first, second = (networks.build(name, 101, 24, seed=1) for _ in range(2))
-    assert first.to_json() == second.to_json()
-    names = [layer.name for layer in first.layers]
-    keras.backend.clear_session()  # Keras counts from the start, as it does in a fresh process
-    unnamed = [type(layer).from_config({**layer.get_config(), "name": None}).name for layer in first.layers]
-    assert names[0] == "trial"
-    assert names[-1] == "probability"
-    assert names[1:-1] == unnamed[1:-1]
-
-
 @pytest.mark.parametrize("columns", [None, "40", "200"])
 def test_the_architecture_is_whole_whatever_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: str | None) -> None:
     import os

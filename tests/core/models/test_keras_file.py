@@ -21,7 +21,7 @@ from steps.core.models.saved_network import ResidentNetwork
 from steps.errors import UserError
 from steps.tracking.models import loading
 from steps.tracking.models.registry import ModelReference
-from tests.fold_networks import SHAPE, as_bytes, fold_network
+from tests.fold_networks import SHAPE, fold_network
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 DEEP, HUGE = 100_000, 10**11
@@ -212,10 +212,15 @@ def for_new_people(content: bytes) -> Any:
 
 
 def with_change(content: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
-    """With another configuration; the second layer is the first of the scaler."""
+    """With another configuration."""
     config = json.loads(members_of(content)[CONFIG])
     change(config["config"])
     return with_config(content, json.dumps(config).encode())
+
+
+def rescaled(config: dict[str, Any], scale: Any) -> None:
+    """The scaler's first layer keeps its numbers in the configuration, as in models of before."""
+    config["layers"][1] |= {"class_name": "Rescaling", "config": {"name": "centre", "scale": scale, "offset": 0.0}}
 
 
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -223,9 +228,9 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "no layers": lambda config: config.pop("layers"),
     "layers of all kinds": lambda config: config.update(layers=[1, "a", None]),
     "lists for layers": lambda config: config.update(layers=[[]]),
-    "a number of 400 digits": lambda config: config["layers"][1]["config"].update(scale=[[[10**400] * SHAPE[1]]]),
-    "a scale of text": lambda config: config["layers"][1]["config"].update(scale=[[["a"] * SHAPE[1]]]),
-    "a scale of another size": lambda config: config["layers"][1]["config"].update(scale=[[[1.0] * 5]]),
+    "a number of 400 digits": lambda config: rescaled(config, [[[10**400] * SHAPE[1]]]),
+    "a scale of text": lambda config: rescaled(config, [[["a"] * SHAPE[1]]]),
+    "a scale of another size": lambda config: rescaled(config, [[[1.0] * 5]]),
     "trials of another length": lambda config: config["layers"][0]["config"].update(batch_shape=[None, 22, SHAPE[1]]),
 }
 
@@ -269,5 +274,5 @@ def test_a_network_with_every_kind_of_weight_passes() -> None:
     inputs = keras.Input((21, 6))
     x = keras.layers.Bidirectional(keras.layers.GRU(4, dropout=0.1))(inputs)
     x = keras.layers.Dropout(0.5)(keras.layers.BatchNormalization()(x))
-    content = as_bytes(keras.Model(inputs, keras.layers.Dense(1, dtype="mixed_bfloat16")(x)))
+    content = keras_file.as_bytes(keras.Model(inputs, keras.layers.Dense(1, dtype="mixed_bfloat16")(x)))
     assert keras_file.load(content).count_params() > 100

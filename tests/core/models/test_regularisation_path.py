@@ -64,13 +64,14 @@ def test_every_epoch_is_scikit_learns_logistic_regression(arrays: dict[str, Any]
     from sklearn.linear_model import LogisticRegression
 
     from steps.core.models.regularisation_path import RegularisationPath, penalty
+    from steps.core.models.soft_minirocket import proportions
 
-    path = RegularisationPath(TIMESTEPS, FEATURES)
+    path = RegularisationPath("soft_minirocket", TIMESTEPS, FEATURES)
     path.begin(**arrays, settings=SETTINGS, seed=0)
     for number in range(1, epochs + 1):
         logs = path.epoch(number)
     (x, y), (held_x, held_y) = arrays["training"], arrays["validation"]
-    columns, held = path.front.proportions(x), path.front.proportions(held_x)
+    columns, held = proportions(path.finish(), x), proportions(path.finish(), held_x)
     reference = LogisticRegression(C=1 / (2 * penalty(epochs) * len(y)), tol=1e-8, max_iter=10_000)
     reference.fit(columns, y, sample_weight=np.array(WEIGHTS)[y])
     np.testing.assert_allclose(

@@ -12,9 +12,10 @@ import h5py
 import numpy as np
 import pytest
 
+from steps.core.models.keras_file import as_bytes
 from steps.core.models.saved_network import ResidentNetwork, copy_of, read_network
 from steps.errors import UserError
-from tests.fold_networks import SHAPE, as_bytes, fold_network
+from tests.fold_networks import SHAPE, fold_network
 
 keras = pytest.importorskip("keras")
 VALUES = np.random.default_rng(0).normal(3.0, 2.0, size=(5, *SHAPE)).astype(np.float32)

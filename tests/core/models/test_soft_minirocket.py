@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pytest
 
 from steps.core.data.dataset import Floats
-from steps.errors import UserError
 
 TIMESTEPS, FEATURES = 41, 4
 HARD = 1e-6  # a ramp so narrow that no value of a float32 convolution lies on it
@@ -21,31 +20,42 @@ HARD = 1e-6  # a ramp so narrow that no value of a float32 convolution lies on i
 def trials() -> Floats:
     random = np.random.default_rng(0)
     walks = random.normal(size=(30, TIMESTEPS, FEATURES)).cumsum(axis=1)
-    standardised: Floats = ((walks - walks.mean((0, 1))) / walks.std((0, 1))).astype(np.float32)
-    return standardised
+    made: Floats = ((walks - walks.mean((0, 1))) / walks.std((0, 1))).astype(np.float32)
+    return made
 
 
 def fitted(trials: Floats, seed: int = 3, **design: Any) -> Any:
+    from steps.core.models import networks
     from steps.core.models.soft_minirocket import SoftMiniRocket
 
-    return SoftMiniRocket(**design).fit(trials, seed)
+    rocket = SoftMiniRocket(**design)
+    network = networks.assemble("soft_minirocket", rocket.layers, *trials.shape[1:])
+    rocket.fit(network, trials, seed)
+    return network
 
 
-def raw(front: Any, trials: Floats) -> npt.NDArray[np.float64]:
+def standardised(network: Any, trials: Floats) -> npt.NDArray[np.float64]:
+    from steps.core.models.soft_minirocket import proportions
+
+    return proportions(network, trials)
+
+
+def raw(network: Any, trials: Floats) -> npt.NDArray[np.float64]:
     """The proportions before they are standardised."""
-    from steps.core.models.soft_minirocket import Front
+    from steps.core.models.soft_minirocket import STANDARDISED, compute
 
-    return Front(front.branches, ()).proportions(trials)
+    return compute(network, network.get_layer(STANDARDISED).input, trials)
 
 
-def of_layers(front: Any) -> list[tuple[int, Any, Any, Any]]:
+def of_layers(network: Any) -> list[tuple[int, Any, Any, Any]]:
     """Per dilation: the dilation, kernels (9, features, 84), slopes (84, n) and offsets (84, n)."""
     found = []
-    for convolution, ramps, *_ in front.branches:
-        slopes, offsets = ramps.get_weights()
-        kernels = convolution.get_weights()[0]
-        found.append((convolution.dilation_rate[0], kernels, slopes[0], offsets.reshape(slopes[0].shape)))
-    return found
+    for convolution in network.layers:
+        if convolution.name.startswith("kernels_"):
+            dilation = convolution.dilation_rate[0]
+            slopes, offsets = network.get_layer(f"thresholds_{dilation}").get_weights()
+            found.append((dilation, convolution.get_weights()[0], slopes[0], offsets.reshape(slopes[0].shape)))
+    return sorted(found, key=lambda layers: layers[0])
 
 
 def convolve(trial: Floats, kernels: Floats, dilation: int) -> npt.NDArray[np.float64]:
@@ -145,10 +155,11 @@ def test_a_flat_trial_has_the_proportion_of_its_ramp(trials: Floats) -> None:
 
 
 def test_training_proportions_are_standardised(trials: Floats) -> None:
-    standardised = fitted(trials).proportions(trials)
-    np.testing.assert_allclose(standardised.mean(axis=0), 0, atol=1e-3)
-    varying = raw(fitted(trials), trials).std(axis=0) > 1e-3
-    np.testing.assert_allclose(standardised.std(axis=0)[varying], 1, atol=1e-3)
+    network = fitted(trials)
+    proportions = standardised(network, trials)
+    np.testing.assert_allclose(proportions.mean(axis=0), 0, atol=1e-3)
+    varying = raw(network, trials).std(axis=0) > 1e-3
+    np.testing.assert_allclose(proportions.std(axis=0)[varying], 1, atol=1e-3)
 
 
 def test_narrow_ramps_count_as_minirocket_does(trials: Floats) -> None:
@@ -189,26 +200,22 @@ def test_narrow_ramps_give_aeons_minirocket(trials: Floats) -> None:
 
 
 def test_the_seed_decides(trials: Floats) -> None:
-    np.testing.assert_array_equal(fitted(trials, 1).proportions(trials), fitted(trials, 1).proportions(trials))
-    assert not np.array_equal(fitted(trials, 1).proportions(trials), fitted(trials, 2).proportions(trials))
+    one, again, other = (standardised(fitted(trials, seed), trials) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
 
 
 def test_the_number_of_proportions_hardly_depends_on_the_length() -> None:
     random = np.random.default_rng(0)
     for timesteps in (9, 21, 101, 300):
         trials = random.normal(size=(3, timesteps, 2)).astype(np.float32)
-        assert 1400 <= fitted(trials).proportions(trials).shape[1] <= 2700
+        assert 1400 <= standardised(fitted(trials), trials).shape[1] <= 2700
 
 
 def test_a_constant_feature_is_not_divided_by_zero(trials: Floats) -> None:
     flat = trials.copy()
     flat[:, :, 1] = 0
-    assert np.isfinite(fitted(flat).proportions(trials)).all()
-
-
-def test_trials_shorter_than_a_kernel_are_an_error(trials: Floats) -> None:
-    with pytest.raises(UserError, match="at least 9 time points, found 8"):
-        fitted(trials[:, :8])
+    assert np.isfinite(standardised(fitted(flat), trials)).all()
 
 
 def test_gradients_reach_every_time_point_and_feature(trials: Floats, tmp_path: Path) -> None:

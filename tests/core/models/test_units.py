@@ -14,12 +14,13 @@ from steps.core.attribution.settings import Settings
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import plan_folds
 from steps.core.metrics.fold import evaluate_fold
+from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.saved_network import ResidentNetwork, copy_of, read_network
 from steps.core.models.settings import FitSettings
 from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
-from tests.fold_networks import as_bytes
+from tests.fold_networks import scaled_network
 from tests.units import UNITS, in_other_units
 
 SCALES = (1e-30, 1e-13, 2e-8, 1e-3, 1.0, 1e6, 1e12, 1e30)
@@ -35,7 +36,8 @@ def test_the_saved_model_is_the_trained_one_at_every_scale_that_float32_holds(of
     network = networks.build("cnn", 21, 3, seed=1)
     # So that probabilities differ from trial to trial.
     for layer in (*plain.layers, *network.layers):
-        layer.set_weights([2 * weights for weights in layer.get_weights()])
+        if layer.trainable:
+            layer.set_weights([2 * weights for weights in layer.get_weights()])
     resident = ResidentNetwork()
     usual = np.random.default_rng(0).normal(size=(20, 21, 3))
     for scale in SCALES:
@@ -43,7 +45,8 @@ def test_the_saved_model_is_the_trained_one_at_every_scale_that_float32_holds(of
         mean, sd = standardisation(values)
         trained = np.asarray(plain(((values - mean) / sd).astype(np.float32), training=False))
         assert np.ptp(trained) > 0.1
-        content = as_bytes(networks.with_scaler(network, mean, sd))
+        networks.set_scaler(network, mean, sd)
+        content = as_bytes(network)
         for model in (resident.load(content, "S01"), read_network(content, "S01")):
             np.testing.assert_allclose(model(values, training=False), trained, rtol=0, atol=1e-6, err_msg=str(scale))
 
@@ -62,12 +65,8 @@ def test_what_float32_hardly_holds_is_refused(small_study: Dataset, scale: float
 def test_a_machine_that_is_set_up_for_channels_first_standardises_the_same() -> None:
     import keras
 
-    from steps.core.models import networks
-
     values = np.random.default_rng(0).normal(size=(4, 21, 3)).astype(np.float32)
-    content = as_bytes(
-        networks.with_scaler(networks.build("cnn", 21, 3), np.array([0.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]))
-    )
+    content = as_bytes(scaled_network([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]))
     expected = np.asarray(read_network(content, "S01")(values, training=False))
     usual = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_first")
@@ -143,7 +142,8 @@ def test_new_people_are_attributed_the_same_in_any_unit(small_study: Dataset) ->
     far = replace(small_study, values=small_study.values + 1000 * small_study.values.std(axis=(0, 1)))
     found = []
     for values in (far.values, in_other_units(far).values):
-        model = read_network(as_bytes(networks.with_scaler(network, *standardisation(values))), "all")
+        networks.set_scaler(network, *standardisation(values))
+        model = read_network(as_bytes(network), "all")
         found.append(integrated_gradients(model, values[:5], values.mean(axis=0)))
     np.testing.assert_allclose(found[1].output, found[0].output, rtol=0, atol=1e-6)
     np.testing.assert_allclose(found[1].attributions, found[0].attributions, rtol=1e-3, atol=1e-7)
@@ -151,25 +151,32 @@ def test_new_people_are_attributed_the_same_in_any_unit(small_study: Dataset) ->
     assert found[1].relative_error.max() < 0.01
 
 
-def test_models_of_before_are_read_as_ever() -> None:
-    """Their scaler was Keras's own."""
+@pytest.mark.parametrize("kind", ["Normalization", "Rescaling"])
+def test_models_of_before_are_read_as_ever(kind: str) -> None:
+    """Their scaler's numbers are in the configuration."""
+    from steps.core.attribution.compiled import Functions
     from steps.core.models import networks
 
     def of_before(seed: int) -> tuple[bytes, Any]:
         import keras
 
         generator = np.random.default_rng(seed)
+        mean, variance = generator.normal(3, 1, 6), generator.uniform(1, 3, 6)
         inputs = keras.Input((21, 6), name="trial")
-        scaler = keras.layers.Normalization(
-            axis=-1, mean=generator.normal(3, 1, 6), variance=generator.uniform(1, 3, 6), name="standardise"
-        )
-        model = keras.Model(inputs, networks.build("cnn", 21, 6, seed=seed)(scaler(inputs)))
+        if kind == "Normalization":
+            scaled = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, name="standardise")(inputs)
+        else:
+            factor, offset = ([[values.tolist()]] for values in (1 / np.sqrt(variance), -mean / np.sqrt(variance)))
+            scaled = keras.layers.Rescaling(factor, offset, name="standardise")(inputs)
+        network = networks.without_scaler(networks.build("cnn", 21, 6, seed=seed))
+        model = keras.Model(inputs, network(scaled))
         return as_bytes(model), np.asarray(model(values, training=False))
 
     values = np.random.default_rng(0).normal(3.0, 2.0, size=(5, 21, 6)).astype(np.float32)
-    resident = ResidentNetwork()
+    resident, functions = ResidentNetwork(), Functions(1)
     for seed in (1, 2):
         content, expected = of_before(seed)
         network = resident.load(content, "S01")
+        np.testing.assert_allclose(functions.output(network)(values), expected[:, 0], rtol=1e-5)
         for model in (network, copy_of(network), read_network(content, "S01")):
             np.testing.assert_allclose(model(values, training=False), expected, rtol=1e-6)

@@ -264,8 +264,8 @@ def test_damaged_recordings(kind: str, originals: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_damaged_networks(tmp_path: Path) -> None:
+    from steps.core.models.keras_file import as_bytes
     from steps.core.models.saved_network import read_network
-    from steps.tracking.models.fold_model import as_bytes
     from tests.tracking.test_tracker import network
 
     content = as_bytes(network())

@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from steps.core.data.dataset import Dataset
+from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
 from steps.tracking.models import final_model, fold_model, loading, registry
-from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.models.registry import ModelReference
 from steps.tracking.session import step_run
 from tests.final_models import log_final_model

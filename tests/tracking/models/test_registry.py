@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from steps.core.models.keras_file import as_bytes
 from steps.errors import UserError
 from steps.tracking.models import registry
-from steps.tracking.models.fold_model import as_bytes
 from steps.tracking.session import step_run
 from tests.final_models import log_final_model
 

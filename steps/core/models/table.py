@@ -1,0 +1,94 @@
+"""The networks, a row each: `MODELS` is all that the rest of the project knows of their names.
+
+A row says by name which functions make the network, so that reading the table imports neither Keras nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+from steps.errors import UserError
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values of a parameter among which a search for a better network may choose, both ends included."""
+
+    low: float
+    high: float
+    logarithmic: bool = False
+
+
+OF_GRADIENT_DESCENT: Final[Mapping[str, Range]] = {
+    "learning_rate": Range(1e-4, 1e-2, logarithmic=True),
+    "batch_size": Range(8, 64, logarithmic=True),
+    "epochs": Range(20, 120),
+}
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One network.
+
+    Attributes:
+        description: one line, for people.
+        layers: ``module:function`` from standardised trials to the last hidden layer, both tensors of Keras; scaler and
+            output are put around it (`steps.core.models.networks.build`).
+        feature_maps: channels as wide as the trial is long, over all layers; for the memory that training takes.
+        search: ranges of the parameters that matter to it.
+        fit: ``module:class`` that trains it, a `steps.core.models.fit.Method`.
+        shortest_trial: time points that a trial needs.
+    """
+
+    description: str
+    layers: str
+    feature_maps: int
+    search: Mapping[str, Range]
+    fit: str = "steps.core.models.gradient_descent:GradientDescent"
+    shortest_trial: int = 1
+
+
+MODELS: Final[dict[str, ModelRow]] = {
+    "cnn": ModelRow(
+        description="two convolution blocks of 64, global average pooling, dense 64, dropout",
+        layers="steps.core.models.convolutional:cnn",
+        feature_maps=128,
+        search=OF_GRADIENT_DESCENT,
+    ),
+    "cnn_wide": ModelRow(
+        description="convolutions of 400, 100 and 300 with batch normalisation and dropout, dense 450",
+        layers="steps.core.models.convolutional:cnn_wide",
+        feature_maps=800,
+        search=OF_GRADIENT_DESCENT,
+    ),
+    "soft_minirocket": ModelRow(
+        description="frozen dilated convolutions of MiniRocket, made differentiable, and a logistic head",
+        layers="steps.core.models.soft_minirocket:soft_minirocket",
+        feature_maps=256,
+        search={"epochs": Range(20, 120)},
+        fit="steps.core.models.regularisation_path:RegularisationPath",
+        shortest_trial=9,
+    ),
+}
+
+
+def named(reference: str) -> Any:
+    """The function or class that a row names as ``module:name``."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+def check_trial_length(model: str, timesteps: int) -> None:
+    """Refuse trials that are too short for a network.
+
+    Raises:
+        UserError: they are.
+    """
+    if timesteps < MODELS[model].shortest_trial:
+        raise UserError(
+            f"model={model} needs trials of at least {MODELS[model].shortest_trial} time points, found {timesteps}; "
+            "prepare with timesteps=101, or use model=cnn"
+        )

@@ -23,6 +23,7 @@ ROW = ModelRow(
     layers="tests.toy_network:toy",
     feature_maps=40,
     search=OF_GRADIENT_DESCENT,
+    shortest_trial=2,
 )
 
 

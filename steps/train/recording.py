@@ -17,7 +17,7 @@ from steps.core.data.folds import Fold
 from steps.core.data.manifest import Manifest
 from steps.tracking import digests, lookup, record
 from steps.tracking.environment import machine_tags
-from steps.tracking.models.final_model import FinalModel
+from steps.tracking.models.final_model import log_final_model
 from steps.tracking.spool import push
 from steps.tracking.tracked_run import LogLevel, TrackedRun
 from steps.tracking.tracker import MLflowTracker
@@ -88,7 +88,7 @@ class FoldRecorder:
             spooled=spooled,
         )
         self._stack = ExitStack()
-        self._final_model: FinalModel | None = None
+        self._reference: Mapping[str, Any] | None = None
         self._warnings: set[str] = set()
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, int], TrackedRun] = {}
@@ -161,7 +161,7 @@ class FoldRecorder:
         run = self._final_model_run(fold)
         self._log_datasets(run, fold)
         run.log_artifacts(_split_file(fold))
-        self._final_model = self._stack.enter_context(FinalModel(training()))
+        self._reference = training()
         self.flush()
 
     def record_final_model(self, found: FoldRecord) -> dict[str, str]:
@@ -171,14 +171,14 @@ class FoldRecorder:
             RuntimeError: it was not begun.
             Exception: as `flush`.
         """
-        if self._final_model is None:
+        if self._reference is None:
             raise RuntimeError("the final model was not begun: call begin_final_model first")
         run = self._final_model_run(found.fold)
         if found.machine != machine_tags():
             run.log_tags(found.machine)
         run.log_artifacts(self._log_fit(run, found))
         self.flush()
-        uri = self._final_model.log(run.run, found.network)
+        uri = log_final_model(run.run, found.network, self._reference)
         run.end_run(end_time_ms=found.ended_ms)
         self.flush()
         return lookup.FinalModelAddress(run.run_id, uri).tags()

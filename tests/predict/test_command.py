@@ -21,8 +21,8 @@ from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.predict.run import score_and_record
 from steps.tracking.models import registry
+from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
-from tests.final_models import log_final_model
 from tests.predict.helpers import long_table
 
 TABLES = {"predictions.csv", "subjects.csv", "feature_importance.csv", "attribution_by_feature.csv", "completeness.csv"}

@@ -29,9 +29,9 @@ from steps.predict.scores import score
 from steps.predict.source import from_dataset
 from steps.predict.unseen import Unseen, fit_to_model
 from steps.tracking.models import registry
+from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
 from tests.conftest import clean_environment
-from tests.final_models import log_final_model
 from tests.units import in_other_units
 
 

@@ -20,10 +20,10 @@ from steps.errors import UserError
 from steps.reproduce import recorded
 from steps.tracking import digests, lookup
 from steps.tracking.models import loading, registry
+from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
 from steps.train.recording import FoldRecorder, Training
 from steps.train.worker import FoldRecord
-from tests.final_models import log_final_model
 from tests.fold_networks import fold_network
 from tests.tracking.helpers import fold_run
 from tests.train.records import record_of

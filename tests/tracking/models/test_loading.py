@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +19,11 @@ from steps.core.data.dataset import Dataset
 from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
-from steps.tracking.models import final_model, fold_model, loading, registry
+from steps.tracking.models import loading, registry
+from steps.tracking.models.final_model import log_final_model
 from steps.tracking.models.registry import ModelReference
 from steps.tracking.session import step_run
-from tests.final_models import log_final_model
+from tests.conftest import ROOT
 from tests.tracking.helpers import fold_run
 
 
@@ -50,48 +52,22 @@ def logged(store: Path, network: Any, summary: dict[str, Any]) -> ModelReference
         return registry.resolve(log_final_model(run, as_bytes(network), summary))
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
-def test_a_model_for_new_people_is_written_as_mlflow_writes_it(
-    logged: ModelReference, summary: dict[str, Any], tmp_path: Path
+def test_mlflow_loads_the_model_and_nothing_in_it_names_folders_of_this_machine(
+    logged: ModelReference, network: Any, small_study: Dataset, tmp_path: Path
 ) -> None:
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    ours.mkdir()
-    mlflow.artifacts.download_artifacts(logged.uri, dst_path=str(ours))
-    network, training = tmp_path / "network.keras", tmp_path / "training.json"
-    network.write_bytes((ours / "artifacts" / "network.keras").read_bytes())
-    training.write_text(json.dumps(summary))
-    loaded = mlflow.models.Model.load(str(ours))
-    mlflow.pyfunc.save_model(
-        theirs,
-        python_model=str(Path(final_model.__file__).with_name("scorer.py")),
-        artifacts={"network": str(network), "training": str(training)},
-        signature=loaded.signature,
-        input_example=np.asarray(summary["mean"], dtype=np.float32)[np.newaxis],
-        pip_requirements=fold_model.model_requirements(*fold_model.PACKAGES, "pandas"),
-    )
-
-    def files(folder: Path) -> dict[str, bytes]:
-        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-    left, right = files(ours), files(theirs)
-    assert set(left) - {"registered_model_meta"} == set(right)  # which downloading adds
-    same = {"scorer.py", "requirements.txt", "artifacts/network.keras", "artifacts/training.json"}
-    assert {name: left[name] for name in same} == {name: right[name] for name in same}
-    for name in ("input_example.json", "serving_input_example.json"):
-        assert json.loads(left[name]) == json.loads(right[name])
-    for name in ("conda.yaml", "python_env.yaml"):
-        assert yaml.safe_load(left[name]) == yaml.safe_load(right[name])
-    described, theirs_described = yaml.safe_load(left["MLmodel"]), yaml.safe_load(right["MLmodel"])
-    flavor, their_flavor = (of["flavors"]["python_function"] for of in (described, theirs_described))
-    # Theirs names folders of this machine; and neither a pickle nor a folder of code is involved.
-    for of in (flavor, their_flavor):
-        of["artifacts"] = {name: artifact["path"] for name, artifact in of["artifacts"].items()}
-        of["model_code_path"] = Path(of["model_code_path"]).name
-    del their_flavor["cloudpickle_version"], their_flavor["code"]
-    own = {"model_uuid", "utc_time_created", "model_size_bytes", "artifact_path", "run_id", "model_id"}
-    assert {k: v for k, v in described.items() if k not in own} == {
-        k: v for k, v in theirs_described.items() if k not in own
-    }
+    values = small_study.values[:3]
+    found = mlflow.pyfunc.load_model(logged.uri).predict(values, params={"threshold": 0.2})
+    np.testing.assert_allclose(found["probability"], np.asarray(network(values))[:, 0], rtol=1e-6)
+    assert found["decision"].tolist() == (found["probability"] >= 0.2).astype(int).tolist()
+    folder = Path(mlflow.artifacts.download_artifacts(logged.uri, dst_path=str(tmp_path)))
+    described = yaml.safe_load((folder / "MLmodel").read_text())
+    store = described.pop("artifact_path")
+    assert "m-" in store, "where the store keeps it, MLflow notes of every model"
+    text = json.dumps(described)
+    for place in (tempfile.gettempdir(), str(ROOT), str(Path.home())):
+        assert place not in text
+    requirements = (folder / "requirements.txt").read_text().splitlines()
+    assert {line.split("==")[0] for line in requirements} == {"mlflow", "tensorflow", "keras", "numpy", "pandas"}
 
 
 def fetched(archive: bytes, summary: dict[str, Any]) -> loading.Deployed:

@@ -12,8 +12,8 @@ from mlflow import MlflowClient
 from steps.core.models.keras_file import as_bytes
 from steps.errors import UserError
 from steps.tracking.models import registry
+from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
-from tests.final_models import log_final_model
 
 TIMESTEPS, FEATURES = 5, 2
 TRAINING = {

@@ -27,8 +27,8 @@ from mlflow.entities import Metric
 from steps.core.data.dataset import Dataset
 from steps.tracking.session import EXPERIMENT as STUDIES
 from steps.tracking.spool.push import Push
-from steps.tracking.spool.replicator import FAILURES
 from steps.tracking.spool.spool import Spool, open_spool
+from steps.tracking.store.trouble import FAILURES
 from steps.tracking.tracker import MLflowTracker
 from tests.chaos import KILL, PATIENCE_S, PAUSE, Chaos, chaos
 from tests.conftest import ROOT, run_command

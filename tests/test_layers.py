@@ -20,7 +20,7 @@ LONGEST, MEDIAN = 350, 130
 # What any room may use: it knows nothing of the rest.
 GROUND = {"errors", "system", "writing"}
 CORE = {f"core.{room}" for room in ("data", "readers", "models", "baselines", "metrics", "attribution", "figures")}
-TRACKING = {"tracking", "tracking.models", "tracking.spool"}
+TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool"}
 TABLES = {"parameters", "parameter_types", "commands"}
 # A step knows everything below it, and no other step.
 BELOW_STEPS = GROUND | CORE | TRACKING | TABLES | {"cli", "compute", "report"}
@@ -43,9 +43,10 @@ MAY_KNOW: dict[str, set[str]] = {
     "core.attribution": GROUND | {"core.data", "core.models"},
     "core.figures": GROUND | {"core.data", "core.metrics", "core.attribution"},
     "compute": GROUND,
-    "tracking.spool": GROUND | TABLES,
-    "tracking.models": GROUND | TABLES | {"core.data", "core.models", "tracking.spool"},
-    "tracking": GROUND | TABLES | {"core.data", "tracking.models", "tracking.spool"},
+    "tracking.store": GROUND | {"commands"},
+    "tracking.spool": GROUND | {"commands", "tracking.store"},
+    "tracking.models": GROUND | {"commands", "core.data", "core.models", "tracking.store", "tracking.spool"},
+    "tracking": GROUND | TABLES | {"core.data", "tracking.store", "tracking.models", "tracking.spool"},
     "report": GROUND | TABLES | CORE | TRACKING,
     **dict.fromkeys(STEPS, BELOW_STEPS),
 }
@@ -61,27 +62,8 @@ ONLY_IN = {
 YET = {
     ("steps.tracking.addresses", "steps.compute"),
     ("steps.tracking.lookup", "steps.core.models.keras_file"),
-    ("steps.tracking.models.final_model", "steps.tracking.digests"),
-    ("steps.tracking.models.fold_model", "steps.tracking.artifact_places"),
-    ("steps.tracking.models.loading", "steps.tracking.digests"),
-    ("steps.tracking.models.loading", "steps.tracking.punctual"),
-    ("steps.tracking.models.registry", "steps.tracking.artifact_places"),
-    ("steps.tracking.models.registry", "steps.tracking.digests"),
-    ("steps.tracking.models.registry", "steps.tracking.trouble"),
     ("steps.tracking.places", "steps.compute.process"),
-    ("steps.tracking.punctual", "steps.check.store"),
     ("steps.tracking.reuse", "steps.report.collect"),
-    ("steps.tracking.spool.copy", "steps.tracking.artifact_places"),
-    ("steps.tracking.spool.experiments", "steps.tracking.artifact_places"),
-    ("steps.tracking.spool.pull", "steps.tracking.artifact_places"),
-    ("steps.tracking.spool.push", "steps.tracking.artifact_places"),
-    ("steps.tracking.spool.push", "steps.tracking.ui"),
-    ("steps.tracking.spool.replicator", "steps.tracking.trouble"),
-    ("steps.tracking.spool.spool", "steps.tracking.moved"),
-    ("steps.tracking.spool.spool", "steps.tracking.punctual"),
-    ("steps.tracking.spool.spool", "steps.tracking.tracking_uri"),
-    ("steps.tracking.spool.spool", "steps.tracking.trouble"),
-    ("steps.tracking.trouble", "steps.check.store"),
 }
 
 

@@ -21,11 +21,12 @@ from steps.core.attribution.results import Results, in_words, results, warnings
 from steps.core.attribution.settings import Settings
 from steps.core.data.dataset import Dataset
 from steps.core.figures.attribution import all_figures
-from steps.tracking import digests, lookup, record, reuse
+from steps.tracking import lookup, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
-from steps.tracking.ui import say_where
+from steps.tracking.store import digests
+from steps.tracking.store.ui import say_where
 from steps.writing.markdown import bullets
 
 _PROCESS_MIB = 600.0

@@ -20,7 +20,7 @@ try:
     from steps.check import installation, store, table
     from steps.check.checklist import CheckError, Checklist
     from steps.cli import door
-    from steps.tracking.tracking_uri import show_uri
+    from steps.tracking.store.tracking_uri import show_uri
 except ModuleNotFoundError as error:
     sys.exit(
         f"error: package {error.name} is missing; mlflow run '{Path(__file__).resolve().parents[2]}' --env-manager uv "
@@ -125,7 +125,7 @@ def _places(uri: str, mend: bool) -> str:
     """Whether a store's artifacts are where it says; with ``mend``, puts that right first."""
     from steps.errors import UserError
     from steps.system.sqlite_store import sqlite_path
-    from steps.tracking import moved
+    from steps.tracking.store import moved
 
     database = sqlite_path(uri)
     try:
@@ -139,7 +139,7 @@ def _places(uri: str, mend: bool) -> str:
 
 def _absolute_uri() -> str:
     """The tracking URI as every step sets it."""
-    from steps.tracking.session import pin_tracking_uri
+    from steps.tracking.store.opening import pin_tracking_uri
 
     pin_tracking_uri()
     return os.environ["MLFLOW_TRACKING_URI"]
@@ -151,7 +151,7 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
 
     from steps.check import study_place
     from steps.check.exercise import Exercise, study_experiment
-    from steps.tracking.ui import WORKFLOW, ui_hint
+    from steps.tracking.store.ui import WORKFLOW, ui_hint
 
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # after its import, which sets it
     if store.is_server(uri):
@@ -223,8 +223,7 @@ def _exercise(checks: Checklist, exercise: Exercise) -> None:
 
 def _told(probe: Callable[[], str]) -> Callable[[], str]:
     """The same, but a server that refuses is told from one that is broken."""
-    from steps.tracking.spool.replicator import FAILURES
-    from steps.tracking.trouble import trouble_with
+    from steps.tracking.store.trouble import FAILURES, trouble_with
 
     def asked() -> str:
         try:

@@ -24,15 +24,16 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from steps.check.checklist import CheckError, in_one_line
-from steps.check.store import DATABASES, connect_once
+from steps.check.store import DATABASES
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models import keras_file
 from steps.tracking import lookup, record
-from steps.tracking.artifact_places import checked, repository
 from steps.tracking.models import fold_model
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
-from steps.tracking.tracking_uri import DATABASE_PORTS, scheme_of
+from steps.tracking.store.artifact_places import checked, repository
+from steps.tracking.store.knock import connect_once
+from steps.tracking.store.tracking_uri import DATABASE_PORTS, scheme_of
 
 _NOT_KEPT = "the store does not give back what it was given: look into the server's log, or try another store"
 _METRIC, _STEP = "check_metric", 7
@@ -132,7 +133,7 @@ class Exercise:
         return "written, found by search"
 
     def _check_place(self) -> None:
-        """Refuse what a server must not name: `steps.tracking.artifact_places`."""
+        """Refuse what a server must not name: `steps.tracking.store.artifact_places`."""
         checked(self._client.get_run(self._run_id).info.artifact_uri, mlflow.get_tracking_uri())
 
     def text_artifact(self) -> str:

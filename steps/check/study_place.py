@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from steps.check.checklist import CheckError
 from steps.parameters import ENTRY_POINTS
 from steps.tracking.session import ENTRY_POINT_TAG
-from steps.tracking.tracking_uri import without_credentials_in
+from steps.tracking.store.tracking_uri import without_credentials_in
 
 _DEFAULT = "0"
 # No store takes a tag with a name as long as this one, and who may not write is told so before anybody looks at it.

@@ -40,11 +40,12 @@ from steps.evaluate import worker
 from steps.evaluate.in_pool import in_pool
 from steps.evaluate.worker import EvaluationJob, FoldToEvaluate
 from steps.report.content import answer_beside_simpler
-from steps.tracking import digests, lookup, record, reuse
+from steps.tracking import lookup, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
-from steps.tracking.ui import say_where
+from steps.tracking.store import digests
+from steps.tracking.store.ui import say_where
 from steps.writing.markdown import plain
 
 _PROCESS_MIB = 600.0

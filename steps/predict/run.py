@@ -16,7 +16,7 @@ from steps.predict.unseen import Unseen, fit_to_model
 from steps.tracking import lookup, record
 from steps.tracking.models import loading, registry
 from steps.tracking.session import step_run
-from steps.tracking.ui import say_where
+from steps.tracking.store.ui import say_where
 
 
 def score_and_record(parameters: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
 from steps.report.evaluations import PREDICTION_COLUMNS
 from steps.tracking import documents, lookup
-from steps.tracking.tracking_uri import without_credentials_in
+from steps.tracking.store.tracking_uri import without_credentials_in
 
 _REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 _COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")

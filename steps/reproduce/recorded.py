@@ -17,12 +17,13 @@ from steps.commands import command
 from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
-from steps.tracking import digests, documents, lookup, parameters_record
+from steps.tracking import documents, lookup, parameters_record
 from steps.tracking.environment import git
 from steps.tracking.reuse import IDENTITY_TAG
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 from steps.tracking.spool import pull
-from steps.tracking.tracking_uri import without_credentials_in
+from steps.tracking.store import digests
+from steps.tracking.store.tracking_uri import without_credentials_in
 from steps.writing.spreadsheet import read_csv
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"

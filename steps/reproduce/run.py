@@ -25,7 +25,7 @@ from steps.tracking import documents, lookup, record
 from steps.tracking.children import run_step
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.session import ENTRY_POINT_TAG, step_run
-from steps.tracking.ui import say_where
+from steps.tracking.store.ui import say_where
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

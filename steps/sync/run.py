@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from steps.errors import UserError
-from steps.tracking.session import pin_tracking_uri
 from steps.tracking.spool.push import Passed, Push
-from steps.tracking.spool.replicator import FAILURES, one_line
-from steps.tracking.spool.spool import DESCRIPTION, Spool, bounded_patience, show_uri, spools
-from steps.tracking.tracking_uri import TRACKING_URI, is_remote, without_credentials
-from steps.tracking.trouble import Trouble, probe, trouble_with
+from steps.tracking.spool.spool import DESCRIPTION, Spool, spools
+from steps.tracking.store.opening import pin_tracking_uri
+from steps.tracking.store.punctual import bounded_patience
+from steps.tracking.store.tracking_uri import TRACKING_URI, is_remote, show_uri, without_credentials
+from steps.tracking.store.trouble import FAILURES, Trouble, one_line, probe, trouble_with
 
 _LOCK_S = 60.0
 _NAMED = 3

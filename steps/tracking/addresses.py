@@ -16,8 +16,8 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.spool import pull, push
-from steps.tracking.spool.replicator import FAILURES
-from steps.tracking.spool.spool import Spool, current, reachable
+from steps.tracking.spool.spool import Spool, current
+from steps.tracking.store.trouble import FAILURES, reachable
 
 # How long the replicator may be at a pass over a large study.
 _WAIT_S = 60.0

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from steps.commands import command
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS
-from steps.tracking import digests
-from steps.tracking.spool.spool import show_uri
+from steps.tracking.store import digests
+from steps.tracking.store.tracking_uri import show_uri
 from steps.writing.spreadsheet import read_csv
 
 # Columns of our tables that hold text; all others hold numbers.

@@ -25,10 +25,11 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.manifest import MANIFEST_FILE, Manifest
 from steps.core.models import keras_file
 from steps.errors import UserError, shown, shown_path
-from steps.tracking import digests, documents, record
+from steps.tracking import documents, record
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 from steps.tracking.spool import pull
-from steps.tracking.tracking_uri import without_credentials
+from steps.tracking.store import digests
+from steps.tracking.store.tracking_uri import without_credentials
 
 if TYPE_CHECKING:
     import keras

@@ -16,7 +16,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from steps.tracking import documents
 from steps.tracking.spool import logged
-from steps.tracking.tracking_uri import without_credentials_in
+from steps.tracking.store.tracking_uri import without_credentials_in
 
 FILE = "parameters.json"
 TAG = "parameters"

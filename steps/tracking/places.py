@@ -75,10 +75,9 @@ class DatasetArtifact:
             return None
         import mlflow.artifacts
 
-        from steps.tracking.artifact_places import PlaceError, place_of_model
-        from steps.tracking.punctual import punctual_client, time_for
-        from steps.tracking.spool.replicator import FAILURES, one_line
-        from steps.tracking.spool.spool import bounded_patience
+        from steps.tracking.store.artifact_places import PlaceError, place_of_model
+        from steps.tracking.store.punctual import bounded_patience, punctual_client, time_for
+        from steps.tracking.store.trouble import FAILURES, one_line
 
         with tempfile.TemporaryDirectory() as folder, bounded_patience():
             uri = self.uri

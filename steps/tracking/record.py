@@ -35,7 +35,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
 from steps.tracking.parameters_record import LONGEST_PARAM, LONGEST_TAG, shortened
 from steps.tracking.spool import logged, pull
-from steps.tracking.spool.copy import batches
+from steps.tracking.store.paging import batches
 from steps.writing import spreadsheet
 
 if TYPE_CHECKING:

@@ -28,13 +28,16 @@ from steps import commands
 from steps.errors import UserError, shown
 from steps.system import storage_errors
 from steps.system.sqlite_store import refusal, trouble
-from steps.tracking import left_running, moved, parameters_record, record
+from steps.tracking import left_running, parameters_record, record
 from steps.tracking.environment import environment_tags, git_problem, installed_packages
 from steps.tracking.spool import push
 from steps.tracking.spool.experiments import placeholder
-from steps.tracking.spool.replicator import FAILURES, recording
-from steps.tracking.spool.spool import TRACKING_URI, current, making, reachable, show_uri
-from steps.tracking.tracking_uri import usable, without_credentials_in
+from steps.tracking.spool.replicator import recording
+from steps.tracking.spool.spool import current
+from steps.tracking.store import moved
+from steps.tracking.store.opening import making, pin_tracking_uri
+from steps.tracking.store.tracking_uri import show_uri, without_credentials_in
+from steps.tracking.store.trouble import FAILURES, reachable
 from steps.writing.markdown import plain
 
 EXPERIMENT = "Fear_Classification_Experiments"
@@ -166,30 +169,6 @@ def _refuse_unwritable(location: str) -> None:
             f"{place}, where the artifacts of this experiment go, cannot be written: {reason}; type the command in a "
             "folder that can be written, name files by their whole path, or choose another --experiment-name"
         )
-
-
-def pin_tracking_uri() -> None:
-    """Make the tracking URI absolute and hand it to every child process through the environment.
-
-    A relative SQLite path means the folder the command was typed in; a child that runs elsewhere would
-    resolve it again and lose the run.
-
-    Raises:
-        UserError: it cannot be used.
-    """
-    uri = os.environ.get(TRACKING_URI) or mlflow.get_tracking_uri()
-    os.environ[TRACKING_URI] = absolute_uri(usable(uri), Path.cwd())
-    # MLflow prints the address of every run that ends, with the password that the tracking URI may hold.
-    os.environ.setdefault(_SAMPLING_S, "5")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-
-
-def absolute_uri(uri: str, folder: Path) -> str:
-    """``sqlite:///mlflow.db`` with the path resolved against ``folder``; any other URI unchanged."""
-    match = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:)([^?]+)(\?.*)?", uri)
-    if not match:
-        return uri
-    return f"{match[1]}{folder.resolve() / match[2]}{match[3] or ''}"
 
 
 def experiment() -> str:

@@ -17,9 +17,9 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 from steps.errors import shown
 from steps.tracking import record
-from steps.tracking.artifact_places import repository
 from steps.tracking.models import fold_model
 from steps.tracking.spool import logged, push
+from steps.tracking.store.artifact_places import repository
 
 if TYPE_CHECKING:
     import keras

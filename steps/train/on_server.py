@@ -19,11 +19,11 @@ from steps.system.deadline import within
 from steps.tracking.addresses import id_on_server
 from steps.tracking.environment import environment_tags
 from steps.tracking.places import DatasetArtifact
-from steps.tracking.punctual import time_for
 from steps.tracking.spool import push
 from steps.tracking.spool.copy import Names
-from steps.tracking.spool.replicator import FAILURES, one_line
-from steps.tracking.spool.spool import current, reachable, straight_to
+from steps.tracking.spool.spool import current
+from steps.tracking.store.punctual import straight_to, time_for
+from steps.tracking.store.trouble import FAILURES, one_line, reachable
 from steps.train.recording import FoldRecorder, Training
 from steps.train.worker import FoldRecord, ServerRun, TrainingJob, run_fold
 

@@ -15,10 +15,11 @@ import pandas as pd
 
 from steps.core.data.folds import Fold
 from steps.core.data.manifest import Manifest
-from steps.tracking import digests, lookup, record
+from steps.tracking import lookup, record
 from steps.tracking.environment import machine_tags
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.spool import push
+from steps.tracking.store import digests
 from steps.tracking.tracked_run import LogLevel, TrackedRun
 from steps.tracking.tracker import MLflowTracker
 from steps.train.worker import FoldRecord

@@ -22,7 +22,7 @@ from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import no_child_left_running, step_run
-from steps.tracking.ui import say_where
+from steps.tracking.store.ui import say_where
 from steps.train.on_server import OnServer, run_and_record_fold
 from steps.train.pool import showing, train_folds
 from steps.train.recording import FoldRecorder, Training, runtime_table

@@ -16,7 +16,7 @@ from steps.check import installation
 from steps.check.checklist import CheckError
 from steps.check.study_place import artifacts_there, default_experiment, may_write
 from steps.tracking.session import EXPERIMENT, step_run
-from steps.tracking.trouble import trouble_with
+from steps.tracking.store.trouble import trouble_with
 from tests.bad_servers import answering
 
 

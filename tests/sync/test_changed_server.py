@@ -10,10 +10,10 @@ import pytest
 from steps.errors import UserError
 from steps.tracking import lookup, reuse
 from steps.tracking.addresses import id_on_server
-from steps.tracking.artifact_places import ALLOWED
 from steps.tracking.spool import pull
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.replicator import Backlog, Replicator, degraded
+from steps.tracking.store.artifact_places import ALLOWED
 from tests.changed_server import STUDY, Line, assert_whole
 
 

@@ -19,13 +19,14 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold, plan_folds
 from steps.core.models.settings import FitSettings
 from steps.errors import UserError
-from steps.tracking import digests, lookup, record
+from steps.tracking import lookup, record
 from steps.tracking.addresses import dataset_address, id_on_server
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import EXPERIMENT
 from steps.tracking.spool import push
 from steps.tracking.spool.push import Passed, Push
 from steps.tracking.spool.spool import Spool
+from steps.tracking.store import digests
 from steps.tracking.tracker import MLflowTracker
 from steps.train import on_server
 from steps.train.on_server import OnServer, run_and_record_fold

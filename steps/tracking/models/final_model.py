@@ -14,8 +14,8 @@ from mlflow.entities import Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
-from steps.tracking.digests import digest_tags
 from steps.tracking.models.fold_model import PACKAGES, log_saved, model_requirements
+from steps.tracking.store.digests import digest_tags
 
 _SCORER = "scorer.py"
 _FILES = {"network": "artifacts/network.keras", "training": "artifacts/training.json"}

@@ -23,8 +23,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 
 from steps.core.models.keras_file import as_bytes as as_bytes
-from steps.tracking.artifact_places import repository
 from steps.tracking.spool import logged as logged_files
+from steps.tracking.store.artifact_places import repository
 
 MODEL = "model"
 # What loading a network needs.

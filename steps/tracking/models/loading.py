@@ -19,9 +19,9 @@ from pydantic import ValidationError
 from steps.core.models import keras_file
 from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
-from steps.tracking.digests import check_digest
 from steps.tracking.models.registry import ModelReference
-from steps.tracking.punctual import punctual_files
+from steps.tracking.store.digests import check_digest
+from steps.tracking.store.punctual import punctual_files
 
 if TYPE_CHECKING:
     import keras

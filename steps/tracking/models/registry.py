@@ -16,11 +16,11 @@ from mlflow.exceptions import MlflowException
 
 from steps.commands import called, command
 from steps.errors import UserError, shown
-from steps.tracking.artifact_places import PlaceError, place_of_model
-from steps.tracking.digests import digests_among
-from steps.tracking.spool.replicator import FAILURES, failed
-from steps.tracking.spool.spool import current, reachable, show_uri
-from steps.tracking.trouble import trouble_with
+from steps.tracking.spool.spool import current
+from steps.tracking.store.artifact_places import PlaceError, place_of_model
+from steps.tracking.store.digests import digests_among
+from steps.tracking.store.tracking_uri import show_uri
+from steps.tracking.store.trouble import FAILURES, failed, reachable, trouble_with
 
 MODEL_NAME = "fear-classifier"
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -74,7 +74,7 @@ class ModelReference:
         tags: the version's tags: the evidence.
         tracking_uri: the store it is in; None for the one in use.
         location: where its files are in that store; "" where ``uri`` leads there.
-        digests: of its files (`steps.tracking.digests`): tags of the version, or else of the model; may be empty.
+        digests: of its files (`steps.tracking.store.digests`): tags of the version, or else of the model; may be empty.
     """
 
     uri: str

@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,8 +34,9 @@ from mlflow.entities import (
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-from steps.tracking.artifact_places import repository
-from steps.tracking.spool.spool import is_remote
+from steps.tracking.store.artifact_places import repository
+from steps.tracking.store.paging import batches
+from steps.tracking.store.tracking_uri import is_remote
 
 # On a copy: what it is a copy of. On an original in the spool (`sync.*`): where its copy is.
 COPY_OF = "synced_from"
@@ -261,26 +262,9 @@ def metric_owners(models: Iterable[LoggedModel], names: Names) -> dict[str, dict
     return owners
 
 
-def pages(search: Callable[..., Any]) -> Iterator[Any]:
-    """All that a paged search of MLflow finds."""
-    token = None
-    while True:
-        page = search(page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
 def digests(folder: Path) -> dict[str, tuple[int, str]]:
     """Size and SHA-256 of every file under ``folder``, by its path."""
     return {path.relative_to(folder).as_posix(): _digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """The items in groups of at most ``size``: MLflow refuses larger ones."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _compare(name: str, expected: tuple[int, str], path: Path) -> None:

@@ -8,8 +8,9 @@ from functools import partial
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 
-from steps.tracking.spool.copy import COPY_OF, pages
+from steps.tracking.spool.copy import COPY_OF
 from steps.tracking.spool.marks import VERSION, WORKED_FOR, model_of
+from steps.tracking.store.paging import pages
 
 _RUNNING = RunStatus.to_string(RunStatus.RUNNING)
 

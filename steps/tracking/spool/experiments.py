@@ -6,10 +6,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
 
-from steps.tracking.artifact_places import checked
 from steps.tracking.spool.copy import SYNC
 from steps.tracking.spool.marks import EXPERIMENT_ID, EXPERIMENT_MADE
-from steps.tracking.spool.spool import show_uri
+from steps.tracking.store.artifact_places import checked
+from steps.tracking.store.tracking_uri import show_uri
 
 
 def placeholder(experiment_id: str) -> str:

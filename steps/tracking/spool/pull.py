@@ -12,12 +12,12 @@ from mlflow.entities import LifecycleStage, Run, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.errors import UserError
-from steps.tracking.artifact_places import PlaceError
 from steps.tracking.spool import push
 from steps.tracking.spool.copy import COPY_OF, SYNC, Copy, Names
 from steps.tracking.spool.remembered import runs_there
-from steps.tracking.spool.replicator import FAILURES
-from steps.tracking.spool.spool import Spool, current, reachable
+from steps.tracking.spool.spool import Spool, current
+from steps.tracking.store.artifact_places import PlaceError
+from steps.tracking.store.trouble import FAILURES, reachable
 
 _LOCK_S = 120.0
 

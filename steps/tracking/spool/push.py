@@ -19,9 +19,8 @@ from mlflow.entities import LoggedModel, LoggedModelStatus, Run, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-from steps.tracking.artifact_places import PlaceError
 from steps.tracking.spool import duplicates, logged, verify
-from steps.tracking.spool.copy import COPY_OF, Copy, DigestError, Names, metric_owners, pages
+from steps.tracking.spool.copy import COPY_OF, Copy, DigestError, Names, metric_owners
 from steps.tracking.spool.experiments import Experiments
 from steps.tracking.spool.marks import (
     ADOPTED,
@@ -35,9 +34,12 @@ from steps.tracking.spool.marks import (
     state_of,
 )
 from steps.tracking.spool.remembered import Reviewed, review, stays_behind
-from steps.tracking.spool.spool import Spool, show_uri
+from steps.tracking.spool.spool import Spool
 from steps.tracking.spool.versions import Versions
-from steps.tracking.ui import WORKFLOW
+from steps.tracking.store.artifact_places import PlaceError
+from steps.tracking.store.paging import pages
+from steps.tracking.store.tracking_uri import show_uri
+from steps.tracking.store.ui import WORKFLOW
 
 __all__ = [
     "ADOPTED",

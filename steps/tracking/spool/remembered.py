@@ -14,10 +14,11 @@ from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, LoggedModel, LoggedModelStatus, Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_USER
 
-from steps.tracking.spool.copy import COPY_OF, SYNC, batches, pages
+from steps.tracking.spool.copy import COPY_OF, SYNC
 from steps.tracking.spool.experiments import Experiments
 from steps.tracking.spool.marks import ADOPTED, DELETED, FILES, MODEL_ID, RUN_ID, STATE, state_of
-from steps.tracking.spool.spool import show_uri
+from steps.tracking.store.paging import batches, pages
+from steps.tracking.store.tracking_uri import show_uri
 
 _PAGE = 500
 _NAMED = 3

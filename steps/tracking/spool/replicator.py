@@ -14,18 +14,13 @@ from pathlib import Path
 
 import click
 import filelock
-import requests
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from steps.commands import called, command
 from steps.tracking.spool.push import Passed, Push
-from steps.tracking.spool.spool import Spool, redirected, show_uri
-from steps.tracking.trouble import Trouble, probe, trouble_with
-from steps.tracking.trouble import one_line as one_line
+from steps.tracking.spool.spool import Spool, redirected
+from steps.tracking.store.tracking_uri import show_uri
+from steps.tracking.store.trouble import FAILURES, Trouble, failed, probe, trouble_with
 
-# All that a server which fails makes MLflow's clients raise; anything else is a mistake of ours.
-FAILURES = (MlflowException, requests.RequestException, SQLAlchemyError, OSError)
 _INTERVAL_S = 2.0
 # A study is not held up for long at its end by a server that hangs.
 _LAST_TRY_S = 20.0
@@ -124,11 +119,6 @@ class Replicator:
                 _say(f"note: {line}")
                 self._noted.add(line)
         return passed
-
-
-def failed(server: str, trouble: Trouble) -> str:
-    """What is the matter with a server, and what to do about it if waiting does not help."""
-    return f"tracking server {server} failed ({trouble.found})" + (f": {trouble.mend}" if trouble.mend else "")
 
 
 @contextmanager

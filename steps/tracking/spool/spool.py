@@ -26,26 +26,14 @@ from pydantic import BaseModel, ValidationError
 from steps.errors import UserError
 from steps.system.environment_variables import environment_variables
 from steps.system.private_files import private_file, private_folder, write_private
-from steps.system.scratch import common_folder
 from steps.system.sqlite_store import trouble
-from steps.tracking import moved
-from steps.tracking.punctual import punctual_client
-from steps.tracking.tracking_uri import TARGET, usable, without_credentials
-from steps.tracking.tracking_uri import TRACKING_URI as TRACKING_URI
-from steps.tracking.tracking_uri import is_remote as is_remote
-from steps.tracking.tracking_uri import show_uri as show_uri
-from steps.tracking.trouble import probe
+from steps.tracking.store import moved
+from steps.tracking.store.opening import making
+from steps.tracking.store.punctual import bounded_patience, punctual_client
+from steps.tracking.store.tracking_uri import TARGET, TRACKING_URI, is_remote, show_uri, usable, without_credentials
 
 FOLDER = ".fear-spool"
 DESCRIPTION = "spool.json"
-# MLflow's own patience, minutes per call, is meant for a client that has nowhere else to write to.
-_PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # a server may ask for hours
-}
-# A bar per file and a line per run, from a thread that nobody watches.
-_QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 
 
 class _Description(BaseModel):
@@ -81,7 +69,7 @@ class Spool:
         return MlflowClient(self.uri, self.uri)
 
     def target_client(self) -> MlflowClient:
-        """Client of the server; its calls end in time (`steps.tracking.punctual`)."""
+        """Client of the server; its calls end in time (`steps.tracking.store.punctual`)."""
         return punctual_client(self.target)
 
     def experiment(self, name: str, tags: dict[str, str] | None = None) -> str:
@@ -97,11 +85,6 @@ class Spool:
             if found is None:
                 raise
             return str(found.experiment_id)
-
-
-def reachable(uri: str, timeout_s: float = 2.0) -> bool:
-    """Whether the server answers, as far as asking for its health tells (`steps.tracking.trouble.probe`)."""
-    return probe(uri, timeout_s) is None
 
 
 def open_spool(target: str, base: Path) -> Spool:
@@ -129,20 +112,6 @@ def open_spool(target: str, base: Path) -> Spool:
     with making(spool.uri):
         spool.client().search_experiments(max_results=1)
     return spool
-
-
-@contextmanager
-def making(uri: str) -> Iterator[None]:
-    """To be held while a SQLite store is opened for the first time.
-
-    MLflow makes the tables of a tracking store without a lock: of two processes that do it at once, one fails.
-    """
-    if not uri.startswith("sqlite"):
-        yield
-        return
-    name = f"fear-store-{os.getuid()}-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
-    with FileLock(common_folder() / name):
-        yield
 
 
 def spools(base: Path) -> list[Spool]:
@@ -220,13 +189,6 @@ def current() -> Spool | None:
 
 
 @contextmanager
-def bounded_patience() -> Iterator[None]:
-    """Ten seconds of patience per call inside the block, where the user has not set their own, and no chatter."""
-    with environment_variables({name: v for name, v in (_PATIENCE | _QUIET).items() if not os.environ.get(name)}):
-        yield
-
-
-@contextmanager
 def redirected(base: Path) -> Iterator[Spool | None]:
     """Record to a spool inside the block if the tracking store is a server; yields the spool this process opened.
 
@@ -252,13 +214,3 @@ def redirected(base: Path) -> Iterator[Spool | None]:
     finally:
         if chosen_by_script:
             mlflow.set_tracking_uri(uri)
-
-
-@contextmanager
-def straight_to(tracking_uri: str) -> Iterator[None]:
-    """MLflow's client means this server inside the block, and gives up within seconds when it does not answer.
-
-    For workers of a cluster, which can do without a spool of their own: their driver has one.
-    """
-    with environment_variables({TRACKING_URI: tracking_uri}), bounded_patience():
-        yield

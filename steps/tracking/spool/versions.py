@@ -9,9 +9,10 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from steps.tracking.spool.copy import COPY_OF, SYNC, Names, pages
+from steps.tracking.spool.copy import COPY_OF, SYNC, Names
 from steps.tracking.spool.marks import STATE, VERSION, digest_of, model_of
-from steps.tracking.spool.spool import show_uri
+from steps.tracking.store.paging import pages
+from steps.tracking.store.tracking_uri import show_uri
 
 # Does something, with whatever it is refused noted under a name.
 Refusable = Callable[[str, Callable[[], None]], None]

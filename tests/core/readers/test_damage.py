@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.tracking import moved
+from steps.tracking.store import moved
 from tests.conftest import ROOT, clean_environment, step
 from tests.system.test_storage_errors import one_error
 from tests.test_main import Study

@@ -11,7 +11,9 @@ import mlflow
 import pytest
 
 from steps.errors import UserError
-from steps.tracking.spool.spool import bounded_patience, current, open_spool, reachable, redirected, spools
+from steps.tracking.spool.spool import current, open_spool, redirected, spools
+from steps.tracking.store.punctual import bounded_patience
+from steps.tracking.store.trouble import reachable
 
 SERVER = "http://me:s3cret@127.0.0.1:9"
 

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import requests
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
-from steps.check.store import CERTIFICATE_MEND, certificate_problem, get, knock_at_database
 from steps.system.deadline import line_to
-from steps.tracking.tracking_uri import DATABASE_PORTS, scheme_of, show_uri
+from steps.tracking.store.knock import CERTIFICATE_MEND, certificate_problem, get, knock_at_database
+from steps.tracking.store.tracking_uri import DATABASE_PORTS, scheme_of, show_uri
 
+# All that a server which fails makes MLflow's clients raise; anything else is a mistake of ours.
+FAILURES = (MlflowException, requests.RequestException, SQLAlchemyError, OSError)
 _PROBE_S = 2.0
 _AWAY = "the server does not answer"
 _STATUS_OF = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403, "ENDPOINT_NOT_FOUND": 404}
@@ -59,6 +62,11 @@ def probe(uri: str, timeout_s: float = _PROBE_S) -> Trouble | None:
     return None
 
 
+def reachable(uri: str, timeout_s: float = _PROBE_S) -> bool:
+    """Whether the server answers, as far as `probe` tells."""
+    return probe(uri, timeout_s) is None
+
+
 def _knock(uri: str, timeout_s: float) -> None:
     scheme = scheme_of(uri)
     if scheme in ("http", "https"):
@@ -100,6 +108,11 @@ def trouble_with(error: BaseException) -> Trouble:
     if _NO_DATABASE.search(words):
         return Trouble(one_line(error), "make the database, or correct MLFLOW_TRACKING_URI")
     return Trouble(one_line(error))
+
+
+def failed(server: str, trouble: Trouble) -> str:
+    """What is the matter with a server, and what to do about it if waiting does not help."""
+    return f"tracking server {server} failed ({trouble.found})" + (f": {trouble.mend}" if trouble.mend else "")
 
 
 def _status(error: BaseException) -> int | None:

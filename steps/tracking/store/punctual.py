@@ -6,7 +6,8 @@ MLflow's own time-outs are for each read of an HTTP answer, and for a database i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +15,10 @@ from mlflow import MlflowClient
 from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-from steps.check.store import connect_once
 from steps.system.deadline import line_to
-from steps.tracking.tracking_uri import DATABASE_PORTS, scheme_of
+from steps.system.environment_variables import environment_variables
+from steps.tracking.store.knock import connect_once
+from steps.tracking.store.tracking_uri import DATABASE_PORTS, TRACKING_URI, scheme_of
 
 # In bytes per second. Whoever is slower is not slow, but broken.
 _SLOWEST = 50_000
@@ -24,6 +26,31 @@ _SLOWEST = 50_000
 _FILES_S = 600.0
 # Between a request and its repetition, and for what the server does itself.
 _MARGIN_S = 10.0
+# MLflow's own patience, minutes per call, is meant for a client that has nowhere else to write to.
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # a server may ask for hours
+}
+# A bar per file and a line per run, from a thread that nobody watches.
+_QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+
+
+@contextmanager
+def bounded_patience() -> Iterator[None]:
+    """Ten seconds of patience per call inside the block, where the user has not set their own, and no chatter."""
+    with environment_variables({name: v for name, v in (_PATIENCE | _QUIET).items() if not os.environ.get(name)}):
+        yield
+
+
+@contextmanager
+def straight_to(tracking_uri: str) -> Iterator[None]:
+    """MLflow's client means this server inside the block, and gives up within seconds when it does not answer.
+
+    For workers of a cluster, which can do without a spool of their own: their driver has one.
+    """
+    with environment_variables({TRACKING_URI: tracking_uri}), bounded_patience():
+        yield
 
 
 def patience_s() -> float:

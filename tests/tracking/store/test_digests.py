@@ -18,10 +18,11 @@ from steps.core.data.dataset import Dataset
 from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
 from steps.reproduce import recorded
-from steps.tracking import digests, lookup
+from steps.tracking import lookup
 from steps.tracking.models import loading, registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
+from steps.tracking.store import digests
 from steps.train.recording import FoldRecorder, Training
 from steps.train.worker import FoldRecord
 from tests.fold_networks import fold_network

@@ -13,9 +13,8 @@ import requests
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from sqlalchemy.exc import OperationalError
 
-from steps.tracking.punctual import punctual_client, punctual_files, time_for
-from steps.tracking.spool.replicator import FAILURES
-from steps.tracking.trouble import Trouble, probe, trouble_with
+from steps.tracking.store.punctual import punctual_client, punctual_files, time_for
+from steps.tracking.store.trouble import FAILURES, Trouble, probe, trouble_with
 from tests.bad_servers import answering, dripping, seconds_for, self_signed
 from tests.servers import Postgres, free_port, has_postgres, postgres
 
@@ -28,7 +27,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    monkeypatch.setattr("steps.tracking.punctual._MARGIN_S", 0.5)
+    monkeypatch.setattr("steps.tracking.store.punctual._MARGIN_S", 0.5)
 
 
 def ask(uri: str) -> Trouble:
@@ -127,7 +126,7 @@ def test_who_drips_is_given_up_once_and_then_at_once() -> None:
 
 
 def test_files_have_the_time_that_their_size_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steps.tracking.punctual._SLOWEST", 100)
+    monkeypatch.setattr("steps.tracking.store.punctual._SLOWEST", 100)
     (tmp_path / "folder").mkdir()
     for name in ("a", "folder/b"):
         (tmp_path / name).write_bytes(bytes(150))
@@ -152,8 +151,8 @@ def test_a_file_that_was_sent_is_waited_for_by_its_size_when_it_is_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: dict[str, float] = {}
-    monkeypatch.setattr("steps.tracking.punctual._SLOWEST", 100)
-    monkeypatch.setattr("steps.tracking.punctual.line_to", lambda _uri: Recording(waited))
+    monkeypatch.setattr("steps.tracking.store.punctual._SLOWEST", 100)
+    monkeypatch.setattr("steps.tracking.store.punctual.line_to", lambda _uri: Recording(waited))
     (tmp_path / "a").write_bytes(bytes(150))
     client = punctual_client("http://host")
     client.log_artifact("run", str(tmp_path / "a"), "folder")

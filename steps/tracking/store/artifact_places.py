@@ -18,8 +18,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 
-from steps.tracking.punctual import punctual_files
-from steps.tracking.tracking_uri import is_remote, show_uri
+from steps.tracking.store.punctual import punctual_files
+from steps.tracking.store.tracking_uri import is_remote, show_uri
 
 ALLOWED = "FEAR_ALLOWED_ARTIFACT_STORES"
 _LOCAL = ("", "file")

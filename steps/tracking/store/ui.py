@@ -12,8 +12,7 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.commands import called
-from steps.tracking.spool.spool import show_uri
-from steps.tracking.tracking_uri import without_credentials
+from steps.tracking.store.tracking_uri import show_uri, without_credentials
 
 # Without it MLflow may open an experiment on its pages for language models.
 WORKFLOW = "?workflowType=machine_learning"

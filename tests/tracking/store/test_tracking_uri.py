@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from steps.errors import UserError
-from steps.tracking.tracking_uri import is_remote, secrets_in, show_uri, usable, without_credentials
+from steps.tracking.store.tracking_uri import is_remote, secrets_in, show_uri, usable, without_credentials
 
 PASSWORDS = ["s3cret", "s3/cret", "s3?cret", "s3#cret", "s3@cret", "s3:cret", "s3'cr\"et", "s3/cr?e#t@x", "s3%cret"]
 SERVERS = [

@@ -11,13 +11,13 @@ import pytest
 from mlflow import MlflowClient
 
 from steps.errors import UserError
-from steps.tracking import artifact_places
-from steps.tracking.artifact_places import ALLOWED, PlaceError, checked
 from steps.tracking.models import loading, registry
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.spool import copy, pull
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.spool import Spool, open_spool
+from steps.tracking.store import artifact_places
+from steps.tracking.store.artifact_places import ALLOWED, PlaceError, checked
 from steps.tracking.tracker import MLflowTracker
 from tests.tracking.spool.test_push import NETWORK
 

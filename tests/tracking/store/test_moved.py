@@ -13,9 +13,10 @@ import pytest
 from mlflow import MlflowClient
 
 from steps.errors import UserError
-from steps.tracking import moved, record
+from steps.tracking import record
 from steps.tracking.session import EXPERIMENT, experiment, step_run
 from steps.tracking.spool.spool import open_spool, spools
+from steps.tracking.store import moved
 
 MakeStudy = Callable[..., Path]
 SERVER = "http://127.0.0.1:9"

@@ -17,8 +17,8 @@ from steps.errors import UserError
 from steps.sync.__main__ import main
 from steps.tracking.models.registry import resolve
 from steps.tracking.spool.spool import FOLDER, open_spool, redirected
+from steps.tracking.store.tracking_uri import without_credentials
 from steps.tracking.tracker import MLflowTracker
-from steps.tracking.tracking_uri import without_credentials
 from tests.bad_servers import answering, dripping, self_signed
 from tests.servers import Postgres, free_port, has_postgres
 
@@ -30,7 +30,7 @@ HEALTHY = (200, "OK")
 def impatient(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    monkeypatch.setattr("steps.tracking.punctual._MARGIN_S", 0.5)
+    monkeypatch.setattr("steps.tracking.store.punctual._MARGIN_S", 0.5)
     monkeypatch.setattr("steps.tracking.spool.replicator._INTERVAL_S", 0.1)
 
 

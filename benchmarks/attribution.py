@@ -33,9 +33,9 @@ from steps.core.attribution.references import baseline_values
 from steps.core.attribution.settings import Settings
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset, Floats
-from steps.tracking import lookup
 from steps.tracking.addresses import dataset_place
 from steps.tracking.lookup import FoldRun
+from steps.tracking.models import reading
 
 if TYPE_CHECKING:
     import keras
@@ -89,7 +89,7 @@ def measure(model: str, size: Size, folder: Path) -> Result:
     folds = [_as_trained(run, dataset, folder) for run in runs]
     warm_up("local")
     with _pool(runs) as pool:
-        job = AttributionJob(dataset_place("local", dataset, str(study.dataset), folder), Settings())
+        job = AttributionJob(dataset_place(dataset, str(study.dataset), folder, shared=True), Settings())
         attribute: dict[str, Callable[[], list[Floats]]] = {
             "plain, 100 steps": lambda: [_plain(fold) for fold in folds],
             "plain": lambda: [_plain_until_complete(fold) for fold in folds],
@@ -147,7 +147,7 @@ def completeness(fold: TrainedFold, attributions: Floats) -> np.ndarray:
 
 def _as_trained(run: FoldRun, dataset: Dataset, folder: Path) -> TrainedFold:
     path = folder / f"{run.name}.keras"
-    path.write_bytes(lookup.read_model(run))
+    path.write_bytes(reading.read_network(run.run))
     baseline = baseline_values("mean", dataset.of_subjects(run.split["training"]))
     return TrainedFold(path, dataset.of_subjects(run.split["test"]).values, baseline)
 
@@ -181,7 +181,7 @@ def _project(pool: Pool, job: AttributionJob, runs: Sequence[FoldRun]) -> list[F
             test_number=run.test_number,
             training=tuple(run.split["training"]),
             test=tuple(run.split["test"]),
-            network=lookup.read_model(run),
+            network=reading.read_network(run.run),
             randomise=False,
         )
         for run in runs

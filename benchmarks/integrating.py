@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from steps.attribute.worker import AttributionJob, FoldToAttribute
 from steps.compute import resident
+from steps.compute.process import scratch
 from steps.core.data.dataset import Dataset, Floats
 from steps.system.one_thread import tensorflow_on_one_thread
 
@@ -33,7 +34,7 @@ def _warm(job: AttributionJob) -> _Warm:
     from steps.core.attribution.compiled import Functions
     from steps.core.models.saved_network import ResidentNetwork
 
-    return _Warm(job.dataset.load(), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
+    return _Warm(job.dataset.load(scratch()), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
 
 
 def integrate(job: AttributionJob, fold: FoldToAttribute) -> Floats:

@@ -18,6 +18,7 @@ from benchmarks.measure import Finished, run
 from benchmarks.study import Plan, Study, write_splits
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
+from steps.tracking.models import reading
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -204,8 +205,7 @@ def _recorded(command: Finished, folder: Path, study: Study, training: Training,
 
 def _predictions(folds: Sequence[FoldRun], dataset: Dataset) -> Iterable[tuple[int, Sequence[int], Sequence[float]]]:
     from steps.core.metrics.inference import predict
-    from steps.tracking import lookup
 
     for fold in folds:
         test = dataset.of_subjects(fold.split["test"])
-        yield fold.test_number, test.labels.tolist(), predict(lookup.load_model(fold), test.values).tolist()
+        yield fold.test_number, test.labels.tolist(), predict(reading.load_network(fold.run), test.values).tolist()

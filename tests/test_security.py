@@ -21,8 +21,9 @@ from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.readers.parse import shown
 from steps.errors import UserError
-from steps.tracking import lookup, record
+from steps.tracking import datasets, record
 from steps.tracking.children import run_step
+from steps.tracking.models import reading
 from steps.tracking.session import step_run
 from tests.conftest import mlflow_run, step
 from tests.server_study import EXPERIMENT
@@ -113,11 +114,11 @@ def test_another_dataset_in_the_place_of_the_one_trained_on_is_refused(
 ) -> None:
     folder, _, train_run_id = trained
     train = MlflowClient().get_run(train_run_id)
-    assert lookup.dataset_of(train).digest() == small_study.digest()
+    assert datasets.dataset_and_uri_of(train)[0].digest() == small_study.digest()
     other = replace(small_study, values=small_study.values + 1)
     write_artifact(other, folder)  # consistent in itself
     with pytest.raises(UserError, match=f"has digest {other.digest()[:12]}…, but .* was trained on"):
-        lookup.dataset_of(train)
+        datasets.dataset_and_uri_of(train)[0]
 
 
 def network_with(layer: dict[str, Any], folder: Path) -> Path:
@@ -169,5 +170,5 @@ def test_a_network_with_code_of_its_own_is_refused(
         run_id = fold_run(train, "S1")
         MlflowClient().log_artifact(run_id, str(network_with(make(), store)), "model/data")
     with pytest.raises(UserError, match=r"cannot load the model of run fear_S1_1 \(\w+\): "):
-        lookup.load_model(lookup.FoldRun(MlflowClient().get_run(run_id), "S1", 1, {}))
+        reading.load_network(MlflowClient().get_run(run_id))
     assert not pwned.exists()

@@ -13,6 +13,7 @@ import click
 from steps.attribute import worker
 from steps.attribute.worker import AttributionJob, FoldToAttribute
 from steps.compute import Pool, check_compute, open_pool
+from steps.compute.pool import is_local
 from steps.compute.progress import counting
 from steps.core.attribution.faithfulness import spread_out
 from steps.core.attribution.fold import FoldResult
@@ -21,9 +22,10 @@ from steps.core.attribution.results import Results, in_words, results, warnings
 from steps.core.attribution.settings import Settings
 from steps.core.data.dataset import Dataset
 from steps.core.figures.attribution import all_figures
-from steps.tracking import lookup, record, reuse
+from steps.tracking import datasets, lookup, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
+from steps.tracking.models import reading
 from steps.tracking.session import step_run
 from steps.tracking.store import digests
 from steps.tracking.store.ui import say_where
@@ -43,11 +45,13 @@ def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> N
     with step_run("attribute", parameters) as run, tempfile.TemporaryDirectory() as scratch:
         run_id = run.info.run_id
         train = lookup.find_run("train", parameters["train_run_id"], run.info.experiment_id)
-        dataset, uri = lookup.dataset_and_uri_of(train)
+        dataset, uri = datasets.dataset_and_uri_of(train)
         folds = lookup.fold_runs(train.info.run_id)
         if note := digests.unchecked_note(fold.run for fold in folds):
             click.echo(f"note: {note}")
-        job = AttributionJob(dataset_place(parameters["scheduler"], dataset, uri, Path(scratch)), settings)
+        job = AttributionJob(
+            dataset_place(dataset, uri, Path(scratch), shared=is_local(parameters["scheduler"])), settings
+        )
         with open_pool(parameters["scheduler"], parameters["workers"], len(folds), process_mib=_PROCESS_MIB) as pool:
             click.echo(f"{len(folds)} folds in {pool.where}")
             attributed = _attribute(pool, job, folds)
@@ -63,7 +67,7 @@ def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> N
         )
         _log_files(run_id, found, dataset)
         exported = {name: found.tables[name] for name in ("feature_importance", "time_importance")}
-        lookup.log_study(run_id, train, dataset, uri, context="attribute")
+        datasets.log_study(run_id, train, dataset, uri, context="attribute")
         folder = export_tables(parameters["output_dir"], run, exported)
         said = in_words(found)
         record.describe(run_id, bullets(said))
@@ -93,7 +97,7 @@ def _with_networks(folds: Sequence[lookup.FoldRun]) -> Iterator[FoldToAttribute]
             test_number=fold.test_number,
             training=tuple(fold.split["training"]),
             test=tuple(fold.split["test"]),
-            network=lookup.read_model(fold),
+            network=reading.read_network(fold.run),
             randomise=number in randomised,
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from steps.compute import resident
+from steps.compute.process import scratch
 from steps.core.attribution.settings import Settings
 from steps.core.data.shared_memory import DatasetPlace
 from steps.system.one_thread import tensorflow_on_one_thread
@@ -69,7 +70,7 @@ def _warm(job: AttributionJob) -> _Warm:
     from steps.core.attribution.compiled import Functions
     from steps.core.models.saved_network import ResidentNetwork
 
-    return _Warm(job.dataset.load(), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
+    return _Warm(job.dataset.load(scratch()), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
 
 
 def attribute(job: AttributionJob, fold: FoldToAttribute) -> FoldResult:

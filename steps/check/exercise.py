@@ -28,8 +28,8 @@ from steps.check.store import DATABASES
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models import keras_file
-from steps.tracking import lookup, record
-from steps.tracking.models import fold_model
+from steps.tracking import datasets, record
+from steps.tracking.models import fold_model, reading
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
 from steps.tracking.store.artifact_places import checked, repository
 from steps.tracking.store.knock import connect_once
@@ -172,13 +172,13 @@ class Exercise:
         with tempfile.TemporaryDirectory() as folder:
             manifest = write_artifact(dataset, Path(folder))
             self._check_place()
-            self._client.log_artifacts(self._run_id, folder, lookup.DATASET_FOLDER)
-        uri = f"runs:/{self._run_id}/{lookup.DATASET_FOLDER}"
+            self._client.log_artifacts(self._run_id, folder, datasets.DATASET_FOLDER)
+        uri = f"runs:/{self._run_id}/{datasets.DATASET_FOLDER}"
         with mlflow.start_run(run_id=self._run_id):
             record.log_dataset_input(manifest, uri, context="check")
         inputs = self._client.get_run(self._run_id).inputs.dataset_inputs
         _same("dataset input", [manifest.digest[:32]], [found.dataset.digest for found in inputs])
-        _same("dataset", manifest.digest, lookup.load_dataset(uri).digest())
+        _same("dataset", manifest.digest, datasets.load_dataset(uri).digest())
         return f"{manifest.trials} trials, digest {manifest.digest[:12]}… read back"
 
     def log_model(self) -> str:
@@ -198,7 +198,7 @@ class Exercise:
     def load_model(self) -> str:
         """The same model, read back in Keras's safe mode."""
         run = self._client.get_run(self._run_id)
-        model = lookup.load_model(lookup.FoldRun(run, self.name, 1, {}))
+        model = reading.load_network(run)
         found = np.asarray(model(_tiny_dataset().values, training=False))
         _same("predictions", self._probabilities.tolist(), found.tolist())
         return f"{len(found)} predictions equal"

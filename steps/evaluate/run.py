@@ -13,6 +13,7 @@ import click
 import pandas as pd
 
 from steps.compute import Pool, check_compute, open_pool
+from steps.compute.pool import is_local
 from steps.compute.progress import counting
 from steps.core.baselines.predict import Split, fits_of
 from steps.core.data.dataset import Dataset
@@ -40,9 +41,10 @@ from steps.evaluate import worker
 from steps.evaluate.in_pool import in_pool
 from steps.evaluate.worker import EvaluationJob, FoldToEvaluate
 from steps.report.content import answer_beside_simpler
-from steps.tracking import lookup, record, reuse
+from steps.tracking import datasets, lookup, record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
+from steps.tracking.models import reading
 from steps.tracking.session import step_run
 from steps.tracking.store import digests
 from steps.tracking.store.ui import say_where
@@ -65,11 +67,13 @@ def evaluate_and_record(
     with step_run("evaluate", parameters) as run, tempfile.TemporaryDirectory() as scratch:
         run_id = run.info.run_id
         train = lookup.find_run("train", parameters["train_run_id"], run.info.experiment_id)
-        dataset, uri = lookup.dataset_and_uri_of(train)
+        dataset, uri = datasets.dataset_and_uri_of(train)
         folds = lookup.fold_runs(train.info.run_id)
         if note := digests.unchecked_note(fold.run for fold in folds):
             click.echo(f"note: {note}")
-        job = EvaluationJob(dataset_place(parameters["scheduler"], dataset, uri, Path(scratch)), thresholds, seed)
+        job = EvaluationJob(
+            dataset_place(dataset, uri, Path(scratch), shared=is_local(parameters["scheduler"])), thresholds, seed
+        )
         splits = [Split.of(fold.split, fold.test_number) for fold in folds]
         with open_pool(parameters["scheduler"], parameters["workers"], len(folds), process_mib=_PROCESS_MIB) as pool:
             click.echo(f"{len(folds)} folds in {pool.where}")
@@ -118,7 +122,7 @@ def evaluate_and_record(
                 "export.parquet": export.as_parquet(tables["export"]),
             },
         )
-        lookup.log_study(run_id, train, dataset, uri, context="evaluate")
+        datasets.log_study(run_id, train, dataset, uri, context="evaluate")
         record.describe(run_id, "\n\n".join(map(plain, answer_beside_simpler(outcome, dataset.label_names))))
         folder = export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
         for level in LEVELS:
@@ -147,7 +151,7 @@ def _with_networks(folds: Sequence[lookup.FoldRun]) -> Iterator[FoldToEvaluate]:
             test_number=fold.test_number,
             validation=tuple(fold.split["validation"]),
             test=tuple(fold.split["test"]),
-            network=lookup.read_model(fold),
+            network=reading.read_network(fold.run),
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from steps.compute import resident
+from steps.compute.process import scratch
 from steps.core.data.shared_memory import DatasetPlace
 from steps.system.one_thread import tensorflow_on_one_thread
 
@@ -50,7 +51,7 @@ class FoldToEvaluate:
 
 @resident
 def _dataset(job: EvaluationJob) -> Dataset:
-    return job.dataset.load()
+    return job.dataset.load(scratch())
 
 
 @resident

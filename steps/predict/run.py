@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from steps.predict import attribution, figures, scores, words
 from steps.predict.source import check_artifact, choice_for, from_dataset, is_uri, read_source, source_uri
 from steps.predict.unseen import Unseen, fit_to_model
-from steps.tracking import lookup, record
+from steps.tracking import datasets, record
 from steps.tracking.models import loading, registry
 from steps.tracking.session import step_run
 from steps.tracking.store.ui import say_where
@@ -94,7 +94,7 @@ def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, loading.Deployed]:
     choice = choice_for(parameters["features"], parameters["ignore"], trained)
     if is_uri(source):
         check_artifact(source, choice)
-        recorded = from_dataset(lookup.load_dataset(source), source)
+        recorded = from_dataset(datasets.load_dataset(source), source)
     else:
         recorded = read_source(source, parameters["max_gap"], trim=parameters["trim"], choice=choice)
     return fit_to_model(recorded, trained), model

@@ -14,7 +14,7 @@ from steps.core.readers.fingerprint import Fingerprint
 from steps.core.readers.load import SIMULATED, load_source, unchanged
 from steps.core.readers.simulate import simulation_size
 from steps.system.private_files import owner_alone
-from steps.tracking import lookup, record, reuse
+from steps.tracking import datasets, record, reuse
 from steps.tracking.session import step_run
 from steps.writing.markdown import bullets
 
@@ -46,8 +46,8 @@ def prepare(parameters: Mapping[str, Any]) -> None:
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory() as folder, owner_alone():
             manifest = write_artifact(dataset, Path(folder))
-            record.log_folder(run_id, Path(folder), lookup.DATASET_FOLDER)
-        uri = f"runs:/{run_id}/{lookup.DATASET_FOLDER}"
+            record.log_folder(run_id, Path(folder), datasets.DATASET_FOLDER)
+        uri = f"runs:/{run_id}/{datasets.DATASET_FOLDER}"
         patients = sum(subject.group == "patient" for subject in manifest.subjects)
         record.log(
             run_id,

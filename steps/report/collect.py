@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.commands import manager_to_repeat_with
-from steps.core.attribution.results import INTERVAL_COLUMNS, REPORTED_TABLES
+from steps.core.attribution.results import REPORTED_TABLES
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
-from steps.report.evaluations import PREDICTION_COLUMNS
-from steps.tracking import documents, lookup
+from steps.tracking import datasets, documents, lookup, products
 from steps.tracking.store.tracking_uri import without_credentials_in
 
 _REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 _COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")
 _VERSION = "version."
-# Only a spread, an interval or what was not chosen may be missing.
-_MISSING = {name: [""] for name in ("sd", "youden_j", *INTERVAL_COLUMNS)}
-# The tables of each step that a report shows, with columns they must have.
-_TABLES: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "evaluate": {
-        "results.csv": PREDICTION_COLUMNS,
-        "subjects.csv": ("subject", "label", "trials", "probability"),
-        "in_fold_thresholds.csv": ("subject", "test_number", "fold", "threshold"),
-    },
-    "attribute": {
-        "feature_importance.csv": ("feature", "importance", "sd", "rank"),
-        "attribution_map.csv": ("feature",),
-        **{f"{name}.csv": () for name in REPORTED_TABLES},
-    },
-}
 
 
 def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str, tuple[Run, bool]]) -> ReportData:
@@ -56,18 +39,18 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         run_id=study.info.run_id,
         started=datetime.fromtimestamp(study.info.start_time / 1000, UTC),
         parameters=parameters,
-        manifest=lookup.manifest_of(prepare),
+        manifest=datasets.manifest_of(prepare),
         summary=documents.json_of(evaluate, "summary.json", documents.Summary),
-        results=_table(evaluate, "results.csv"),
-        subjects=_table(evaluate, "subjects.csv"),
+        results=products.table(evaluate, "results.csv"),
+        subjects=products.table(evaluate, "subjects.csv"),
         histories=[lookup.load_history(fold) for fold in folds],
-        importance=_table(attribute, "feature_importance.csv"),
-        attribution_map=_table(attribute, "attribution_map.csv"),
+        importance=products.table(attribute, "feature_importance.csv"),
+        attribution_map=products.table(attribute, "attribution_map.csv"),
         attribution_metrics=attribute.data.metrics,
-        attribution_tables={name: _table(attribute, f"{name}.csv") for name in REPORTED_TABLES},
+        attribution_tables={name: products.table(attribute, f"{name}.csv") for name in REPORTED_TABLES},
         runtime=documents.json_of(train, "runtime.json", documents.Runtime),
         steps=[StepTime(name, run.info.run_id, _wall_time(run), reused) for name, (run, reused) in steps.items()],
-        in_fold=_table(evaluate, "in_fold_thresholds.csv"),
+        in_fold=products.table(evaluate, "in_fold_thresholds.csv"),
         inference_ms_per_trial=evaluate.data.metrics.get("inference_ms_per_trial"),
         commit=next((tags[name] for name in _COMMIT_TAGS if name in tags), ""),
         repository=_repository(tags),
@@ -76,29 +59,6 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         has_local_changes=tags.get("git_dirty") == "true",
         software=_software(train),
     )
-
-
-def check(run: Run, entry_point: str) -> None:
-    """Read what a report needs of a step's run.
-
-    Raises:
-        UserError: some of it is gone or damaged.
-    """
-    if entry_point == "prepare":
-        lookup.manifest_of(run)
-    elif entry_point == "train":
-        documents.json_of(run, "runtime.json", documents.Runtime)
-        for fold in lookup.fold_runs(run.info.run_id):
-            lookup.load_history(fold)
-    elif entry_point == "evaluate":
-        documents.json_of(run, "summary.json", documents.Summary)
-    for path in _TABLES.get(entry_point, {}):
-        _table(run, path)
-
-
-def _table(run: Run, path: str) -> pd.DataFrame:
-    required = next(tables[path] for tables in _TABLES.values() if path in tables)
-    return documents.table_of(run, path, required, _MISSING)
 
 
 def _wall_time(run: Run) -> float:

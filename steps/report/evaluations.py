@@ -12,11 +12,12 @@ from mlflow.entities import Run
 from steps.commands import command
 from steps.errors import UserError, shown
 from steps.tracking import documents, lookup, reuse
+from steps.tracking.products import PREDICTION_COLUMNS
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import pull, push
+from steps.tracking.store.artifact_places import holds
 
 PREVIOUS = "previous"
-PREDICTION_COLUMNS = ("subject", "trial", "label", "test_number", "probability")
 
 
 def find_training(token: str, experiment_id: str) -> Run:
@@ -82,7 +83,7 @@ def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
     """
     known: set[str] = set()
     for evaluation in evaluations_of(train):
-        if not reuse.artifact_exists(evaluation.info.run_id, "baselines.csv"):  # evaluated without baselines
+        if not holds(evaluation, "baselines.csv"):  # evaluated without baselines
             continue
         table = _predictions(evaluation, "baselines.csv", "method")
         rows = table[table["method"] == name]

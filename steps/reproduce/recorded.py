@@ -17,7 +17,7 @@ from steps.commands import command
 from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
-from steps.tracking import documents, lookup, parameters_record
+from steps.tracking import datasets, documents, lookup, parameters_record
 from steps.tracking.environment import git
 from steps.tracking.reuse import IDENTITY_TAG
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
@@ -179,26 +179,6 @@ def prepare_of(train: Run) -> Run | None:
     return _run(uri.removeprefix("runs:/").partition("/")[0]) if uri.startswith("runs:/") else None
 
 
-def usable_dataset(train: Run) -> str | None:
-    """URI of the dataset a training used: where it was then, or any prepared one with the same digest."""
-    digest = documents.required_tag(train, "dataset_digest")
-    others = MlflowClient().search_runs(
-        [train.info.experiment_id],
-        f"tags.{ENTRY_POINT_TAG} = 'prepare' and tags.dataset_digest = '{digest}' and attributes.status = 'FINISHED'",
-        order_by=["attributes.start_time DESC"],
-    )
-    for uri in [
-        documents.required_tag(train, "dataset_uri"),
-        *(f"runs:/{run.info.run_id}/{lookup.DATASET_FOLDER}" for run in others),
-    ]:
-        try:
-            if lookup.load_dataset(uri).digest() == digest:
-                return str(uri)
-        except UserError:
-            continue
-    return None
-
-
 def evidence(run: Run) -> Evidence:
     """Metrics, curves, tables and documents of a run.
 
@@ -273,7 +253,7 @@ def _known(run: Run, parameters: Mapping[str, Any]) -> dict[str, Value]:
 
 def _source(prepare: Run) -> dict[str, Value]:
     try:
-        return {"source": lookup.manifest_of(prepare).source}
+        return {"source": datasets.manifest_of(prepare).source}
     except UserError:
         return {}
 

@@ -21,7 +21,7 @@ from steps.reproduce import plan, recorded
 from steps.reproduce.compare import IDENTICAL, MISSING, Comparison, compare, left_out, verdict_of
 from steps.reproduce.result import COLUMNS, Reproduction
 from steps.reproduce.surroundings import NOT_RECORDED, Surroundings, command, surroundings
-from steps.tracking import documents, lookup, record
+from steps.tracking import datasets, documents, lookup, record
 from steps.tracking.children import run_step
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.session import ENTRY_POINT_TAG, step_run
@@ -199,7 +199,10 @@ def _source(known: dict[str, Value], original: Run) -> tuple[str, str]:
 
 def _training(train: Run, run: Run) -> tuple[dict[str, Value], list[str]]:
     """Parameters of a training, its dataset found or made again."""
-    uri = recorded.usable_dataset(train) or _dataset_again(train, run)
+    try:
+        uri = datasets.dataset_and_uri_of(train)[1]
+    except UserError:  # nowhere to be had
+        uri = _dataset_again(train, run)
     return plan.complete("train", recorded.parameters_of(train), dataset_uri=uri, cwd=str(Path.cwd()))
 
 

@@ -11,7 +11,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-from steps.compute import is_local
 from steps.core.data.dataset import Dataset
 from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
 from steps.tracking.places import DatasetArtifact
@@ -23,23 +22,23 @@ from steps.tracking.store.trouble import FAILURES, reachable
 _WAIT_S = 60.0
 
 
-def dataset_place(scheduler: str, dataset: Dataset, uri: str, folder: Path) -> SharedDataset | DatasetArtifact:
+def dataset_place(dataset: Dataset, uri: str, folder: Path, *, shared: bool) -> SharedDataset | DatasetArtifact:
     """Where the processes of a pool find a dataset.
 
     Args:
-        scheduler: the parameter.
         dataset: the dataset.
-        uri: where it came from (`steps.tracking.lookup.resolve_dataset_uri`).
+        uri: where it came from (`steps.tracking.datasets.resolve_dataset_uri`).
         folder: for the copy that local processes share; it must outlive them.
+        shared: whether all processes are on this machine.
     """
-    if is_local(scheduler):
+    if shared:
         share(dataset, folder / SHARED_FILE)
         return SharedDataset(folder / SHARED_FILE)
     return dataset_address(uri, dataset.digest())
 
 
 def dataset_address(uri: str, digest: str) -> DatasetArtifact:
-    """The dataset artifact at ``uri`` (`steps.tracking.lookup.resolve_dataset_uri`) for processes of other machines.
+    """The dataset artifact at ``uri`` (`steps.tracking.datasets.resolve_dataset_uri`) for processes of other machines.
 
     With a tracking server its copy there is meant, which is made if need be.
     """

@@ -7,7 +7,7 @@ reads it here gets values of the right types, or one line that names the file an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
@@ -124,7 +124,7 @@ def table_of(
     run: Run,
     path: str,
     required: Collection[str] = (),
-    missing: Mapping[str, list[str]] | None = None,
+    may_be_empty: Callable[[str], bool] = lambda _name: False,
     index: str | None = None,
 ) -> pd.DataFrame:
     """A CSV file of a run: `TEXT_COLUMNS` as text, all others as numbers.
@@ -133,20 +133,21 @@ def table_of(
         run: that holds it.
         path: of the file among the run's artifacts.
         required: columns it must have.
-        missing: for columns whose cells may be empty, how that is written.
+        may_be_empty: says of a column whether a cell in it may be empty.
         index: the column that becomes the index.
 
     Raises:
         DamagedError: it is not there, lacks a column or a value, or holds text where there should be numbers.
     """
     text = csv_of(run, path)
+    empty = [name for name in text.partition("\n")[0].split(",") if may_be_empty(name)]
     try:
         table = read_csv(
             text,
             # Names such as 01 or NA are names.
             dtype=dict.fromkeys(TEXT_COLUMNS, str),
             keep_default_na=False,
-            na_values=missing or {},
+            na_values={name: [""] for name in empty},
             float_precision="round_trip",
         )
     except ValueError as error:
@@ -158,7 +159,7 @@ def table_of(
             numbers = pd.to_numeric(table[name], errors="coerce")
             row = int(numbers.isna().to_numpy().argmax())
             raise damaged(run, path, f"row {row + 2}, column {name}: {_shown(table[name].iloc[row])} is not a number")
-        if name not in (missing or {}) and table[name].isna().any():
+        if name not in empty and table[name].isna().any():
             row = int(table[name].isna().to_numpy().argmax())
             raise damaged(run, path, f"row {row + 2} is cut off before column {name}")
     return table.set_index(index) if index else table

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from steps.compute.process import scratch
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.manifest import read_manifest
@@ -38,18 +37,20 @@ class DatasetArtifact:
     uri: str | None
     tracking_uri: str | None = field(repr=False)
 
-    def load(self) -> Dataset:
+    def load(self, scratch: Path | None = None, /) -> Dataset:
         """The dataset, its digest checked; processes of one machine fetch it once and share one copy.
+
+        Args:
+            scratch: a folder of this process, beside those of its neighbours; None where it shares nothing.
 
         Raises:
             UserError: this machine cannot reach it.
         """
-        own = scratch()
-        if own is None:
+        if scratch is None:
             return self._fetch()
         name = f"{self.digest}.arrow"
-        with FileLock(own.parent / f"{name}.lock"):
-            shared = next(own.parent.glob(f"*/{name}"), own / name)
+        with FileLock(scratch.parent / f"{name}.lock"):
+            shared = next(scratch.parent.glob(f"*/{name}"), scratch / name)
             if not shared.exists():
                 share(self._fetch(), shared)
             return open_shared(shared)
@@ -68,7 +69,7 @@ class DatasetArtifact:
         )
 
     def _from_folder(self) -> Dataset | None:
-        return self._loaded(self.folder) if self.folder else None
+        return read_artifact_with(self.folder, self.digest, str(self.folder)) if self.folder else None
 
     def _downloaded(self) -> Dataset | None:
         if self.uri is None:
@@ -90,11 +91,22 @@ class DatasetArtifact:
                 raise UserError(str(error)) from error
             except FAILURES as error:
                 raise UserError(f"{self.uri}: {one_line(error)}") from error
-            return self._loaded(Path(path))
+            return read_artifact_with(Path(path), self.digest, uri)
 
-    def _loaded(self, folder: Path) -> Dataset:
-        dataset = read_artifact(folder)
-        found = read_manifest(folder).digest
-        if found != self.digest:
-            raise UserError(f"the dataset in {folder} has digest {found[:12]}…, expected {self.digest[:12]}…")
-        return dataset
+
+def read_artifact_with(folder: Path, digest: str, name: str) -> Dataset:
+    """The dataset in ``folder``, if it is the one with this digest.
+
+    Args:
+        folder: as `steps.core.data.artifact.write_artifact` wrote it.
+        digest: expected.
+        name: what to call the place in the error.
+
+    Raises:
+        UserError: it is damaged, or another dataset.
+    """
+    dataset = read_artifact(folder)  # whose content has the digest of its manifest
+    actual = read_manifest(folder).digest
+    if actual != digest:
+        raise UserError(f"the dataset at {name} has digest {actual[:12]}…, expected {digest[:12]}…")
+    return dataset

@@ -11,8 +11,8 @@ from mlflow.entities import Run, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.tracking import documents, left_running, lookup
-from steps.tracking.models.fold_model import MODEL
-from steps.tracking.reuse import KEY_TAG, artifact_exists
+from steps.tracking.models.reading import has_network
+from steps.tracking.reuse import KEY_TAG
 from steps.tracking.session import ENTRY_POINT_TAG
 
 _RUNNING, _FAILED = RunStatus.to_string(RunStatus.RUNNING), RunStatus.to_string(RunStatus.FAILED)
@@ -53,7 +53,7 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
                 name = documents.fold_key(child)
             except documents.DamagedError:  # it is trained again
                 continue
-            is_whole = child.info.status == "FINISHED" and artifact_exists(child.info.run_id, f"{MODEL}/MLmodel")
+            is_whole = child.info.status == "FINISHED" and has_network(child)
             if is_whole and name not in taken:
                 client.set_tag(child.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)
                 taken[name] = child.data.metrics

@@ -11,18 +11,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
-from steps.core.data.artifact import read_artifact
-from steps.core.data.manifest import read_manifest
 from steps.errors import UserError, shown
 from steps.parameters import PARAMETERS, Value
-from steps.tracking import documents, lookup
+from steps.tracking import documents, products
 from steps.tracking.environment import code_hash, environment_hash
-from steps.tracking.models.fold_model import MODEL
 from steps.tracking.parameters_record import LONGEST_TAG
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import pull
@@ -35,19 +30,6 @@ _LONG_VALUE = 200
 _LOCATIONS = {"cwd", "output_dir", "source", "dataset_uri", "train_run_id"}
 # What changes how fast a result comes, not the result.
 _INDIFFERENT = {"scheduler", "workers", "resume", "log_level"}
-# What the driver hands on.
-_TAGS: Mapping[str, tuple[str, ...]] = {
-    "prepare": ("dataset_uri", "dataset_digest"),
-    "train": ("dataset_uri", "dataset_digest", "final_model_run_id", "final_model_uri"),
-    "evaluate": (),
-    "attribute": (),
-}
-_ARTIFACTS = {
-    "prepare": ("dataset/trials.parquet", "dataset/dataset.json"),
-    "train": ("runtime.json",),
-    "evaluate": ("results.csv", "subjects.csv", "summary.json", "in_fold_thresholds.csv"),
-    "attribute": ("feature_importance.csv", "attribution_map.csv", "time_importance.csv", "deletion_insertion.csv"),
-}
 
 
 @dataclass(frozen=True)
@@ -114,7 +96,7 @@ def find(identity: Identity, experiment_id: str, source: str = "") -> tuple[Run 
     for run in same:
         if deleted := pull.deleted_on_server(run):
             gone.append(f"run {run.info.run_id} matches, but {deleted} was deleted on the server")
-        elif trouble := _trouble(run, identity.entry_point) or _damage(run, identity.entry_point):
+        elif trouble := _trouble(run, identity.entry_point):
             gone.append(f"run {run.info.run_id} matches, but {trouble}")
         else:
             return run, "same parameters, code and inputs"
@@ -160,42 +142,8 @@ def _short(value: object) -> object:
 
 def _trouble(run: Run, entry_point: str) -> str | None:
     """Why a run cannot be used instead of running the step."""
-    for path in _ARTIFACTS[entry_point]:
-        if not artifact_exists(run.info.run_id, path):
-            return f"its {path} is gone"
-    from steps.report import collect
-
     try:
-        for name in _TAGS[entry_point]:
-            documents.required_tag(run, name)
-        folds = lookup.fold_runs(run.info.run_id) if entry_point == "train" else []
-        collect.check(run, entry_point)
+        products.check(run, entry_point)
     except UserError as error:
         return str(error).partition(";")[0]  # what to do about it is being done
-    for fold in folds:
-        if not artifact_exists(fold.run_id, f"{MODEL}/MLmodel"):
-            return f"the model of its {fold.run.info.run_name} is gone"
     return None
-
-
-def _damage(run: Run, entry_point: str) -> str | None:
-    """Why the dataset of a run cannot be used; None if it can, or if the run made none."""
-    if entry_point != "prepare":
-        return None
-    try:
-        with lookup.dataset_folder(f"{run.info.artifact_uri}/{lookup.DATASET_FOLDER}") as folder:
-            read_artifact(folder)
-            found = read_manifest(folder).digest
-    except UserError as error:
-        return f"its dataset is damaged: {error}"
-    return None if found == run.data.tags.get("dataset_digest") else "its dataset is another one than it recorded"
-
-
-def artifact_exists(run_id: str, path: str) -> bool:
-    """Whether a run still holds the artifact, or the file of its model, at ``path``."""
-    folder = path.rpartition("/")[0]
-    try:
-        listed = mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=folder or None)
-    except (MlflowException, OSError):
-        return False
-    return any(item.path == path for item in listed)

@@ -13,11 +13,12 @@ from typing import Any
 import click
 
 from steps.compute import check_compute, open_pool
+from steps.compute.pool import is_local
 from steps.core.data.folds import Fold, parse_cv, plan_folds
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.settings import FitSettings, parse_class_weight, process_mib
 from steps.core.models.table import check_trial_length
-from steps.tracking import lookup, record, resume, reuse
+from steps.tracking import datasets, record, resume, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.places import DatasetArtifact
@@ -42,8 +43,8 @@ def train(parameters: Mapping[str, Any]) -> None:
     parse_class_weight(parameters["class_weight"])  # a typo should not wait for the first fold, nor leave a run
     with step_run("train", parameters) as run, ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        uri = lookup.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
-        dataset = lookup.load_dataset(uri)
+        uri = datasets.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
+        dataset = datasets.load_dataset(uri)
         check_trial_length(parameters["model"], dataset.timesteps)
         folds = plan_folds(
             dataset,
@@ -71,7 +72,7 @@ def train(parameters: Mapping[str, Any]) -> None:
         left = [fold for fold in folds if fold.key not in finished]
         if finished:
             click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
-        place = dataset_place(parameters["scheduler"], dataset, uri, scratch)
+        place = dataset_place(dataset, uri, scratch, shared=is_local(parameters["scheduler"]))
         job = TrainingJob(
             dataset=place,
             settings=FitSettings.from_parameters(parameters),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from steps.compute import report, resident
+from steps.compute.process import scratch
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold
 from steps.core.data.shared_memory import DatasetPlace
@@ -116,7 +117,7 @@ def _warm(job: TrainingJob) -> _Warm:
     tensorflow_on_one_thread()
     from steps.core.models.fit import Engine
 
-    dataset = job.dataset.load()
+    dataset = job.dataset.load(scratch())
     shape = (dataset.timesteps, len(dataset.features))
     return _Warm(dataset, Engine(job.settings.model, *shape, precision=job.settings.precision))
 

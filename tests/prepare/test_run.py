@@ -19,7 +19,7 @@ from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from steps.prepare.run import prepare
-from steps.tracking import lookup, reuse
+from steps.tracking import datasets, reuse
 from tests.core.readers.helpers import long_frame, write_folder
 
 
@@ -44,7 +44,7 @@ def _prepared() -> Run:
 
 
 def _dataset(run: Run) -> Path:
-    return Path(run.info.artifact_uri.removeprefix("file://")) / lookup.DATASET_FOLDER
+    return Path(run.info.artifact_uri.removeprefix("file://")) / datasets.DATASET_FOLDER
 
 
 @pytest.mark.usefixtures("umask")

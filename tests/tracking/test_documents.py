@@ -10,9 +10,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.errors import UserError
-from steps.report import collect, evaluations
+from steps.report import evaluations
 from steps.reproduce import recorded
-from steps.tracking import documents, lookup, record, reuse
+from steps.tracking import documents, lookup, products, record, reuse
 from steps.tracking.documents import DamagedError
 from steps.tracking.reuse import IDENTITY_TAG, Identity
 from steps.tracking.session import step_run
@@ -99,7 +99,7 @@ def test_a_damaged_table_is_blamed_on_row_and_column(store: Path, text: str, rea
 
 def test_names_that_look_like_numbers_or_nothing_stay_names(store: Path) -> None:
     run = holding({"results.csv": EVALUATION["results.csv"] + "NA,,1,1,0.25\n"})
-    table = documents.table_of(run, "results.csv", evaluations.PREDICTION_COLUMNS)
+    table = documents.table_of(run, "results.csv", products.PREDICTION_COLUMNS)
     assert table["subject"].tolist() == ["S1", "NA"]
     assert table["trial"].tolist() == ["01", ""]
 
@@ -156,9 +156,9 @@ def test_a_training_with_a_damaged_split_or_history_is_not_reused(store: Path) -
 
 
 def test_a_damaged_manifest_is_one_line(store: Path) -> None:
-    run = holding({"dataset/dataset.json": '{"digest": 3'}, kind="prepare")
+    run = holding({"dataset/dataset.json": '{"digest": 3'}, kind="prepare", dataset_uri="u", dataset_digest="d")
     with pytest.raises(UserError, match=rf"dataset/dataset\.json of prepare run {run.info.run_id} is damaged"):
-        collect.check(run, "prepare")
+        products.check(run, "prepare")
 
 
 def test_a_fold_whose_tags_are_damaged_is_one_line(store: Path) -> None:

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.errors import UserError
-from steps.tracking import lookup, record
+from steps.tracking import datasets, lookup, record
 from steps.tracking.session import step_run
 from tests.tracking.helpers import fold_run
 
@@ -34,7 +34,7 @@ def test_nothing_to_find_says_what_to_run_first(store: Path) -> None:
     with pytest.raises(UserError, match=r"no finished train run .* first run: .* -m steps\.train --cwd "):
         lookup.find_run("train", "latest", experiment_id)
     with pytest.raises(UserError, match="no finished prepare run"):
-        lookup.resolve_dataset_uri("latest", experiment_id)
+        datasets.resolve_dataset_uri("latest", experiment_id)
 
 
 def test_wrong_runs_are_named(store: Path) -> None:
@@ -51,14 +51,14 @@ def test_dataset_uris(store: Path, small_study: Dataset, tmp_path: Path) -> None
     write_artifact(small_study, tmp_path / "ds")
     with step_run("prepare", {}) as run:
         MlflowClient().log_artifacts(run.info.run_id, str(tmp_path / "ds"), "dataset")
-    uri = lookup.resolve_dataset_uri("latest", run.info.experiment_id)
+    uri = datasets.resolve_dataset_uri("latest", run.info.experiment_id)
     assert uri == f"runs:/{run.info.run_id}/dataset"
-    assert lookup.load_dataset(uri).digest() == small_study.digest()
-    assert lookup.load_dataset(str(tmp_path / "ds")).digest() == small_study.digest()
+    assert datasets.load_dataset(uri).digest() == small_study.digest()
+    assert datasets.load_dataset(str(tmp_path / "ds")).digest() == small_study.digest()
     with pytest.raises(UserError, match="no dataset artifact at runs:/0123/dataset"):
-        lookup.load_dataset("runs:/0123/dataset")
+        datasets.load_dataset("runs:/0123/dataset")
     with pytest.raises(UserError, match="no dataset artifact at nowhere"):
-        lookup.load_dataset("nowhere")
+        datasets.load_dataset("nowhere")
 
 
 def test_folds_are_the_finished_children_in_order(store: Path) -> None:
@@ -96,17 +96,17 @@ def test_a_dataset_that_is_gone_is_replaced_by_one_with_the_same_digest(
             record.log(run.info.run_id, tags={"dataset_digest": digest})
     with step_run("train", {}) as train:
         record.log(train.info.run_id, tags={"dataset_uri": "runs:/gone/dataset", "dataset_digest": digest})
-    found = lookup.dataset_of(MlflowClient().get_run(train.info.run_id))
+    found = datasets.dataset_and_uri_of(MlflowClient().get_run(train.info.run_id))[0]
     assert found.digest() == digest
     record.log(train.info.run_id, tags={"dataset_digest": "another"})
     with pytest.raises(UserError, match="no dataset artifact at runs:/gone/dataset"):
-        lookup.dataset_of(MlflowClient().get_run(train.info.run_id))
+        datasets.dataset_and_uri_of(MlflowClient().get_run(train.info.run_id))[0]
 
 
 def test_a_typed_path_is_recorded_as_an_absolute_one(store: Path) -> None:
-    assert lookup.resolve_dataset_uri("ds", "1") == str(store / "ds")
-    assert lookup.resolve_dataset_uri("runs:/a/dataset", "1") == "runs:/a/dataset"
-    assert lookup.resolve_dataset_uri("s3://bucket/ds", "1") == "s3://bucket/ds"
+    assert datasets.resolve_dataset_uri("ds", "1") == str(store / "ds")
+    assert datasets.resolve_dataset_uri("runs:/a/dataset", "1") == "runs:/a/dataset"
+    assert datasets.resolve_dataset_uri("s3://bucket/ds", "1") == "s3://bucket/ds"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from mlflow.entities import Metric
 from steps.core.data.dataset import Dataset
 from steps.core.models.keras_file import as_bytes
 from steps.tracking import lookup, record
+from steps.tracking.models import reading
 from steps.tracking.models.fold_model import PACKAGES, model_requirements
 from steps.tracking.session import step_run
 from tests.tracking.helpers import fold_run
@@ -81,7 +82,7 @@ def test_a_logged_model_comes_back_the_same_by_every_door(store: Path, tmp_path:
         run_id = fold_run(train, "S1", model=as_bytes(model))
     expected = model(values).numpy()
     (fold,) = lookup.fold_runs(train.info.run_id)
-    np.testing.assert_array_equal(lookup.load_model(fold)(values), expected)
+    np.testing.assert_array_equal(reading.load_network(fold.run)(values), expected)
     uri = f"runs:/{run_id}/model"
     np.testing.assert_array_equal(mlflow.tensorflow.load_model(uri)(values), expected)
     loaded = mlflow.pyfunc.load_model(uri)
@@ -106,4 +107,4 @@ def test_a_model_that_holds_code_is_refused(store: Path, tmp_path: Path) -> None
         MlflowClient().log_artifacts(run_id, str(tmp_path / "model"), "model")
     (fold,) = lookup.fold_runs(train.info.run_id)
     with pytest.raises(UserError, match="cannot load the model of run fear_S1_1"):
-        lookup.load_model(fold)
+        reading.load_network(fold.run)

@@ -21,6 +21,7 @@ from steps.core.models.settings import FitSettings
 from steps.errors import UserError
 from steps.tracking import lookup, record
 from steps.tracking.addresses import dataset_address, id_on_server
+from steps.tracking.models import reading
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import EXPERIMENT
 from steps.tracking.spool import push
@@ -167,7 +168,7 @@ def test_files_of_folds_can_be_checked_on_every_side(
         assert len(folds) == 2
         assert digests.unchecked_note(fold.run for fold in folds) is None
         for fold in folds:
-            assert lookup.read_model(fold) == NETWORK
+            assert reading.read_network(fold.run) == NETWORK
             assert lookup.load_history(fold)["loss"].tolist() == [0.7, 0.5]
             with pytest.raises(UserError, match="is not the file that was recorded"):
                 digests.check_file_of(fold.run, digests.HISTORY, b"epoch,loss\n1,0.1\n")

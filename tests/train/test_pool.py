@@ -19,6 +19,7 @@ import pytest
 from mlflow import MlflowClient
 
 from steps.compute import open_pool
+from steps.compute.pool import is_local
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold, plan_folds
 from steps.core.models.refit import refit_fold
@@ -40,7 +41,7 @@ def trained(
 ) -> tuple[dict[str, FoldRecord], list[Progress]]:
     """Records of the folds and of the final model, and what was reported."""
     scratch.mkdir()
-    place = dataset_place(scheduler, dataset, str(artifact), scratch)
+    place = dataset_place(dataset, str(artifact), scratch, shared=is_local(scheduler))
     job = TrainingJob(dataset=place, settings=SETTINGS, class_weight="balanced", parameters={"seed": 0})
     events: list[Progress] = []
     records: list[FoldRecord] = []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from steps.core.attribution.checks import COMPLETENESS_TOLERANCE, check_metrics
-from steps.core.attribution.faithfulness import CURVES, area_metrics, curve_table
+from steps.core.attribution.faithfulness import area_metrics, curve_table
 from steps.core.attribution.fold import FoldResult, completeness_metrics
 from steps.core.attribution.importance import attribution_map, cell_importance, feature_importance, time_importance
 from steps.core.attribution.outcomes import importance_by_outcome, outcome_metrics
@@ -21,11 +21,6 @@ from steps.core.attribution.trajectories import class_trajectories
 from steps.core.data.dataset import Dataset
 
 REPORTED_TABLES = ("class_trajectories", "time_importance", "importance_by_outcome", "deletion_insertion")
-# Empty in a CSV where there is a single subject.
-INTERVAL_COLUMNS = (
-    "low", "high", "signed_low", "signed_high", "rank_low", "rank_high",
-    *(f"{curve}_{bound}" for curve in CURVES for bound in ("low", "high")),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

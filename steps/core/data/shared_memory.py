@@ -78,8 +78,8 @@ def open_shared(path: Path) -> Dataset:
 class DatasetPlace(Protocol):
     """Where a process of the pool finds the dataset; equal places compare and hash as equal."""
 
-    def load(self) -> Dataset:
-        """The dataset, its digest checked."""
+    def load(self, scratch: Path | None = None, /) -> Dataset:
+        """The dataset, its digest checked; with a folder of this process, its neighbours may share what it fetched."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,6 @@ class SharedDataset:
 
     path: Path
 
-    def load(self) -> Dataset:
+    def load(self, _scratch: Path | None = None, /) -> Dataset:
         """The dataset."""
         return open_shared(self.path)

@@ -12,7 +12,10 @@ import posixpath
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
@@ -44,6 +47,15 @@ def repository(uri: str, tracking_uri: str) -> ArtifactRepository:
     place = add_databricks_profile_info_to_artifact_uri(checked(uri, tracking_uri), tracking_uri)
     files = get_artifact_repository(place, tracking_uri=tracking_uri)
     return punctual_files(files, tracking_uri) if is_remote(tracking_uri) else files
+
+
+def holds(run: Run, path: str) -> bool:
+    """Whether a run of the store in use still has a file."""
+    try:
+        files = repository(run.info.artifact_uri, mlflow.get_tracking_uri())
+        return any(item.path == path for item in files.list_artifacts(path.rpartition("/")[0] or None))
+    except (MlflowException, OSError):
+        return False
 
 
 def checked(uri: str, tracking_uri: str) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 
 def pages(search: Callable[..., Any]) -> Iterator[Any]:
@@ -15,6 +19,18 @@ def pages(search: Callable[..., Any]) -> Iterator[Any]:
         token = page.token
         if not token:
             return
+
+
+def every_run(experiments: Sequence[str], filter_string: str, *, client: MlflowClient | None = None) -> list[Run]:
+    """All runs of some experiments that fit, newest first.
+
+    Args:
+        experiments: their IDs.
+        filter_string: MLflow's.
+        client: of a store; of the one in use by default.
+    """
+    search = partial((client or MlflowClient()).search_runs, list(experiments), filter_string, max_results=1000)
+    return list(pages(partial(search, order_by=["attributes.start_time DESC"])))
 
 
 def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

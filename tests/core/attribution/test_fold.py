@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from steps.core.attribution.fold import FoldResult, attribute_fold
-from steps.core.attribution.results import INTERVAL_COLUMNS, REPORTED_TABLES, Results, in_words, results, warnings
+from steps.core.attribution.results import REPORTED_TABLES, Results, in_words, results, warnings
 from steps.core.attribution.settings import Method, Settings
 from steps.core.data.dataset import Dataset
+from steps.tracking import products
 
 METHODS: tuple[Method, ...] = ("integrated_gradients", "expected_gradients")
 
@@ -102,7 +103,8 @@ def test_missing_values_are_only_where_a_reader_expects_them(found: Results) -> 
     for name in ("feature_importance", "attribution_map", *REPORTED_TABLES):
         table = found.tables[name]
         missing = {str(column) for column in table.columns[table.isna().any()]}
-        assert missing <= {"sd", *INTERVAL_COLUMNS}
+        assert all(products.may_be_empty(column) for column in missing)
+        assert f"{name}.csv" in products.TABLES["attribute"]
 
 
 def test_it_says_what_it_found(found: Results) -> None:

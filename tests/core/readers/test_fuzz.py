@@ -27,7 +27,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.readers.load import SIMULATED, load_source
 from steps.errors import UserError
 from steps.parameters import PARAMETERS
-from steps.tracking import lookup, record
+from steps.tracking import datasets, lookup, record
 from steps.tracking.session import step_run
 from tests.hostile import damaged, parameter_values
 
@@ -103,8 +103,8 @@ def study(
     (store / "table.csv").write_text(small_study_table)
     with step_run("prepare", {}) as run:
         write_artifact(small_study, store / "dataset")
-        record.log_folder(run.info.run_id, store / "dataset", lookup.DATASET_FOLDER)
-        uri = f"runs:/{run.info.run_id}/{lookup.DATASET_FOLDER}"
+        record.log_folder(run.info.run_id, store / "dataset", datasets.DATASET_FOLDER)
+        uri = f"runs:/{run.info.run_id}/{datasets.DATASET_FOLDER}"
         record.log(run.info.run_id, tags={"dataset_uri": uri, "dataset_digest": small_study.digest()})
     os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
     return store

@@ -19,7 +19,7 @@ from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
 from steps.reproduce import recorded
 from steps.tracking import lookup
-from steps.tracking.models import loading, registry
+from steps.tracking.models import loading, reading, registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
 from steps.tracking.store import digests
@@ -57,8 +57,8 @@ def place_of(run: Run, name: str) -> Path:
 
 
 USES: list[tuple[str, Callable[[Run, lookup.FoldRun], Any]]] = [
-    ("model.keras", lambda _train, fold: lookup.read_model(fold)),
-    ("model.keras", lambda _train, fold: lookup.load_model(fold)),
+    ("model.keras", lambda _train, fold: reading.read_network(fold.run)),
+    ("model.keras", lambda _train, fold: reading.load_network(fold.run)),
     ("history.csv", lambda _train, fold: lookup.load_history(fold)),
     ("split.json", lambda train, _fold: lookup.fold_runs(train.info.run_id)),
     ("split.json", lambda _train, fold: recorded.split_of(fold.run)),
@@ -82,7 +82,7 @@ def test_a_file_of_another_fold_is_refused(train: Run, name: str, use: Callable[
 
 def test_what_was_recorded_is_taken(train: Run) -> None:
     folds = lookup.fold_runs(train.info.run_id)
-    assert [lookup.read_model(fold) for fold in folds] == [bytes([number]) * 100 for number in (1, 2)]
+    assert [reading.read_network(fold.run) for fold in folds] == [bytes([number]) * 100 for number in (1, 2)]
     assert lookup.load_history(folds[1])["loss"].tolist() == pytest.approx(found_record(2).history["loss"].tolist())
     assert digests.unchecked_note(fold.run for fold in folds) is None
 
@@ -91,7 +91,7 @@ def test_what_was_recorded_before_there_were_digests_is_taken_and_said(store: Pa
     with step_run("train", {}) as train:
         fold_run(train, "S1", model=b"a network")
     (fold,) = lookup.fold_runs(train.info.run_id)
-    assert lookup.read_model(fold) == b"a network"
+    assert reading.read_network(fold.run) == b"a network"
     note = digests.unchecked_note([fold.run])
     assert note is not None
     assert note.startswith("1 of 1 folds were recorded without digests")

@@ -42,7 +42,7 @@ def training(status: str, pid: int, key: str = KEY, host: str | None = None) -> 
         fold = client.create_run(train.info.experiment_id, tags=tags)
         client.log_metric(fold.info.run_id, "best_val_loss", 0.5)
         if subject == "S1":
-            client.log_text(fold.info.run_id, "model", f"{MODEL}/MLmodel")
+            client.log_text(fold.info.run_id, "model", f"{MODEL}/data/model.keras")
         if ends == "FINISHED":
             client.set_terminated(fold.info.run_id)
         ids.append(fold.info.run_id)

@@ -235,7 +235,7 @@ def test_a_dataset_has_an_address_that_other_machines_know(study: Study, small_s
     assert downloaded.load().digest() == digest
     assert study.spool.target not in repr(downloaded), "it may hold a password"
     with pytest.raises(
-        UserError, match=r"cannot reach the dataset \(the dataset in .* has digest .*…, expected 0123…\)"
+        UserError, match=r"cannot reach the dataset \(the dataset at .* has digest .*…, expected 0123…\)"
     ):
         replace(downloaded, digest="0123").load()
     with pytest.raises(UserError, match=r"cannot reach the dataset \(.*/gone is not a dataset artifact.*; runs:/"):

@@ -11,10 +11,11 @@ import pandas as pd
 from steps.compare.match import Method
 from steps.core.metrics.bootstrap import estimates, resample_weights
 from steps.core.metrics.metrics import FALLBACK, PRIMARY
-from steps.core.metrics.names import BOUNDED, LEVELS, POOLED, SUBJECT, UNITS, at_level, flat, part_name
+from steps.core.metrics.names import LEVELS, POOLED, SUBJECT, UNITS, at_level
 from steps.core.metrics.paired import paired_differences
 from steps.core.metrics.predictions import levels_of
 from steps.core.metrics.significance import mcnemar, subject_errors, wilcoxon
+from steps.writing.estimates import BOUNDED, flat, part_name
 
 PARTS = ("first", "second", "difference")
 

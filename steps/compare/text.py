@@ -7,8 +7,9 @@ from typing import Any
 
 from steps.compare.comparison import PARTS
 from steps.core.metrics.metrics import FALLBACK, METRICS
-from steps.core.metrics.names import POOLED, SUBJECT, UNITS, estimate_text
+from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import Statistic, statistics_of
+from steps.writing.estimates import estimate_text
 from steps.writing.markdown import plain, table
 
 

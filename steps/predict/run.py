@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from steps.core.figures.heatmap import heatmap
 from steps.predict import attribution, figures, scores, words
 from steps.predict.source import check_artifact, choice_for, from_dataset, is_uri, read_source, source_uri
 from steps.predict.unseen import Unseen, fit_to_model
@@ -71,8 +72,12 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
         labels = (trained.labels["0"], trained.labels["1"])
         drawn = {
             "probabilities": figures.probabilities(predictions, subjects, labels),
-            "attribution_map": figures.attribution_map(
-                attribution.mean_absolute(unseen, found), trained.features, trained.time, trained.time_unit
+            "attribution_map": heatmap(
+                attribution.mean_absolute(unseen, found),
+                trained.features,
+                trained.time,
+                time_unit=trained.time_unit,
+                title="Attribution of the scored trials",
             ),
         }
         record.log_figures(run_id, drawn)

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from steps.core.attribution.checks import COMPLETENESS_TOLERANCE
 from steps.core.figures.attribution import all_figures
-from steps.core.metrics.names import estimate_in, estimate_text
 from steps.report.data import ReportData
+from steps.writing.estimates import estimate_in, estimate_text
 
 # Check -> what it means to have passed it, what it means not to have, and what it is called.
 _CHECKS = {

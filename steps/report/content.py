@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from steps.core.metrics.names import POOLED, SUBJECT, UNITS, estimate_text
+from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import primary
 from steps.report import attribution, results, tables
 from steps.report.answer import answer, headline
@@ -16,6 +16,7 @@ from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation, evaluation
 from steps.report.methods import methods_table, rival
 from steps.report.table import Table
+from steps.writing.estimates import estimate_text
 
 SPLITS = {"loso": "leave-one-subject-out"}
 

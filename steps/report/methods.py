@@ -9,9 +9,10 @@ from typing import Any
 
 from steps.core.metrics.method_comparison import DIFFERENCE, NETWORK
 from steps.core.metrics.metrics import PRIMARY
-from steps.core.metrics.names import POOLED, SUBJECT, UNITS, estimate_text
+from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import primary
 from steps.report.table import Table, difference_cell, estimate_cell
+from steps.writing.estimates import estimate_text
 
 METHODS_CAPTION = (
     "Same folds and training subjects. The difference is paired: network minus baseline in the same resamples, "

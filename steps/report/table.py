@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from steps.core.metrics.names import estimate_text
+from steps.writing.estimates import estimate_text
 
 UNDEFINED = "–"
 

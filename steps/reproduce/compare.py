@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from steps.core.metrics.names import is_of_fold_evaluation
+
 TOLERANCE = 1e-6
 Verdict = Literal["identical", "within 1e-6", "different", "missing", "new"]
 IDENTICAL: Verdict = "identical"
@@ -23,9 +25,6 @@ _OF_THE_MACHINE = re.compile(
     r"^system/|(^|[_/])(s|ms|seconds|milliseconds|per_second|wall|rss|mib|gib|mb|gb|bytes)(_|$)"
     r"|^workers$"
 )
-# What `evaluate` adds to the folds afterwards; training them again does not bring it back.
-_OF_EVALUATE = re.compile(r"^(test_|threshold_|in_fold_)")
-
 # Columns whose cells are names, even where they look like numbers: subject 007 is not subject 7.
 _NAMES = {"subject", "trial", "feature"}
 
@@ -105,7 +104,7 @@ def compare(run: str, recorded: Evidence, again: Evidence, *, evaluated: bool = 
 
 def left_out(recorded: Evidence) -> int:
     """How many of the metrics `evaluate` added to a fold."""
-    return sum(bool(_OF_EVALUATE.match(name)) for name in recorded.metrics)
+    return sum(map(is_of_fold_evaluation, recorded.metrics))
 
 
 def difference(left: Sequence[float], right: Sequence[float]) -> tuple[Verdict, float]:
@@ -133,7 +132,7 @@ def _pairs(
     left: Mapping[str, Any], right: Mapping[str, Any], evaluated: bool = True
 ) -> Iterator[tuple[str, Any | None, Any | None]]:
     for name in [*left, *(name for name in right if name not in left)]:
-        if is_deterministic(name) and (evaluated or not _OF_EVALUATE.match(name)):
+        if is_deterministic(name) and (evaluated or not is_of_fold_evaluation(name)):
             yield name, left.get(name), right.get(name)
 
 

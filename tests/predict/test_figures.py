@@ -56,20 +56,8 @@ def test_unusual_trials_have_a_sign_of_their_own(unseen: Unseen, trained: Traine
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_names_are_never_read_as_formulas_or_markup(unseen: Unseen, trained: TrainedOn, suffix: str) -> None:
     labels = ("$\\frac{", "<script>")
-    for figure in (
-        drawn(unseen, trained, labels),
-        figures.attribution_map(np.ones((2, 3)), ["$x_{", "b&</text>"], [0, 1, 2], "$"),
-    ):
-        file = io.BytesIO()
-        figure.savefig(file, format=suffix)
-        if suffix == "svg":
-            tree = ET.fromstring(file.getvalue().decode())  # noqa: S314 - our own
-            assert not [element for element in tree.iter() if element.tag.endswith("script")]
-
-
-def test_many_features_are_cut_to_the_most_important() -> None:
-    values = np.arange(50.0)[:, None] * np.ones((50, 4))
-    figure = figures.attribution_map(values, [f"f{i}" for i in range(50)], [0, 1, 2, 3], "s")
-    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert (len(names), names[0]) == (40, "f49")
-    assert "(+10 less important)" in figure.axes[0].get_title()
+    file = io.BytesIO()
+    drawn(unseen, trained, labels).savefig(file, format=suffix)
+    if suffix == "svg":
+        tree = ET.fromstring(file.getvalue().decode())  # noqa: S314 - our own
+        assert not [element for element in tree.iter() if element.tag.endswith("script")]

@@ -19,10 +19,10 @@ def check_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     (one subject) the check cannot be made and is absent. ``check_randomisation``: under random weights the
     attributions' mean rank correlation with the model's own is below 0.5; absent where it is undefined.
     """
-    found = {"check_completeness": float(metrics["trials_above_tolerance"] == 0)}
+    passed = {"check_completeness": float(metrics["trials_above_tolerance"] == 0)}
     for kind in ("deletion", "insertion"):
         if f"{kind}_area_cells_low" in metrics:
-            found[f"check_{kind}"] = float(metrics[f"{kind}_area_cells_low"] > 0)
+            passed[f"check_{kind}"] = float(metrics[f"{kind}_area_cells_low"] > 0)
     if "randomised_correlation" in metrics:
-        found["check_randomisation"] = float(metrics["randomised_correlation"] < CORRELATION_LIMIT)
-    return found
+        passed["check_randomisation"] = float(metrics["randomised_correlation"] < CORRELATION_LIMIT)
+    return passed

@@ -31,7 +31,7 @@ from steps.core.attribution.integrated_gradients import (
 from steps.core.attribution.references import draw
 from steps.core.data.dataset import Floats
 
-_ELEMENTS = 4_000_000  # of the attributions of all paths that are held at a time, 32 MB
+ELEMENTS = 4_000_000  # of the attributions of all paths that are held at a time, 32 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +102,12 @@ def integrate_expected(
     tolerance: float = 0.01,
     max_steps: int = 512,
     chunk: int | None = None,
+    elements: int = ELEMENTS,
 ) -> ExpectedAttribution:
-    """Expected gradients of any function, from the trials ``source[drawn]``; see `expected_gradients`."""
+    """Expected gradients of any function, from the trials ``source[drawn]``; see `expected_gradients`.
+
+    ``elements`` is how many attributions of all paths are held at a time.
+    """
     if not len(drawn):
         raise ValueError("there are no trials to draw baselines from")
     if source.shape[1:] != values.shape[1:]:
@@ -115,7 +119,7 @@ def integrate_expected(
     sampling_error = np.zeros(len(values))
     # A finite number of trials is drawn from: with all of them there is no chance left.
     left_to_chance = 1 - count / len(source)
-    block = max(1, _ELEMENTS // max(1, count * values[0].size)) if len(values) else 1
+    block = max(1, elements // max(1, count * values[0].size)) if len(values) else 1
 
     def attribute(trials: npt.NDArray[np.intp], points: int) -> Array:
         means = np.empty((len(trials), *values.shape[1:]))

@@ -23,6 +23,7 @@ import pandas as pd
 from steps.core.attribution.integrated_gradients import OutputFunction
 from steps.core.attribution.resampling import estimate, subject_means, subject_rows
 from steps.core.data.dataset import Floats
+from steps.writing.estimates import BOUNDED, flat, part_name
 
 Array = npt.NDArray[np.float64]
 Unit = Literal["cells", "features"]
@@ -53,10 +54,10 @@ class FoldCurves:
 
     def areas(self, unit: Unit) -> dict[str, Array]:
         """Area between attribution order and random order of each trial, in probability; positive = better."""
-        found, fractions = self.curves[unit], self.fractions[unit]
+        curves, fractions = self.curves[unit], self.fractions[unit]
         return {
-            "deletion": _area(found["deletion_random"] - found["deletion"], fractions),
-            "insertion": _area(found["insertion"] - found["insertion_random"], fractions),
+            "deletion": _area(curves["deletion_random"] - curves["deletion"], fractions),
+            "insertion": _area(curves["insertion"] - curves["insertion_random"], fractions),
         }
 
 
@@ -152,15 +153,15 @@ def _deletion_curves(
     shape = values.shape[1:]
     places = np.stack(orders)
     places = places.reshape(*places.shape[:2], *(shape if places.shape[2] == np.prod(shape) else (1, shape[1])))
-    found = np.empty((len(orders), len(values), len(counts)))
-    flat = found.reshape(-1)
+    moved = np.empty((len(orders), len(values), len(counts)))
+    one_by_one = moved.reshape(-1)
     size = max(1, _INPUTS_HELD // int(np.prod(shape)))
-    for start in range(0, flat.size, size):
-        some = np.arange(start, min(start + size, flat.size))
-        order, trial, level = np.unravel_index(some, found.shape)
+    for start in range(0, one_by_one.size, size):
+        some = np.arange(start, min(start + size, one_by_one.size))
+        order, trial, level = np.unravel_index(some, moved.shape)
         deleted = places[order, trial] < counts[level][:, np.newaxis, np.newaxis]
-        flat[some] = output(np.where(deleted, baseline, values[trial]).astype(np.float32, copy=False))
-    return found
+        one_by_one[some] = output(np.where(deleted, baseline, values[trial]).astype(np.float32, copy=False))
+    return moved
 
 
 def curve_table(
@@ -186,8 +187,9 @@ def curve_table(
             values = np.concatenate(
                 [subject_means(names, fold.curves[unit][name]) for fold, names in zip(folds, tested, strict=True)]
             )
-            found = estimate(rows, values, seed)
-            table[name], table[f"{name}_low"], table[f"{name}_high"] = found.value, found.low, found.high
+            mean = estimate(rows, values, seed)
+            for part in BOUNDED:
+                table[part_name(name, part)] = getattr(mean, part)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -208,9 +210,5 @@ def area_metrics(
             values = np.concatenate(
                 [subject_means(names, fold.areas(unit)[kind]) for fold, names in zip(folds, tested, strict=True)]
             )
-            found = estimate(rows, values[:, np.newaxis], seed)
-            name = f"{kind}_area_{unit}"
-            metrics[name] = float(found.value[0])
-            if np.isfinite(found.low[0]):
-                metrics |= {f"{name}_low": float(found.low[0]), f"{name}_high": float(found.high[0])}
+            metrics |= flat(f"{kind}_area_{unit}", estimate(rows, values[:, np.newaxis], seed).only())
     return metrics

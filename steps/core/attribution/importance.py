@@ -95,8 +95,7 @@ def feature_importance(fold_maps: Sequence[FoldMap], features: Sequence[str], *,
     if len(resampled):
         rank_low, rank_high = bounds(rankdata(-resampled, method="ordinal", axis=1))
     table = pd.DataFrame({"feature": list(features), **_importance(fold_maps, axis=0, seed=seed)})
-    for name, found in (("rank_low", rank_low), ("rank_high", rank_high)):
-        table[name] = found
+    table["rank_low"], table["rank_high"] = rank_low, rank_high
     table = table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
     table.insert(3, "rank", np.arange(1, len(table) + 1))
     return table

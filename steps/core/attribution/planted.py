@@ -45,16 +45,16 @@ def planted_table(
     rows = []
     for name, (first, last) in truth.windows.items():
         column = list(features).index(name)
-        inside, found = mask[:, column], absolute[:, column]
-        total = found.sum()
+        inside, sizes = mask[:, column], absolute[:, column]
+        total = sizes.sum()
         rows.append(
             {
                 "feature": name,
                 "first": time[first],
                 "last": time[last],
                 "rank": int(ranks[name]),
-                "window_auc": float(roc_auc_score(inside, found)) if inside.any() and not inside.all() else np.nan,
-                "window_share": float(found[inside].sum() / total) if total > 0 else np.nan,
+                "window_auc": float(roc_auc_score(inside, sizes)) if inside.any() and not inside.all() else np.nan,
+                "window_share": float(sizes[inside].sum() / total) if total > 0 else np.nan,
                 "window_length": float(inside.mean()),
             }
         )

@@ -62,15 +62,15 @@ def randomisation_check(model: Any, attribute: Attribute, subjects: npt.NDArray[
     trained = attribute(model)
     tables = []
     for stage, (layer, randomised) in enumerate(cascade(model, seed), start=1):
-        found = attribute(randomised)
+        attributions = attribute(randomised)
         tables.append(
             pd.DataFrame(
                 {
                     "subject": subjects,
                     "stage": stage,
                     "layer": layer,
-                    "correlation": _rank_correlations(trained, found),
-                    "absolute_correlation": _rank_correlations(np.abs(trained), np.abs(found)),
+                    "correlation": _rank_correlations(trained, attributions),
+                    "absolute_correlation": _rank_correlations(np.abs(trained), np.abs(attributions)),
                 }
             )
         )
@@ -100,18 +100,18 @@ def randomisation_metrics(checked: pd.DataFrame) -> dict[str, float]:
     What is undefined, because attributions are constant, is absent.
     """
     final = randomisation_table(checked).iloc[-1]
-    found = {
+    metrics = {
         "randomised_correlation": float(final["correlation"]),
         "randomised_absolute_correlation": float(final["absolute_correlation"]),
     }
-    return {name: value for name, value in found.items() if np.isfinite(value)}
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
 def _rank_correlations(one: Floats, other: Floats) -> npt.NDArray[np.float64]:
     from scipy.stats import spearmanr
 
-    found = np.full(len(one), np.nan)
+    correlations = np.full(len(one), np.nan)
     for row, (first, second) in enumerate(zip(one, other, strict=True)):
         if np.ptp(first) > 0 and np.ptp(second) > 0:
-            found[row] = spearmanr(first, second, axis=None).statistic
-    return found
+            correlations[row] = spearmanr(first, second, axis=None).statistic
+    return correlations

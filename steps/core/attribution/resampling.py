@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
-_ELEMENTS = 2_000_000  # per temporary array, 16 MB
+ELEMENTS = 2_000_000  # per temporary array, 16 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +72,29 @@ class Estimates:
     low: Array
     high: Array
 
+    def only(self) -> dict[str, float]:
+        """The only quantity as ``{value, low, high}``, without bounds where there are none."""
+        parts = {"value": self.value, "low": self.low, "high": self.high}
+        return {part: float(number) for part, (number,) in parts.items() if np.isfinite(number)}
 
-def estimate(rows: Rows, values: Array, seed: int, resamples: int = RESAMPLES) -> Estimates:
-    """Means over folds of quantities of shape ``(rows, quantities)``, with 95% intervals."""
+
+def estimate(
+    rows: Rows, values: Array, seed: int, resamples: int = RESAMPLES, *, elements: int = ELEMENTS
+) -> Estimates:
+    """Means over folds of quantities, with 95% intervals.
+
+    Args:
+        rows: what the means are taken of.
+        values: shape ``(rows, quantities)``.
+        seed: of the bootstrap.
+        resamples: of the subjects.
+        elements: how many numbers a temporary array may hold.
+    """
     value = (rows.point() @ values)[0]
     low, high = np.full(value.shape, np.nan), np.full(value.shape, np.nan)
     weights = rows.resamples(seed, resamples)
     if len(weights):
-        for part, means in _blocks(weights, values):
+        for part, means in _blocks(weights, values, elements):
             low[part], high[part] = bounds(means)
     return Estimates(value, low, high)
 
@@ -91,9 +106,9 @@ def bounds(resampled: Array) -> tuple[Array, Array]:
     return low, high
 
 
-def _blocks(weights: Array, values: Array) -> Iterator[tuple[slice, Array]]:
+def _blocks(weights: Array, values: Array, elements: int) -> Iterator[tuple[slice, Array]]:
     """Resampled means, some columns at a time to bound the memory."""
-    size = max(1, _ELEMENTS // len(weights))
+    size = max(1, elements // len(weights))
     for start in range(0, values.shape[1], size):
         part = slice(start, start + size)
         yield part, weights @ values[:, part]
@@ -103,9 +118,9 @@ def subject_rows(folds: Sequence[npt.NDArray[np.str_]]) -> Rows:
     """The rows of folds whose trials have these subjects; within a fold in the order of their names."""
     subjects, fold, trials = [], [], []
     for number, names in enumerate(folds):
-        found, counts = np.unique(names, return_counts=True)
-        subjects.append(found)
-        fold.append(np.full(len(found), number))
+        distinct, counts = np.unique(names, return_counts=True)
+        subjects.append(distinct)
+        fold.append(np.full(len(distinct), number))
         trials.append(counts)
     return Rows(np.concatenate(subjects), np.concatenate(fold), np.concatenate(trials))
 

@@ -19,6 +19,7 @@ from steps.core.attribution.settings import Settings
 from steps.core.attribution.stability import rank_stability, stability_metrics
 from steps.core.attribution.trajectories import class_trajectories
 from steps.core.data.dataset import Dataset
+from steps.writing.estimates import estimate_in, estimate_text
 
 REPORTED_TABLES = ("class_trajectories", "time_importance", "importance_by_outcome", "deletion_insertion")
 
@@ -84,9 +85,9 @@ def results(
     return Results(tables, {**metrics, **check_metrics(metrics)})
 
 
-def in_words(found: Results) -> list[str]:
+def in_words(outcome: Results) -> list[str]:
     """What the terminal says, a line each."""
-    tables, metrics = found.tables, found.metrics
+    tables, metrics = outcome.tables, outcome.metrics
     features = tables["feature_importance"]["feature"].tolist()
     lines = [f"most important of {len(features)} features: {', '.join(features[:5])}"]
     if "rank_tau_pairwise" in metrics:
@@ -97,9 +98,8 @@ def in_words(found: Results) -> list[str]:
             line += f", features x time: AUC {metrics['planted_cells_auc']:.3f}"
         lines.append(line)
     for kind in ("deletion", "insertion"):
-        name = f"{kind}_area_cells"
-        interval = f" [{metrics[f'{name}_low']:.3f}, {metrics[f'{name}_high']:.3f}]" if f"{name}_low" in metrics else ""
-        lines.append(f"{kind}, area between attribution order and random order: {metrics[name]:.3f}{interval}")
+        if area := estimate_in(metrics, f"{kind}_area_cells"):
+            lines.append(f"{kind}, area between attribution order and random order: {estimate_text(area)}")
     if "randomised_correlation" in metrics:
         lines.append(f"rank correlation with attributions of untrained models: {metrics['randomised_correlation']:.2f}")
     if not metrics["trials_error"] or not metrics["trials_hit"]:
@@ -114,9 +114,9 @@ def in_words(found: Results) -> list[str]:
     return lines
 
 
-def warnings(found: Results) -> list[str]:
+def warnings(outcome: Results) -> list[str]:
     """What somebody should know who trusts the attribution, a line each."""
-    trials, metrics = found.tables["completeness"], found.metrics
+    trials, metrics = outcome.tables["completeness"], outcome.metrics
     lines = []
     if above := int(metrics["trials_above_tolerance"]):
         worst = trials.iloc[int(trials["relative_error"].to_numpy().argmax())]

@@ -46,12 +46,12 @@ def stability_metrics(fold_maps: Sequence[FoldMap], table: pd.DataFrame, *, seed
         pairs = [pairs[i] for i in chosen]
     pairwise = np.array([_tau(per_fold[one], per_fold[other]) for one, other in pairs])
     rest = table["tau"].to_numpy(np.float64)
-    found = {
+    metrics = {
         "rank_tau_pairwise": _mean(pairwise),
         "rank_tau_rest": _mean(rest),
         "rank_tau_rest_min": float(rest[np.isfinite(rest)].min()) if np.isfinite(rest).any() else np.nan,
     }
-    return {name: value for name, value in found.items() if np.isfinite(value)}
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
 def _tau(one: np.ndarray, other: np.ndarray) -> float:

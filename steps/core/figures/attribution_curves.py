@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from steps.core.data.manifest import PlantedTruth
-from steps.core.figures.attribution_style import BLACK, BLUE, GREY, VERMILION, edges, paper, plain, sheet, style
-from steps.core.metrics.names import estimate_in, estimate_text
+from steps.core.figures.style import BLACK, BLUE, GREY, VERMILION, edges, paper, plain, sheet, style
+from steps.writing.estimates import estimate_in, estimate_text
 
 _UNITS = {"cells": "one feature at one time point at a time", "features": "whole features"}
 
@@ -26,7 +26,6 @@ def timeline(table: pd.DataFrame, *, time_unit: str = "sample", truth: PlantedTr
     """
     windows = sorted(truth.windows.values()) if truth else []
     figure, axes = sheet(7.0, 3.6)
-    style(axes)
     time = table["time"].to_numpy(np.float64)
     values = table["importance"].to_numpy(np.float64)
     if table["low"].notna().any():

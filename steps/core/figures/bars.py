@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from steps.core.data.manifest import PlantedTruth
-from steps.core.figures.attribution_style import BLACK, BLUE, VERMILION, plain, sheet, short, style, whiskers
+from steps.core.figures.style import BLACK, BLUE, FEATURE_NAME, VERMILION, plain, sheet, short, whiskers
 
 BAR_FEATURES = 24
 OUTCOME_FEATURES = 12
@@ -25,7 +25,7 @@ def bars(importance: pd.DataFrame, *, truth: PlantedTruth | None = None) -> Figu
     top = importance.head(BAR_FEATURES)
     rows = np.arange(len(top))
     planted = top["feature"].isin(list(truth.windows) if truth else []).to_numpy(bool)
-    figure, axes = sheet(7.0, 1.8 + 0.24 * max(4, len(top)))
+    figure, axes = sheet(7.0, 1.8 + 0.24 * max(4, len(top)), grid="x")
     axes.barh(
         rows,
         top["importance"],
@@ -54,9 +54,8 @@ def bars(importance: pd.DataFrame, *, truth: PlantedTruth | None = None) -> Figu
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
     axes.set_ylim(len(top) - 0.4, -0.6)
     axes.set_xlim(left=0)
-    axes.set_yticks(rows, [short(name) for name in top["feature"]], fontsize=8)
+    axes.set_yticks(rows, [short(name, FEATURE_NAME) for name in top["feature"]], fontsize=8)
     axes.tick_params(axis="y", length=0)
-    style(axes, grid="x")
     axes.spines["left"].set_visible(False)
     left_out = len(importance) - len(top)
     axes.set_xlabel(
@@ -77,7 +76,7 @@ def outcome_bars(table: pd.DataFrame, importance: pd.DataFrame) -> Figure:
     """
     names = importance["feature"].head(OUTCOME_FEATURES).tolist()
     rows = np.arange(len(names))
-    figure, axes = sheet(7.0, 1.8 + 0.38 * max(4, len(names)))
+    figure, axes = sheet(7.0, 1.8 + 0.38 * max(4, len(names)), grid="x")
     handles = []
     for outcome, word, offset, colour, hatch in (
         ("hit", "right", -0.19, BLUE, ""),
@@ -98,9 +97,8 @@ def outcome_bars(table: pd.DataFrame, importance: pd.DataFrame) -> Figure:
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(left=0)
-    axes.set_yticks(rows, [short(str(name)) for name in names], fontsize=8)
+    axes.set_yticks(rows, [short(str(name), FEATURE_NAME) for name in names], fontsize=8)
     axes.tick_params(axis="y", length=0)
-    style(axes, grid="x")
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("importance: mean |attribution| (probability per time point)\nwhiskers: 95% interval over subjects")
     axes.set_title("Trials decided rightly and wrongly at 0.5", fontsize=11)

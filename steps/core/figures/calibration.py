@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from steps.core.figures.style import BLUE, GREY, short, style
+from steps.core.figures.style import BLUE, GREY, paper, plain, short, style
 from steps.core.metrics.calibration import ReliabilityBin
-from steps.core.metrics.names import LEVELS, UNITS, estimate_text
+from steps.core.metrics.names import LEVELS, UNITS
+from steps.writing.estimates import estimate_text
 
 
 def reliability_diagram(document: Mapping[str, Any], label_names: Sequence[str]) -> Figure:
@@ -20,7 +21,7 @@ def reliability_diagram(document: Mapping[str, Any], label_names: Sequence[str])
         document: a summary.
         label_names: names of class 0 and class 1.
     """
-    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    figure = paper(10, 5.6)
     panels = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1))
     positive = short(label_names[1])
     for column, level in enumerate(LEVELS):
@@ -48,9 +49,9 @@ def reliability_diagram(document: Mapping[str, Any], label_names: Sequence[str])
                 xytext=(0, 1), textcoords="offset points",
             )  # fmt: skip
         below.set(ylim=(0, 1.3 * max(counts)), xlabel=f"predicted probability of {positive}", ylabel=f"{unit} in bin")
-        below.xaxis.label.set_parse_math(False)
+        plain(below)
     panels[0, 0].set_ylabel(f"observed share of {positive}")
-    panels[0, 0].yaxis.label.set_parse_math(False)
+    plain(panels[0, 0])
     panels[0, 0].legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
     figure.suptitle("Reliability of the probabilities", fontsize=11)
     return figure

@@ -16,12 +16,12 @@ from steps.core.figures.style import (
     IN_FOLD_MARKER,
     THRESHOLD_MARKERS,
     VERMILION,
-    new_figure,
+    sheet,
 )
 from steps.core.metrics.bands import precision_band, roc_band
 from steps.core.metrics.bootstrap import resample_weights
-from steps.core.metrics.names import estimate_text
 from steps.core.metrics.predictions import Scores
+from steps.writing.estimates import estimate_text
 
 BAND_RESAMPLES = 500
 
@@ -39,7 +39,7 @@ def roc(
         document: their summary; the first five of its thresholds are marked.
     """
     thresholds = document["thresholds"]
-    figure, axes = new_figure(6.0, 5.6)
+    figure, axes = sheet(6.0, 5.6)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="chance, AUC 0.50")
     weights = resample_weights(len(np.unique(trials.subjects)), BAND_RESAMPLES, document["bootstrap"]["seed"])
     grid = np.linspace(0, 1, 201)
@@ -108,7 +108,7 @@ def precision_recall(
 
     The arguments are those of `roc`.
     """
-    figure, axes = new_figure(6.0, 5.6)
+    figure, axes = sheet(6.0, 5.6)
     weights = resample_weights(len(np.unique(trials.subjects)), BAND_RESAMPLES, document["bootstrap"]["seed"])
     grid = np.linspace(0, 1, 201)
     for scores, name, level, colour, line, alpha in (

@@ -19,7 +19,8 @@ from steps.core.figures.style import (
     GREY,
     THRESHOLD_LINES,
     VERMILION,
-    plain_ticks,
+    paper,
+    plain,
     rule_title,
     short,
     style,
@@ -41,7 +42,7 @@ def confusion(levels: Mapping[str, Decided], label_names: Sequence[str]) -> Figu
         label_names: names of class 0 and class 1.
     """
     rules = list(next(iter(levels.values()))[1])
-    figure = Figure(figsize=(1.1 + 2.5 * len(rules), 0.7 + 2.6 * len(levels)), layout="constrained")
+    figure = paper(1.1 + 2.5 * len(rules), 0.7 + 2.6 * len(levels))
     panels = figure.subplots(len(levels), len(rules), squeeze=False)
     names = [short(name) for name in label_names]
     for row, (unit, (labels, decided)) in zip(panels, levels.items(), strict=True):
@@ -69,7 +70,7 @@ def confusion(levels: Mapping[str, Decided], label_names: Sequence[str]) -> Figu
             axes.set_xlabel("predicted")
             if column == 0:
                 axes.set_ylabel("true")
-            plain_ticks(axes)
+            plain(axes)
     figure.suptitle("Confusion matrices: counts and shares of the true class", fontsize=11)
     return figure
 
@@ -85,7 +86,7 @@ def sweep(
         in_fold: from `in_fold_table`; the chosen thresholds are ticks at the bottom.
         seed: of the bootstrap.
     """
-    figure = Figure(figsize=(5.2 * len(levels), 4.6), layout="constrained")
+    figure = paper(5.2 * len(levels), 4.6)
     panels = figure.subplots(1, len(levels), squeeze=False, sharey=True)[0]
     for axes, (unit, scores) in zip(panels, levels.items(), strict=True):
         style(axes)
@@ -117,7 +118,7 @@ def decision_curves(levels: Mapping[str, Scores], thresholds: Sequence[float], *
 
     The arguments are those of `sweep`.
     """
-    figure = Figure(figsize=(5.2 * len(levels), 4.6), layout="constrained")
+    figure = paper(5.2 * len(levels), 4.6)
     panels = figure.subplots(1, len(levels), squeeze=False, sharey=True)[0]
     highest = 0.1
     for axes, (unit, scores) in zip(panels, levels.items(), strict=True):

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
 from steps.core.data.manifest import PlantedTruth
-from steps.core.figures.attribution_style import BLUE, VERMILION, edges, paper, plain, plain_legend, short, style
+from steps.core.figures.style import BLUE, FEATURE_NAME, VERMILION, edges, paper, plain, short, style
 
 HEATMAP_FEATURES = 80  # with more the names would run into each other
 TRAJECTORIES = 3
@@ -32,6 +32,7 @@ def heatmap(
     truth: PlantedTruth | None = None,
     trajectories: pd.DataFrame | None = None,
     label_names: Sequence[str] = ("0", "1"),
+    title: str = "Attribution of held-out trials",
 ) -> Figure:
     """Mean absolute attribution over time, a row per feature, the most important on top.
 
@@ -44,6 +45,7 @@ def heatmap(
         trajectories: from `steps.core.attribution.trajectories.class_trajectories`; those of the three most important
             features are drawn above the map, on the same time axis.
         label_names: names of class 0 and class 1.
+        title: what is shown.
     """
     order = np.argsort(-values.mean(axis=1), kind="stable")[:HEATMAP_FEATURES]
     names = [features[i] for i in order]
@@ -69,7 +71,7 @@ def heatmap(
         _legend(figure, label_names)
     left_out = len(features) - len(names)
     figure.suptitle(
-        "Attribution of held-out trials, features sorted by importance"
+        f"{title}, features sorted by importance"
         + (f" (+{left_out} less important)" if left_out else "")
         + ("\nboxes: what the simulated study changed" if windows else ""),
         fontsize=11,
@@ -102,7 +104,7 @@ def _map(
                 path_effects=[Stroke(linewidth=3.2, foreground="black"), Normal()],
             )
             axes.add_patch(box)
-    axes.set_yticks(range(len(names)), [short(name) for name in names], fontsize=8)
+    axes.set_yticks(range(len(names)), [short(name, FEATURE_NAME) for name in names], fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel(f"time ({time_unit})")
@@ -136,9 +138,17 @@ def _trajectory(
 
 def _legend(figure: Figure, label_names: Sequence[str]) -> None:
     handles: list[Line2D | Patch] = [
-        Line2D([], [], color=colour, linestyle=line, linewidth=1.8, label=f"mean of {short(label_names[label])}")
+        Line2D(
+            [],
+            [],
+            color=colour,
+            linestyle=line,
+            linewidth=1.8,
+            label=f"mean of {short(label_names[label], FEATURE_NAME)}",
+        )
         for label, colour, line, _ in reversed(_CLASSES)
     ]
     handles.append(Patch(facecolor="#BBBBBB", label="± 1 SD between subjects"))
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    plain_legend(legend)
+    for text in legend.get_texts():
+        text.set_parse_math(False)

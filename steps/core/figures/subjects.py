@@ -17,10 +17,10 @@ from steps.core.figures.style import (
     GREY,
     THRESHOLD_LINES,
     VERMILION,
-    new_figure,
-    plain_legend,
-    plain_ticks,
+    paper,
+    plain,
     rule_title,
+    sheet,
     short,
 )
 from steps.core.metrics.decisions import Bools, rows_of
@@ -45,7 +45,7 @@ def subject_probabilities(
     """
     order = np.argsort(subjects.probabilities, kind="stable")
     names = subjects.subjects[order]
-    figure, axes = new_figure(min(14.0, max(6.0, 2.6 + 0.19 * len(order))), 5.0)
+    figure, axes = sheet(min(14.0, max(6.0, 2.6 + 0.19 * len(order))), 5.0)
     position = {
         (subject, label): x for x, (subject, label) in enumerate(zip(names, subjects.labels[order], strict=True))
     }
@@ -87,10 +87,8 @@ def subject_probabilities(
         axes.set_xticks(range(len(order)), [short(name) for name in names], rotation=90, fontsize=8)
     else:
         axes.set_xticks([])
-    plain_ticks(axes)
-    axes.yaxis.label.set_parse_math(False)
     legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
-    plain_legend(legend)
+    plain(axes, legend)
     axes.set_title("Held-out probabilities: mean (large) and trials (small)", fontsize=11)
     return figure
 
@@ -123,8 +121,7 @@ def subject_table(
         order = np.concatenate([order[: room // 2], order[-(room // 2) :]])
     parts = np.array_split(order, -(-len(order) // ROWS))
     columns = {f"{rule_title(rule)}\n{how}": made for how, rules in decided.items() for rule, made in rules.items()}
-    size = ((4.6 + 0.3 * len(columns)) * len(parts), 0.9 + 0.19 * (len(parts[0]) + _HEADER))
-    figure = Figure(figsize=size, layout="constrained")
+    figure = paper((4.6 + 0.3 * len(columns)) * len(parts), 0.9 + 0.19 * (len(parts[0]) + _HEADER))
     panels = figure.subplots(1, len(parts), squeeze=False)[0]
     rows = rows_of(trials, subjects)
     lowest, highest = np.ones(len(subjects.labels)), np.zeros(len(subjects.labels))

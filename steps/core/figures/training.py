@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from steps.core.figures.style import BLACK, BLUE, VERMILION, style
+from steps.core.figures.style import BLACK, BLUE, VERMILION, paper, style
 from steps.core.metrics.names import LEVELS, POOLED, UNITS, at_level
 from steps.core.metrics.statistic import statistics_of
 
@@ -23,7 +23,7 @@ def training_curves(histories: Sequence[pd.DataFrame]) -> Figure:
         histories: one per fold, at least one, a row per epoch; columns ``loss``, ``val_loss``, ``accuracy``,
             ``val_accuracy``.
     """
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = paper(10, 4.2)
     panels = figure.subplots(1, 2)
     longest = max(len(history) for history in histories)
     for axes, metric, label in zip(
@@ -75,7 +75,7 @@ def repeat_spread(document: Mapping[str, Any]) -> Figure:
         if one.row.spread and one.row.span == (0.0, 1.0) and at_level(POOLED, one.name) in spread["mean"]
     ]
     numbers = list(spread["values"])
-    figure = Figure(figsize=(10.5, 1.6 + 0.62 * len(shown)), layout="constrained")
+    figure = paper(10.5, 1.6 + 0.62 * len(shown))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, level in zip(panels, LEVELS, strict=True):
         style(axes)

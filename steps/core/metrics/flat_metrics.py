@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from steps.core.metrics.metrics import PRIMARY
-from steps.core.metrics.names import BOUNDED, LEVELS, POOLED, SUBJECT, UNITS, at_level, flat
+from steps.core.metrics.names import LEVELS, POOLED, SUBJECT, UNITS, at_level
 from steps.core.metrics.statistic import headlines
+from steps.writing.estimates import BOUNDED, flat
 
 _SPREAD = ("mean", "sd", "min", "max")
 

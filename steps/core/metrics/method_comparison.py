@@ -12,10 +12,11 @@ from steps.core.baselines.predict import Array, Fit, Split, fit_predict, fits_of
 from steps.core.data.dataset import Dataset
 from steps.core.metrics.bootstrap import estimates, resample_weights
 from steps.core.metrics.chunks import AT_ONCE, Chunked
-from steps.core.metrics.names import BOUNDED, LEVELS, UNITS, at_level, flat, part_name
+from steps.core.metrics.names import LEVELS, UNITS, at_level
 from steps.core.metrics.paired import paired_differences
 from steps.core.metrics.predictions import FoldPrediction, levels_of, results_table
 from steps.core.metrics.statistic import at_first, statistics_of
+from steps.writing.estimates import BOUNDED, flat, part_name
 
 NETWORK = "network"
 DIFFERENCE = "network_minus"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from typing import Final, Literal, NotRequired, TypedDict
 
 POOLED, SUBJECT, VOTE = "pooled", "subject", "subject_vote"
@@ -13,9 +12,6 @@ LEVELS: Final = (POOLED, SUBJECT)
 IN_FOLD: Final = "in_fold"
 Rule = float | Literal["in_fold"]
 """How a probability becomes a decision: at a declared threshold, or at the one that its fold chose."""
-
-BOUNDED: Final = ("value", "low", "high")
-PARTS: Final = (*BOUNDED, "p_value")
 
 
 class Estimate(TypedDict):
@@ -45,6 +41,11 @@ def at_level(level: str, name: str) -> str:
     return f"{level}/{name}"
 
 
+def is_of_fold_evaluation(name: str) -> bool:
+    """Whether a metric of a fold's run is one that `evaluate` adds, by `fold_metrics` or by the fold's threshold."""
+    return name.startswith(("test_", "threshold_", "in_fold_"))
+
+
 def prediction_column(threshold: float) -> str:
     """The column of the predictions made at a threshold: ``prediction_0.43``."""
     return f"prediction_{float(threshold)}"
@@ -53,32 +54,3 @@ def prediction_column(threshold: float) -> str:
 def vote_column(threshold: float) -> str:
     """The column of a subject's decision by majority vote at a threshold: ``vote_0.43``."""
     return f"vote_{float(threshold)}"
-
-
-def part_name(name: str, part: str) -> str:
-    """``auc`` for its value, ``auc_low`` and so on for the other parts of an estimate."""
-    return name if part == "value" else f"{name}_{part}"
-
-
-def flat(name: str, estimate: Mapping[str, float], parts: Collection[str] = PARTS) -> dict[str, float]:
-    """An estimate as metrics: ``auc``, ``auc_low``, ``auc_high``, ``auc_p_value``, as far as it has them."""
-    return {part_name(name, part): float(estimate[part]) for part in parts if part in estimate}
-
-
-def estimate_in(metrics: Mapping[str, float], name: str) -> dict[str, float] | None:
-    """The estimate that `flat` wrote into ``metrics``; None where it is not among them."""
-    if name not in metrics:
-        return None
-    return {part: metrics[part_name(name, part)] for part in PARTS if part_name(name, part) in metrics}
-
-
-def estimate_text(estimate: Mapping[str, float], digits: int = 3, sign: Literal["", "+"] = "") -> str:
-    """``0.917 [0.770, 1.000]``, or the value alone where there is no interval.
-
-    Args:
-        estimate: ``{value, low, high}``.
-        digits: after the point.
-        sign: ``+`` writes it in front of what is positive, as differences want it.
-    """
-    value, *bounds = (format(estimate[part], f"{sign}.{digits}f") for part in BOUNDED if part in estimate)
-    return f"{value} [{', '.join(bounds)}]" if bounds else value

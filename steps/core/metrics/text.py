@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from steps.core.metrics.metrics import PRIMARY
-from steps.core.metrics.names import UNITS, estimate_text
+from steps.core.metrics.names import UNITS
 from steps.core.metrics.statistic import Statistic, primary
+from steps.writing.estimates import estimate_text
 
 
 def level_text(document: Mapping[str, Any], level: str) -> str:

@@ -93,10 +93,9 @@ def test_a_single_drawn_baseline_has_an_unknown_sampling_error(values: Floats) -
     assert np.isnan(found.sampling_error).all()
 
 
-def test_blocks_change_nothing(values: Floats, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_nothing(values: Floats) -> None:
     at_once = integrate_expected(quadratic, values, SOURCE, DRAWN, steps=2)
-    monkeypatch.setattr("steps.core.attribution.expected_gradients._ELEMENTS", 1)
-    in_blocks = integrate_expected(quadratic, values, SOURCE, DRAWN, steps=2, chunk=3)
+    in_blocks = integrate_expected(quadratic, values, SOURCE, DRAWN, steps=2, chunk=3, elements=1)
     np.testing.assert_allclose(in_blocks.attributions, at_once.attributions, rtol=1e-6)
     np.testing.assert_allclose(in_blocks.sampling_error, at_once.sampling_error, rtol=1e-6)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from scipy.stats import bootstrap
 
 from steps.core.attribution.resampling import estimate, subject_means, subject_rows
@@ -55,11 +54,10 @@ def test_one_subject_has_no_interval() -> None:
     assert np.isnan(found.high).all()
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_nothing() -> None:
     values = np.random.default_rng(0).normal(size=(4, 10))
     rows = subject_rows([names("a", "b"), names("c", "d")])
     at_once = estimate(rows, values, seed=0, resamples=100)
-    monkeypatch.setattr("steps.core.attribution.resampling._ELEMENTS", 300)
-    in_blocks = estimate(rows, values, seed=0, resamples=100)
+    in_blocks = estimate(rows, values, seed=0, resamples=100, elements=300)
     np.testing.assert_allclose(in_blocks.low, at_once.low)
     np.testing.assert_allclose(in_blocks.high, at_once.high)

@@ -21,9 +21,9 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.manifest import PlantedTruth
 from steps.core.figures.attribution import all_figures
 from steps.core.figures.attribution_curves import deletion_insertion, timeline
-from steps.core.figures.attribution_style import BLUE, VERMILION
 from steps.core.figures.bars import bars, outcome_bars
 from steps.core.figures.heatmap import heatmap
+from steps.core.figures.style import BLUE, VERMILION
 from steps.writing.png import as_svg
 from tests.core.attribution.conftest import make_dataset
 
@@ -194,3 +194,13 @@ def test_many_windows_fit_below_the_line() -> None:
     windows = [heights(line)[0] for line in figure.axes[0].lines[1:]]
     assert len(windows) == 200
     assert max(windows) < low + 0.4 * (high - low)
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_many_features_are_cut_to_the_most_important_and_names_are_no_formulas(suffix: str) -> None:
+    values = np.arange(100.0)[:, None] * np.ones((100, 4))
+    figure = heatmap(values, [f"$x_{{{i} </text>" for i in range(100)], [0, 1, 2, 3], time_unit="$")
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert (len(names), names[0]) == (80, "$x_{99 </text>")
+    assert "(+20 less important)" in figure.get_suptitle()
+    assert rendered(figure, suffix)

@@ -15,11 +15,14 @@ import pytest
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold, plan_folds
 from steps.core.models.keras_file import as_bytes
+from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.saved_network import ResidentNetwork, read_network
 from steps.core.models.settings import FitSettings, process_mib
 from steps.core.models.table import MODELS, check_trial_length
 from steps.errors import UserError
 from steps.parameters import PARAMETERS
+from steps.tracking.models import loading
+from steps.tracking.models.registry import ModelReference
 from tests.conftest import ROOT
 from tests.fold_networks import SHAPE
 from tests.toy_network import ROW, architectures
@@ -83,6 +86,17 @@ def test_it_is_saved_and_loaded_to_the_same_probabilities(
         np.testing.assert_array_equal(resident.load(content, fold.name, SHAPE)(values, training=False), expected)
         seen.append(resident.load(content, fold.name))
     assert seen[0] is seen[1], "folds are built alike, so what is compiled for one serves for all"
+
+
+@every_network
+def test_as_a_final_model_it_is_read_without_running_what_came_with_it(
+    name: str, train: Any, small_study: Dataset, folds: list[Fold]
+) -> None:
+    content = as_bytes(train(name)[0].model)
+    reference = json.dumps(training_summary(small_study, refit_fold(small_study, "exclude", seed=0))).encode()
+    network = loading.load_network(loading.checked(ModelReference("models:/fear-classifier/1"), content, reference))
+    values = small_study.values[:3]
+    np.testing.assert_array_equal(network(values), train(name)[0].model(values, training=False))
 
 
 @every_network

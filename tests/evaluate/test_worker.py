@@ -19,7 +19,7 @@ from steps.core.metrics.chunks import Chunked, chunks, serial
 from steps.core.metrics.fold import EvaluatedFold, evaluate_fold
 from steps.core.metrics.method_comparison import baselines_summary
 from steps.core.metrics.summary import summary
-from steps.core.models.saved_network import read_network
+from steps.core.models.keras_file import load
 from steps.evaluate.in_pool import in_pool
 from steps.evaluate.worker import EvaluationJob, FoldToEvaluate, evaluate, fit_baseline
 from steps.tracking.places import DatasetArtifact
@@ -88,7 +88,7 @@ def test_results_are_the_same_wherever_they_are_made(
 
 def test_a_fold_is_evaluated_on_its_own_subjects(small_study: Dataset, folds: list[FoldToEvaluate]) -> None:
     fold = folds[0]
-    model = read_network(fold.network, fold.name)
+    model = load(fold.network)
     test, validation = small_study.of_subjects(fold.test), small_study.of_subjects(fold.validation)
     found = evaluate_fold(model, test, validation, (0.5, 0.35))
     np.testing.assert_array_equal(found.probabilities, np.asarray(model(test.values, training=False))[:, 0])

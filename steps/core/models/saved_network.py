@@ -26,22 +26,6 @@ if TYPE_CHECKING:
 _INCIDENTAL = ("seed", "shared_object_id")
 
 
-def read_network(content: bytes, name: str) -> keras.Model:
-    """A fold's network.
-
-    It is read in Keras's safe mode: nothing is unpickled and no code comes with it.
-
-    Args:
-        content: of its ``.keras`` file.
-        name: of the fold, for the error.
-
-    Raises:
-        UserError: it is no network, or holds code.
-    """
-    with _blaming(name):
-        return keras_file.load(content)
-
-
 class ResidentNetwork:
     """A network that is given the weights of one fold after the other.
 
@@ -56,14 +40,17 @@ class ResidentNetwork:
     def load(self, content: bytes, name: str, shape: tuple[int, int] | None = None) -> keras.Model:
         """The network with the weights of a fold; what it had before is gone.
 
-        The other arguments and the errors are those of `read_network`. Of a file whose network is built like one that
-        was read in safe mode, nothing but numbers is used.
+        It is read in Keras's safe mode: nothing is unpickled and no code comes with it. Of a file whose network is
+        built like the one before, nothing but numbers is used.
 
         Args:
             content: of its ``.keras`` file.
-            name: of the fold.
+            name: of the fold, for the error.
             shape: of the trials it is for, ``(timesteps, features)``; with it a network that does not make one
                 probability of each is refused.
+
+        Raises:
+            UserError: it is no network, or holds code.
         """
         with _blaming(name):
             file = keras_file.look_through(content)

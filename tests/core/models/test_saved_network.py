@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from steps.core.models.keras_file import as_bytes
-from steps.core.models.saved_network import ResidentNetwork, copy_of, read_network
+from steps.core.models.keras_file import as_bytes, load
+from steps.core.models.saved_network import ResidentNetwork, copy_of
 from steps.errors import UserError
 from tests.fold_networks import SHAPE, fold_network
 
@@ -37,7 +37,7 @@ def test_it_has_the_values_of_one_fold_after_the_other(name: str) -> None:
     for content in [*folds, folds[0]]:
         assert resident.load(content, "a") is first
         assert [layer.name for layer in first.layers] == names
-        expected = probabilities(read_network(content, "a"))
+        expected = probabilities(load(content))
         np.testing.assert_array_equal(probabilities(first), expected)
         np.testing.assert_allclose(compiled(VALUES), expected, rtol=1e-4)
         seen.append(expected)
@@ -51,8 +51,8 @@ def test_another_kind_of_network_is_another_object() -> None:
     first = resident.load(one, "a")
     second = resident.load(other, "b")
     assert second is not first
-    np.testing.assert_array_equal(probabilities(second), probabilities(read_network(other, "b")))
-    np.testing.assert_array_equal(probabilities(resident.load(one, "a")), probabilities(read_network(one, "a")))
+    np.testing.assert_array_equal(probabilities(second), probabilities(load(other)))
+    np.testing.assert_array_equal(probabilities(resident.load(one, "a")), probabilities(load(one)))
 
 
 def test_a_copy_has_the_values_and_keeps_its_own() -> None:
@@ -103,13 +103,12 @@ def test_weights_that_are_not_in_the_file_are_refused(tmp_path: Path, attack: st
     resident.load(honest, "S01")
     with pytest.raises(UserError, match=r"^cannot load the model of fold S02: "):
         resident.load(with_weights(fold_network(2), change), "S02")
-    np.testing.assert_array_equal(probabilities(resident.load(honest, "S01")), probabilities(read_network(honest, "")))
+    np.testing.assert_array_equal(probabilities(resident.load(honest, "S01")), probabilities(load(honest)))
 
 
-@pytest.mark.parametrize("read", [read_network, lambda content, name: ResidentNetwork().load(content, name)])
-def test_code_and_rubbish_are_refused(read: Callable[[bytes, str], Any]) -> None:
+def test_code_and_rubbish_are_refused() -> None:
     inputs = keras.Input(SHAPE)
     code = as_bytes(keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs)))
     for content in (code, code[:1000], b"", b"{}"):
         with pytest.raises(UserError, match=r"^cannot load the model of fold S07: ."):
-            read(content, "S07")
+            ResidentNetwork().load(content, "S07")

@@ -14,9 +14,9 @@ import pytest
 
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold, plan_folds
-from steps.core.models.keras_file import as_bytes
+from steps.core.models.keras_file import as_bytes, load
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.saved_network import ResidentNetwork, read_network
+from steps.core.models.saved_network import ResidentNetwork
 from steps.core.models.settings import FitSettings, process_mib
 from steps.core.models.table import MODELS, check_trial_length
 from steps.errors import UserError
@@ -82,7 +82,7 @@ def test_it_is_saved_and_loaded_to_the_same_probabilities(
         values = small_study.of_subjects(fold.test_subjects).values
         expected = np.asarray(trained.model(values, training=False))
         content = as_bytes(trained.model)
-        np.testing.assert_array_equal(read_network(content, fold.name)(values, training=False), expected)
+        np.testing.assert_array_equal(load(content)(values, training=False), expected)
         np.testing.assert_array_equal(resident.load(content, fold.name, SHAPE)(values, training=False), expected)
         seen.append(resident.load(content, fold.name))
     assert seen[0] is seen[1], "folds are built alike, so what is compiled for one serves for all"
@@ -133,7 +133,7 @@ def test_its_attributions_are_complete(name: str, train: Any, small_study: Datas
     from steps.core.attribution.fold import attribute_fold
     from steps.core.attribution.settings import Settings
 
-    network = read_network(as_bytes(train(name)[0].model), name)
+    network = load(as_bytes(train(name)[0].model))
     test, training = (small_study.of_subjects(s) for s in (folds[0].test_subjects, folds[0].training_subjects))
     found = attribute_fold(
         network, test, training, small_study, Settings(steps=32), name=folds[0].name, test_number=1, randomise=True

@@ -14,9 +14,9 @@ from steps.core.attribution.settings import Settings
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import plan_folds
 from steps.core.metrics.fold import evaluate_fold
-from steps.core.models.keras_file import as_bytes
+from steps.core.models.keras_file import as_bytes, load
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.saved_network import ResidentNetwork, copy_of, read_network
+from steps.core.models.saved_network import ResidentNetwork, copy_of
 from steps.core.models.settings import FitSettings
 from steps.core.models.training_reference import TrainedOn
 from steps.errors import UserError
@@ -47,7 +47,7 @@ def test_the_saved_model_is_the_trained_one_at_every_scale_that_float32_holds(of
         assert np.ptp(trained) > 0.1
         networks.set_scaler(network, mean, sd)
         content = as_bytes(network)
-        for model in (resident.load(content, "S01"), read_network(content, "S01")):
+        for model in (resident.load(content, "S01"), load(content)):
             np.testing.assert_allclose(model(values, training=False), trained, rtol=0, atol=1e-6, err_msg=str(scale))
 
 
@@ -67,11 +67,11 @@ def test_a_machine_that_is_set_up_for_channels_first_standardises_the_same() -> 
 
     values = np.random.default_rng(0).normal(size=(4, 21, 3)).astype(np.float32)
     content = as_bytes(scaled_network([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]))
-    expected = np.asarray(read_network(content, "S01")(values, training=False))
+    expected = np.asarray(load(content)(values, training=False))
     usual = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_first")
     try:
-        np.testing.assert_array_equal(read_network(content, "S01")(values, training=False), expected)
+        np.testing.assert_array_equal(load(content)(values, training=False), expected)
     finally:
         keras.config.set_image_data_format(usual)
 
@@ -143,7 +143,7 @@ def test_new_people_are_attributed_the_same_in_any_unit(small_study: Dataset) ->
     found = []
     for values in (far.values, in_other_units(far).values):
         networks.set_scaler(network, *standardisation(values))
-        model = read_network(as_bytes(network), "all")
+        model = load(as_bytes(network))
         found.append(integrated_gradients(model, values[:5], values.mean(axis=0)))
     np.testing.assert_allclose(found[1].output, found[0].output, rtol=0, atol=1e-6)
     np.testing.assert_allclose(found[1].attributions, found[0].attributions, rtol=1e-3, atol=1e-7)
@@ -178,5 +178,5 @@ def test_models_of_before_are_read_as_ever(kind: str) -> None:
         content, expected = of_before(seed)
         network = resident.load(content, "S01")
         np.testing.assert_allclose(functions.output(network)(values), expected[:, 0], rtol=1e-5)
-        for model in (network, copy_of(network), read_network(content, "S01")):
+        for model in (network, copy_of(network), load(content)):
             np.testing.assert_allclose(model(values, training=False), expected, rtol=1e-6)

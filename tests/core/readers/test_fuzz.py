@@ -265,13 +265,16 @@ def test_damaged_recordings(kind: str, originals: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_damaged_networks(tmp_path: Path) -> None:
     from steps.core.models.keras_file import as_bytes
-    from steps.core.models.saved_network import read_network
+    from steps.core.models.saved_network import ResidentNetwork
     from tests.tracking.test_tracker import network
 
     content = as_bytes(network())
     found = Found()
     for seed in range(2000, 2000 + FILES):
-        found.check(f"model.keras, seed {seed}", lambda seed=seed: read_network(damaged(seed, content, content), "S01"))  # type: ignore[misc]
+        found.check(
+            f"model.keras, seed {seed}",
+            lambda seed=seed: ResidentNetwork().load(damaged(seed, content, content), "S01"),
+        )  # type: ignore[misc]
     assert "\n".join(found.wrong) == ""
     assert found.refused > FILES / 2
 

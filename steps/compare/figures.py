@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from steps.compare.comparison import PARTS
 from steps.compare.text import compared, title
-from steps.core.figures.style import BLUE, GREY, VERMILION
+from steps.core.figures.style import BLUE, GREY, VERMILION, paper, plain, short
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.significance import subject_errors
 
@@ -25,9 +26,9 @@ def differences(document: Mapping[str, Any], first: pd.DataFrame, second: pd.Dat
         first: results of the first method.
         second: results of the second method.
     """
-    names = [_plain(document[part]["title"]) for part in ("first", "second")]
+    names = [short(document[part]["title"], NAME_LENGTH) for part in PARTS[:2]]
     metrics = [one for one in compared(document) if one.name in document[SUBJECT]]
-    figure = Figure(figsize=(11.0, max(4.4, 1.6 + 0.42 * len(metrics))), layout="constrained")
+    figure = paper(11.0, max(4.4, 1.6 + 0.42 * len(metrics)))
     left, right = figure.subplots(1, 2, width_ratios=(1.35, 1))
     left.axvline(0, color=GREY, linestyle=":", linewidth=1.2)
     for level, colour, marker, shift in ((SUBJECT, VERMILION, "s", -0.13), (POOLED, BLUE, "o", 0.13)):
@@ -47,6 +48,7 @@ def differences(document: Mapping[str, Any], first: pd.DataFrame, second: pd.Dat
     left.invert_yaxis()
     left.set_xlabel(f"difference: {names[0]} minus {names[1]}")
     left.set_title("Differences with 95% intervals over subjects", fontsize=11)
+    plain(left)
     _subjects(right, subject_errors(first), subject_errors(second), names)
     return figure
 
@@ -56,8 +58,11 @@ def _subjects(axes: Any, first: pd.Series, second: pd.Series, names: list[str]) 
     end = max(float(one.max()), float(other.max()), 1e-6) * 1.06
     axes.plot([0, end], [0, end], color=GREY, linestyle=":", linewidth=1.2)
     axes.plot(one, other, marker="o", linestyle="none", color=BLUE, alpha=0.75, markeredgecolor="white", clip_on=False)
-    axes.text(0.03, 0.97, f"{names[0]} better", transform=axes.transAxes, va="top", fontsize=9, color=GREY)
-    axes.text(0.97, 0.03, f"{names[1]} better", transform=axes.transAxes, ha="right", fontsize=9, color=GREY)
+    for name, x, y, side, edge in ((names[0], 0.03, 0.97, "left", "top"), (names[1], 0.97, 0.03, "right", "baseline")):
+        axes.text(
+            *(x, y, f"{name} better"), transform=axes.transAxes, ha=side, va=edge, fontsize=9, color=GREY,
+            parse_math=False,
+        )  # fmt: skip
     axes.set(
         xlim=(0, end),
         ylim=(0, end),
@@ -66,9 +71,4 @@ def _subjects(axes: Any, first: pd.Series, second: pd.Series, names: list[str]) 
         ylabel=f"Brier score, {names[1]}",
     )
     axes.set_title("A point is a subject; lower is better", fontsize=11)
-
-
-def _plain(text: str) -> str:
-    """Names are never read as formulas."""
-    short = text if len(text) <= NAME_LENGTH else text[: NAME_LENGTH - 1] + "…"
-    return short.replace("$", r"\$")
+    plain(axes)

@@ -123,7 +123,7 @@ def _intervals(data: ReportData) -> tuple[Interval, ...]:
     ]
     simpler = rival(data.summary)
     if simpler and simpler.does_as_well:  # right below the network's, so that nobody reads the one without the other
-        drawn.insert(1, Interval.of(f"AUC, {simpler.title}", "subjects", simpler.auc))
+        drawn.insert(1, Interval.of(f"AUC, {simpler.baseline.title}", "subjects", simpler.auc))
     return tuple(drawn)
 
 

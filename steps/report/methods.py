@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from steps.core.baselines.choice import BASELINES, Baseline
 from steps.core.metrics.method_comparison import DIFFERENCE, NETWORK
-from steps.core.metrics.metrics import PRIMARY
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import primary
 from steps.report.table import Table, difference_cell, estimate_cell
@@ -18,27 +17,29 @@ METHODS_CAPTION = (
     "Same folds and training subjects. The difference is paired: network minus baseline in the same resamples, "
     "so an interval without 0 tells the two apart."
 )
-_TITLES = {
-    "majority": "majority class",
-    "logistic": "logistic regression on summary features",
-    "minirocket": "MiniRocket with a ridge classifier",
-}
-_GUESSING = "majority"
 
 
-def method_columns(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """The header of `method_rows`."""
-    auc, balanced = (one.title for one in primary(summary["thresholds"]))
-    return (
-        "method",
-        *(f"{title}, {UNITS[SUBJECT]}" for title in (auc, balanced)),
-        f"{auc}, {UNITS[POOLED]}",
-        f"{auc} of {UNITS[SUBJECT]}, network minus method",
-    )
+@dataclass(frozen=True)
+class Method:
+    """The network or a baseline, with what is compared.
+
+    Attributes:
+        baseline: what is known of it; a title only where this version has no such baseline, and for the network.
+        auc: of subjects, ``{value, low, high}``; None where undefined, as the others.
+        balanced_accuracy: of subjects at the first threshold.
+        pooled_auc: of trials.
+        difference: AUC of subjects, network minus method, paired; None for the network.
+    """
+
+    baseline: Baseline
+    auc: Mapping[str, float] | None
+    balanced_accuracy: Mapping[str, float] | None
+    pooled_auc: Mapping[str, float] | None
+    difference: Mapping[str, float] | None
 
 
-def method_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A row for the network and one for each baseline; none where no baseline was run.
+def methods(summary: Mapping[str, Any]) -> list[Method]:
+    """The network and its baselines; none where no baseline was run.
 
     Args:
         summary: from `steps.core.metrics.summary.summary`, with ``baselines`` where there are any.
@@ -47,25 +48,63 @@ def method_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
     if not baselines:
         return []
     auc, balanced = (one.name for one in primary(summary["thresholds"]))
-    rows = []
-    for name, levels in {NETWORK: summary, **baselines}.items():
-        estimates = (levels[SUBJECT].get(auc), levels[SUBJECT].get(balanced), levels[POOLED].get(auc))
-        difference = levels.get(DIFFERENCE, {}).get(SUBJECT, {}).get(auc)
-        rows.append((_TITLES.get(name, name), *map(estimate_cell, estimates), difference_cell(difference)))
-    return rows
+    return [
+        Method(
+            BASELINES.get(name, Baseline(name, name)),
+            levels[SUBJECT].get(auc),
+            levels[SUBJECT].get(balanced),
+            levels[POOLED].get(auc),
+            levels.get(DIFFERENCE, {}).get(SUBJECT, {}).get(auc),
+        )
+        for name, levels in {NETWORK: summary, **baselines}.items()
+    ]
+
+
+def methods_table(summary: Mapping[str, Any]) -> Table | None:
+    """The network beside its baselines; none where no baseline was run."""
+    rows = [
+        (
+            method.baseline.title,
+            *map(estimate_cell, (method.auc, method.balanced_accuracy, method.pooled_auc)),
+            difference_cell(method.difference),
+        )
+        for method in methods(summary)
+    ]
+    if not rows:
+        return None
+    auc, balanced = (one.title for one in primary(summary["thresholds"]))
+    columns = (
+        "method",
+        *(f"{title}, {UNITS[SUBJECT]}" for title in (auc, balanced)),
+        f"{auc}, {UNITS[POOLED]}",
+        f"{auc} of {UNITS[SUBJECT]}, network minus method",
+    )
+    return Table.of(columns, rows, METHODS_CAPTION)
+
+
+def short_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, AUC of subjects, and network minus method, as short as a terminal needs them; none without baselines.
+
+    Args:
+        summary: as for `methods`.
+    """
+    return [
+        (method.baseline.short_title, estimate_cell(method.auc), difference_cell(method.difference))
+        for method in methods(summary)
+    ]
 
 
 @dataclass(frozen=True)
 class Rival:
-    """The simpler method with the highest subject AUC, majority guessing aside.
+    """The simpler method with the highest subject AUC, guessing aside.
 
     Attributes:
-        title: in words.
+        baseline: what is known of it.
         auc: of subjects, ``{value, low, high}``.
         difference: network minus method, paired over subjects, ``{value, low, high}``.
     """
 
-    title: str
+    baseline: Baseline
     auc: Mapping[str, float]
     difference: Mapping[str, float]
 
@@ -77,13 +116,13 @@ class Rival:
     @property
     def sentence(self) -> str:
         """What a reader of the answer has to know about it."""
-        difference = estimate_text(self.difference, sign="+")
-        return f"{self._beginning}: {self.title}, AUC {estimate_text(self.auc)} (network minus method: {difference})."
+        auc, difference = estimate_text(self.auc), estimate_text(self.difference, sign="+")
+        return f"{self._beginning}: {self.baseline.title}, AUC {auc} (network minus method: {difference})."
 
     @property
     def short_sentence(self) -> str:
         """The same with as few figures as can be."""
-        return f"{self._beginning}: {_short(self.title)}, AUC {estimate_text(self.auc)}."
+        return f"{self._beginning}: {self.baseline.short_title}, AUC {estimate_text(self.auc)}."
 
     @property
     def _beginning(self) -> str:
@@ -100,28 +139,8 @@ class Rival:
 def rival(summary: Mapping[str, Any]) -> Rival | None:
     """The best of the simpler methods; None where none was run or AUC is undefined."""
     rivals = [
-        Rival(_TITLES.get(name, name), levels[SUBJECT][PRIMARY], levels[DIFFERENCE][SUBJECT][PRIMARY])
-        for name, levels in summary.get("baselines", {}).items()
-        if name != _GUESSING and PRIMARY in levels[SUBJECT] and PRIMARY in levels[DIFFERENCE][SUBJECT]
+        Rival(method.baseline, method.auc, method.difference)
+        for method in methods(summary)
+        if method.auc and method.difference and not method.baseline.is_guess
     ]
-    return max(rivals, key=lambda method: method.auc["value"], default=None)
-
-
-def short_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, AUC of subjects, and network minus method, as short as a terminal needs them; none without baselines.
-
-    Args:
-        summary: as for `method_rows`.
-    """
-    return [(_short(row[0]), row[1], row[4]) for row in method_rows(summary)]
-
-
-def _short(title: str) -> str:
-    """``logistic regression`` for ``logistic regression on summary features``."""
-    return re.split(" on | with ", title)[0]
-
-
-def methods_table(summary: Mapping[str, Any]) -> Table | None:
-    """The network beside its baselines; none where no baseline was run."""
-    rows = method_rows(summary)
-    return Table.of(method_columns(summary), rows, METHODS_CAPTION) if rows else None
+    return max(rivals, key=lambda one: one.auc["value"], default=None)

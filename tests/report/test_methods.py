@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from steps.core.metrics.method_comparison import baselines_summary
 from steps.report.content import content
 from steps.report.data import ReportData
-from steps.report.methods import method_rows, methods_table, rival
+from steps.report.methods import methods_table, rival
 from steps.report.render import description, report_html, report_markdown
 from tests.report.conftest import MakeReport
+
+SUMMARY: dict[str, Any] = {"thresholds": [0.5], "pooled": {}, "subject": {}}
 
 
 def test_methods_are_in_the_page_and_in_its_text(make_report: MakeReport) -> None:
     data = make_report()
     found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
     data = make_report(summary={**data.summary, "baselines": found})
-    rows = method_rows(data.summary)
+    table = methods_table(data.summary)
+    assert table is not None
+    rows = [[cell.text for cell in row] for row in table.rows]
     assert [row[0] for row in rows] == ["network", "logistic regression on summary features"]
     assert rows[0][-1] == "–"
     assert rows[1][-1][0] in "+-"
@@ -67,15 +73,17 @@ def test_an_answer_never_hides_a_simpler_method_that_did_as_well(make_report: Ma
     ],
 )
 def test_what_is_said_of_the_best_simpler_method(difference: dict[str, float], beginning: str) -> None:
-    better = {"subject": {"auc": {"value": 0.9}}, "network_minus": {"subject": {"auc": difference}}}
-    worse = {"subject": {"auc": {"value": 0.8}}, "network_minus": {"subject": {"auc": {"value": 0.5}}}}
-    guess = {"subject": {"auc": {"value": 0.99}}, "network_minus": {"subject": {"auc": {"value": -1.0}}}}
-    found = rival({"baselines": {"majority": guess, "logistic": worse, "minirocket": better}})
+    better, worse, guess = (
+        {"pooled": {}, "subject": {"auc": {"value": auc}}, "network_minus": {"subject": {"auc": minus}}}
+        for auc, minus in ((0.9, difference), (0.8, {"value": 0.5}), (0.99, {"value": -1.0}))
+    )
+    found = rival(SUMMARY | {"baselines": {"majority": guess, "logistic": worse, "minirocket": better}})
     assert found is not None
     assert found.sentence.startswith(beginning)
     assert "MiniRocket with a ridge classifier, AUC 0.900" in found.sentence
 
 
 def test_one_class_or_no_method_has_no_rival() -> None:
-    assert rival({}) is None
-    assert rival({"baselines": {"logistic": {"subject": {}, "network_minus": {"subject": {}}}}}) is None
+    assert rival(SUMMARY) is None
+    undefined: dict[str, Any] = {"pooled": {}, "subject": {}, "network_minus": {"subject": {}}}
+    assert rival(SUMMARY | {"baselines": {"logistic": undefined}}) is None

@@ -1,14 +1,45 @@
-"""Which baselines to run: how the user writes them, and what they need."""
+"""Which baselines there are, and how the user writes which to run."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from steps.errors import UserError, shown
 
 MAJORITY, LOGISTIC, MINIROCKET = "majority", "logistic", "minirocket"
-BASELINES = (MAJORITY, LOGISTIC, MINIROCKET)
 NONE = "none"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What is known of a baseline but its function.
+
+    Attributes:
+        title: what people read.
+        short_title: the same where there is little room.
+        is_guess: whether it looks at no values, so that no network is measured against it.
+        is_random: whether its fit depends on the seed; else one fit serves every test number.
+        package: what has to be installed for it beyond the environment; empty for nothing.
+        requirement: how to ask pip for that.
+    """
+
+    title: str
+    short_title: str
+    is_guess: bool = False
+    is_random: bool = False
+    package: str = ""
+    requirement: str = ""
+
+
+BASELINES: Mapping[str, Baseline] = {
+    MAJORITY: Baseline("majority class", "majority class", is_guess=True),
+    LOGISTIC: Baseline("logistic regression on summary features", "logistic regression"),
+    MINIROCKET: Baseline(
+        "MiniRocket with a ridge classifier", "MiniRocket", is_random=True, package="aeon", requirement="aeon>=1.6,<2"
+    ),
+}
 
 
 def parse_baselines(text: str) -> tuple[str, ...]:
@@ -28,9 +59,11 @@ def parse_baselines(text: str) -> tuple[str, ...]:
             )
     if len(set(names)) < len(names):
         raise UserError(f"baselines={shown(text)} names a baseline twice")
-    if MINIROCKET in names and importlib.util.find_spec("aeon") is None:
-        raise UserError(
-            "baselines: minirocket needs the package aeon, which is not installed here; install it with "
-            "pip install 'aeon>=1.6,<2' and run with --env-manager local, or leave minirocket out"
-        )
+    for name in names:
+        package = BASELINES[name].package
+        if package and importlib.util.find_spec(package) is None:
+            raise UserError(
+                f"baselines: {name} needs the package {package}, which is not installed; install it with "
+                f"pip install '{BASELINES[name].requirement}' and run with --env-manager local, or leave {name} out"
+            )
     return names

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.baselines.choice import LOGISTIC, MAJORITY, MINIROCKET
+from steps.core.baselines.choice import BASELINES, LOGISTIC, MAJORITY
 from steps.core.data.dataset import Dataset
 
 Array = npt.NDArray[np.float64]
@@ -61,11 +61,13 @@ class Fit:
         """The fit that predicts a split.
 
         Raises:
-            ValueError: a test subject is among the training subjects.
+            ValueError: a test subject is among the training subjects, or there is no such baseline.
         """
         if shared := set(split.training) & set(split.test):
             raise ValueError(f"subject {sorted(shared)[0]!r} is to train and to be tested")
-        return cls(name, split.training, split.test, split.test_number if name == MINIROCKET else 0)
+        if name not in BASELINES:
+            raise ValueError(f"{name!r} is no baseline")
+        return cls(name, split.training, split.test, split.test_number if BASELINES[name].is_random else 0)
 
 
 def fits_of(names: Iterable[str], splits: Sequence[Split]) -> list[Fit]:
@@ -94,11 +96,9 @@ def fit_predict(dataset: Dataset, fit: Fit, seed: int) -> Array:
         from steps.core.baselines.logistic import logistic
 
         return logistic(training, test.values)
-    if fit.name == MINIROCKET:
-        from steps.core.baselines.minirocket import minirocket
+    from steps.core.baselines.minirocket import minirocket
 
-        return minirocket(training, test.values, seed=_seed(seed, fit))
-    raise ValueError(f"{fit.name!r} is no baseline")
+    return minirocket(training, test.values, seed=_seed(seed, fit))
 
 
 def _seed(seed: int, fit: Fit) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steps.core.baselines.predict import Array, Fit, Split, fit_predict, fits_of
+from steps.core.baselines.predict import Array, Fit, Split
 from steps.core.data.dataset import Dataset
 from steps.core.metrics.bootstrap import estimates, resample_weights
 from steps.core.metrics.chunks import AT_ONCE, Chunked
@@ -37,12 +37,6 @@ def predictions_of(
         FoldPrediction(dataset.of_subjects(split.test), split.test_number, fitted[Fit.of(name, split)])
         for split in splits
     ]
-
-
-def predict_baseline(name: str, dataset: Dataset, splits: Sequence[Split], *, seed: int) -> list[FoldPrediction]:
-    """Fit and predict every split with baseline ``name`` in this process, one after the other."""
-    fitted = {fit: fit_predict(dataset, fit, seed) for fit in fits_of([name], splits)}
-    return predictions_of(name, dataset, splits, fitted)
 
 
 def baseline_results(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ from sklearn.preprocessing import StandardScaler
 from steps.core.baselines.choice import BASELINES, parse_baselines
 from steps.core.baselines.logistic import PENALTIES, logistic, subject_splits, summary_features
 from steps.core.baselines.majority import majority
-from steps.core.baselines.predict import Split
+from steps.core.baselines.predict import Split, fit_predict, fits_of
 from steps.core.baselines.ridge import fit_ridge
 from steps.core.data.dataset import Dataset
-from steps.core.metrics.method_comparison import predict_baseline
+from steps.core.metrics.method_comparison import predictions_of
+from steps.core.metrics.predictions import FoldPrediction
 from steps.core.readers.simulate import SimulationSize, simulate
 from steps.errors import UserError
 from tests.core.metrics.conftest import make_dataset
@@ -38,6 +40,11 @@ def loso(dataset: Dataset, test_numbers: int = 1) -> list[Split]:
         for name in names
         for number in range(1, test_numbers + 1)
     ]
+
+
+def predict_baseline(name: str, dataset: Dataset, splits: Sequence[Split], *, seed: int) -> list[FoldPrediction]:
+    fitted = {fit: fit_predict(dataset, fit, seed) for fit in fits_of([name], splits)}
+    return predictions_of(name, dataset, splits, fitted)
 
 
 # the parameter

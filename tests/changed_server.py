@@ -97,4 +97,4 @@ def assert_whole(line: Line, done: Result) -> None:
     assert line.missed() == []
     again = line.sync()
     assert (again.exit_code, again.stderr) == (0, ""), again.output
-    assert "0 of 0 runs, 0 models and 0 registered versions copied and checked; 0 doubles removed" in again.stdout
+    assert "0 of 0 runs, 0 models and 0 registered versions copied and checked; 0 duplicates removed" in again.stdout

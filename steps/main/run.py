@@ -27,7 +27,7 @@ from steps.tracking.children import run_step
 from steps.tracking.export import NOWHERE, check_output_dir, export_tables
 from steps.tracking.models import registry
 from steps.tracking.session import step_run
-from steps.tracking.spool.replicator import Replicator, recording
+from steps.tracking.spool import Replicator, recording
 from steps.tracking.store.ui import run_page
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from steps.errors import UserError, shown
 from steps.tracking import documents, lookup, reuse
 from steps.tracking.products import PREDICTION_COLUMNS
 from steps.tracking.session import ENTRY_POINT_TAG
-from steps.tracking.spool import pull, push
+from steps.tracking.spool import deleted_on_server, fetch, server_id
 from steps.tracking.store.artifact_places import holds
 
 PREVIOUS = "previous"
@@ -33,7 +33,7 @@ def find_training(token: str, experiment_id: str) -> Run:
         f"tags.{ENTRY_POINT_TAG} = 'train' and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
     )
-    found = list(islice((run for run in finished if not pull.deleted_on_server(run)), 2))
+    found = list(islice((run for run in finished if not deleted_on_server(run)), 2))
     if len(found) < 2:
         raise UserError(
             f"runs: 'previous' is the newest finished train run but one, and the experiment has {len(found)}; "
@@ -50,14 +50,14 @@ def evaluations_of(train: Run) -> list[Run]:
     """
     run_id = train.info.run_id
     evaluations = f"tags.{ENTRY_POINT_TAG} = 'evaluate' and attributes.status = 'FINISHED' and tags.train_run_id"
-    if on_server := train.data.tags.get(push.RUN_ID):
-        pull.fetch(train.info.experiment_id, f"{evaluations} = '{on_server}'")
+    if on_server := server_id(train):
+        fetch(train.info.experiment_id, f"{evaluations} = '{on_server}'")
     found = MlflowClient().search_runs(
         [train.info.experiment_id],
         f"{evaluations} = '{run_id}'",
         order_by=["attributes.start_time DESC"],
     )
-    found = [run for run in found if not pull.deleted_on_server(run)]
+    found = [run for run in found if not deleted_on_server(run)]
     if not found:
         raise UserError(
             f"train run {run_id} has no finished evaluate run; first run: "

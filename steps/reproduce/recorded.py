@@ -21,7 +21,7 @@ from steps.tracking import datasets, documents, lookup, parameters_record
 from steps.tracking.environment import git
 from steps.tracking.reuse import IDENTITY_TAG
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
-from steps.tracking.spool import pull
+from steps.tracking.spool import deleted_on_server, fetch, local_run_id
 from steps.tracking.store import digests
 from steps.tracking.store.tracking_uri import without_credentials_in
 from steps.writing.spreadsheet import read_csv
@@ -59,7 +59,7 @@ def find(run_id: str, experiment_id: str) -> Run:
         studies_in = client.get_experiment_by_name(EXPERIMENT)
         places = dict.fromkeys([*([studies_in.experiment_id] if studies_in else []), experiment_id])
         for place in places:
-            pull.fetch(place, f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'")
+            fetch(place, f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'")
             # A re-run is nested; it is not a study of its own.
             found = client.search_runs(
                 [place],
@@ -68,11 +68,11 @@ def find(run_id: str, experiment_id: str) -> Run:
             )
             studies = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
             for study in studies:
-                if not pull.deleted_on_server(study):
+                if not deleted_on_server(study):
                     return study
         raise UserError(f"no finished study to reproduce; first run: {command('main')}, or name a run with run_id")
     try:
-        run = client.get_run(pull.local_run_id(run_id))
+        run = client.get_run(local_run_id(run_id))
     except MlflowException as error:
         raise UserError(f"no run {shown(run_id)} in this store; expected the ID of a run to reproduce") from error
     kind = run.data.tags.get(ENTRY_POINT_TAG, "something else")
@@ -230,7 +230,7 @@ def can_reproduce(commit: str) -> bool:
 
 def _run(run_id: str) -> Run | None:
     try:
-        return MlflowClient().get_run(pull.local_run_id(run_id))
+        return MlflowClient().get_run(local_run_id(run_id))
     except MlflowException:
         return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ from typing import Any
 import click
 
 from steps.errors import UserError
-from steps.tracking.spool.push import Passed, Push
-from steps.tracking.spool.spool import DESCRIPTION, Spool, spools
+from steps.tracking.spool import Push, Spool, SyncResult, remove, spools
 from steps.tracking.store.opening import pin_tracking_uri
 from steps.tracking.store.punctual import bounded_patience
 from steps.tracking.store.tracking_uri import TRACKING_URI, is_remote, show_uri, without_credentials
@@ -58,23 +56,24 @@ def _sync(spool: Spool, prune: bool) -> list[str]:
         return [_not_copied(shown, trouble, push)]
     try:
         with bounded_patience(), spool.lock.acquire(timeout=_LOCK_S):
-            passed = push.once(thorough=True)
+            result = push.once(thorough=True)
             left = push.pending()
-            _say(spool, passed, left)
-            if left or passed.refused:
-                reasons = passed.reasons() or ["runs are still being recorded"]
+            _say(spool, result, left)
+            if left or result.refused:
+                reasons = result.reasons() or ["runs are still being recorded"]
                 return [f"{shown}: {reason}" for reason in reasons]
             return _prune(spool, push) if prune else []
     except FAILURES as error:
         return [_not_copied(shown, trouble_with(error), push)]
 
 
-def _say(spool: Spool, passed: Passed, left: int) -> None:
-    for line in passed.notes:
+def _say(spool: Spool, result: SyncResult, left: int) -> None:
+    for line in result.notes:
         click.echo(f"note: {line}", err=True)
     click.echo(
-        f"{show_uri(spool.target)}: {passed.runs} of {passed.waiting} runs, {passed.models} models and "
-        f"{passed.versions} registered versions copied and checked; {passed.doubles} doubles removed; {left} runs left"
+        f"{show_uri(spool.target)}: {result.runs} of {result.waiting} runs, {result.models} models and "
+        f"{result.versions} registered versions copied and checked; "
+        f"{result.duplicates} duplicates removed; {left} runs left"
     )
 
 
@@ -90,8 +89,7 @@ def _prune(spool: Spool, push: Push) -> list[str]:
             f"not removed, because {show_uri(spool.target)} does not hold all of {spool.folder}: "
             f"{'; '.join(lacking[:_NAMED])}{more}; if nobody needs that, remove the folder yourself"
         ]
-    (spool.folder / DESCRIPTION).unlink()  # a spool that is half removed is none
-    shutil.rmtree(spool.folder)
+    remove(spool)
     click.echo(f"{spool.folder} removed: all of it was read back from {show_uri(spool.target)}")
     return []
 

@@ -20,7 +20,7 @@ from steps.errors import UserError, shown, shown_path
 from steps.tracking import documents, lookup, record
 from steps.tracking.places import read_artifact_with
 from steps.tracking.session import ENTRY_POINT_TAG
-from steps.tracking.spool import pull
+from steps.tracking.spool import local_run_id
 from steps.tracking.store.paging import every_run
 from steps.tracking.store.tracking_uri import without_credentials
 
@@ -120,7 +120,7 @@ def dataset_and_uri_of(train: Run) -> tuple[Dataset, str]:
 def _download(uri: str, scratch: str) -> Path:
     if RunsArtifactRepository.is_runs_uri(uri):
         run_id, path = RunsArtifactRepository.parse_runs_uri(uri)
-        uri = f"runs:/{pull.local_run_id(run_id)}/{path}"
+        uri = f"runs:/{local_run_id(run_id)}/{path}"
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
 
 

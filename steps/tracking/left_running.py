@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import click
@@ -22,7 +22,7 @@ from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from steps.tracking.spool import push
+from steps.tracking.store.paging import every_run
 
 _HOST, _PID, _STARTED = "host", "pid", "process_started"
 _STUDY = "study_run_id"
@@ -60,13 +60,13 @@ def mark(experiment_id: str, by: str) -> int:
         by: ID of the run that does this; it is left alone.
     """
     client = MlflowClient()
-    running = {run.info.run_id: run for run in _search(client, experiment_id, _RUNNING) if run.info.run_id != by}
+    running = {run.info.run_id: run for run in every_run([experiment_id], _RUNNING) if run.info.run_id != by}
     parents: dict[str, Run | None] = dict(running)
     gone = [run for run in running.values() if _is_left(client, run, parents)]
     for run in gone:
         _end(client, run, by)
         # `mlflow run` without a name of an experiment has made a run that points to this one.
-        for pointer in _search(client, _DEFAULT_EXPERIMENT_ID, f"{_RUNNING} and tags.{_STUDY} = '{run.info.run_id}'"):
+        for pointer in every_run([_DEFAULT_EXPERIMENT_ID], f"{_RUNNING} and tags.{_STUDY} = '{run.info.run_id}'"):
             _end(client, pointer, by)
     if gone:
         names = ", ".join(f"{run.info.run_name} ({run.info.run_id})" for run in gone[:3])
@@ -103,10 +103,6 @@ def _end(client: MlflowClient, run: Run, by: str) -> None:
     said = f"Left RUNNING: its process{who} ended without a word. Marked as FAILED by run `{by}`."
     client.set_tag(run.info.run_id, MLFLOW_RUN_NOTE, "\n\n".join(filter(None, [said, tags.get(MLFLOW_RUN_NOTE)])))
     client.set_terminated(run.info.run_id, _FAILED)
-
-
-def _search(client: MlflowClient, experiment_id: str, filter_string: str) -> list[Run]:
-    return list(push.pages(partial(client.search_runs, [experiment_id], filter_string, max_results=1000)))
 
 
 def _get(client: MlflowClient, run_id: str) -> Run | None:

@@ -14,7 +14,7 @@ from steps.commands import command
 from steps.errors import UserError, shown
 from steps.tracking import documents
 from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
-from steps.tracking.spool import pull
+from steps.tracking.spool import deleted_on_server, fetch, local_run_id
 from steps.tracking.store import digests
 from steps.tracking.store.paging import every_run
 
@@ -48,16 +48,16 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
     client = MlflowClient()
     if run_id == LATEST:
         finished = f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and attributes.status = 'FINISHED'"
-        pull.fetch(experiment_id, finished)
+        fetch(experiment_id, finished)
         newest = client.search_runs([experiment_id], finished, order_by=["attributes.start_time DESC"])
-        found = next((run for run in newest if not pull.deleted_on_server(run)), None)
+        found = next((run for run in newest if not deleted_on_server(run)), None)
         if found is None:
             name = client.get_experiment(experiment_id).name
             first = command(entry_point, experiment=name if name != EXPERIMENT else "")
             raise UserError(f"no finished {entry_point} run in experiment {shown(name)}; first run: {first}")
         return found
     try:
-        run = client.get_run(pull.local_run_id(run_id))
+        run = client.get_run(local_run_id(run_id))
     except MlflowException as error:
         raise UserError(f"no run {shown(run_id)} in this store; expected the ID of a {entry_point} run") from error
     found_as = run.data.tags.get(ENTRY_POINT_TAG, "something else")
@@ -132,7 +132,7 @@ def fold_runs(train_run_id: str) -> list[FoldRun]:
     Raises:
         UserError: there are none, or fewer than were trained, or a ``split.json`` is not the one that was recorded.
     """
-    train = MlflowClient().get_run(pull.local_run_id(train_run_id))
+    train = MlflowClient().get_run(local_run_id(train_run_id))
     folds: list[FoldRun] = []
     for run in fold_children(train):
         if run.info.status == "FINISHED":

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from steps.tracking import documents
-from steps.tracking.spool import logged
+from steps.tracking.spool import note_files
 from steps.tracking.store.tracking_uri import without_credentials_in
 
 FILE = "parameters.json"
@@ -37,7 +37,7 @@ def save(client: MlflowClient, run_id: str, parameters: Mapping[str, object]) ->
     kept = {k: without_credentials_in(v) if isinstance(v, str) else v for k, v in parameters.items()}
     text = json.dumps(kept)
     client.log_text(run_id, f"{text}\n", FILE)
-    logged.note(run_id, [FILE])
+    note_files(run_id, [FILE])
     if len(text) <= LONGEST_TAG:
         client.set_tag(run_id, TAG, text)
 

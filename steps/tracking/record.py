@@ -34,7 +34,7 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
 from steps.tracking.parameters_record import LONGEST_PARAM, LONGEST_TAG, shortened
-from steps.tracking.spool import logged, pull
+from steps.tracking.spool import local_run_id, note_folder
 from steps.tracking.store.paging import batches
 from steps.writing import spreadsheet
 
@@ -131,7 +131,7 @@ def log_files(run_id: str, files: Mapping[str, bytes | pd.DataFrame | Mapping[st
 def log_folder(run_id: str, folder: Path, artifact_path: str | None = None) -> None:
     """Log what is in a folder."""
     MlflowClient().log_artifacts(run_id, str(folder), artifact_path)
-    logged.note(run_id, logged.files_in(folder, artifact_path))
+    note_folder(run_id, folder, artifact_path)
 
 
 def describe(run_id: str, markdown: str) -> None:
@@ -197,7 +197,7 @@ def _source(uri: str) -> Any:
     """MLflow's notion of where a dataset artifact is."""
     if RunsArtifactRepository.is_runs_uri(uri):
         run_id, path = RunsArtifactRepository.parse_runs_uri(uri)
-        uri = RunsArtifactRepository.get_underlying_uri(f"runs:/{pull.local_run_id(run_id)}/{path}")
+        uri = RunsArtifactRepository.get_underlying_uri(f"runs:/{local_run_id(run_id)}/{path}")
     with warnings.catch_warnings():
         # MLflow registers its local source twice and then warns that it cannot tell the two apart.
         warnings.filterwarnings(

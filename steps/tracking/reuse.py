@@ -20,7 +20,7 @@ from steps.tracking import documents, products
 from steps.tracking.environment import code_hash, environment_hash
 from steps.tracking.parameters_record import LONGEST_TAG
 from steps.tracking.session import ENTRY_POINT_TAG
-from steps.tracking.spool import pull
+from steps.tracking.spool import deleted_on_server, fetch
 
 IDENTITY_TAG = "reuse_identity"
 KEY_TAG = "reuse_key"
@@ -90,11 +90,11 @@ def find(identity: Identity, experiment_id: str, source: str = "") -> tuple[Run 
     alike = f"{finished} and tags.{KEY_TAG} = '{identity.key}'"
     same = client.search_runs([experiment_id], alike, order_by=newest_first)
     if not same:
-        pull.fetch(experiment_id, alike)
+        fetch(experiment_id, alike)
         same = client.search_runs([experiment_id], alike, order_by=newest_first)
     gone = []
     for run in same:
-        if deleted := pull.deleted_on_server(run):
+        if deleted := deleted_on_server(run):
             gone.append(f"run {run.info.run_id} matches, but {deleted} was deleted on the server")
         elif trouble := _trouble(run, identity.entry_point):
             gone.append(f"run {run.info.run_id} matches, but {trouble}")

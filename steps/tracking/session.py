@@ -30,10 +30,7 @@ from steps.system import storage_errors
 from steps.system.sqlite_store import refusal, trouble
 from steps.tracking import left_running, parameters_record, record
 from steps.tracking.environment import environment_tags, git_problem, installed_packages
-from steps.tracking.spool import push
-from steps.tracking.spool.experiments import placeholder
-from steps.tracking.spool.replicator import recording
-from steps.tracking.spool.spool import current
+from steps.tracking.spool import current, recording, stand_in_experiment, stand_in_run
 from steps.tracking.store import moved
 from steps.tracking.store.opening import making, pin_tracking_uri
 from steps.tracking.store.tracking_uri import show_uri, without_credentials_in
@@ -252,27 +249,24 @@ def adopt_from_server() -> None:
     run_id, experiment_id = os.environ.pop(_RUN_ID, None), os.environ.pop(_EXPERIMENT_ID, None)
     given, name = None, None
     if (run_id or experiment_id) and reachable(spool.target):
-        there = spool.target_client()
-        with suppress(*FAILURES), _there_or(_no_run(run_id or "", spool.target)):
-            given = there.get_run(run_id) if run_id else None
+        server = spool.target_client()
+        with suppress(*FAILURES), _known_or(_no_run(run_id or "", spool.target)):
+            given = server.get_run(run_id) if run_id else None
             experiment_id = given.info.experiment_id if given else experiment_id
-        with suppress(*FAILURES), _there_or(_no_experiment(experiment_id or "", spool.target)):
-            name = there.get_experiment(experiment_id).name
+        with suppress(*FAILURES), _known_or(_no_experiment(experiment_id or "", spool.target)):
+            name = server.get_experiment(experiment_id).name
     if experiment_id in (None, _DEFAULT_EXPERIMENT_ID):
-        here_id = _DEFAULT_EXPERIMENT_ID
+        local_id = _DEFAULT_EXPERIMENT_ID
     else:
-        name = name or placeholder(str(experiment_id))
-        here_id = spool.experiment(name, {push.EXPERIMENT_ID: str(experiment_id)})
-        os.environ[_EXPERIMENT_ID] = here_id
+        local_id = os.environ[_EXPERIMENT_ID] = stand_in_experiment(spool, str(experiment_id), name)
         os.environ.pop(_EXPERIMENT_NAME, None)
     if run_id:
-        tags = {push.RUN_ID: run_id, push.ADOPTED: "true", **_project_tags(given)}
-        made = spool.client().create_run(here_id, tags=tags, run_name=given.info.run_name if given else None)
-        os.environ[_RUN_ID] = made.info.run_id
+        run_name = given.info.run_name if given else None
+        os.environ[_RUN_ID] = stand_in_run(spool, run_id, local_id, _project_tags(given), run_name)
 
 
 @contextmanager
-def _there_or(refusal: UserError) -> Iterator[None]:
+def _known_or(refusal: UserError) -> Iterator[None]:
     """A server that says it does not have what it was asked for is not a server that fails."""
     try:
         yield

@@ -18,7 +18,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from steps.errors import shown
 from steps.tracking import record
 from steps.tracking.models import fold_model
-from steps.tracking.spool import logged, push
+from steps.tracking.spool import note_copied, note_files, note_folder
 from steps.tracking.store.artifact_places import repository
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class TrackedRun:
 
     def is_on_server(self) -> None:
         """Say that the server has all of this run that was logged so far (`steps.tracking.spool.push`)."""
-        self._submit(lambda run: push.note_copied(MlflowClient(), run.info.run_id))
+        self._submit(lambda run: note_copied(MlflowClient(), run.info.run_id))
 
     def _submit(self, write: Callable[[Run], object]) -> None:
         def attempt() -> object:
@@ -268,10 +268,10 @@ def _log_texts(run: Run, texts: Mapping[str, str], artifact_path: str | None) ->
 def _log_path(run: Run, path: Path, artifact_path: str | None) -> None:
     if path.is_dir():
         _artifacts_of(run).log_artifacts(str(path), artifact_path)
-        logged.note(run.info.run_id, logged.files_in(path, artifact_path))
+        note_folder(run.info.run_id, path, artifact_path)
     else:
         _artifacts_of(run).log_artifact(str(path), artifact_path)
-        logged.note(run.info.run_id, [f"{artifact_path}/{path.name}" if artifact_path else path.name])
+        note_files(run.info.run_id, [f"{artifact_path}/{path.name}" if artifact_path else path.name])
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -16,12 +16,9 @@ from typing import TypeVar
 from steps.compute import resident
 from steps.core.data.folds import Fold
 from steps.system.deadline import within
-from steps.tracking.addresses import id_on_server
 from steps.tracking.environment import environment_tags
 from steps.tracking.places import DatasetArtifact
-from steps.tracking.spool import push
-from steps.tracking.spool.copy import Names
-from steps.tracking.spool.spool import current
+from steps.tracking.spool import WORKED_FOR, Names, current, id_on_server
 from steps.tracking.store.punctual import straight_to, time_for
 from steps.tracking.store.trouble import FAILURES, one_line, reachable
 from steps.train.recording import FoldRecorder, Training
@@ -67,7 +64,7 @@ class OnServer:
             return None
         uri = dataset.uri or training.dataset_uri
         git = {name: value for name, value in environment_tags().items() if name.startswith("git_")}
-        tags = {**training.tags, **git, "dataset_uri": uri, push.WORKED_FOR: training.run_id}
+        tags = {**training.tags, **git, "dataset_uri": uri, WORKED_FOR: training.run_id}
         on_server = replace(training, experiment_id=experiment_id, run_id=there, tags=tags, dataset_uri=uri)
         return cls(spool.target, on_server, ((training.run_id, there), (training.dataset_uri, uri)))
 

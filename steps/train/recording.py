@@ -18,7 +18,7 @@ from steps.core.data.manifest import Manifest
 from steps.tracking import lookup, record
 from steps.tracking.environment import machine_tags
 from steps.tracking.models.final_model import log_final_model
-from steps.tracking.spool import push
+from steps.tracking.spool import MODEL_ID, stands_for
 from steps.tracking.store import digests
 from steps.tracking.tracked_run import LogLevel, TrackedRun
 from steps.tracking.tracker import MLflowTracker
@@ -114,12 +114,12 @@ class FoldRecorder:
         if there and there.failure:
             self._warn(f"a worker could not record on the tracking server ({there.failure}); this side records for it")
             there = None
-        of_run = {push.RUN_ID: there.run_id, push.ADOPTED: "true"} if there else {}
+        of_run = stands_for(there.run_id) if there else {}
         with self._lock:  # word of a short fold's beginning may come after its end
             run = self._run_of(found.fold, of_run, there.started_ms if there else found.started_ms)
         if found.machine != machine_tags():
             run.log_tags(found.machine)
-        run.log_model(found.network, found.shape, tags={push.MODEL_ID: there.model_id} if there else {})
+        run.log_model(found.network, found.shape, tags={MODEL_ID: there.model_id} if there else {})
         files = self._log_fit(run, found)
         self._log_datasets(run, found.fold)
         run.log_artifacts(files)

@@ -9,8 +9,7 @@ import pytest
 
 from steps.errors import UserError
 from steps.tracking import lookup, reuse
-from steps.tracking.addresses import id_on_server
-from steps.tracking.spool import pull
+from steps.tracking.spool import id_on_server, pull
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.replicator import Backlog, Replicator, degraded
 from steps.tracking.store.artifact_places import ALLOWED

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from steps.tracking.spool import push
 from steps.tracking.spool.push import Push
+from steps.tracking.spool.result import SyncResult
 from tests.changed_server import STUDY, Line, assert_whole
 
 
@@ -42,7 +42,7 @@ def test_pruning_sees_whatever_is_missing(line: Line, wanted: str, monkeypatch: 
     assert line.sync().exit_code == 0
     damage(line, wanted)
     with monkeypatch.context() as patch:
-        patch.setattr(Push, "once", lambda *_args, **_options: push.Passed())
+        patch.setattr(Push, "once", lambda *_args, **_options: SyncResult())
         done = line.sync("--prune", "true")
     assert done.exit_code == 2, "without copying it again"
     assert "not removed, because " in done.stderr

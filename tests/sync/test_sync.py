@@ -61,7 +61,7 @@ def test_a_spool_is_copied_and_then_removed_if_wished(
     description.write_text(description.read_text().replace("http://127.0.0.1:9", server))
     done = sync()
     assert done.exit_code == 0, done.output
-    assert "1 of 1 runs, 0 models and 0 registered versions copied and checked; 0 doubles removed; 0 runs left" in (
+    assert "1 of 1 runs, 0 models and 0 registered versions copied and checked; 0 duplicates removed; 0 runs left" in (
         done.stdout
     )
     there = MlflowClient(server)

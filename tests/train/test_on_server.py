@@ -20,12 +20,12 @@ from steps.core.data.folds import Fold, plan_folds
 from steps.core.models.settings import FitSettings
 from steps.errors import UserError
 from steps.tracking import lookup, record
-from steps.tracking.addresses import dataset_address, id_on_server
+from steps.tracking.addresses import dataset_address
 from steps.tracking.models import reading
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import EXPERIMENT
-from steps.tracking.spool import push
-from steps.tracking.spool.push import Passed, Push
+from steps.tracking.spool import SyncResult, id_on_server, marks
+from steps.tracking.spool.push import Push
 from steps.tracking.spool.spool import Spool
 from steps.tracking.store import digests
 from steps.tracking.tracker import MLflowTracker
@@ -39,7 +39,7 @@ from tests.inventory import differences, inventory
 from tests.servers import mlflow_server
 from tests.tracking.spool.test_push import NETWORK, OWN_TAGS
 
-OWN = rf"{OWN_TAGS}|{push.WORKED_FOR}$"
+OWN = rf"{OWN_TAGS}|{marks.WORKED_FOR}$"
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Study:
             for one in found:
                 recorder.record(one)
 
-    def end(self) -> Passed:
+    def end(self) -> SyncResult:
         """The training ends, and all is copied."""
         self.tracker.end_run()
         self.tracker.close()
@@ -135,14 +135,14 @@ def test_what_workers_recorded_is_claimed_and_not_copied_again(study: Study) -> 
     study.claim(found)
     passed = study.end()
     assert passed.runs == 1, "the training itself"
-    assert (passed.models, passed.doubles, passed.refused) == (0, 0, [])
+    assert (passed.models, passed.duplicates, passed.refused) == (0, 0, [])
     assert study.differences() == []
     assert Push(study.spool).unverified() == []
     run = study.spool.target_client().search_runs(["1"], "tags.entry_point = 'fold'")[0]
     assert run.data.tags["cpu"] == "a worker's"
     assert run.data.params["train"] == server.training.run_id
     # As an evaluation does, later.
-    here = study.spool.client().search_runs(["1"], f"tags.`{push.RUN_ID}` = '{run.info.run_id}'")[0]
+    here = study.spool.client().search_runs(["1"], f"tags.`{marks.RUN_ID}` = '{run.info.run_id}'")[0]
     record.update_metrics(here, {"test_loss": 0.4})
     Push(study.spool).once(thorough=True)
     assert study.differences() == []
@@ -181,9 +181,9 @@ def test_what_was_not_claimed_goes_when_the_training_has_ended(study: Study) -> 
     on_server._desk(server).begin(second)  # its worker died in the middle
     study.claim([run_and_record_fold(study.job, server, fold) for fold in study.folds])
     assert len(study.there()) == 4
-    assert Push(study.spool).once(thorough=True).doubles == 0, "workers may still be at it"
+    assert Push(study.spool).once(thorough=True).duplicates == 0, "workers may still be at it"
     assert len(study.there()) == 4
-    assert study.end().doubles == 2
+    assert study.end().duplicates == 2
     assert study.there() == [("fear_fold-1_1", "FINISHED"), ("fear_fold-2_1", "FINISHED")]
     assert study.differences() == []
     model_id = lost.server_run.model_id if lost.server_run else ""
@@ -212,7 +212,7 @@ def test_a_server_that_fails_a_worker_costs_nothing(
     ] * 2
     assert study.there() == [("fear_fold-1_1", "RUNNING")], "tried once, then left alone for a while"
     study.claim(found)
-    assert study.end().doubles == 1
+    assert study.end().duplicates == 1
     assert study.there() == [("fear_fold-1_1", "FINISHED"), ("fear_fold-2_1", "FINISHED")]
     assert study.differences() == []
     said = capsys.readouterr().err
@@ -272,7 +272,7 @@ def test_a_training_on_a_cluster_fills_a_real_server(
         assert but_descriptions(differences(here, inventory(there, EXPERIMENT, OWN))) == []
         folds = [name for name in here.runs if name.rpartition("/")[2].startswith("fear_fold-")]
         assert sorted(folds) == ["train/fear_fold-1_1", "train/fear_fold-2_1"]
-        by_workers = there.search_runs(["1"], f"tags.{push.WORKED_FOR} LIKE '%'")
+        by_workers = there.search_runs(["1"], f"tags.{marks.WORKED_FOR} LIKE '%'")
         assert sorted(run.info.run_name for run in by_workers) == ["fear_fold-1_1", "fear_fold-2_1"]
         assert {run.info.status for run in by_workers} == {"FINISHED"}
     logs = "".join(path.read_text() for path in dask_cluster.folder.glob("*.log"))

@@ -23,7 +23,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 
 from steps.core.models.keras_file import as_bytes as as_bytes
-from steps.tracking.spool import logged as logged_files
+from steps.tracking.spool import note_folder
 from steps.tracking.store.artifact_places import repository
 
 MODEL = "model"
@@ -75,7 +75,7 @@ def log_saved(
         folder = Path(scratch) / MODEL
         save(folder, description)
         repository(logged.artifact_location, mlflow.get_tracking_uri()).log_artifacts(str(folder))
-        logged_files.note(logged.model_id, logged_files.files_in(folder))
+        note_folder(logged.model_id, folder)
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run.info.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)

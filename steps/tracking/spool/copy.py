@@ -34,13 +34,11 @@ from mlflow.entities import (
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+from steps.tracking.spool.marks import COPY_OF, SYNC
 from steps.tracking.store.artifact_places import repository
 from steps.tracking.store.paging import batches
 from steps.tracking.store.tracking_uri import is_remote
 
-# On a copy: what it is a copy of. On an original in the spool (`sync.*`): where its copy is.
-COPY_OF = "synced_from"
-SYNC = "sync."
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 TEXT = {".json", ".csv", ".md", ".html", ".txt", ".yaml", ".yml", ""}
 _LARGEST_TEXT = 32 * 2**20

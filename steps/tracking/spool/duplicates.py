@@ -8,52 +8,51 @@ from functools import partial
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 
-from steps.tracking.spool.copy import COPY_OF
-from steps.tracking.spool.marks import VERSION, WORKED_FOR, model_of
+from steps.tracking.spool.marks import COPY_OF, VERSION, WORKED_FOR, model_of
 from steps.tracking.store.paging import pages
 
 _RUNNING = RunStatus.to_string(RunStatus.RUNNING)
 
 
-def remove_doubles(
-    here: MlflowClient, there: MlflowClient, experiments: Iterable[str], identifiers: Mapping[str, str]
+def remove_duplicates(
+    local: MlflowClient, server: MlflowClient, experiments: Iterable[str], identifiers: Mapping[str, str]
 ) -> int:
     """Remove what a server made a second time after we had given up waiting for its answer; returns how many.
 
     Args:
-        here: client of the spool.
-        there: client of the server.
+        local: client of the spool.
+        server: client of the server.
         experiments: of the server, those that the spool's runs are in.
         identifiers: what the server calls the spool's runs and models.
     """
     kept, removed = set(identifiers.values()), 0
     for experiment in experiments:
-        for run in list(pages(partial(there.search_runs, [experiment], f"tags.{COPY_OF} LIKE '%'", max_results=1000))):
+        for run in list(pages(partial(server.search_runs, [experiment], f"tags.{COPY_OF} LIKE '%'", max_results=1000))):
             if run.data.tags[COPY_OF] in identifiers and run.info.run_id not in kept:
-                there.delete_run(run.info.run_id)
+                server.delete_run(run.info.run_id)
                 removed += 1
-        for model in list(pages(partial(there.search_logged_models, [experiment]))):
+        for model in list(pages(partial(server.search_logged_models, [experiment]))):
             if model.tags.get(COPY_OF) in identifiers and model.model_id not in kept:
-                there.delete_logged_model(model.model_id)
+                server.delete_logged_model(model.model_id)
                 removed += 1
-    for registered in here.search_registered_models():
-        versions = here.search_model_versions(f"name = '{registered.name}'")
+    for registered in local.search_registered_models():
+        versions = local.search_model_versions(f"name = '{registered.name}'")
         ours = {model_of(version): version.tags.get(VERSION) for version in versions}
-        for version in there.search_model_versions(f"name = '{registered.name}'"):
+        for version in server.search_model_versions(f"name = '{registered.name}'"):
             number = ours.get(version.tags.get(COPY_OF, ""))
             if number is not None and str(version.version) != number:
-                there.delete_model_version(registered.name, version.version)
+                server.delete_model_version(registered.name, version.version)
                 removed += 1
     return removed
 
 
 def remove_unclaimed(
-    there: MlflowClient, experiments: Iterable[str], runs: Iterable[Run], identifiers: Mapping[str, str]
+    server: MlflowClient, experiments: Iterable[str], runs: Iterable[Run], identifiers: Mapping[str, str]
 ) -> int:
     """Remove what a worker left on the server when it was killed or its result never came back; returns how many.
 
     Args:
-        there: client of the server.
+        server: client of the server.
         experiments: of the server, those that the spool's runs are in.
         runs: of the spool.
         identifiers: what the server calls them.
@@ -62,11 +61,11 @@ def remove_unclaimed(
     claimed, removed = set(identifiers.values()), 0
     for experiment in experiments:
         by_workers = f"tags.{WORKED_FOR} LIKE '%'"
-        for run in list(pages(partial(there.search_runs, [experiment], by_workers, max_results=1000))):
+        for run in list(pages(partial(server.search_runs, [experiment], by_workers, max_results=1000))):
             if run.data.tags[WORKED_FOR] not in ended or run.info.run_id in claimed:
                 continue
-            for model in there.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):
-                there.delete_logged_model(model.model_id)
-            there.delete_run(run.info.run_id)
+            for model in server.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):
+                server.delete_logged_model(model.model_id)
+            server.delete_run(run.info.run_id)
             removed += 1
     return removed

@@ -6,8 +6,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
 
-from steps.tracking.spool.copy import SYNC
-from steps.tracking.spool.marks import EXPERIMENT_ID, EXPERIMENT_MADE
+from steps.tracking.spool.marks import EXPERIMENT_ID, EXPERIMENT_MADE, SYNC
 from steps.tracking.store.artifact_places import checked
 from steps.tracking.store.tracking_uri import show_uri
 
@@ -20,23 +19,23 @@ def placeholder(experiment_id: str) -> str:
 class Experiments:
     """Looks each experiment up once, until it is told to `forget`."""
 
-    def __init__(self, here: MlflowClient, there: MlflowClient) -> None:
-        self._here, self._there = here, there
-        self._found: dict[str, Experiment] = {}
+    def __init__(self, local: MlflowClient, server: MlflowClient) -> None:
+        self._local, self._server = local, server
+        self._known: dict[str, Experiment] = {}
 
     def forget(self) -> None:
         """Ask the server again: it may have become another one."""
-        self._found.clear()
+        self._known.clear()
 
     def find(self, experiment_id: str) -> Experiment | None:
         """The server's experiment for one of the spool; None when there is none yet."""
-        if experiment_id not in self._found:
-            here = self._here.get_experiment(experiment_id)
-            there = self._remembered(here) or self._there.get_experiment_by_name(here.name)
-            if there is None:
+        if experiment_id not in self._known:
+            local = self._local.get_experiment(experiment_id)
+            server = self._remembered(local) or self._server.get_experiment_by_name(local.name)
+            if server is None:
                 return None
-            self._note(here, there)
-        return self._found[experiment_id]
+            self._note(local, server)
+        return self._known[experiment_id]
 
     def of(self, experiment_id: str) -> str:
         """ID of the same experiment on the server, made when missing.
@@ -45,45 +44,45 @@ class Experiments:
             MlflowException: it was deleted there.
             PlaceError: its artifacts would be where the server may not send us.
         """
-        there = self.find(experiment_id)
-        if there is None:
-            here = self._here.get_experiment(experiment_id)
-            tags = {k: v for k, v in here.tags.items() if not k.startswith(SYNC)}
-            there = self._there.get_experiment(self._there.create_experiment(here.name, tags=tags))
-            self._note(here, there)
-        if there.lifecycle_stage == LifecycleStage.DELETED:
-            server = show_uri(self._there.tracking_uri)
+        server = self.find(experiment_id)
+        if server is None:
+            local = self._local.get_experiment(experiment_id)
+            tags = {k: v for k, v in local.tags.items() if not k.startswith(SYNC)}
+            server = self._server.get_experiment(self._server.create_experiment(local.name, tags=tags))
+            self._note(local, server)
+        if server.lifecycle_stage == LifecycleStage.DELETED:
+            address = show_uri(self._server.tracking_uri)
             raise MlflowException.invalid_parameter_value(
-                f"experiment {there.name!r} was deleted on {server}: restore it (MLFLOW_TRACKING_URI={server} "
-                f"mlflow experiments restore -x {there.experiment_id}) and sync again"
+                f"experiment {server.name!r} was deleted on {address}: restore it (MLFLOW_TRACKING_URI={address} "
+                f"mlflow experiments restore -x {server.experiment_id}) and sync again"
             )
-        checked(there.artifact_location, self._there.tracking_uri)
-        return str(there.experiment_id)
+        checked(server.artifact_location, self._server.tracking_uri)
+        return str(server.experiment_id)
 
-    def _remembered(self, here: Experiment) -> Experiment | None:
+    def _remembered(self, local: Experiment) -> Experiment | None:
         """The experiment whose ID was noted, if it is still that one.
 
         A server that was set up anew, or has removed experiments for good, gives their numbers to others.
         """
-        there_id, made = here.tags.get(EXPERIMENT_ID), here.tags.get(EXPERIMENT_MADE)
-        there = None if there_id is None else self._get(there_id)
-        if there is None:
+        server_id, made = local.tags.get(EXPERIMENT_ID), local.tags.get(EXPERIMENT_MADE)
+        server = None if server_id is None else self._get(server_id)
+        if server is None:
             return None
-        if made is not None and there.creation_time is not None:
-            return there if made == str(there.creation_time) else None
-        return there if here.name in (there.name, placeholder(str(there_id))) else None
+        if made is not None and server.creation_time is not None:
+            return server if made == str(server.creation_time) else None
+        return server if local.name in (server.name, placeholder(str(server_id))) else None
 
     def _get(self, experiment_id: str) -> Experiment | None:
         try:
-            return self._there.get_experiment(experiment_id)
+            return self._server.get_experiment(experiment_id)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return None
 
-    def _note(self, here: Experiment, there: Experiment) -> None:
-        made = {EXPERIMENT_MADE: str(there.creation_time)} if there.creation_time is not None else {}
-        for name, value in {EXPERIMENT_ID: str(there.experiment_id), **made}.items():
-            if here.tags.get(name) != value:
-                self._here.set_experiment_tag(here.experiment_id, name, value)
-        self._found[str(here.experiment_id)] = there
+    def _note(self, local: Experiment, server: Experiment) -> None:
+        made = {EXPERIMENT_MADE: str(server.creation_time)} if server.creation_time is not None else {}
+        for name, value in {EXPERIMENT_ID: str(server.experiment_id), **made}.items():
+            if local.tags.get(name) != value:
+                self._local.set_experiment_tag(local.experiment_id, name, value)
+        self._known[str(local.experiment_id)] = server

@@ -19,7 +19,7 @@ _SQLITE = "sqlite:///"
 _NAMED = 5
 
 
-def note(owner: str, names: Iterable[str], spool_folder: Path | None = None) -> None:
+def note_files(owner: str, names: Iterable[str], spool_folder: Path | None = None) -> None:
     """Note that files were logged, if the store is a spool.
 
     Args:
@@ -34,6 +34,11 @@ def note(owner: str, names: Iterable[str], spool_folder: Path | None = None) -> 
         # A line in one write, after a line break of its own: a killed writer spoils no line but its last.
         with (folder / _LIST).open("ab", buffering=0) as file:
             file.write(f"\n{json.dumps([owner, files])}\n".encode())
+
+
+def note_folder(owner: str, folder: Path, artifact_path: str | None = None) -> None:
+    """`note_files` for all files of a folder."""
+    note_files(owner, files_in(folder, artifact_path))
 
 
 def files_in(folder: Path, artifact_path: str | None = None) -> list[str]:

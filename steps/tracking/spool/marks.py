@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-from steps.tracking.spool.copy import SYNC
-
-# On an experiment: the server's ID of it, and when it was made there: IDs are small numbers that others get, too.
+# On a copy: what it is a copy of. On an original in the spool (`sync.*`): where its copy is.
+COPY_OF = "synced_from"
+SYNC = "sync."
+# On an experiment: the server's ID of it, and when the server made it: IDs are small numbers that others get, too.
 EXPERIMENT_ID, EXPERIMENT_MADE = f"{SYNC}experiment_id", f"{SYNC}experiment_made"
 # On a run: the server's ID; that the server's run was not made by copying; digest of the artifacts sent.
 RUN_ID, ADOPTED, FILES = f"{SYNC}run_id", f"{SYNC}adopted", f"{SYNC}artifacts"
@@ -37,6 +39,22 @@ def state_of(run: Run) -> str:
     return digest_of(
         [run.info.status, run.info.end_time, tags, run.data.params, latest, inputs, outputs, _stats(Path(folder))]
     )
+
+
+def note_copied(local: MlflowClient, run_id: str) -> None:
+    """Note that the server has a run of the spool, all of it, as it is now."""
+    local.set_tag(run_id, STATE, state_of(local.get_run(run_id)))
+
+
+def server_id(run: Run) -> str | None:
+    """The server's ID of a run of the spool; None where it was never copied, and for any other run."""
+    known: str | None = run.data.tags.get(RUN_ID)
+    return known
+
+
+def stands_for(server_run_id: str) -> dict[str, str]:
+    """Tags of a run of the spool that stands for one which the server had first."""
+    return {RUN_ID: server_run_id, ADOPTED: "true"}
 
 
 def model_of(version: Any) -> str:

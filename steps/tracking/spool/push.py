@@ -9,31 +9,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelStatus, Run, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from steps.tracking.spool import duplicates, logged, verify
-from steps.tracking.spool.copy import COPY_OF, Copy, DigestError, Names, metric_owners
+from steps.tracking.spool.copy import Copy, DigestError, Names, metric_owners
 from steps.tracking.spool.experiments import Experiments
 from steps.tracking.spool.marks import (
     ADOPTED,
+    COPY_OF,
     DELETED,
     EXPERIMENT_ID,
     FILES,
     MODEL_ID,
     RUN_ID,
     STATE,
-    WORKED_FOR,
     state_of,
 )
 from steps.tracking.spool.remembered import Reviewed, review, stays_behind
+from steps.tracking.spool.result import SyncResult
 from steps.tracking.spool.spool import Spool
 from steps.tracking.spool.versions import Versions
 from steps.tracking.store.artifact_places import PlaceError
@@ -41,22 +40,7 @@ from steps.tracking.store.paging import pages
 from steps.tracking.store.tracking_uri import show_uri
 from steps.tracking.store.ui import WORKFLOW
 
-__all__ = [
-    "ADOPTED",
-    "DELETED",
-    "EXPERIMENT_ID",
-    "MODEL_ID",
-    "RUN_ID",
-    "STATE",
-    "WORKED_FOR",
-    "Passed",
-    "Push",
-    "note_copied",
-]
-__all__ += ["pages", "state_of"]
-
 _DEFAULT = "0"
-_NAMED = 3
 _MODEL_FILE = "MLmodel"
 # Refusals of one run; anything else means that the server cannot be worked with.
 _REFUSALS = {
@@ -68,47 +52,15 @@ _REFUSALS = {
 }
 
 
-@dataclass
-class Passed:
-    """What a pass did.
-
-    Attributes:
-        waiting: runs and registered versions that the server did not have as they are here.
-        runs: runs that were new or had changed.
-        models: models that were copied.
-        versions: registered versions that were made.
-        doubles: copies removed, because an answer was lost and a request was carried out twice.
-        refused: what the server did not take or the spool lacks, with the reason.
-        notes: what has changed on the server, a line each.
-    """
-
-    waiting: int = 0
-    runs: int = 0
-    models: int = 0
-    versions: int = 0
-    doubles: int = 0
-    refused: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def reasons(self) -> list[str]:
-        """What was refused, one line for each reason."""
-        what = defaultdict(list)
-        for line in self.refused:
-            name, _, reason = line.partition(": ")
-            what[reason].append(name)
-        more = {reason: f" and {len(names) - _NAMED} more" * (len(names) > _NAMED) for reason, names in what.items()}
-        return [f"{', '.join(names[:_NAMED])}{more[reason]}: {reason}" for reason, names in what.items()]
-
-
 class Push:
     """Copies a spool to its server; keeps between passes what would be slow to find out again."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._here, self._there = spool.client(), spool.target_client()
+        self._local, self._server = spool.client(), spool.target_client()
         self._places: dict[str, str] = {}
         self._sent: dict[str, set[Any]] = defaultdict(set)
-        self._experiments = Experiments(self._here, self._there)
+        self._experiments = Experiments(self._local, self._server)
         self._is_sure = False  # that the server still has what the spool's notes say
 
     def pending(self) -> int:
@@ -121,10 +73,10 @@ class Push:
 
     def page_of(self, run_id: str) -> str | None:
         """Address of a run's page on an HTTP server; None when it does not have the run as it is here."""
-        run = self._here.get_run(run_id)
+        run = self._local.get_run(run_id)
         if RUN_ID not in run.data.tags or run.data.tags.get(STATE) != state_of(run):
             return None
-        experiment_id = self._here.get_experiment(run.info.experiment_id).tags.get(EXPERIMENT_ID, _DEFAULT)
+        experiment_id = self._local.get_experiment(run.info.experiment_id).tags.get(EXPERIMENT_ID, _DEFAULT)
         page = f"#/experiments/{experiment_id}/runs/{run.data.tags[RUN_ID]}{WORKFLOW}"
         return f"{show_uri(self._spool.target).rstrip('/')}/{page}"
 
@@ -133,10 +85,10 @@ class Push:
         noted = logged.read(self._spool.folder)
         for run in self._runs():
             if _is_waiting(run):
-                found = logged.files_in(_folder(run.info.artifact_uri))
-                logged.note(run.info.run_id, {*found} - noted[run.info.run_id], self._spool.folder)
+                files = logged.files_in(_folder(run.info.artifact_uri))
+                logged.note_files(run.info.run_id, {*files} - noted[run.info.run_id], self._spool.folder)
 
-    def once(self, *, thorough: bool = False) -> Passed:
+    def once(self, *, thorough: bool = False) -> SyncResult:
         """One pass.
 
         Args:
@@ -146,33 +98,35 @@ class Push:
         Raises:
             Exception: whatever a server that fails makes MLflow's client raise.
         """
-        passed, runs, models = Passed(), list(self._runs()), list(self._models())
+        result, runs, models = SyncResult(), list(self._runs()), list(self._models())
         if thorough or not self._is_sure:
-            self._review(runs, models, passed)
+            self._review(runs, models, result)
         self._is_sure = False
-        copy = Copy(self._here, self._there, Names(_named(runs), self._places))
-        versions = Versions(self._here, self._there, copy.names)
-        passed.waiting = self._waiting(runs)
+        copy = Copy(self._local, self._server, Names(_named(runs), self._places))
+        versions = Versions(self._local, self._server, copy.names)
+        result.waiting = self._waiting(runs)
         changed = [run for run in runs if _is_waiting(run)]
         noted = logged.read(self._spool.folder) if changed else {}
-        refusable = partial(self._refusable, passed)
+        refusable = partial(self._refusable, result)
         for run in runs:
             refusable(f"run {run.info.run_name}", partial(self._ensure, run, copy.names))
         deleted = {run.info.run_id for run in runs if DELETED in run.data.tags}
         for model in models:
             if DELETED not in model.tags and model.source_run_id not in deleted:
-                refusable(f"model {model.name}", partial(self._model, model, copy, noted, passed))
+                refusable(f"model {model.name}", partial(self._model, model, copy, noted, result))
         owners = metric_owners(models, copy.names)
         for run in changed:
-            refusable(f"run {run.info.run_name}", partial(self._run, run, copy, owners, noted, passed))
-        passed.versions = versions.push(refusable)
+            refusable(f"run {run.info.run_name}", partial(self._run, run, copy, owners, noted, result))
+        result.versions = versions.push(refusable)
         if thorough:
             identifiers, places = copy.names.identifiers, self._places_of(runs)
-            passed.doubles = duplicates.remove_doubles(self._here, self._there, places, identifiers)
+            result.duplicates = duplicates.remove_duplicates(self._local, self._server, places, identifiers)
             # What was claimed while this pass was under way is claimed.
-            passed.doubles += duplicates.remove_unclaimed(self._there, places, runs, identifiers | _named(self._runs()))
-        self._is_sure = not passed.refused
-        return passed
+            result.duplicates += duplicates.remove_unclaimed(
+                self._server, places, runs, identifiers | _named(self._runs())
+            )
+        self._is_sure = not result.refused
+        return result
 
     def unverified(self) -> list[str]:
         """What the server, asked for all of it, does not hold of the spool, a line each; none when it holds everything.
@@ -184,29 +138,29 @@ class Push:
         """
         self._is_sure = False
         runs, models = list(self._runs()), list(self._models())
-        reviewed = self._review(runs, models, Passed())
+        reviewed = self._review(runs, models, SyncResult())
         names = Names(
             _named(runs) | {model_id: copy.model_id for model_id, copy in reviewed.models.items()}, self._places
         )
-        check = verify.Check(Copy(self._here, self._there, names), reviewed, logged.read(self._spool.folder))
+        check = verify.Check(Copy(self._local, self._server, names), reviewed, logged.read(self._spool.folder))
         adopted = {run.info.run_id for run in runs if ADOPTED in run.data.tags}
         lines = []
         for run in runs:
             if reason := check.run(run):
                 lines.append(f"run {run.info.run_name}: {reason}")
                 for tag in {STATE, FILES} & run.data.tags.keys() if run.info.run_id not in adopted else ():
-                    self._here.delete_tag(run.info.run_id, tag)
+                    self._local.delete_tag(run.info.run_id, tag)
         for model in models:
             is_adopted = model.source_run_id in adopted
             if reason := check.model(model, is_adopted):
                 lines.append(f"model {model.name} of run {model.source_run_id}: {reason}")
                 if MODEL_ID in model.tags and DELETED not in model.tags and not is_adopted:
-                    self._here.delete_logged_model_tag(model.model_id, MODEL_ID)
-        return [*lines, *Versions(self._here, self._there, names).missing()]
+                    self._local.delete_logged_model_tag(model.model_id, MODEL_ID)
+        return [*lines, *Versions(self._local, self._server, names).missing()]
 
-    def _review(self, runs: list[Run], models: list[LoggedModel], passed: Passed) -> Reviewed:
+    def _review(self, runs: list[Run], models: list[LoggedModel], result: SyncResult) -> Reviewed:
         """Ask the server what it still has; the tags of ``runs`` and ``models`` follow."""
-        reviewed = review(self._here, self._there, self._experiments, runs, models)
+        reviewed = review(self._local, self._server, self._experiments, runs, models)
         of_runs = {
             run.info.artifact_uri: reviewed.runs[run.info.run_id].info.artifact_uri
             for run in runs
@@ -219,21 +173,21 @@ class Push:
         }
         self._places = of_runs | of_models
         names = Names({model_id: model.model_id for model_id, model in reviewed.models.items()})
-        passed.notes += reviewed.notes
-        passed.notes += Versions(self._here, self._there, names).review(reviewed.changed)
+        result.notes += reviewed.notes
+        result.notes += Versions(self._local, self._server, names).review(reviewed.changed)
         if reviewed.changed:
             self._sent.clear()
         return reviewed
 
     def _runs(self) -> Iterator[Run]:
-        experiments = [experiment.experiment_id for experiment in self._here.search_experiments()]
+        experiments = [experiment.experiment_id for experiment in self._local.search_experiments()]
         # Oldest first: the server's lists then show the same order.
         oldest_first = ["attributes.start_time ASC"]
-        yield from pages(partial(self._here.search_runs, experiments, order_by=oldest_first, max_results=1000))
+        yield from pages(partial(self._local.search_runs, experiments, order_by=oldest_first, max_results=1000))
 
     def _models(self) -> Iterator[LoggedModel]:
-        for experiment in self._here.search_experiments():
-            for model in pages(partial(self._here.search_logged_models, [experiment.experiment_id])):
+        for experiment in self._local.search_experiments():
+            for model in pages(partial(self._local.search_logged_models, [experiment.experiment_id])):
                 if model.status == LoggedModelStatus.READY:
                     yield model
 
@@ -242,23 +196,23 @@ class Push:
             deleted = {run.info.run_id for run in runs if DELETED in run.data.tags}
             return {m.model_id for m in self._models() if DELETED in m.tags or m.source_run_id in deleted}
 
-        versions = Versions(self._here, self._there, Names())
+        versions = Versions(self._local, self._server, Names())
         return len([run for run in runs if _is_waiting(run)]) + versions.waiting(deleted_models)
 
-    def _refusable(self, passed: Passed, what: str, action: Callable[[], None]) -> None:
+    def _refusable(self, result: SyncResult, what: str, action: Callable[[], None]) -> None:
         try:
             action()
         except (DigestError, PlaceError) as error:
-            passed.refused.append(f"{what}: {error}")
+            result.refused.append(f"{what}: {error}")
         except MlflowException as error:
             if error.error_code not in _REFUSALS:
                 raise
-            passed.refused.append(f"{what}: {str(error).splitlines()[0]}")
+            result.refused.append(f"{what}: {str(error).splitlines()[0]}")
 
     def _places_of(self, runs: Iterable[Run]) -> list[str]:
         """The server's experiments that the runs are in; in its default one are only runs that `mlflow run` made."""
-        here = sorted({run.info.experiment_id for run in runs} - {_DEFAULT})
-        return [found.experiment_id for name in here if (found := self._experiments.find(name))]
+        names = sorted({run.info.experiment_id for run in runs} - {_DEFAULT})
+        return [experiment.experiment_id for name in names if (experiment := self._experiments.find(name))]
 
     def _ensure(self, run: Run, names: Names) -> None:
         """Make the run on the server when it is not there yet."""
@@ -267,21 +221,21 @@ class Push:
             return
         experiment_id = self._experiments.of(run.info.experiment_id)
         # An earlier pass may have made it and been cut off before it could note that.
-        found = self._there.search_runs([experiment_id], f"tags.{COPY_OF} = '{run_id}'", max_results=1)
-        there = (
-            found[0]
-            if found
-            else self._there.create_run(
+        copies = self._server.search_runs([experiment_id], f"tags.{COPY_OF} = '{run_id}'", max_results=1)
+        server_run = (
+            copies[0]
+            if copies
+            else self._server.create_run(
                 experiment_id, start_time=run.info.start_time, tags={COPY_OF: run_id}, run_name=run.info.run_name
             )
         )
-        self._here.set_tag(run_id, RUN_ID, there.info.run_id)
-        names.places[run.info.artifact_uri] = there.info.artifact_uri
-        names.identifiers[run_id] = there.info.run_id
+        self._local.set_tag(run_id, RUN_ID, server_run.info.run_id)
+        names.places[run.info.artifact_uri] = server_run.info.artifact_uri
+        names.identifiers[run_id] = server_run.info.run_id
 
-    def _model(self, model: LoggedModel, copy: Copy, noted: Mapping[str, set[str]], passed: Passed) -> None:
-        if there_id := model.tags.get(MODEL_ID):
-            copy.names.identifiers[model.model_id] = there_id
+    def _model(self, model: LoggedModel, copy: Copy, noted: Mapping[str, set[str]], result: SyncResult) -> None:
+        if server_id := model.tags.get(MODEL_ID):
+            copy.names.identifiers[model.model_id] = server_id
             return
         run_id = copy.names.identifiers.get(model.source_run_id or "")
         if run_id is None:  # its run is younger than this pass
@@ -289,9 +243,9 @@ class Push:
         folder = _folder(model.artifact_location)
         if lost := logged.missing({_MODEL_FILE, *noted.get(model.model_id, ())}, folder):
             raise DigestError(f"{logged.in_words(lost, folder)} (model of run {model.source_run_id})")
-        there_id = copy.model(model, self._experiments.of(model.experiment_id), run_id)
-        self._here.set_logged_model_tags(model.model_id, {MODEL_ID: there_id})
-        passed.models += 1
+        server_id = copy.model(model, self._experiments.of(model.experiment_id), run_id)
+        self._local.set_logged_model_tags(model.model_id, {MODEL_ID: server_id})
+        result.models += 1
 
     def _run(
         self,
@@ -299,40 +253,35 @@ class Push:
         copy: Copy,
         owners: Mapping[str, Mapping[str, str]],
         noted: Mapping[str, set[str]],
-        passed: Passed,
+        result: SyncResult,
     ) -> None:
         run_id, state, adopted = run.info.run_id, state_of(run), ADOPTED in run.data.tags
         if run_id not in copy.names.identifiers:
             return  # refused before
-        there_id = copy.names.identifiers[run_id]
+        server_id = copy.names.identifiers[run_id]
         if run.info.artifact_uri not in copy.names.places:
-            copy.names.places[run.info.artifact_uri] = self._there.get_run(there_id).info.artifact_uri
-        copy.values(run, there_id, lambda name: stays_behind(name, adopted))
-        copy.metrics(run, there_id, owners.get(run_id, {}), self._sent[run_id])
-        copy.links(run, there_id)
+            copy.names.places[run.info.artifact_uri] = self._server.get_run(server_id).info.artifact_uri
+        copy.values(run, server_id, lambda name: stays_behind(name, adopted))
+        copy.metrics(run, server_id, owners.get(run_id, {}), self._sent[run_id])
+        copy.links(run, server_id)
         files = copy.artifacts(run, run.data.tags.get(FILES))
-        if run.info.status != self._there.get_run(there_id).info.status:
+        if run.info.status != self._server.get_run(server_id).info.status:
             if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
-                self._there.set_terminated(there_id, run.info.status, run.info.end_time)
+                self._server.set_terminated(server_id, run.info.status, run.info.end_time)
             else:
-                self._there.update_run(there_id, status=run.info.status)
-        self._here.set_tag(run_id, FILES, files)
+                self._server.update_run(server_id, status=run.info.status)
+        self._local.set_tag(run_id, FILES, files)
         folder = _folder(run.info.artifact_uri)
         lost = logged.missing(noted.get(run_id, ()), folder)
         if lost and FILES in run.data.tags:  # the server may have had them before they were lost here
-            there = copy.place_of(run.info.artifact_uri)
+            place = copy.place_of(run.info.artifact_uri)
             folders = {name.rpartition("/")[0] for name in lost}
-            known = {item.path for name in folders for item in there.list_artifacts(name or None)}
+            known = {item.path for name in folders for item in place.list_artifacts(name or None)}
             lost = [name for name in lost if name not in known]
         if lost:
             raise DigestError(logged.in_words(lost, folder))
-        self._here.set_tag(run_id, STATE, state)
-        passed.runs += 1
-
-
-def note_copied(here: MlflowClient, run_id: str) -> None:
-    """Note that the server has a run of the spool as it is now."""
-    here.set_tag(run_id, STATE, state_of(here.get_run(run_id)))
+        self._local.set_tag(run_id, STATE, state)
+        result.runs += 1
 
 
 def _named(runs: Iterable[Run]) -> dict[str, str]:

@@ -14,9 +14,8 @@ from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, LoggedModel, LoggedModelStatus, Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_USER
 
-from steps.tracking.spool.copy import COPY_OF, SYNC
 from steps.tracking.spool.experiments import Experiments
-from steps.tracking.spool.marks import ADOPTED, DELETED, FILES, MODEL_ID, RUN_ID, STATE, state_of
+from steps.tracking.spool.marks import ADOPTED, COPY_OF, DELETED, FILES, MODEL_ID, RUN_ID, STATE, SYNC, state_of
 from steps.tracking.store.paging import batches, pages
 from steps.tracking.store.tracking_uri import show_uri
 
@@ -48,13 +47,13 @@ class Reviewed:
 
 
 def review(
-    here: MlflowClient, there: MlflowClient, experiments: Experiments, runs: Sequence[Run], models: list[LoggedModel]
+    local: MlflowClient, server: MlflowClient, experiments: Experiments, runs: Sequence[Run], models: list[LoggedModel]
 ) -> Reviewed:
     """Ask the server for all that was copied, and forget in the spool what it has forgotten.
 
     Args:
-        here: client of the spool.
-        there: client of the server.
+        local: client of the spool.
+        server: client of the server.
         experiments: the server's.
         runs: all runs of the spool.
         models: all models of the spool.
@@ -63,26 +62,26 @@ def review(
     places = [found.experiment_id for name in _experiments_of(runs) if (found := experiments.find(name))]
     reviewed = Reviewed()
     copied = {model.model_id for model in models if MODEL_ID in model.tags and DELETED not in model.tags}
-    forgotten, outdated, deleted = _review_runs(here, there, places, runs, copied, reviewed)
-    lost_models, deleted_models = _review_models(here, there, places, models, reviewed)
-    server = show_uri(there.tracking_uri)
+    forgotten, outdated, deleted = _review_runs(local, server, places, runs, copied, reviewed)
+    lost_models, deleted_models = _review_models(local, server, places, models, reviewed)
+    address = show_uri(server.tracking_uri)
     if forgotten:
         what = f"{_counted(forgotten, 'run')}, copied there before: it is new or restored, or removed them for good"
-        reviewed.notes.append(f"{server} no longer has {what}; copied again")
+        reviewed.notes.append(f"{address} no longer has {what}; copied again")
     if outdated:
-        reviewed.notes.append(f"{server} has {_counted(outdated, 'run')} in an older state; copied again")
+        reviewed.notes.append(f"{address} has {_counted(outdated, 'run')} in an older state; copied again")
     if lost_models:
-        reviewed.notes.append(f"{server} no longer has {_counted(lost_models, 'model')}; copied again")
+        reviewed.notes.append(f"{address} no longer has {_counted(lost_models, 'model')}; copied again")
     if deleted:
-        restore = f"MLFLOW_TRACKING_URI={server} mlflow runs restore --run-id {deleted[0].data.tags[RUN_ID]}"
+        restore = f"MLFLOW_TRACKING_URI={address} mlflow runs restore --run-id {deleted[0].data.tags[RUN_ID]}"
         names = [run.info.run_name for run in deleted]
-        reviewed.notes.append(f"deleted on {server} and left so: {_counted(names, 'run')}; to restore: {restore}")
+        reviewed.notes.append(f"deleted on {address} and left so: {_counted(names, 'run')}; to restore: {restore}")
     if deleted_models:
-        reviewed.notes.append(f"deleted on {server} and left so: {_counted(deleted_models, 'model')}")
+        reviewed.notes.append(f"deleted on {address} and left so: {_counted(deleted_models, 'model')}")
     if reviewed.changed:
         # Other runs may mention what gets a new ID, and tags are sent without a look at older values.
         for run in runs:
-            _drop(run, partial(here.delete_tag, run.info.run_id), STATE)
+            _drop(run, partial(local.delete_tag, run.info.run_id), STATE)
     return reviewed
 
 
@@ -109,13 +108,13 @@ def lacks(run: Run, copy: Run, copied: Container[str]) -> str:
         # A run that was fetched may have got more on the server since.
         if not is_adopted and str(copy.data.metrics[name]) != str(value):
             return f"metric {name} is {copy.data.metrics[name]} instead of {value}"
-    for kind, here, there in (
+    for kind, local, server in (
         ("dataset", _inputs(run, "dataset_inputs"), _inputs(copy, "dataset_inputs")),
         ("used model", _inputs(run, "model_inputs"), _inputs(copy, "model_inputs")),
         ("model", [model for model in _outputs(run) if model in copied], _outputs(copy)),
     ):
-        if len(here) > len(there):
-            return f"{len(there)} {kind}s instead of {len(here)}"
+        if len(local) > len(server):
+            return f"{len(server)} {kind}s instead of {len(local)}"
     return ""
 
 
@@ -124,22 +123,22 @@ def stays_behind(name: str, is_adopted: bool) -> bool:
     return name.startswith(SYNC) or (is_adopted and name in (MLFLOW_RUN_NAME, MLFLOW_USER))
 
 
-def runs_there(there: MlflowClient, experiments: Sequence[str], run_ids: Iterable[str]) -> Iterator[Run]:
+def runs_on_server(server: MlflowClient, experiments: Sequence[str], run_ids: Iterable[str]) -> Iterator[Run]:
     """Those of the runs that the server has, deleted ones, too."""
     wanted = sorted(run_ids)
     found: set[str] = set()
-    for run in _search_runs(there, experiments, wanted):
+    for run in _search_runs(server, experiments, wanted):
         found.add(run.info.run_id)
         yield run
     if rest := [run_id for run_id in wanted if run_id not in found]:  # an experiment may have got another name
-        every = [one.experiment_id for one in pages(partial(there.search_experiments, ViewType.ALL))]
-        yield from _search_runs(there, [one for one in every if one not in experiments], rest)
+        every = [one.experiment_id for one in pages(partial(server.search_experiments, ViewType.ALL))]
+        yield from _search_runs(server, [one for one in every if one not in experiments], rest)
 
 
-def _search_runs(there: MlflowClient, experiments: Sequence[str], run_ids: Sequence[str]) -> Iterator[Run]:
+def _search_runs(server: MlflowClient, experiments: Sequence[str], run_ids: Sequence[str]) -> Iterator[Run]:
     for batch in batches(run_ids, _PAGE) if experiments else []:
         wanted = "attributes.run_id IN ({})".format(", ".join(f"'{run_id}'" for run_id in batch))
-        yield from pages(partial(there.search_runs, list(experiments), wanted, ViewType.ALL, _PAGE))
+        yield from pages(partial(server.search_runs, list(experiments), wanted, ViewType.ALL, _PAGE))
 
 
 def _experiments_of(runs: Iterable[Run]) -> list[str]:
@@ -147,8 +146,8 @@ def _experiments_of(runs: Iterable[Run]) -> list[str]:
 
 
 def _review_runs(
-    here: MlflowClient,
-    there: MlflowClient,
+    local: MlflowClient,
+    server: MlflowClient,
     places: list[str],
     runs: Iterable[Run],
     copied: Container[str],
@@ -156,11 +155,11 @@ def _review_runs(
 ) -> tuple[list[str], list[str], list[Run]]:
     """Names of the runs that the server has forgotten and has in an older state; those it holds as deleted."""
     remembered = {run.data.tags[RUN_ID]: run for run in runs if RUN_ID in run.data.tags}
-    found = {run.info.run_id: run for run in runs_there(there, places, remembered)}
+    found = {run.info.run_id: run for run in runs_on_server(server, places, remembered)}
     forgotten, outdated, deleted = [], [], list[Run]()
-    for there_id, run in remembered.items():
-        run_id, tags, copy = run.info.run_id, run.data.tags, found.get(there_id)
-        drop = partial(_drop, run, partial(here.delete_tag, run_id))
+    for server_id, run in remembered.items():
+        run_id, tags, copy = run.info.run_id, run.data.tags, found.get(server_id)
+        drop = partial(_drop, run, partial(local.delete_tag, run_id))
         if copy is None or (ADOPTED not in tags and copy.data.tags.get(COPY_OF, run_id) != run_id):
             forgotten.append(run.info.run_name)
             drop(RUN_ID, ADOPTED, DELETED, FILES, STATE)
@@ -169,7 +168,7 @@ def _review_runs(
         if copy.info.lifecycle_stage == LifecycleStage.DELETED:
             deleted.append(run)
             if DELETED not in tags:
-                here.set_tag(run_id, DELETED, "true")
+                local.set_tag(run_id, DELETED, "true")
                 tags[DELETED] = "true"
             continue
         drop(DELETED)
@@ -181,28 +180,28 @@ def _review_runs(
 
 
 def _review_models(
-    here: MlflowClient, there: MlflowClient, places: list[str], models: Iterable[LoggedModel], reviewed: Reviewed
+    local: MlflowClient, server: MlflowClient, places: list[str], models: Iterable[LoggedModel], reviewed: Reviewed
 ) -> tuple[list[str], list[str]]:
     """Names of the models that the server has forgotten, and of those that were deleted there."""
     remembered = {model.tags[MODEL_ID]: model for model in models if MODEL_ID in model.tags}
     found: dict[str, LoggedModel] = {}
     for batch in batches(sorted(remembered), _PAGE) if places else []:
         wanted = "model_id IN ({})".format(", ".join(f"'{model_id}'" for model_id in batch))
-        every = pages(partial(there.search_logged_models, places, wanted, max_results=_PAGE))
+        every = pages(partial(server.search_logged_models, places, wanted, max_results=_PAGE))
         found |= {model.model_id: model for model in every}
     lost, deleted = [], []
-    for there_id, model in remembered.items():
-        drop = partial(_drop, model, partial(here.delete_logged_model_tag, model.model_id))
+    for server_id, model in remembered.items():
+        drop = partial(_drop, model, partial(local.delete_logged_model_tag, model.model_id))
         run = reviewed.runs.get(model.source_run_id or "")
-        copy = found.get(there_id)
+        copy = found.get(server_id)
         if run is not None and copy is not None and copy.status == LoggedModelStatus.READY:
             reviewed.models[model.model_id] = copy
             drop(DELETED)
-        elif copy is None and run is not None and there_id in _outputs(run):
+        elif copy is None and run is not None and server_id in _outputs(run):
             # The run still says that it made it: somebody has deleted the model alone, or both.
             deleted.append(str(model.name))
             if DELETED not in model.tags:
-                here.set_logged_model_tags(model.model_id, {DELETED: "true"})
+                local.set_logged_model_tags(model.model_id, {DELETED: "true"})
                 model.tags[DELETED] = "true"
         else:
             drop(MODEL_ID, DELETED)

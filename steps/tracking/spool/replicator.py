@@ -16,7 +16,8 @@ import click
 import filelock
 
 from steps.commands import called, command
-from steps.tracking.spool.push import Passed, Push
+from steps.tracking.spool.push import Push
+from steps.tracking.spool.result import SyncResult
 from steps.tracking.spool.spool import Spool, redirected
 from steps.tracking.store.tracking_uri import show_uri
 from steps.tracking.store.trouble import FAILURES, Trouble, failed, probe, trouble_with
@@ -66,10 +67,10 @@ class Replicator:
             self._push.note_files()
         if self._thread.is_alive():
             return self._backlog(self._failure.found or "the server does not answer")
-        passed = self._try(thorough=True, wait_s=_LAST_TRY_S)
-        if passed is None:
+        result = self._try(thorough=True, wait_s=_LAST_TRY_S)
+        if result is None:
             return self._backlog(self._failure.found)
-        return Backlog(self._push.pending(), "; ".join(passed.reasons()[:1]), refused=passed.refused)
+        return Backlog(self._push.pending(), "; ".join(result.reasons()[:1]), refused=result.refused)
 
     def _backlog(self, reason: str) -> Backlog:
         return Backlog(self._push.pending(), reason, self._failure.mend)
@@ -93,13 +94,13 @@ class Replicator:
             # Copying a large study must not take more than a tenth of a core.
             pause = max(_INTERVAL_S, 10 * (time.monotonic() - started)) if not self._failure.found else _INTERVAL_S
 
-    def _try(self, *, thorough: bool, wait_s: float) -> Passed | None:
+    def _try(self, *, thorough: bool, wait_s: float) -> SyncResult | None:
         """One pass; None when it failed. An outage is announced once, and so is its end."""
         trouble = probe(self._spool.target)
         if trouble is None:
             try:
                 with self._spool.lock.acquire(timeout=wait_s):
-                    passed = self._push.once(thorough=thorough)
+                    result = self._push.once(thorough=thorough)
             except filelock.Timeout:  # another process is copying this spool
                 self._failure = self._failure if not thorough else Trouble("another process is still copying")
                 return None
@@ -114,11 +115,11 @@ class Replicator:
         if self._failure.found:
             _say(f"tracking server {server} is back")
         self._failure = Trouble("")
-        for line in passed.notes:
+        for line in result.notes:
             if line not in self._noted:
                 _say(f"note: {line}")
                 self._noted.add(line)
-        return passed
+        return result
 
 
 @contextmanager

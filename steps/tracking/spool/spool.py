@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -121,6 +122,12 @@ def spools(base: Path) -> list[Spool]:
     for spool in spools:
         _open(spool)
     return spools
+
+
+def remove(spool: Spool) -> None:
+    """Remove a spool with all that is in it."""
+    (spool.folder / DESCRIPTION).unlink()  # a spool that is half removed is none
+    shutil.rmtree(spool.folder)
 
 
 def _open(spool: Spool) -> None:

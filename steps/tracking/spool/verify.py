@@ -36,19 +36,19 @@ class Check:
 
     def run(self, run: Run) -> str:
         """What the server does not hold of a run; empty when it holds everything."""
-        there = self.reviewed.runs.get(run.info.run_id)
+        on_server = self.reviewed.runs.get(run.info.run_id)
         if DELETED in run.data.tags:
             return _DELETED
-        if there is None:
+        if on_server is None:
             return "not on the server"
         if not RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
             return "still being recorded, or its process was killed: run the same command again"
         if run.data.tags.get(STATE) != state_of(run):
             return "has changed since it was copied"
         return (
-            lacks(run, there, self.reviewed.models)
-            or self._values(run, there)
-            or self._points(run, there)
+            lacks(run, on_server, self.reviewed.models)
+            or self._values(run, on_server)
+            or self._points(run, on_server)
             or self._files(run.info.run_id, run.info.artifact_uri, ADOPTED in run.data.tags)
         )
 
@@ -65,31 +65,31 @@ class Check:
             return "not on the server"
         return self._files(model.model_id, model.artifact_location, is_adopted)
 
-    def _values(self, run: Run, there: Run) -> str:
+    def _values(self, run: Run, on_server: Run) -> str:
         if ADOPTED in run.data.tags:  # what the server holds was first
             return ""
         translate = self.copy.names.translate
         tags = {k: v for k, v in run.data.tags.items() if not stays_behind(k, False) and k not in _EDITABLE}
         for name, value in tags.items():
-            if there.data.tags[name] != translate(value):
+            if on_server.data.tags[name] != translate(value):
                 return f"tag {name} is another one on the server"
         for name, value in run.data.params.items():
             # Nobody can change a parameter, so one that mentions a run keeps an ID that run may have had before.
-            if translate(value) == value != there.data.params[name]:
+            if translate(value) == value != on_server.data.params[name]:
                 return f"parameter {name} is another one on the server"
         return ""
 
-    def _points(self, run: Run, there: Run) -> str:
+    def _points(self, run: Run, on_server: Run) -> str:
         for key in run.data.metrics:
-            here_points, there_points = (
+            local_points, server_points = (
                 {(point.timestamp, point.step, str(point.value)) for point in history(key)}
                 for history in (
                     partial(self.copy.source.get_metric_history, run.info.run_id),
-                    partial(self.copy.sink.get_metric_history, there.info.run_id),
+                    partial(self.copy.sink.get_metric_history, on_server.info.run_id),
                 )
             )
-            if lacking := here_points - there_points:
-                return f"{len(lacking)} of {len(here_points)} points of metric {key} are not on the server"
+            if lacking := local_points - server_points:
+                return f"{len(lacking)} of {len(local_points)} points of metric {key} are not on the server"
         return ""
 
     def _files(self, owner: str, uri: str, is_adopted: bool) -> str:

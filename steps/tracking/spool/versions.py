@@ -9,8 +9,8 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from steps.tracking.spool.copy import COPY_OF, SYNC, Names
-from steps.tracking.spool.marks import STATE, VERSION, digest_of, model_of
+from steps.tracking.spool.copy import Names
+from steps.tracking.spool.marks import COPY_OF, STATE, SYNC, VERSION, digest_of, model_of
 from steps.tracking.store.paging import pages
 from steps.tracking.store.tracking_uri import show_uri
 
@@ -22,8 +22,8 @@ Refusable = Callable[[str, Callable[[], None]], None]
 class Versions:
     """The registered versions of a spool and those of its server."""
 
-    here: MlflowClient
-    there: MlflowClient
+    local: MlflowClient
+    server: MlflowClient
     names: Names
 
     def waiting(self, deleted_models: Callable[[], set[str]]) -> int:
@@ -39,10 +39,10 @@ class Versions:
             changed: whether runs or models have got other IDs, which versions may mention.
         """
         lost = []
-        for registered in self.here.search_registered_models():
+        for registered in self.local.search_registered_models():
             noted = [version for version in self._of(registered.name) if VERSION in version.tags]
-            known = self._there(registered.name) if noted else {}
-            aliases = self.there.get_registered_model(registered.name).aliases if known else {}
+            known = self._on_server(registered.name) if noted else {}
+            aliases = self.server.get_registered_model(registered.name).aliases if known else {}
             for version in noted:
                 if not self._is_ours(version, known.get(version.tags[VERSION])):
                     lost.append(f"{registered.name}/{version.tags[VERSION]}")
@@ -51,7 +51,7 @@ class Versions:
                     self._drop(version, STATE)
         if not lost:
             return []
-        return [f"{show_uri(self.there.tracking_uri)} no longer has {', '.join(lost)}; registered again"]
+        return [f"{show_uri(self.server.tracking_uri)} no longer has {', '.join(lost)}; registered again"]
 
     def push(self, refusable: Refusable) -> int:
         """Register what is new, and send evidence and aliases that have changed; returns how many were registered."""
@@ -65,14 +65,14 @@ class Versions:
         """What the server does not hold of the versions, a line each."""
         for registered, version in self._all():
             name, number = registered.name, version.tags.get(VERSION)
-            copy = self._there(name).get(number or "")
+            copy = self._on_server(name).get(number or "")
             if copy is None or not self._is_ours(version, copy):
                 yield f"registered version {name}/{version.version} is not there"
                 continue
             wanted = {k: self.names.translate(v) for k, v in version.tags.items() if not k.startswith(SYNC)}
             if lacking := [key for key, value in wanted.items() if copy.tags.get(key) != value]:
                 yield f"registered version {name}/{version.version} has another tag {lacking[0]} there"
-            aliases = self.there.get_registered_model(name).aliases
+            aliases = self.server.get_registered_model(name).aliases
             if lacking := [alias for alias in _aliases(registered, version) if alias not in aliases]:
                 yield f"registered version {name}/{version.version} has no alias {lacking[0]} there"
 
@@ -85,28 +85,28 @@ class Versions:
             return
         number = version.tags.get(VERSION) or self._register(registered, version, made)
         for key, value in tags.items():
-            self.there.set_model_version_tag(name, number, key, value)
-        self.there.update_model_version(name, number, description=self.names.translate(version.description or ""))
+            self.server.set_model_version_tag(name, number, key, value)
+        self.server.update_model_version(name, number, description=self.names.translate(version.description or ""))
         # Where the server has forgotten some, the others may belong to newer versions by now.
         is_reviewed = VERSION in version.tags and STATE not in version.tags
-        taken = self.there.get_registered_model(name).aliases if is_reviewed else {}
+        taken = self.server.get_registered_model(name).aliases if is_reviewed else {}
         for alias in aliases:
             if alias not in taken:
-                self.there.set_registered_model_alias(name, alias, number)
-        self.here.set_model_version_tag(name, version.version, VERSION, number)
-        self.here.set_model_version_tag(name, version.version, STATE, state)
+                self.server.set_registered_model_alias(name, alias, number)
+        self.local.set_model_version_tag(name, version.version, VERSION, number)
+        self.local.set_model_version_tag(name, version.version, STATE, state)
 
     def _register(self, registered: Any, version: Any, made: list[str]) -> str:
         name, original = registered.name, model_of(version)
-        if not self.there.search_registered_models(f"name = '{name}'"):
-            self.there.create_registered_model(name, description=registered.description)
-        for known in self._there(name).values():
+        if not self.server.search_registered_models(f"name = '{name}'"):
+            self.server.create_registered_model(name, description=registered.description)
+        for known in self._on_server(name).values():
             if self._is_ours(version, known):
                 return str(known.version)
         model_id = self.names.identifiers[original]
-        registered_version = self.there.create_model_version(
+        registered_version = self.server.create_model_version(
             name,
-            self.there.get_logged_model(model_id).artifact_location,
+            self.server.get_logged_model(model_id).artifact_location,
             run_id=self.names.identifiers.get(version.run_id),
             tags={COPY_OF: original},
             model_id=model_id,
@@ -122,23 +122,23 @@ class Versions:
             copy.tags.get(COPY_OF) == original or model_of(copy) == self.names.identifiers.get(original, original)
         )
 
-    def _there(self, name: str) -> Mapping[str, Any]:
-        found = pages(partial(self.there.search_model_versions, f"name = '{name}'"))
+    def _on_server(self, name: str) -> Mapping[str, Any]:
+        found = pages(partial(self.server.search_model_versions, f"name = '{name}'"))
         return {str(version.version): version for version in found}
 
     def _all(self) -> Iterator[tuple[Any, Any]]:
-        for registered in self.here.search_registered_models():
+        for registered in self.local.search_registered_models():
             for version in self._of(registered.name):
                 yield registered, version
 
     def _of(self, name: str) -> list[Any]:
-        found = pages(partial(self.here.search_model_versions, f"name = '{name}'"))
+        found = pages(partial(self.local.search_model_versions, f"name = '{name}'"))
         return sorted(found, key=lambda version: int(version.version))
 
     def _drop(self, version: Any, *tags: str) -> None:
         for tag in tags:
             if tag in version.tags:
-                self.here.delete_model_version_tag(version.name, version.version, tag)
+                self.local.delete_model_version_tag(version.name, version.version, tag)
 
 
 def _aliases(registered: Any, version: Any) -> list[str]:

@@ -50,15 +50,15 @@ def test_what_others_log_is_noted_when_a_command_ends(spool: Spool) -> None:
 
 
 def test_a_line_that_its_writer_was_killed_in_spoils_no_other(spool: Spool) -> None:
-    logged.note("run", ["a"])
+    logged.note_files("run", ["a"])
     with (spool.folder / "logged.jsonl").open("ab") as file:
         file.write(b'\n["run", ["b"')
-    logged.note("run", ["c"])
+    logged.note_files("run", ["c"])
     assert logged.read(spool.folder) == {"run": {"a", "c"}}
 
 
 def test_a_local_store_has_no_list(store: Path) -> None:
-    logged.note("run", ["a"])
+    logged.note_files("run", ["a"])
     assert not (store / "logged.jsonl").exists()
     assert logged.read(store) == {}
 

@@ -20,9 +20,10 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from steps.core.data.dataset import Dataset
 from steps.tracking import record
 from steps.tracking.session import EXPERIMENT
-from steps.tracking.spool import pull, push
-from steps.tracking.spool.copy import COPY_OF, SYNC
+from steps.tracking.spool import marks, pull
+from steps.tracking.spool.marks import COPY_OF, SYNC
 from steps.tracking.spool.push import Push
+from steps.tracking.spool.result import SyncResult
 from steps.tracking.spool.spool import Spool
 from steps.tracking.tracker import MLflowTracker
 from tests.inventory import Inventory, differences, inventory
@@ -126,7 +127,7 @@ def test_everything_gets_there_and_a_second_time_changes_nothing(stores: Stores)
     assert_same(stores)
     before = stores.there
     again = Push(stores.spool).once(thorough=True)
-    assert again == push.Passed()
+    assert again == SyncResult()
     assert Push(stores.spool).unverified() == []
     assert not differences(before, stores.there, verbatim=".")
     assert Push(stores.spool).pending() == 0
@@ -220,7 +221,7 @@ def test_copies_made_twice_are_removed(stores: Stores) -> None:
     version = there.create_model_version("fear-classifier", "file:///nowhere", copy_id, {COPY_OF: model.model_id})
     assert version.version == 2
     passed = push_.once(thorough=True)
-    assert passed.doubles == 3
+    assert passed.duplicates == 3
     assert len(there.search_model_versions("name = 'fear-classifier'")) == 1
     assert not [line for line in missed(stores.here, stores.there) if "(deleted)" not in line]
 
@@ -229,7 +230,7 @@ def test_a_run_of_mlflow_run_keeps_its_name_and_parameters(stores: Stores) -> No
     there, here = stores.spool.target_client(), stores.spool.client()
     given = there.create_run("0", run_name="chosen", tags={"mlflow.user": "somebody"})
     there.log_param(given.info.run_id, "thresholds", "'0.5'")
-    run = here.create_run("0", tags={push.RUN_ID: given.info.run_id, push.ADOPTED: "true"})
+    run = here.create_run("0", tags={marks.RUN_ID: given.info.run_id, marks.ADOPTED: "true"})
     here.log_param(run.info.run_id, "thresholds", "0.5")
     here.log_param(run.info.run_id, "seed", "0")
     here.set_tag(run.info.run_id, "study_run_id", stores.folds[0])
@@ -296,6 +297,6 @@ def test_a_colleagues_training_is_fetched_with_its_folds(
     found = [line for line in missed(expected, fetched) if not line.startswith("registered")]
     assert not found
     before = stores.there
-    assert Push(elsewhere).once(thorough=True) == push.Passed(), "nothing of it is sent back"
+    assert Push(elsewhere).once(thorough=True) == SyncResult(), "nothing of it is sent back"
     assert Push(elsewhere).unverified() == []
     assert not differences(before, stores.there, verbatim=".")

@@ -102,6 +102,16 @@ def test_a_room_knows_only_those_below_it(name: str) -> None:
     assert sorted(other for its_room, other in known if its_room not in MAY_KNOW[own] | {own}) == []
 
 
+def test_the_spool_is_used_through_its_face_only() -> None:
+    inside = {
+        (name, other)
+        for name, path in MODULES.items()
+        for other in imports(name, path)
+        if other.startswith("steps.tracking.spool.") and room(name) != "tracking.spool"
+    }
+    assert sorted(inside) == []
+
+
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_a_library_is_known_in_its_rooms_only(library: str) -> None:
     knowing = {name for name, path in MODULES.items() if any(i.split(".")[0] == library for i in imports(name, path))}

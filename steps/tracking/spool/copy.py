@@ -65,7 +65,7 @@ class Names:
         """The text with every known identifier and place called as in the other store."""
         for place in sorted(self.places, key=len, reverse=True):
             text = text.replace(place, self.places[place])
-        return _IDENTIFIER.sub(lambda found: self.identifiers.get(found[0], found[0]), text)
+        return _IDENTIFIER.sub(lambda match: self.identifiers.get(match[0], match[0]), text)
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,11 @@ class Copy:
             PlaceError: a server sends us where it may not.
         """
         with self.staged(run.info.artifact_uri) as staged, tempfile.TemporaryDirectory() as scratch:
-            found = digests(staged)
-            every = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
-            if found and every != done:
+            sent = digests(staged)
+            every = hashlib.sha256(repr(sorted(sent.items())).encode()).hexdigest()
+            if sent and every != done:
                 place = self.place_of(run.info.artifact_uri)
-                for name, digest in found.items():
+                for name, digest in sent.items():
                     place.log_artifact(str(staged / name), name.rpartition("/")[0] or None)
                     _compare(name, digest, Path(place.download_artifacts(name, scratch)))
             return every
@@ -181,11 +181,11 @@ class Copy:
             DigestError: a file read back differs from the one sent.
             PlaceError: a server sends us where it may not.
         """
-        found = self.sink.search_logged_models([experiment_id], f"tags.`{COPY_OF}` = '{model.model_id}'")
+        copies = self.sink.search_logged_models([experiment_id], f"tags.`{COPY_OF}` = '{model.model_id}'")
         tags = {k: self.names.translate(v) for k, v in model.tags.items() if not k.startswith(SYNC)}
         copy = (
-            found[0]
-            if found
+            copies[0]
+            if copies
             else self.sink.create_logged_model(
                 experiment_id,
                 name=model.name,
@@ -266,9 +266,9 @@ def digests(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 def _compare(name: str, expected: tuple[int, str], path: Path) -> None:
-    found = _digest(path) if path.is_file() else (0, "")
-    if found != expected:
-        raise DigestError(f"artifact {name} came back as {found[0]} bytes that differ from the {expected[0]} sent")
+    received = _digest(path) if path.is_file() else (0, "")
+    if received != expected:
+        raise DigestError(f"artifact {name} came back as {received[0]} bytes that differ from the {expected[0]} sent")
 
 
 def _digest(path: Path) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 
 from steps.tracking.spool.marks import COPY_OF, VERSION, WORKED_FOR, model_of
-from steps.tracking.store.paging import pages
+from steps.tracking.store.paging import every_run, pages
 
 _RUNNING = RunStatus.to_string(RunStatus.RUNNING)
 
@@ -27,7 +27,7 @@ def remove_duplicates(
     """
     kept, removed = set(identifiers.values()), 0
     for experiment in experiments:
-        for run in list(pages(partial(server.search_runs, [experiment], f"tags.{COPY_OF} LIKE '%'", max_results=1000))):
+        for run in every_run([experiment], f"tags.{COPY_OF} LIKE '%'", client=server):
             if run.data.tags[COPY_OF] in identifiers and run.info.run_id not in kept:
                 server.delete_run(run.info.run_id)
                 removed += 1
@@ -61,7 +61,7 @@ def remove_unclaimed(
     claimed, removed = set(identifiers.values()), 0
     for experiment in experiments:
         by_workers = f"tags.{WORKED_FOR} LIKE '%'"
-        for run in list(pages(partial(server.search_runs, [experiment], by_workers, max_results=1000))):
+        for run in every_run([experiment], by_workers, client=server):
             if run.data.tags[WORKED_FOR] not in ended or run.info.run_id in claimed:
                 continue
             for model in server.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):

@@ -49,18 +49,18 @@ def files_in(folder: Path, artifact_path: str | None = None) -> list[str]:
 
 def read(spool_folder: Path) -> defaultdict[str, set[str]]:
     """The files of each run and model of a spool that were noted; empty where nothing was."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    noted: defaultdict[str, set[str]] = defaultdict(set)
     try:
         lines = (spool_folder / _LIST).read_bytes().splitlines()
     except FileNotFoundError:
-        return found
+        return noted
     for line in lines:
         try:
             owner, names = json.loads(line)
-            found[owner].update(names)
+            noted[owner].update(names)
         except (ValueError, TypeError):  # an empty line, or one that its writer was killed in
             continue
-    return found
+    return noted
 
 
 def missing(noted: Iterable[str], folder: Path) -> list[str]:

@@ -59,8 +59,8 @@ def stands_for(server_run_id: str) -> dict[str, str]:
 
 def model_of(version: Any) -> str:
     """ID of the logged model behind a registered version; MLflow's searches leave it out."""
-    found = re.search(r"m-[0-9a-f]{32}", version.source or "")
-    return str(version.model_id or (found[0] if found else ""))
+    match = re.search(r"m-[0-9a-f]{32}", version.source or "")
+    return str(version.model_id or (match[0] if match else ""))
 
 
 def digest_of(content: Iterable[Any]) -> str:

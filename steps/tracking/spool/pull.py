@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 
 import click
 from mlflow import MlflowClient
@@ -18,6 +17,7 @@ from steps.tracking.spool.marks import COPY_OF, SYNC
 from steps.tracking.spool.remembered import runs_on_server
 from steps.tracking.spool.spool import Spool, current
 from steps.tracking.store.artifact_places import PlaceError
+from steps.tracking.store.paging import every_run
 from steps.tracking.store.trouble import FAILURES, reachable
 
 _LOCK_S = 120.0
@@ -34,8 +34,8 @@ def local_run_id(run_id: str) -> str:
     spool = current()
     if spool is None or _known(spool, run_id):
         return run_id
-    if found := _copy_of(spool, run_id):
-        return found
+    if copy_id := _copy_of(spool, run_id):
+        return copy_id
     if not reachable(spool.target):
         return run_id
     try:
@@ -57,14 +57,14 @@ def deleted_on_server(run: Run) -> str:
         return ""
     folds = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}' and tags.entry_point = 'fold'"
     local = spool.client()
-    every = [run, *push.pages(partial(local.search_runs, [run.info.experiment_id], folds, max_results=1000))]
+    every = [run, *every_run([run.info.experiment_id], folds, client=local)]
     deleted = {one.data.tags[marks.RUN_ID] for one in every if marks.DELETED in one.data.tags}
     server_ids = {one.data.tags[marks.RUN_ID]: one for one in every if marks.RUN_ID in one.data.tags}
     if reachable(spool.target):
         with suppress(*FAILURES):
             place = local.get_experiment(run.info.experiment_id).tags.get(marks.EXPERIMENT_ID)
-            found = runs_on_server(spool.target_client(), [place] if place else [], server_ids)
-            deleted = {one.info.run_id for one in found if one.info.lifecycle_stage == LifecycleStage.DELETED}
+            runs = runs_on_server(spool.target_client(), [place] if place else [], server_ids)
+            deleted = {one.info.run_id for one in runs if one.info.lifecycle_stage == LifecycleStage.DELETED}
     return next((str(one.info.run_name) for server_id, one in server_ids.items() if server_id in deleted), "")
 
 
@@ -119,9 +119,7 @@ class _Pull:
     def _children(self, run: Run) -> Iterator[Run]:
         """Children, theirs, and so on."""
         children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
-        for child in push.pages(
-            partial(self._server.search_runs, [run.info.experiment_id], children, max_results=1000)
-        ):
+        for child in every_run([run.info.experiment_id], children, client=self._server):
             yield child
             yield from self._children(child)
 
@@ -132,7 +130,7 @@ class _Pull:
         made = self._local.create_run(
             self._spool.experiment(experiment.name),
             start_time=run.info.start_time,
-            tags={marks.RUN_ID: run.info.run_id, marks.ADOPTED: "true"},
+            tags=marks.stands_for(run.info.run_id),
             run_name=run.info.run_name,
         )
         names.identifiers[run.info.run_id] = made.info.run_id
@@ -162,8 +160,8 @@ def _known(spool: Spool, run_id: str) -> bool:
 
 
 def _copy_of(spool: Spool, run_id: str) -> str | None:
-    found = _search(spool.client(), f"tags.`{marks.RUN_ID}` = '{run_id}'")
-    return str(found[0].info.run_id) if found else None
+    copies = _search(spool.client(), f"tags.`{marks.RUN_ID}` = '{run_id}'")
+    return str(copies[0].info.run_id) if copies else None
 
 
 def _search(client: MlflowClient, filter_string: str) -> list[Run]:

@@ -59,7 +59,7 @@ def review(
         models: all models of the spool.
     """
     experiments.forget()
-    places = [found.experiment_id for name in _experiments_of(runs) if (found := experiments.find(name))]
+    places = [experiment.experiment_id for name in _experiments_of(runs) if (experiment := experiments.find(name))]
     reviewed = Reviewed()
     copied = {model.model_id for model in models if MODEL_ID in model.tags and DELETED not in model.tags}
     forgotten, outdated, deleted = _review_runs(local, server, places, runs, copied, reviewed)
@@ -96,13 +96,13 @@ def lacks(run: Run, copy: Run, copied: Container[str]) -> str:
     if run.info.status != copy.info.status:
         return f"status {copy.info.status} instead of {run.info.status}"
     is_adopted = ADOPTED in run.data.tags
-    for kind, wanted, found in (
+    for kind, wanted, present in (
         ("parameter", run.data.params, copy.data.params),
         ("metric", run.data.metrics, copy.data.metrics),
         ("tag", [name for name in run.data.tags if not stays_behind(name, is_adopted)], copy.data.tags),
     ):
         for name in wanted:
-            if name not in found:
+            if name not in present:
                 return f"no {kind} {name}"
     for name, value in run.data.metrics.items():
         # A run that was fetched may have got more on the server since.
@@ -126,11 +126,11 @@ def stays_behind(name: str, is_adopted: bool) -> bool:
 def runs_on_server(server: MlflowClient, experiments: Sequence[str], run_ids: Iterable[str]) -> Iterator[Run]:
     """Those of the runs that the server has, deleted ones, too."""
     wanted = sorted(run_ids)
-    found: set[str] = set()
+    seen: set[str] = set()
     for run in _search_runs(server, experiments, wanted):
-        found.add(run.info.run_id)
+        seen.add(run.info.run_id)
         yield run
-    if rest := [run_id for run_id in wanted if run_id not in found]:  # an experiment may have got another name
+    if rest := [run_id for run_id in wanted if run_id not in seen]:  # an experiment may have got another name
         every = [one.experiment_id for one in pages(partial(server.search_experiments, ViewType.ALL))]
         yield from _search_runs(server, [one for one in every if one not in experiments], rest)
 
@@ -155,10 +155,10 @@ def _review_runs(
 ) -> tuple[list[str], list[str], list[Run]]:
     """Names of the runs that the server has forgotten and has in an older state; those it holds as deleted."""
     remembered = {run.data.tags[RUN_ID]: run for run in runs if RUN_ID in run.data.tags}
-    found = {run.info.run_id: run for run in runs_on_server(server, places, remembered)}
+    copies = {run.info.run_id: run for run in runs_on_server(server, places, remembered)}
     forgotten, outdated, deleted = [], [], list[Run]()
     for server_id, run in remembered.items():
-        run_id, tags, copy = run.info.run_id, run.data.tags, found.get(server_id)
+        run_id, tags, copy = run.info.run_id, run.data.tags, copies.get(server_id)
         drop = partial(_drop, run, partial(local.delete_tag, run_id))
         if copy is None or (ADOPTED not in tags and copy.data.tags.get(COPY_OF, run_id) != run_id):
             forgotten.append(run.info.run_name)
@@ -184,16 +184,16 @@ def _review_models(
 ) -> tuple[list[str], list[str]]:
     """Names of the models that the server has forgotten, and of those that were deleted there."""
     remembered = {model.tags[MODEL_ID]: model for model in models if MODEL_ID in model.tags}
-    found: dict[str, LoggedModel] = {}
+    copies: dict[str, LoggedModel] = {}
     for batch in batches(sorted(remembered), _PAGE) if places else []:
         wanted = "model_id IN ({})".format(", ".join(f"'{model_id}'" for model_id in batch))
         every = pages(partial(server.search_logged_models, places, wanted, max_results=_PAGE))
-        found |= {model.model_id: model for model in every}
+        copies |= {model.model_id: model for model in every}
     lost, deleted = [], []
     for server_id, model in remembered.items():
         drop = partial(_drop, model, partial(local.delete_logged_model_tag, model.model_id))
         run = reviewed.runs.get(model.source_run_id or "")
-        copy = found.get(server_id)
+        copy = copies.get(server_id)
         if run is not None and copy is not None and copy.status == LoggedModelStatus.READY:
             reviewed.models[model.model_id] = copy
             drop(DELETED)

@@ -76,16 +76,16 @@ class Spool:
     def experiment(self, name: str, tags: dict[str, str] | None = None) -> str:
         """ID of the spool's experiment of that name, made when missing; its artifacts lie in the spool."""
         client = self.client()
-        if found := client.get_experiment_by_name(name):
-            return str(found.experiment_id)
+        if experiment := client.get_experiment_by_name(name):
+            return str(experiment.experiment_id)
         place = self.folder / "artifacts" / hashlib.sha256(name.encode()).hexdigest()[:10]
         try:
             return str(client.create_experiment(name, artifact_location=place.as_uri(), tags=tags))
         except MlflowException:  # another process was faster
-            found = client.get_experiment_by_name(name)
-            if found is None:
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
                 raise
-            return str(found.experiment_id)
+            return str(experiment.experiment_id)
 
 
 def open_spool(target: str, base: Path) -> Spool:
@@ -117,8 +117,8 @@ def open_spool(target: str, base: Path) -> Spool:
 
 def spools(base: Path) -> list[Spool]:
     """The spools under ``base``, for their servers as anybody may see them: credentials have to come from elsewhere."""
-    found = sorted((base.resolve() / FOLDER).glob(f"*/{DESCRIPTION}"))
-    spools = [Spool(_address_in(path), path.parent) for path in found]
+    descriptions = sorted((base.resolve() / FOLDER).glob(f"*/{DESCRIPTION}"))
+    spools = [Spool(_address_in(path), path.parent) for path in descriptions]
     for spool in spools:
         _open(spool)
     return spools
@@ -137,8 +137,8 @@ def _open(spool: Spool) -> None:
         UserError: it cannot.
     """
     database = spool.folder / "mlflow.db"
-    if found := trouble(database):
-        raise UserError(f"cannot open the spool for {show_uri(spool.target)}: {found[0]}; {found[1]}")
+    if problem := trouble(database):
+        raise UserError(f"cannot open the spool for {show_uri(spool.target)}: {problem[0]}; {problem[1]}")
     for line in moved.mend_spool(database):
         click.echo(f"the spool was moved or copied: {line}", err=True)
 

@@ -97,11 +97,11 @@ class Check:
             wanted, place = digests(staged), self.copy.place_of(uri)
             if wanted.keys() | self.noted.get(owner, set()) and place.list_artifacts():
                 place.download_artifacts("", back)
-            found = digests(Path(back))
+            received = digests(Path(back))
         for name in sorted(wanted.keys() | self.noted.get(owner, set())):
-            if name not in found:
+            if name not in received:
                 return f"file {name} is not on the server"
             # Texts name the things of their store, and were not translated when the server's were first.
-            if name in wanted and wanted[name] != found[name] and not (is_adopted and Path(name).suffix in TEXT):
+            if name in wanted and wanted[name] != received[name] and not (is_adopted and Path(name).suffix in TEXT):
                 return f"file {name} is another one on the server"
         return ""

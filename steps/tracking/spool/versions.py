@@ -123,8 +123,8 @@ class Versions:
         )
 
     def _on_server(self, name: str) -> Mapping[str, Any]:
-        found = pages(partial(self.server.search_model_versions, f"name = '{name}'"))
-        return {str(version.version): version for version in found}
+        versions = pages(partial(self.server.search_model_versions, f"name = '{name}'"))
+        return {str(version.version): version for version in versions}
 
     def _all(self) -> Iterator[tuple[Any, Any]]:
         for registered in self.local.search_registered_models():
@@ -132,8 +132,8 @@ class Versions:
                 yield registered, version
 
     def _of(self, name: str) -> list[Any]:
-        found = pages(partial(self.local.search_model_versions, f"name = '{name}'"))
-        return sorted(found, key=lambda version: int(version.version))
+        versions = pages(partial(self.local.search_model_versions, f"name = '{name}'"))
+        return sorted(versions, key=lambda version: int(version.version))
 
     def _drop(self, version: Any, *tags: str) -> None:
         for tag in tags:

@@ -196,7 +196,7 @@ def test_a_pass_cut_off_anywhere_is_made_good_by_the_next(stores: Stores, carrie
         number += 1
         push_ = Push(stores.spool)
         unlucky: Any = Unlucky(stores.spool.target_client(), 1 + number // 2, carried_out=carried_out)
-        push_._there = unlucky
+        push_._server = unlucky
         try:
             push_.once()
         except ConnectionError:

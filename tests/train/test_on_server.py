@@ -243,7 +243,7 @@ def test_a_dataset_has_an_address_that_other_machines_know(study: Study, small_s
 
 
 def test_no_server_is_no_place_to_record(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steps.tracking.addresses.reachable", lambda _uri: False)
+    monkeypatch.setenv("FEAR_TRACKING_TARGET", "http://127.0.0.1:9")  # nobody listens
     assert OnServer.of(study.training, study.dataset) is None
     monkeypatch.delenv("FEAR_TRACKING_TARGET")
     assert OnServer.of(study.training, study.dataset) is None

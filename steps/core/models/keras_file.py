@@ -90,9 +90,9 @@ def look_through(content: bytes) -> KerasFile:
             config, weights = archive.read(_CONFIG), archive.read(_WEIGHTS)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
         raise _refused(error) from error
-    found = KerasFile(content, _parsed(config), weights)
+    file = KerasFile(content, _parsed(config), weights)
     _check_weights(weights)
-    return found
+    return file
 
 
 def load(content: bytes) -> keras.Model:
@@ -125,9 +125,9 @@ def try_out(network: keras.Model, shape: tuple[int, int]) -> None:
     Raises:
         NotAKerasFileError: it takes other trials, or makes something else of them, or fails.
     """
-    found = (tuple(network.input_shape[1:]), tuple(network.output_shape[1:]))
-    if found != (shape, (1,)):
-        raise NotAKerasFileError(f"it maps {found[0]} to {found[1]}, expected {shape} (timesteps, features) to (1,)")
+    takes, gives = tuple(network.input_shape[1:]), tuple(network.output_shape[1:])
+    if (takes, gives) != (shape, (1,)):
+        raise NotAKerasFileError(f"it maps {takes} to {gives}, expected {shape} (timesteps, features) to (1,)")
     try:
         network(np.zeros((1, *shape), np.float32), training=False)
     except Exception as error:  # as in `load`

@@ -81,7 +81,7 @@ class RegularisationPath:
         strength = penalty(number)
         # One thread, like the rest of a training process: sums in another order would be other sums.
         with threadpool_limits(1):
-            found = minimize(
+            solved = minimize(
                 _scaled_loss,
                 self._solution,
                 (self._x, self._y, self._weights, strength),
@@ -89,13 +89,13 @@ class RegularisationPath:
                 method="L-BFGS-B",
                 options={"maxiter": 2000, "maxfun": 4000, "ftol": 0.0, "gtol": _TOLERANCE},
             )
-            self._solution = found.x
-            self._head.set_weights([found.x[:-1, None], found.x[-1:]])
-            logs = {"loss": float(found.fun) * strength, "accuracy": _accuracy(found.x, self._x, self._y)}
+            self._solution = solved.x
+            self._head.set_weights([solved.x[:-1, None], solved.x[-1:]])
+            logs = {"loss": float(solved.fun) * strength, "accuracy": _accuracy(solved.x, self._x, self._y)}
             if self._held:
                 x, y = self._held
-                loss, _ = logistic_loss(found.x, x, y, np.ones(len(y)), 0.0)
-                logs |= {"val_loss": loss, "val_accuracy": _accuracy(found.x, x, y)}
+                loss, _ = logistic_loss(solved.x, x, y, np.ones(len(y)), 0.0)
+                logs |= {"val_loss": loss, "val_accuracy": _accuracy(solved.x, x, y)}
         return logs | {"penalty": strength}
 
     def finish(self) -> keras.Model:

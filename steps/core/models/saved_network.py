@@ -99,14 +99,14 @@ def _places(network: keras.Model) -> list[str]:
 def _weights(content: bytes, network: keras.Model, places: list[str]) -> list[npt.NDArray[np.floating]]:
     import h5py
 
-    found = []
+    weights = []
     with h5py.File(io.BytesIO(content)) as file:
         for own, place in zip(network.weights, places, strict=True):
             entry = file[place]
             if entry.shape != tuple(own.shape):
                 raise ValueError(f"{place} is not {tuple(own.shape)} numbers")
-            found.append(entry[()])
-    return found
+            weights.append(entry[()])
+    return weights
 
 
 def _without_incidentals(config: Any) -> Any:

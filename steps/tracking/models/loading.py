@@ -102,8 +102,8 @@ def _read(reference: ModelReference, name: str) -> bytes:
         try:
             # Not mlflow.artifacts: it takes the file's path behind models:/m-... for a version.
             files = get_artifact_repository(reference.location or uri, store, store)
-            found = (punctual_files(files, store) if store else files).download_artifacts(name, scratch)
-            return keras_file.read(Path(found))
+            path = (punctual_files(files, store) if store else files).download_artifacts(name, scratch)
+            return keras_file.read(Path(path))
         except keras_file.NotAKerasFileError as error:
             raise UserError(f"{uri} is not a final model of this project: {error}") from error
         except (MlflowException, OSError) as error:
@@ -123,9 +123,9 @@ def _refuse_code(archive: bytes, uri: str) -> None:
         module, kind = str(part.get("module") or "keras"), str(part["class_name"])
         package, registered = module.split(".")[0], str(part.get("registered_name") or "")
         if kind in _CODE or package not in ("keras", "builtins") or ">" in registered:
-            found = ascii(registered or f"{module}.{kind}")[1:-1][:200]
+            named = ascii(registered or f"{module}.{kind}")[1:-1][:200]
             raise UserError(
-                f"{NETWORK_FILE} of {uri} holds {found}, which can run code of its own; expected layers of Keras only"
+                f"{NETWORK_FILE} of {uri} holds {named}, which can run code of its own; expected layers of Keras only"
             )
 
 

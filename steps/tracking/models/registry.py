@@ -104,16 +104,16 @@ def resolve(uri: str) -> ModelReference:
     # What is registered is the server's to say; its aliases are set there.
     client = spool.target_client()
     try:
-        found = _resolve(client, uri)
-        return replace(found, tracking_uri=spool.target, location=_location(client, found))
+        model = _resolve(client, uri)
+        return replace(model, tracking_uri=spool.target, location=_location(client, model))
     except FAILURES as error:
         reason = failed(show_uri(spool.target), trouble_with(error))
         raise UserError(f"which model {uri} is, the server has to say, and {reason}") from error
 
 
-def _location(client: MlflowClient, found: ModelReference) -> str:
+def _location(client: MlflowClient, model: ModelReference) -> str:
     """Where the files are: MLflow would look a name up in the registry of this process, which is another one."""
-    uri = client.get_model_version_download_uri(found.name, found.version) if found.name else found.uri
+    uri = client.get_model_version_download_uri(model.name, model.version) if model.name else model.uri
     try:
         return place_of_model(client, uri)
     except PlaceError as error:
@@ -121,14 +121,14 @@ def _location(client: MlflowClient, found: ModelReference) -> str:
 
 
 def _resolve(client: MlflowClient, uri: str) -> ModelReference:
-    if found := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", uri):
-        return _by_alias(client, found[1], found[2])
-    if found := re.fullmatch(r"models:/([^/@]+)/(\d+|latest)", uri):
-        return _by_version(client, found[1], found[2])
-    if found := re.fullmatch(r"models:/(m-\w+)", uri):
-        return _by_model_id(client, found[1])
-    if found := re.fullmatch(r"runs:/(\w+)/(.+)", uri):
-        return _by_run(client, found[1], uri)
+    if parts := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", uri):
+        return _by_alias(client, parts[1], parts[2])
+    if parts := re.fullmatch(r"models:/([^/@]+)/(\d+|latest)", uri):
+        return _by_version(client, parts[1], parts[2])
+    if parts := re.fullmatch(r"models:/(m-\w+)", uri):
+        return _by_model_id(client, parts[1])
+    if parts := re.fullmatch(r"runs:/(\w+)/(.+)", uri):
+        return _by_run(client, parts[1], uri)
     raise UserError(f"model_uri is {shown(uri)}, expected {_FORMS}")
 
 
@@ -137,12 +137,12 @@ def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
     try:
         return _reference(client, client.get_model_version_by_alias(name, alias))
     except MlflowException as error:
-        there = f"model {name} has no alias {shown(alias)}; it has {_what_is_there(client, name, versions)}"
+        refusal = f"model {name} has no alias {shown(alias)}; it has {_versions_and_aliases(client, name, versions)}"
         if not re.fullmatch(r"[\w-]{1,100}", alias):
-            raise UserError(there) from error
+            raise UserError(refusal) from error
         # Neither name nor alias holds anything that a shell would make something of within double quotes.
         raise UserError(
-            f"{there}; set it with: {shlex.quote(called().python)} -c "
+            f"{refusal}; set it with: {shlex.quote(called().python)} -c "
             f"\"import mlflow; mlflow.MlflowClient().set_registered_model_alias('{name}', '{alias}', "
             f"'{versions[-1].version}')\""
         ) from error
@@ -153,7 +153,7 @@ def _by_version(client: MlflowClient, name: str, wanted: str) -> ModelReference:
     for version in reversed(versions):
         if wanted in (str(version.version), "latest"):
             return _reference(client, client.get_model_version(name, version.version))
-    raise UserError(f"model {name} has no version {wanted}; it has {_what_is_there(client, name, versions)}")
+    raise UserError(f"model {name} has no version {wanted}; it has {_versions_and_aliases(client, name, versions)}")
 
 
 def _by_model_id(client: MlflowClient, model_id: str) -> ModelReference:
@@ -178,15 +178,15 @@ def _by_run(client: MlflowClient, run_id: str, uri: str) -> ModelReference:
 
 def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     """The versions of a registered model, oldest first, at least one."""
-    found = client.search_model_versions(f"name = '{name}'") if re.fullmatch(r"[\w .\-]+", name) else []
-    if not found:
+    versions = client.search_model_versions(f"name = '{name}'") if re.fullmatch(r"[\w .\-]+", name) else []
+    if not versions:
         names = sorted(model.name for model in client.search_registered_models())
-        there = f"registered are {', '.join(names)}" if names else f"none is registered; first run: {command('main')}"
-        raise UserError(f"there is no registered model {shown(name)}: {there}")
-    return sorted(found, key=lambda version: int(version.version))
+        others = f"registered are {', '.join(names)}" if names else f"none is registered; first run: {command('main')}"
+        raise UserError(f"there is no registered model {shown(name)}: {others}")
+    return sorted(versions, key=lambda version: int(version.version))
 
 
-def _what_is_there(client: MlflowClient, name: str, versions: list[ModelVersion]) -> str:
+def _versions_and_aliases(client: MlflowClient, name: str, versions: list[ModelVersion]) -> str:
     aliases = client.get_registered_model(name).aliases
     numbers = ", ".join(str(version.version) for version in versions)
     named = ", ".join(f"{alias} (version {number})" for alias, number in sorted(aliases.items()))
@@ -218,8 +218,8 @@ def _reference(client: MlflowClient, version: ModelVersion) -> ModelReference:
 
 def _digests(client: MlflowClient, tags: Mapping[str, str], model_id: str) -> dict[str, str]:
     """Of a version, where its tags hold them; else of the model."""
-    found = digests_among(tags)
-    if not found and model_id:
+    digests = digests_among(tags)
+    if not digests and model_id:
         with suppress(MlflowException):  # a registry may outlive its models
-            found = digests_among(client.get_logged_model(model_id).tags)
-    return found
+            digests = digests_among(client.get_logged_model(model_id).tags)
+    return digests

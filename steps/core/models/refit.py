@@ -11,7 +11,7 @@ import numpy as np
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold, derive_seed
 from steps.core.models.settings import FitSettings
-from steps.core.models.training_reference import TrainedOn, distance
+from steps.core.models.training_reference import TrainingReference, distance
 
 NAME = "all"
 _USUAL_SHARE = 0.99
@@ -42,14 +42,14 @@ def epochs_to_train(folds: Sequence[dict[str, float]], settings: FitSettings) ->
 
 
 def training_summary(dataset: Dataset, fold: Fold) -> dict[str, Any]:
-    """What the model saw, for whoever scores new trials; `TrainedOn` describes the fields."""
+    """What the model saw, for whoever scores new trials; `TrainingReference` describes the fields."""
     values = dataset.of_subjects(fold.training_subjects).values.astype(np.float64)
     mean, sd = values.mean(axis=0), values.std(axis=0)
     # From a constant point every other value would be infinitely far; a 1 is near or far depending on the unit.
     of_feature = values.std(axis=(0, 1))
     sd = np.where(sd > 0, sd, np.where(of_feature > 0, of_feature, 1.0))
     controls = dataset.values[dataset.is_control].astype(np.float64)
-    summary = TrainedOn(
+    summary = TrainingReference(
         format_version=1,
         features=list(dataset.features),
         units=dataset.units,

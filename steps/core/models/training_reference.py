@@ -18,7 +18,7 @@ from steps.core.data.timing import Timing
 Array = npt.NDArray[np.float64]
 
 
-class TrainedOn(BaseModel):
+class TrainingReference(BaseModel):
     """``training.json``.
 
     Attributes:
@@ -59,7 +59,7 @@ class TrainedOn(BaseModel):
     left_out: list[str] = []
 
     @model_validator(mode="after")
-    def _shapes_agree(self) -> TrainedOn:
+    def _shapes_agree(self) -> TrainingReference:
         for name in ("mean", "sd", "control_mean"):
             rows = getattr(self, name)
             if rows is not None and {len(row) for row in rows} | {len(self.features)} != {len(self.features)}:
@@ -82,6 +82,9 @@ class TrainedOn(BaseModel):
     def distances(self, values: npt.NDArray[np.floating]) -> Array:
         """`distance` of trials ``(trials, timesteps, features)`` from the training trials, shape ``(trials,)``."""
         return distance(values, np.asarray(self.mean), np.asarray(self.sd))
+
+
+TrainedOn = TrainingReference  # until predict follows
 
 
 def distance(values: npt.NDArray[np.floating], mean: Array, sd: Array) -> Array:

@@ -17,7 +17,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from pydantic import ValidationError
 
 from steps.core.models import keras_file
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError
 from steps.tracking.models.registry import ModelReference
 from steps.tracking.store.digests import check_digest
@@ -37,7 +37,7 @@ class Deployed:
 
     reference: ModelReference
     archive: bytes
-    trained: TrainedOn
+    trained: TrainingReference
 
 
 def fetch(reference: ModelReference) -> Deployed:
@@ -60,7 +60,7 @@ def checked(reference: ModelReference, archive: bytes, training: bytes) -> Deplo
             reference.digests, name, content, reference.uri, "restore it from a copy, or train and register it again"
         )
     try:
-        trained = TrainedOn.model_validate_json(training)
+        trained = TrainingReference.model_validate_json(training)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

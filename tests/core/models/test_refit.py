@@ -59,12 +59,12 @@ def test_training_trials_are_mostly_usual_and_a_strange_one_is_not(small_study: 
 def test_the_summary_knows_whether_trials_were_time_normalised(small_study: Dataset) -> None:
     from dataclasses import replace
 
-    from steps.core.models.training_reference import TrainedOn
+    from steps.core.models.training_reference import TrainingReference
     from steps.core.readers.load import load_source
 
     def normalised(dataset: Dataset) -> bool:
         summary = training_summary(dataset, refit_fold(dataset, "exclude", seed=0))
-        return TrainedOn.model_validate_json(json.dumps(summary)).time_normalised
+        return TrainingReference.model_validate_json(json.dumps(summary)).time_normalised
 
     assert not normalised(small_study)
     assert not normalised(replace(small_study, notes=("Time-normalised is said, not kept.",)))

@@ -18,7 +18,7 @@ from steps.core.models.keras_file import as_bytes, load
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.saved_network import ResidentNetwork, copy_of
 from steps.core.models.settings import FitSettings
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError
 from tests.fold_networks import scaled_network
 from tests.units import UNITS, in_other_units
@@ -126,7 +126,7 @@ def test_distances_are_the_same_in_any_unit_also_from_a_point_that_never_changed
     strange[:, 0] += 2 * values.std(axis=(0, 1))
     found = []
     for study, asked in ((steady, strange), (in_other_units(steady), strange * UNITS)):
-        trained = TrainedOn.model_validate(training_summary(study, refit_fold(study, "exclude", seed=0)))
+        trained = TrainingReference.model_validate(training_summary(study, refit_fold(study, "exclude", seed=0)))
         found.append((trained.distances(asked), trained.usual_distance))
     np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-9)
     assert found[1][1] == pytest.approx(found[0][1], rel=1e-9)

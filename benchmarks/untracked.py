@@ -20,7 +20,7 @@ def main(parameters: dict[str, Any]) -> None:
     from steps.core.data.folds import plan_folds
     from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
     from steps.core.models.refit import refit_fold, training_summary
-    from steps.core.models.settings import FitSettings
+    from steps.core.models.settings import FitSettings, parse_class_weight
     from steps.train.pool import showing, train_folds
     from steps.train.worker import TrainingJob
 
@@ -33,7 +33,7 @@ def main(parameters: dict[str, Any]) -> None:
         job = TrainingJob(
             dataset=SharedDataset(Path(scratch) / SHARED_FILE),
             settings=FitSettings.from_parameters(parameters),
-            class_weight=parameters["class_weight"],
+            class_weight=parse_class_weight(parameters["class_weight"]),
             parameters=parameters,
         )
         with (

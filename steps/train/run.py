@@ -40,7 +40,9 @@ def train(parameters: Mapping[str, Any]) -> None:
     check_output_dir(parameters["output_dir"])
     check_compute(parameters["scheduler"], parameters["workers"])
     parse_cv(parameters["cv"])
-    parse_class_weight(parameters["class_weight"])  # a typo should not wait for the first fold, nor leave a run
+    class_weight = parse_class_weight(
+        parameters["class_weight"]
+    )  # a typo should not wait for the first fold, nor leave a run
     with step_run("train", parameters) as run, ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         uri = datasets.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
@@ -76,7 +78,7 @@ def train(parameters: Mapping[str, Any]) -> None:
         job = TrainingJob(
             dataset=place,
             settings=FitSettings.from_parameters(parameters),
-            class_weight=parameters["class_weight"],
+            class_weight=class_weight,
             parameters=dict(parameters),
         )
         before = time.perf_counter()

@@ -16,7 +16,7 @@ from steps.compute.process import scratch
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import Fold
 from steps.core.data.shared_memory import DatasetPlace
-from steps.core.models.settings import FitSettings
+from steps.core.models.settings import ClassWeights, FitSettings
 from steps.system.one_thread import tensorflow_on_one_thread
 from steps.tracking.environment import machine_tags
 
@@ -37,7 +37,7 @@ class TrainingJob:
 
     dataset: DatasetPlace
     settings: FitSettings
-    class_weight: str
+    class_weight: ClassWeights | None
     parameters: dict[str, Any] = field(hash=False)
 
 

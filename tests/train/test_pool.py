@@ -42,7 +42,7 @@ def trained(
     """Records of the folds and of the final model, and what was reported."""
     scratch.mkdir()
     place = dataset_place(dataset, str(artifact), scratch, shared=is_local(scheduler))
-    job = TrainingJob(dataset=place, settings=SETTINGS, class_weight="balanced", parameters={"seed": 0})
+    job = TrainingJob(dataset=place, settings=SETTINGS, class_weight=None, parameters={"seed": 0})
     events: list[Progress] = []
     records: list[FoldRecord] = []
     with open_pool(scheduler, workers, len(folds), on_event=events.append) as pool:

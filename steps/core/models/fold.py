@@ -14,7 +14,7 @@ from steps.core.data.dataset import Dataset, Ints
 from steps.core.data.folds import Fold
 from steps.core.models import networks
 from steps.core.models.fit import Engine, Fit, OnEpoch, standardisation
-from steps.core.models.settings import FitSettings, class_weights
+from steps.core.models.settings import ClassWeights, FitSettings, balanced_weights
 from steps.errors import UserError
 
 
@@ -37,7 +37,7 @@ class TrainedFold:
     history: pd.DataFrame
     timestamps_ms: list[int]
     seconds: float
-    class_weight: tuple[float, float]
+    class_weight: ClassWeights
     class_counts: dict[str, tuple[int, int]]
 
     def metrics(self) -> dict[str, float]:
@@ -72,22 +72,22 @@ def train_fold(
     dataset: Dataset,
     fold: Fold,
     settings: FitSettings,
-    class_weight: str = "balanced",
+    class_weight: ClassWeights | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> TrainedFold:
     """Train one fold; the held-out subjects' trials are counted but never read.
 
-    A fold without validation subjects trains all of the settings' epochs.
+    A fold without validation subjects trains all of the settings' epochs. Without class weights, the classes are
+    balanced.
 
     Raises:
-        UserError: ``class_weight`` is malformed, a feature is too small or too large for float32, or the loss became
-            infinite or not a number.
+        UserError: a feature is too small or too large for float32, or the loss became infinite or not a number.
     """
     training = dataset.of_subjects(fold.training_subjects)
     validation = dataset.of_subjects(fold.validation_subjects)
     mean, scale = standardisation(training.values)
     _check_scale(dataset.features, scale)
-    weights = class_weights(class_weight, training.labels)
+    weights = class_weight or balanced_weights(training.labels)
 
     def scaled(part: Dataset) -> tuple[np.ndarray, Ints]:
         values = part.values - mean

@@ -15,6 +15,8 @@ from steps.errors import UserError, shown
 # What a training process was seen to take: with hardly any data, and for each byte of the dataset.
 _TENSORFLOW_MIB, _COPIES = 900.0, 7.5
 _VALIDATION_BATCH = 256
+# Of the negative and the positive class, in the loss.
+ClassWeights = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -51,23 +53,16 @@ def process_mib(settings: FitSettings, values: Floats) -> float:
     return _TENSORFLOW_MIB + float(_COPIES * values.nbytes + maps) / 2**20
 
 
-def class_weights(rule: str, labels: Ints) -> tuple[float, float]:
-    """Weights of the two classes by ``balanced`` (n / (2 n_class)), ``none`` or ``w0,w1``.
+def balanced_weights(labels: Ints) -> ClassWeights:
+    """Weights that give both classes the same total: n / (2 n_class)."""
+    from sklearn.utils.class_weight import compute_class_weight  # takes longer to import than all else here
 
-    Raises:
-        UserError: as `parse_class_weight`.
-    """
-    weights = parse_class_weight(rule)
-    if weights is None:
-        from sklearn.utils.class_weight import compute_class_weight  # takes longer to import than all else here
-
-        negative, positive = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
-        weights = float(negative), float(positive)
-    return weights
+    negative, positive = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
+    return float(negative), float(positive)
 
 
-def parse_class_weight(rule: str) -> tuple[float, float] | None:
-    """The weights that a rule names, None for those that depend on the labels (``balanced``).
+def parse_class_weight(rule: str) -> ClassWeights | None:
+    """The weights that a rule names, None for `balanced_weights`.
 
     Raises:
         UserError: neither ``balanced`` nor ``none`` nor two weights, or a weight that is negative or not finite.

@@ -122,7 +122,7 @@ def study(store: Path, empty_store: Path, small_study: Dataset, monkeypatch: pyt
     dataset = DatasetArtifact(small_study.digest(), store / "dataset", None, None)
     parameters = {"run_name": "fear", "log_level": "epoch", "model": "cnn", "seed": 0, "dataset_uri": "latest"}
     of = Training.of(spool.client().get_run(run.run_id), parameters, small_study.manifest(), str(store / "dataset"))
-    job = TrainingJob(dataset, FitSettings(), "balanced", parameters | {"train": run.run_id})
+    job = TrainingJob(dataset, FitSettings(), None, parameters | {"train": run.run_id})
     yield Study(spool, of, tracker, job, dataset, plan_folds(small_study, cv="group-kfold:2"))
     tracker.close()
 

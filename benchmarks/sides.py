@@ -18,6 +18,7 @@ from benchmarks.measure import Finished, run
 from benchmarks.study import Plan, Study, write_splits
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
+from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.models import reading
 
 if TYPE_CHECKING:
@@ -163,10 +164,10 @@ def recorded_training(folder: Path) -> Run:
     """The run of the training in the store of ``folder``."""
     import mlflow
 
-    from steps.tracking import lookup, session
+    from steps.tracking import lookup
 
     mlflow.set_tracking_uri(f"sqlite:///{folder.resolve() / 'mlflow.db'}")
-    experiment = mlflow.get_experiment_by_name(session.EXPERIMENT)
+    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     return lookup.find_run("train", lookup.LATEST, experiment.experiment_id)
 
 

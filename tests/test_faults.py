@@ -25,7 +25,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from steps.core.data.dataset import Dataset
-from steps.tracking.session import EXPERIMENT as STUDIES
+from steps.tracking.experiments import EXPERIMENT as STUDIES
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.spool import Spool, open_spool
 from steps.tracking.store.trouble import FAILURES

@@ -29,8 +29,9 @@ from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models import keras_file
 from steps.tracking import datasets, record
+from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.models import fold_model, reading
-from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
+from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.store.artifact_places import checked, repository
 from steps.tracking.store.knock import connect_once
 from steps.tracking.store.tracking_uri import DATABASE_PORTS, scheme_of

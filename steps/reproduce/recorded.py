@@ -19,8 +19,9 @@ from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 from steps.reproduce.compare import Evidence
 from steps.tracking import datasets, documents, lookup, parameters_record
 from steps.tracking.environment import git
+from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.reuse import IDENTITY_TAG
-from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
+from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import deleted_on_server, fetch, local_run_id
 from steps.tracking.store import digests
 from steps.tracking.store.tracking_uri import without_credentials_in

@@ -13,7 +13,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from steps.commands import command
 from steps.errors import UserError, shown
 from steps.tracking import documents
-from steps.tracking.session import ENTRY_POINT_TAG, EXPERIMENT
+from steps.tracking.experiments import EXPERIMENT
+from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import deleted_on_server, fetch, local_run_id
 from steps.tracking.store import digests
 from steps.tracking.store.paging import every_run

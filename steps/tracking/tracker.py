@@ -33,7 +33,7 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.tracking.environment import environment_tags
-from steps.tracking.session import EXPERIMENT, experiment_named
+from steps.tracking.experiments import EXPERIMENT, experiment_named
 from steps.tracking.spool import recording
 from steps.tracking.tracked_run import Artifacts, History, LogLevel, TrackedRun
 from steps.tracking.writer import Writer

@@ -15,7 +15,8 @@ from mlflow.exceptions import MlflowException
 from steps.check import installation
 from steps.check.checklist import CheckError
 from steps.check.study_place import artifacts_there, default_experiment, may_write
-from steps.tracking.session import EXPERIMENT, step_run
+from steps.tracking.experiments import EXPERIMENT
+from steps.tracking.session import step_run
 from steps.tracking.store.trouble import trouble_with
 from tests.bad_servers import answering
 

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from steps.tracking.store.moved import mend_all
+from steps.tracking.store.mend import mend_all
 from tests.conftest import ROOT, mlflow_run, run_command, step
 from tests.test_main import SMALL, Study
 

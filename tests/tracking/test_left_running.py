@@ -17,7 +17,8 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.tracking import left_running
-from steps.tracking.session import experiment, step_run
+from steps.tracking.experiments import experiment
+from steps.tracking.session import step_run
 from tests.conftest import ROOT, clean_environment
 
 # A driver that is at its second step: a study with a pointer in `Default`, a training nested under it, and two folds.

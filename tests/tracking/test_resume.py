@@ -14,8 +14,9 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.tracking import resume
+from steps.tracking.experiments import experiment
 from steps.tracking.models.fold_model import MODEL
-from steps.tracking.session import experiment, step_run
+from steps.tracking.session import step_run
 
 KEY = "0123"
 

@@ -11,7 +11,8 @@ import pytest
 from mlflow import MlflowClient
 
 from steps.errors import UserError
-from steps.tracking.session import EXPERIMENT, step_run
+from steps.tracking.experiments import EXPERIMENT
+from steps.tracking.session import step_run
 from steps.tracking.store.opening import absolute_uri
 from tests.conftest import ROOT, clean_environment
 

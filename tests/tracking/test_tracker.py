@@ -16,8 +16,8 @@ from mlflow.models import Model
 
 from steps.core.models.keras_file import as_bytes
 from steps.tracking import MLflowTracker
+from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.models import fold_model
-from steps.tracking.session import EXPERIMENT
 from steps.tracking.tracked_run import LogLevel
 from tests.conftest import ROOT
 

@@ -21,9 +21,9 @@ from steps.core.models.settings import FitSettings
 from steps.errors import UserError
 from steps.tracking import lookup, record
 from steps.tracking.addresses import dataset_address
+from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.models import reading
 from steps.tracking.places import DatasetArtifact
-from steps.tracking.session import EXPERIMENT
 from steps.tracking.spool import SyncResult, id_on_server, marks
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.spool import Spool

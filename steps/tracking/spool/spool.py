@@ -28,7 +28,7 @@ from steps.errors import UserError
 from steps.system.environment_variables import environment_variables
 from steps.system.private_files import private_file, private_folder, write_private
 from steps.system.sqlite_store import trouble
-from steps.tracking.store import moved
+from steps.tracking.store import mend
 from steps.tracking.store.opening import making
 from steps.tracking.store.punctual import bounded_patience, punctual_client
 from steps.tracking.store.tracking_uri import TARGET, TRACKING_URI, is_remote, show_uri, usable, without_credentials
@@ -139,7 +139,7 @@ def _open(spool: Spool) -> None:
     database = spool.folder / "mlflow.db"
     if problem := trouble(database):
         raise UserError(f"cannot open the spool for {show_uri(spool.target)}: {problem[0]}; {problem[1]}")
-    for line in moved.mend_spool(database):
+    for line in mend.mend_spool(database):
         click.echo(f"the spool was moved or copied: {line}", err=True)
 
 

@@ -1,18 +1,16 @@
 """A study folder that was moved or copied: its SQLite store still names artifacts where they were.
 
 MLflow writes absolute places into a store, so that after ``mv`` it would make the old folder again and write there, and
-in a copy it would write into the original. `displaced` sees that, and `mend` gives the places their new beginning.
-Artifacts that somebody keeps apart from the store on purpose are no such case: none of theirs lie beside the store.
+in a copy it would write into the original. `displaced` sees that, and `steps.tracking.store.mend` gives the places
+their new beginning. Artifacts that somebody keeps apart from the store on purpose are no such case: none of theirs lie
+beside the store.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,18 +23,8 @@ from steps.system.sqlite_store import sqlite_path
 
 # Where a store was when it made an experiment; on the experiment.
 PLACE_TAG = "store_place"
-# What of a store names a place.
-_COLUMNS = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-    ("datasets", "dataset_source"),
-    ("trace_tags", "value"),
-)
-_LOCATIONS = "SELECT experiment_id, artifact_location FROM experiments"
-_LOCK_S = 30.0
+LOCATIONS = "SELECT experiment_id, artifact_location FROM experiments"
+LOCK_S = 30.0
 # So many runs of an experiment are looked for where its artifacts may be now.
 _SAMPLE = 50
 
@@ -102,8 +90,8 @@ def displaced(database: Path) -> Displaced | None:
     if not database.is_file():
         return None
     home = database.resolve().parent
-    with _reading(database) as connection:
-        for experiment_id, location in connection.execute(_LOCATIONS):
+    with reading(database) as connection:
+        for experiment_id, location in connection.execute(LOCATIONS):
             place = local_path(location)
             if place is None or (place.is_relative_to(home) and place.is_dir()):
                 continue
@@ -132,11 +120,11 @@ def _where(database: Path, place: Path, was: Path | None, runs: list[str]) -> Di
         runs: some of the experiment's runs.
     """
     home = database.parent
-    if was and place.is_relative_to(was.parent) and not _same(was, database):
+    if was and place.is_relative_to(was.parent) and not is_same(was, database):
         # Made beside the store, so they belong together.
         here = home / place.relative_to(was.parent)
         if here.is_dir() or not place.is_dir():
-            return None if _same(place, here) else Displaced(database, was.parent, home, was.exists())
+            return None if is_same(place, here) else Displaced(database, was.parent, home, was.exists())
         if was.exists():
             raise UserError(
                 f"{database} is a copy of {was} without its artifacts, which are in {place}; copy the whole folder, or "
@@ -148,115 +136,10 @@ def _where(database: Path, place: Path, was: Path | None, runs: list[str]) -> Di
     for folder in candidates:
         for parts in range(len(place.parts) - 1, 0, -1):
             here = folder.joinpath(*place.parts[-parts:])
-            if any((here / run_id).is_dir() for run_id in runs) and not _same(place, here):
+            if any((here / run_id).is_dir() for run_id in runs) and not is_same(place, here):
                 old = place.parents[parts - 1]
                 return Displaced(database, old, folder, place.is_dir())
     return None
-
-
-def mend(found: Displaced, *, noted: bool = True) -> str:
-    """Give the places in a store their new beginning, in one transaction, after copying it; says what was done.
-
-    A place is left alone where something is at the old one and nothing at the new one.
-
-    Args:
-        found: the store, and where its artifacts were and are.
-        noted: whether its experiments are told where it is.
-
-    Raises:
-        UserError: the store cannot be written.
-    """
-    kept = found.database.with_name(f"{found.database.name}.before-mend-{time.strftime('%Y%m%d-%H%M%S')}")
-    changed = 0
-    try:
-        with closing(sqlite3.connect(found.database, timeout=_LOCK_S, isolation_level=None)) as connection:
-            with closing(sqlite3.connect(kept)) as copy:
-                connection.backup(copy)
-            shutil.copymode(found.database, kept)
-            connection.execute("BEGIN IMMEDIATE")
-            there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            for table, column in _COLUMNS:
-                if table in there:
-                    changed += _rewrite(connection, table, column, found)
-            for experiment_id, location in connection.execute(_LOCATIONS).fetchall():
-                place = local_path(location)
-                if (
-                    noted and place and place.is_relative_to(found.database.parent)
-                ):  # made beside it, as it now turns out
-                    connection.execute(
-                        "INSERT OR REPLACE INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)",
-                        (PLACE_TAG, str(found.database), experiment_id),
-                    )
-            connection.execute("COMMIT")
-    except (sqlite3.Error, OSError) as error:
-        raise UserError(f"{found.database} cannot be mended: {error}; nothing was changed in it") from error
-    return f"{found.database}: {changed} places in {found.old} are now in {found.new}; as it was: {kept.name}"
-
-
-def _rewrite(connection: sqlite3.Connection, table: str, column: str, found: Displaced) -> int:
-    # Names of tables and columns are ours.
-    values = [
-        value
-        for (value,) in connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608
-    ]
-    pairs = [(new, value) for value in values if (new := _moved(str(value), found)) != value]
-    cursor = connection.cursor()
-    cursor.executemany(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", pairs)  # noqa: S608
-    return max(cursor.rowcount, 0)
-
-
-def _moved(value: str, found: Displaced) -> str:
-    """A place, or JSON with a place, as it is after the move."""
-    if value.startswith("{"):
-        try:
-            document = json.loads(value)
-        except ValueError:
-            return value
-        if isinstance(document, dict) and isinstance(uri := document.get("uri"), str):
-            return value if (new := _moved(uri, found)) == uri else json.dumps({**document, "uri": new})
-        return value
-    for old, new in (
-        (str(found.old), str(found.new)),
-        (found.old.as_uri(), found.new.as_uri()),
-        (f"file://{found.old}", f"file://{found.new}"),
-    ):
-        if value == old or value.startswith(f"{old}/"):
-            place = new + value[len(old) :]
-            stays = _exists(value) and not _exists(place)
-            return value if stays else place
-    return value
-
-
-def mend_all(database: Path) -> list[str]:
-    """`mend` a store until everything is in its place; says what was done.
-
-    Raises:
-        UserError: that did not help, or the store cannot be written.
-    """
-    done: list[str] = []
-    before = None
-    while found := displaced(database):
-        if found == before:
-            raise UserError(f"{found.sentence()}, also after mending: {done[-1]}")
-        done.append(mend(found))
-        before = found
-    return done
-
-
-def mend_spool(database: Path) -> list[str]:
-    """The same for a spool, whose artifacts always lie in its own folder; says what was done."""
-    if not database.is_file():
-        return []
-    home = database.resolve().parent
-    old: set[Path] = set()  # of a database that is still empty
-    with _reading(database) as connection:
-        places = {local_path(text) for (text,) in connection.execute("SELECT artifact_location FROM experiments")}
-        old = {place.parents[1] for place in places if place and place.parent.name == "artifacts"} - {home}
-    return [
-        mend(Displaced(database.resolve(), was, home, was.exists()), noted=False)
-        for was in sorted(old)
-        if not _same(was, home)
-    ]
 
 
 def local_path(location: str | None) -> Path | None:
@@ -268,12 +151,7 @@ def local_path(location: str | None) -> Path | None:
     return None
 
 
-def _exists(location: str) -> bool:
-    path = local_path(location)
-    return path is not None and path.exists()
-
-
-def _same(one: Path, other: Path) -> bool:
+def is_same(one: Path, other: Path) -> bool:
     """Whether two paths lead to the same file or folder: another name, a link, a second mount."""
     try:
         return one.samefile(other)
@@ -282,10 +160,11 @@ def _same(one: Path, other: Path) -> bool:
 
 
 @contextmanager
-def _reading(database: Path) -> Iterator[sqlite3.Connection]:
+def reading(database: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a SQLite store that only reads; nothing comes of a store that is still empty."""
     try:
         address = f"{database.resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=_LOCK_S)) as connection:
+        with closing(sqlite3.connect(address, uri=True, timeout=LOCK_S)) as connection:
             yield connection
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):  # an empty store, made a moment ago

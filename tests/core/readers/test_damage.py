@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.tracking.store import moved
+from steps.tracking.store import mend, moved
 from tests.conftest import ROOT, clean_environment, step
 from tests.system.test_storage_errors import one_error
 from tests.test_main import Study
@@ -35,7 +35,7 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     """A whole copy of the study, mended, as `check` does it."""
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder)
-    moved.mend_all(folder / "mlflow.db")
+    mend.mend_all(folder / "mlflow.db")
     return folder
 
 
@@ -53,7 +53,7 @@ def place(study: Study, entry_point: str, name: str) -> Path:
 def test_a_study_elsewhere_goes_on_after_one_command(finished: Path, tmp_path: Path, how: str) -> None:
     original = tmp_path / "original"
     shutil.copytree(finished, original)
-    moved.mend_all(original / "mlflow.db")
+    mend.mend_all(original / "mlflow.db")
     before = files_of(original)
     here = tmp_path / "here"
     shutil.copytree(original, here)

@@ -19,7 +19,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from steps.core.data.dataset import Dataset
 from steps.tracking import record
-from steps.tracking.session import EXPERIMENT
+from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.spool import marks, pull
 from steps.tracking.spool.marks import COPY_OF, SYNC
 from steps.tracking.spool.push import Push

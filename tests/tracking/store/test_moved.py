@@ -14,9 +14,10 @@ from mlflow import MlflowClient
 
 from steps.errors import UserError
 from steps.tracking import record
-from steps.tracking.session import EXPERIMENT, experiment, step_run
+from steps.tracking.experiments import EXPERIMENT, experiment
+from steps.tracking.session import step_run
 from steps.tracking.spool.spool import open_spool, spools
-from steps.tracking.store import moved
+from steps.tracking.store import mend, moved
 
 MakeStudy = Callable[..., Path]
 SERVER = "http://127.0.0.1:9"
@@ -97,8 +98,8 @@ def test_a_study_that_is_elsewhere_now(
     assert "-m steps.check --mend true" in str(found.value)
     assert old.exists() == (how == "copied")
 
-    (line,) = moved.mend_all(new / "mlflow.db")
-    assert moved.mend_all(new / "mlflow.db") == []
+    (line,) = mend.mend_all(new / "mlflow.db")
+    assert mend.mend_all(new / "mlflow.db") == []
     assert [text for text in places(new) if str(old) in text] == []
     assert len([text for text in places(new) if str(new) in text]) >= 6
     kept = new / line.rpartition(" ")[2]
@@ -171,7 +172,7 @@ def test_artifacts_that_were_moved_without_a_store_elsewhere(
     monkeypatch.chdir(new)
     with pytest.raises(UserError, match=f"this study was moved from {old} to {new}"):
         moved.refuse_displaced(os.environ["MLFLOW_TRACKING_URI"])
-    assert len(moved.mend_all(store / "mlflow.db")) == 1
+    assert len(mend.mend_all(store / "mlflow.db")) == 1
     assert first_results() == "a\n1\n"
 
 
@@ -183,7 +184,7 @@ def test_what_was_left_in_the_old_place_is_still_found_there(
     shutil.copytree(old, new)
     shutil.rmtree(new / "mlruns" / experiment() / run_id)
     go_to(new, monkeypatch)
-    moved.mend_all(new / "mlflow.db")
+    mend.mend_all(new / "mlflow.db")
     assert MlflowClient().get_run(run_id).info.artifact_uri.startswith(str(old))
     assert MlflowClient().get_experiment(experiment()).artifact_location.startswith(str(new))
 
@@ -199,7 +200,7 @@ def test_nothing_is_changed_when_mending_fails(
         connection.execute("CREATE TRIGGER no BEFORE UPDATE ON model_versions BEGIN SELECT RAISE(ABORT, 'no'); END")
         connection.commit()
     with pytest.raises(UserError, match="cannot be mended: no; nothing was changed in it"):
-        moved.mend_all(new / "mlflow.db")
+        mend.mend_all(new / "mlflow.db")
     assert places(new) == before
 
 

@@ -14,7 +14,7 @@ from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError, shown
-from steps.tracking.spool.spool import current
+from steps.tracking.spool import current
 from steps.tracking.store import moved
 from steps.tracking.store.tracking_uri import show_uri
 

@@ -16,8 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from steps.errors import UserError, shown
 from steps.tracking.experiments import DEFAULT_ID, EXPERIMENT_ID, EXPERIMENT_NAME, no_experiment
-from steps.tracking.spool.server_ids import stand_in_experiment, stand_in_run
-from steps.tracking.spool.spool import current
+from steps.tracking.spool import current, stand_in_experiment, stand_in_run
 from steps.tracking.store.tracking_uri import show_uri, without_credentials_in
 from steps.tracking.store.trouble import FAILURES, reachable
 from steps.writing.markdown import plain

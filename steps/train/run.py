@@ -40,9 +40,8 @@ def train(parameters: Mapping[str, Any]) -> None:
     check_output_dir(parameters["output_dir"])
     check_compute(parameters["scheduler"], parameters["workers"])
     parse_cv(parameters["cv"])
-    class_weight = parse_class_weight(
-        parameters["class_weight"]
-    )  # a typo should not wait for the first fold, nor leave a run
+    # A typo should not wait for the first fold, nor leave a run.
+    class_weight = parse_class_weight(parameters["class_weight"])
     with step_run("train", parameters) as run, ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         uri = datasets.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steps.core.attribution.checks import COMPLETENESS_TOLERANCE
+from steps.core.attribution.checks import COMPLETENESS_TOLERANCE, checks_in
+from steps.core.attribution.faithfulness import KINDS, area_name
 from steps.core.figures.attribution import all_figures
 from steps.report.data import ReportData
 from steps.writing.estimates import estimate_in, estimate_text
@@ -39,7 +40,7 @@ def verdict(metrics: Mapping[str, float]) -> str:
     Args:
         metrics: of the attribution, with those of `steps.core.attribution.checks.check_metrics`.
     """
-    made = {name: metrics[f"check_{name}"] for name in _CHECKS if f"check_{name}" in metrics}
+    made = checks_in(metrics)
     if not made:
         return ""
     failed = [_CHECKS[name][1] for name, passed in made.items() if not passed]
@@ -211,5 +212,5 @@ def _planted(data: ReportData) -> str:
 
 def _areas(metrics: Mapping[str, float]) -> dict[str, str]:
     """``deletion`` and ``insertion`` -> the area between both orders with its interval, where it was measured."""
-    areas = {kind: estimate_in(metrics, f"{kind}_area_cells") for kind in ("deletion", "insertion")}
+    areas = {kind: estimate_in(metrics, area_name(kind)) for kind in KINDS}
     return {kind: estimate_text(area, 2) for kind, area in areas.items() if area}

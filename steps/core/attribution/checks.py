@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from steps.core.attribution.faithfulness import KINDS, area_name
+from steps.writing.estimates import estimate_in
+
+CHECKS = ("completeness", *KINDS, "randomisation")
+
 COMPLETENESS_TOLERANCE = 0.01  # of the output change, for every trial
 # Attributions of a trained and of an untrained network should be unrelated. Maps are smooth in time, so that even
 # unrelated ones correlate by chance to 0.1 or 0.2; those of two folds' models, trained on nearly the same people, were
@@ -19,10 +24,21 @@ def check_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
     (one subject) the check cannot be made and is absent. ``check_randomisation``: under random weights the
     attributions' mean rank correlation with the model's own is below 0.5; absent where it is undefined.
     """
-    passed = {"check_completeness": float(metrics["trials_above_tolerance"] == 0)}
-    for kind in ("deletion", "insertion"):
-        if f"{kind}_area_cells_low" in metrics:
-            passed[f"check_{kind}"] = float(metrics[f"{kind}_area_cells_low"] > 0)
+    passed = {"completeness": metrics["trials_above_tolerance"] == 0}
+    for kind in KINDS:
+        area = estimate_in(metrics, area_name(kind)) or {}
+        if "low" in area:
+            passed[kind] = area["low"] > 0
     if "randomised_correlation" in metrics:
-        passed["check_randomisation"] = float(metrics["randomised_correlation"] < CORRELATION_LIMIT)
-    return passed
+        passed["randomisation"] = metrics["randomised_correlation"] < CORRELATION_LIMIT
+    return {check_name(check): float(outcome) for check, outcome in passed.items()}
+
+
+def checks_in(metrics: Mapping[str, float]) -> dict[str, bool]:
+    """Check -> whether it was passed, of those that `check_metrics` wrote into ``metrics``."""
+    return {check: bool(metrics[check_name(check)]) for check in CHECKS if check_name(check) in metrics}
+
+
+def check_name(check: str) -> str:
+    """The metric of a check: ``check_deletion``."""
+    return f"check_{check}"

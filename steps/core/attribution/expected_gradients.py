@@ -18,16 +18,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.attribution.integrated_gradients import (
-    Array,
-    Attribution,
-    GradientFunction,
-    inputs_per_call,
-    model_gradient,
-    outputs,
-    path_attributions,
-    refine,
-)
+from steps.core.attribution.compiled import Array, GradientFunction, inputs_per_call, model_gradient, outputs
+from steps.core.attribution.integrated_gradients import Attribution, path_attributions, refine
 from steps.core.attribution.references import draw
 from steps.core.data.dataset import Floats
 

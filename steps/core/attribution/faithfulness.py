@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steps.core.attribution.integrated_gradients import OutputFunction
+from steps.core.attribution.compiled import OutputFunction
 from steps.core.attribution.resampling import estimate, subject_means, subject_rows
 from steps.core.data.dataset import Floats
 from steps.writing.estimates import BOUNDED, flat, part_name
@@ -29,6 +29,7 @@ Array = npt.NDArray[np.float64]
 Unit = Literal["cells", "features"]
 """What is replaced at a time: one feature at one time point, or a whole feature."""
 UNITS: tuple[Unit, ...] = get_args(Unit)
+KINDS = ("deletion", "insertion")
 CURVES = ("deletion", "deletion_random", "insertion", "insertion_random")
 
 # Shares replaced; mirrored about a half. Dense at the ends, where orders differ most.
@@ -74,6 +75,11 @@ def levels(count: int) -> npt.NDArray[np.intp]:
 def spread_out(count: int, most: int) -> npt.NDArray[np.intp]:
     """At most ``most`` of ``count`` indices, evenly spaced."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
+
+
+def area_name(kind: str, unit: Unit = "cells") -> str:
+    """The metric of the area between the curves of both orders: ``deletion_area_cells``."""
+    return f"{kind}_area_{unit}"
 
 
 def trials_to_test(subjects: npt.NDArray[np.str_], most: int = TRIALS_PER_SUBJECT) -> npt.NDArray[np.intp]:
@@ -206,9 +212,9 @@ def area_metrics(
     rows = subject_rows(tested)
     metrics: dict[str, float] = {}
     for unit in UNITS:
-        for kind in ("deletion", "insertion"):
+        for kind in KINDS:
             values = np.concatenate(
                 [subject_means(names, fold.areas(unit)[kind]) for fold, names in zip(folds, tested, strict=True)]
             )
-            metrics |= flat(f"{kind}_area_{unit}", estimate(rows, values[:, np.newaxis], seed).only())
+            metrics |= flat(area_name(kind, unit), estimate(rows, values[:, np.newaxis], seed).only())
     return metrics

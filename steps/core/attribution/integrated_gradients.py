@@ -12,25 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from steps.core.attribution.compiled import Array, GradientFunction, inputs_per_call, model_gradient, outputs
 from steps.core.attribution.quadrature import gauss_legendre
 from steps.core.data.dataset import Floats
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-Array = npt.NDArray[np.float64]
-GradientFunction = Callable[[Floats], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
-"""Maps inputs ``(points, timesteps, features)`` to outputs ``(points,)`` and gradients like the inputs."""
-OutputFunction = Callable[[Floats], Array]
-"""Maps inputs ``(points, timesteps, features)`` to outputs ``(points,)``."""
-
-# Time points of the inputs of a call, 128 trials of 101: more were measured to be no faster, and take more memory.
-_TIME_POINTS = 128 * 101
 
 # A smaller change of the output counts as this much in the relative error. Float32 probabilities near 1 are 2**-24
 # (6e-8) apart, and rounding inside a network was measured to cost about two such steps; 1% of the floor is 17.
@@ -93,62 +82,6 @@ def integrated_gradients(
     return integrate(gradient, values, baseline, steps=steps, tolerance=tolerance, max_steps=max_steps, chunk=chunk)
 
 
-def model_gradient(model: Any, target: Literal[0, 1] = 1) -> GradientFunction:
-    """The probability of ``target`` under a Keras model, in inference mode, and its gradient.
-
-    Raises:
-        ValueError: ``target`` is not 0 or 1.
-    """
-    if target not in (0, 1):
-        raise ValueError(f"target is {target}, expected 0 or 1")
-    import tensorflow as tf  # takes seconds; closed-form functions do without
-
-    def with_gradient(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(points)
-            positive = model(points, training=False)[:, 0]
-            output = positive if target == 1 else 1.0 - positive
-        # A sum's gradient is each point's own, because inference mixes no points.
-        return output, tape.gradient(output, points)
-
-    compiled = _for_any_number(with_gradient)
-
-    def gradient(inputs: Floats) -> tuple[Floats, Floats]:
-        output, slope = compiled(inputs)
-        return output.numpy(), slope.numpy()
-
-    return gradient
-
-
-def model_output(model: Any, target: Literal[0, 1] = 1) -> OutputFunction:
-    """The probability of ``target`` under a Keras model, in inference mode, without its gradient."""
-    compiled = _for_any_number(lambda points: model(points, training=False)[:, 0])
-
-    def output(inputs: Floats) -> Array:
-        positive, chunk = np.empty(len(inputs)), inputs_per_call(inputs.shape[1])
-        for start in range(0, len(inputs), chunk):
-            positive[start : start + chunk] = compiled(inputs[start : start + chunk].astype(np.float32, copy=False))
-        return positive if target == 1 else 1.0 - positive
-
-    return output
-
-
-def _for_any_number(function: Callable[[Any], Any]) -> Callable[[Floats], Any]:
-    """A function of inputs ``(points, timesteps, features)``, compiled once for any number of points.
-
-    Not by XLA, which would compile anew for every number, and on a CPU was measured to be no faster.
-    """
-    import tensorflow as tf
-
-    compiled = tf.function(function)
-
-    def call(inputs: Floats) -> Any:
-        points = tf.convert_to_tensor(inputs)
-        return compiled.get_concrete_function(tf.TensorSpec((None, *points.shape[1:]), points.dtype))(points)
-
-    return call
-
-
 def integrate(
     gradient: GradientFunction,
     values: Floats,
@@ -176,11 +109,6 @@ def integrate(
         attribute, output - baseline_output, values.shape, steps=steps, tolerance=tolerance, max_steps=max_steps
     )
     return Attribution(refined.attributions, output, baseline_output, refined.error, refined.relative, refined.steps)
-
-
-def inputs_per_call(timesteps: int) -> int:
-    """How many inputs of this length share a call of a network; the longer, the fewer."""
-    return max(1, _TIME_POINTS // timesteps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,15 +154,6 @@ def refine(
         open_trials = open_trials[~(relative[open_trials] <= tolerance)] if steps < max_steps else open_trials[:0]
         steps = min(2 * steps, max_steps)
     return Refined(attributions, error, relative, used)
-
-
-def outputs(gradient: GradientFunction, values: npt.NDArray[np.floating], chunk: int) -> Array:
-    """The function itself, float64, shape ``(trials,)``."""
-    parts = [
-        gradient(values[start : start + chunk].astype(np.float32, copy=False))[0]
-        for start in range(0, len(values), chunk)
-    ]
-    return np.concatenate(parts, dtype=np.float64) if parts else np.zeros(0)
 
 
 def path_attributions(

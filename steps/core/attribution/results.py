@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from steps.core.attribution.checks import COMPLETENESS_TOLERANCE, check_metrics
-from steps.core.attribution.faithfulness import area_metrics, curve_table
+from steps.core.attribution.checks import COMPLETENESS_TOLERANCE, check_metrics, checks_in
+from steps.core.attribution.faithfulness import KINDS, area_metrics, area_name, curve_table
 from steps.core.attribution.fold import FoldResult, completeness_metrics
 from steps.core.attribution.importance import attribution_map, cell_importance, feature_importance, time_importance
 from steps.core.attribution.outcomes import importance_by_outcome, outcome_metrics
@@ -97,8 +97,8 @@ def in_words(outcome: Results) -> list[str]:
         if "planted_cells_auc" in metrics:
             line += f", features x time: AUC {metrics['planted_cells_auc']:.3f}"
         lines.append(line)
-    for kind in ("deletion", "insertion"):
-        if area := estimate_in(metrics, f"{kind}_area_cells"):
+    for kind in KINDS:
+        if area := estimate_in(metrics, area_name(kind)):
             lines.append(f"{kind}, area between attribution order and random order: {estimate_text(area)}")
     if "randomised_correlation" in metrics:
         lines.append(f"rank correlation with attributions of untrained models: {metrics['randomised_correlation']:.2f}")
@@ -125,7 +125,7 @@ def warnings(outcome: Results) -> list[str]:
             f"output change (worst: subject {worst['subject']}, trial {worst['trial']}); raise steps above "
             f"{worst['steps']}"
         )
-    for name in ("deletion", "insertion", "randomisation"):
-        if metrics.get(f"check_{name}") == 0:
-            lines.append(f"the attribution did not pass its {name} check; see docs/attribute.md before trusting it")
+    for check, is_passed in checks_in(metrics).items():
+        if check != "completeness" and not is_passed:
+            lines.append(f"the attribution did not pass its {check} check; see docs/attribute.md before trusting it")
     return lines

@@ -9,11 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from steps.core.attribution.faithfulness import KINDS, Unit, area_name
 from steps.core.data.manifest import PlantedTruth
 from steps.core.figures.style import BLACK, BLUE, GREY, VERMILION, edges, paper, plain, sheet, style
 from steps.writing.estimates import estimate_in, estimate_text
 
-_UNITS = {"cells": "one feature at one time point at a time", "features": "whole features"}
+_UNITS: Mapping[Unit, str] = {"cells": "one feature at one time point at a time", "features": "whole features"}
 
 
 def timeline(table: pd.DataFrame, *, time_unit: str = "sample", truth: PlantedTruth | None = None) -> Figure:
@@ -62,10 +63,10 @@ def deletion_insertion(table: pd.DataFrame, metrics: Mapping[str, float] | None 
     figure = paper(9.0, 6.6)
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for row, unit in enumerate(_UNITS):
-        for column, kind in enumerate(("deletion", "insertion")):
+        for column, kind in enumerate(KINDS):
             axes = panels[row, column]
             _curves(axes, table[table["unit"] == unit], kind)
-            _area(axes, f"{kind}_area_{unit}", metrics or {})
+            _area(axes, area_name(kind, unit), metrics or {})
             axes.set_title(f"{kind.capitalize()}: {_UNITS[unit]}", fontsize=10)
             if row == 1:
                 axes.set_xlabel(f"share {'replaced by the baseline' if kind == 'deletion' else 'put back'} (%)")

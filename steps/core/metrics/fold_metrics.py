@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.metrics.metrics import PROBABILITY_EPSILON
-from steps.core.metrics.names import statistic_name
+from steps.core.metrics.metrics import METRICS, PROBABILITY_EPSILON, DecisionMetric
+from steps.core.metrics.names import FOLD, statistic_name
+from steps.core.metrics.sample import Confusion
 
 Labels = npt.NDArray[np.integer]
 Probabilities = npt.NDArray[np.floating]
@@ -24,26 +25,23 @@ def threshold_metrics(labels: Labels, probabilities: Probabilities, threshold: f
 
     Returns:
         ``accuracy``, ``precision``, ``recall``, ``f1`` and the counts ``tn``, ``fp``, ``fn``, ``tp``.
-        Precision, recall and F1 are 0 where they would divide by zero.
+        Precision, recall and F1 are 0 where they would divide by zero. The metrics are those of the level ``fold``.
     """
-    # A second to import; whoever reads the results does without.
-    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
-
-    predictions = (probabilities >= threshold).astype(np.int8)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, predictions, labels=[0, 1], pos_label=1, average="binary", zero_division=0
-    )
-    tn, fp, fn, tp = confusion_matrix(labels, predictions, labels=[0, 1]).ravel()
-    return {
-        "accuracy": float(accuracy_score(labels, predictions)),
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-        "tn": float(tn),
-        "fp": float(fp),
-        "fn": float(fn),
-        "tp": float(tp),
+    decided, positive = probabilities >= threshold, labels == 1
+    counts = {
+        "tn": ~decided & ~positive,
+        "fp": decided & ~positive,
+        "fn": ~decided & positive,
+        "tp": decided & positive,
     }
+    numbers = {name: np.array([float(cases.sum())]) for name, cases in counts.items()}
+    made = Confusion(**numbers, threshold=threshold)
+    values = {
+        name: np.nan_to_num(metric.function(made))
+        for name, metric in METRICS.items()
+        if isinstance(metric, DecisionMetric) and FOLD in metric.levels
+    }
+    return {name: float(value[0]) for name, value in {**values, **numbers}.items()}
 
 
 def fold_metrics(labels: Labels, probabilities: Probabilities, thresholds: Sequence[float]) -> dict[str, float]:
@@ -59,7 +57,7 @@ def fold_metrics(labels: Labels, probabilities: Probabilities, thresholds: Seque
         where both classes are among the labels: with one class there is none), and ``threshold_metrics`` of
         each threshold as ``threshold_0.43/accuracy`` and so on.
     """
-    from sklearn.metrics import log_loss, roc_auc_score
+    from sklearn.metrics import log_loss, roc_auc_score  # a second to import; whoever reads the results does without
 
     clipped = np.clip(probabilities.astype(np.float64), PROBABILITY_EPSILON, 1 - PROBABILITY_EPSILON)
     metrics = {"test_loss": float(log_loss(labels, clipped, labels=[0, 1]))}

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.metrics.calibration import bin_gaps
-from steps.core.metrics.names import POOLED, SUBJECT, VOTE
+from steps.core.metrics.names import FOLD, POOLED, SUBJECT, VOTE
 from steps.core.metrics.sample import Array, Confusion, Sample, ratio
 
 PROBABILITY_EPSILON = 1e-7  # Keras clips probabilities to [1e-7, 1 - 1e-7] before it takes a logarithm
 PRIMARY = "auc"  # the metric that a study is judged by
 FALLBACK = "brier"  # where there is one class only, so that there is no AUC
 DECIDED = "balanced_accuracy"  # what stands beside it for decisions
+_WITH_FOLDS = (POOLED, SUBJECT, VOTE, FOLD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class ProbabilityMetric(Metric):
     """A metric of labels and probabilities.
 
     Attributes:
+        levels: where it is made.
         function: its value in every resample, shape ``(resamples,)``; NaN where it is undefined.
         recentred: whether resampling inflates it, which is then taken off again before the interval is made.
     """
@@ -66,6 +68,7 @@ class DecisionMetric(Metric):
     """A metric of labels and yes-or-no decisions, made for every threshold.
 
     Attributes:
+        levels: where it is made; with ``fold`` also on the run of every fold, where it is 0 if it is undefined.
         function: its value in every resample, shape ``(resamples,)``; NaN where it is undefined.
     """
 
@@ -164,19 +167,20 @@ METRICS: Mapping[str, ProbabilityMetric | DecisionMetric] = {
         title="expected calibration error", function=calibration_error, direction="lower", spread=True, recentred=True
     ),
     "accuracy": DecisionMetric(
-        title="accuracy", function=lambda made: (made.tp + made.tn) / made.total, compared=True
+        title="accuracy", function=lambda made: (made.tp + made.tn) / made.total, compared=True, levels=_WITH_FOLDS
     ),
     "balanced_accuracy": DecisionMetric(
         title="balanced accuracy", function=lambda made: (recall(made) + specificity(made)) / 2,
         headline=True, compared=True, spread=True,
     ),
     "precision": DecisionMetric(
-        title="precision", function=lambda made: ratio(made.tp, made.tp + made.fp, otherwise=0.0)
+        title="precision", function=lambda made: ratio(made.tp, made.tp + made.fp, otherwise=0.0), levels=_WITH_FOLDS
     ),
-    "recall": DecisionMetric(title="sensitivity (recall)", function=recall, headline=True),
+    "recall": DecisionMetric(title="sensitivity (recall)", function=recall, headline=True, levels=_WITH_FOLDS),
     "specificity": DecisionMetric(title="specificity", function=specificity, headline=True),
     "f1": DecisionMetric(
-        title="F1", function=lambda made: ratio(2 * made.tp, made.positives + made.tp + made.fp, otherwise=0.0)
+        title="F1", function=lambda made: ratio(2 * made.tp, made.positives + made.tp + made.fp, otherwise=0.0),
+        levels=_WITH_FOLDS,
     ),
     "mcc": DecisionMetric(title="MCC", function=mcc, span=(-1.0, 1.0), spread=True),
     "net_benefit": DecisionMetric(

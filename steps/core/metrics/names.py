@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NotRequired, TypedDict
 
-POOLED, SUBJECT, VOTE = "pooled", "subject", "subject_vote"
+POOLED, SUBJECT, VOTE, FOLD = "pooled", "subject", "subject_vote", "fold"
 # Level -> what it counts. Trials and subjects have probabilities; a majority vote is a decision only.
 UNITS: Final = {POOLED: "trials", SUBJECT: "subjects", VOTE: "subjects, majority vote"}
 LEVELS: Final = (POOLED, SUBJECT)

@@ -23,7 +23,8 @@ def level_text(document: Mapping[str, Any], level: str) -> str:
     parts = [_text(one, estimates[one.name]) for one in shown if one.name in estimates]
     if PRIMARY not in estimates:
         parts.insert(0, "one class only, nothing to tell apart")
-    return f"{document['counts'][UNITS[level]]} {UNITS[level]}: {', '.join(parts)}"
+    count = document["counts"][UNITS[level]]
+    return f"{count} {UNITS[level].removesuffix('s') if count == 1 else UNITS[level]}: {', '.join(parts)}"
 
 
 def _text(statistic: Statistic, estimate: Mapping[str, float]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from steps.core.attribution.compiled import model_output
 from steps.core.attribution.faithfulness import (
     FoldCurves,
     area_metrics,
@@ -13,7 +14,7 @@ from steps.core.attribution.faithfulness import (
     levels,
     trials_to_test,
 )
-from steps.core.attribution.integrated_gradients import integrate, integrated_gradients, model_output
+from steps.core.attribution.integrated_gradients import integrate, integrated_gradients
 from steps.core.data.dataset import Floats
 from tests.core.attribution.conftest import NetworkMaker
 from tests.core.attribution.test_integrated_gradients import BASELINE, WEIGHTS, linear

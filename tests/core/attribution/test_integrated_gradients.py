@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from steps.core.attribution.compiled import inputs_per_call, model_gradient
 from steps.core.attribution.integrated_gradients import (
     CHANGE_FLOOR,
     Attribution,
-    inputs_per_call,
     integrate,
     integrated_gradients,
-    model_gradient,
 )
 from steps.core.data.dataset import Floats
 from tests.core.attribution.conftest import NetworkMaker

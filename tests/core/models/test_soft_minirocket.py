@@ -222,7 +222,7 @@ def test_gradients_reach_every_time_point_and_feature(trials: Floats, tmp_path: 
     """And they are those of central differences, also after saving and loading in safe mode."""
     import keras
 
-    from steps.core.attribution.integrated_gradients import model_gradient
+    from steps.core.attribution.compiled import model_gradient
     from steps.core.models.fit import Engine
     from steps.core.models.settings import FitSettings
 

@@ -42,11 +42,6 @@ def _seldom_collect_garbage() -> None:
     atexit.register(gc.freeze)
 
 
-def _take_turns_quickly() -> None:
-    """Let a thread that only hands work to another process wait for Python's lock for half a millisecond, not five."""
-    sys.setswitchinterval(0.0005)
-
-
 def _set_defaults() -> None:
     """Settings of libraries that read them when they are imported; what the user has set stays."""
     for name, value in {
@@ -114,7 +109,6 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
         @options(entry_point)
         def command(**parameters: Any) -> None:
             _seldom_collect_garbage()
-            _take_turns_quickly()
             try:
                 os.chdir(parameters["cwd"])
             except OSError as error:

@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -67,7 +66,7 @@ def at_most(seconds: int) -> Iterator[None]:
 def untouched() -> Iterator[None]:
     """The process afterwards as it was before: the door of a step changes signals, garbage collection, environment."""
     signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    folder, environment, threshold, interval = Path.cwd(), dict(os.environ), gc.get_threshold(), sys.getswitchinterval()
+    folder, environment, threshold = Path.cwd(), dict(os.environ), gc.get_threshold()
     yield
     for number, handler in signals.items():
         signal.signal(number, handler)
@@ -75,7 +74,6 @@ def untouched() -> Iterator[None]:
     os.environ.update(environment)
     os.chdir(folder)
     gc.set_threshold(*threshold)
-    sys.setswitchinterval(interval)
     logging.getLogger("mlflow").setLevel(logging.NOTSET)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import io
 import logging
 import os
@@ -30,16 +28,6 @@ def _stop(_signal: int, _frame: object) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
-
-
-def _seldom_collect_garbage() -> None:
-    """Let Python search for reference cycles rarely, and not at the end.
-
-    Nearly all that is made while TensorFlow and MLflow are imported stays: searching through it takes a sixth to a
-    quarter of the time, and half a second more when the process ends and everything goes anyway.
-    """
-    gc.set_threshold(100_000, 50, 100)
-    atexit.register(gc.freeze)
 
 
 def _set_defaults() -> None:
@@ -108,7 +96,6 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
         @click.command(entry_point, cls=_Command, help=function.__doc__, context_settings={"max_content_width": 110})
         @options(entry_point)
         def command(**parameters: Any) -> None:
-            _seldom_collect_garbage()
             try:
                 os.chdir(parameters["cwd"])
             except OSError as error:

@@ -70,23 +70,6 @@ def test_a_users_mistake_is_one_line_and_exit_status_2() -> None:
     assert result.stderr == "error: thresholds is 7, expected something else\n"
 
 
-def test_a_command_does_not_search_for_cycles_when_it_ends(tmp_path: Path) -> None:
-    code = """
-import atexit, gc
-atexit.register(lambda: print("left alone:", gc.get_freeze_count()))  # what is registered first is called last
-from steps.cli import door
-@door("sync")
-def command(parameters):
-    print("frozen while it works:", gc.get_freeze_count())
-command()
-"""
-    command = [sys.executable, "-c", code, "--cwd", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    working, ending = done.stdout.splitlines()
-    assert working == "frozen while it works: 0"
-    assert int(ending.removeprefix("left alone: ")) > 10_000
-
-
 def test_a_step_tells_nobody_about_a_study_unless_the_user_wants_it(tmp_path: Path) -> None:
     code = """
 import os, sys

@@ -128,14 +128,12 @@ from tests.compute import work
 if __name__ == "__main__":
     warm_up("local")
     with open_pool("local", "1", jobs=1) as pool:
-        print(json.dumps([*pool.submit(work.forked_with).result(), "PYTHONPATH" in os.environ]))
+        print(json.dumps([pool.submit(work.has_keras).result(), "PYTHONPATH" in os.environ]))
 """
     )
     done = subprocess.run([sys.executable, "-P", script], cwd=tmp_path, check=True, capture_output=True, text=True)
-    has_keras, frozen, searches, changed = json.loads(done.stdout)
+    has_keras, changed = json.loads(done.stdout)
     assert has_keras
-    assert frozen > 100_000
-    assert searches
     assert not changed
 
 

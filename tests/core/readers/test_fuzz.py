@@ -64,16 +64,15 @@ def at_most(seconds: int) -> Iterator[None]:
 
 @pytest.fixture
 def untouched() -> Iterator[None]:
-    """The process afterwards as it was before: the door of a step changes signals, garbage collection, environment."""
+    """The process afterwards as it was before: the door of a step changes signals and environment."""
     signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    folder, environment, threshold = Path.cwd(), dict(os.environ), gc.get_threshold()
+    folder, environment = Path.cwd(), dict(os.environ)
     yield
     for number, handler in signals.items():
         signal.signal(number, handler)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    gc.set_threshold(*threshold)
     logging.getLogger("mlflow").setLevel(logging.NOTSET)
 
 

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 from steps.compute import warm_up
 from steps.core.data.artifact import read_artifact
 
 
-@door("train")
+@command("train")
 def main(parameters: dict[str, Any]) -> None:
     """Train all folds and the model for new people, and throw them away; the options are those of ``train``."""
     warm_up(parameters["scheduler"])

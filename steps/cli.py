@@ -1,45 +1,32 @@
-"""The door of a step: options from the parameter table, one clear line for a user's mistake."""
+"""The command of a step: options from the parameter table, one clear line for a user's mistake."""
 
 from __future__ import annotations
 
 import io
-import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import IO, Any
 
 import click
 
-from steps.errors import UserError, one_line, shown
+from steps.errors import UserError, one_line
 from steps.parameters import options
 from steps.system import storage_errors
-from steps.system.private_files import owner_alone
-from steps.system.scratch import temporary_files
+from steps.system.process_wide import process_of_a_command
 
 USER_ERROR = 2
 _USAGE_LENGTH = 300
-_one_line = storage_errors.OneLine()
-
-
-def _stop(_signal: int, _frame: object) -> None:
-    """Unwind, once: Ctrl-C reaches parent and child, and then the parent ends the child, which is unwinding already."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def _set_defaults() -> None:
-    """Settings of libraries that read them when they are imported; what the user has set stays."""
-    for name, value in {
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar for every small file
-        "MLFLOW_DISABLE_TELEMETRY": "true",  # of a clinic's studies nothing is told to anybody, not even their number
-        # Processes are our way to use the cores. OpenBLAS's threads would spin from the start, waiting for work.
-        "OPENBLAS_NUM_THREADS": "1",
-    }.items():
-        os.environ.setdefault(name, value)
+# Settings of libraries that read them when they are imported.
+_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar for every small file
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # of a clinic's studies nothing is told to anybody, not even their number
+    # Processes are our way to use the cores. OpenBLAS's threads would spin from the start, waiting for work.
+    "OPENBLAS_NUM_THREADS": "1",
+}
+# Libraries announce every migration and every missing GPU driver.
+_CHATTER = ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics.system_metrics_monitor")
 
 
 def _show_everything() -> None:
@@ -83,34 +70,23 @@ class _Command(click.Command):
             raise _Refusal(error.message if known else error.format_message()) from error
 
 
-def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
+def command(entry_point: str) -> Callable[[Callable[[dict[str, Any]], None]], click.Command]:
     """Make a click command of a function that takes the parameters of ``entry_point`` as a mapping.
 
     The command first goes to the folder the user typed it in (``cwd``), so that relative paths, the default
-    store and its artifacts all mean that folder. What it makes, whatever the umask, its owner alone may read, until it
-    returns. A ``UserError`` is printed as one line, exit status 2. What takes long
+    store and its artifacts all mean that folder. What it changes in its process is undone when it returns
+    (`steps.system.process_wide`). A ``UserError`` is printed as one line, exit status 2. What takes long
     to import is best imported by the function.
     """
 
     def decorate(function: Callable[[dict[str, Any]], None]) -> click.Command:
         @click.command(entry_point, cls=_Command, help=function.__doc__, context_settings={"max_content_width": 110})
         @options(entry_point)
-        def command(**parameters: Any) -> None:
+        def run(**parameters: Any) -> None:
             try:
-                os.chdir(parameters["cwd"])
-            except OSError as error:
-                raise _Refusal(f"cwd is {shown(parameters['cwd'])}: {error.strerror}, expected a folder") from error
-            # Libraries announce every migration and every missing GPU driver.
-            for name in ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics.system_metrics_monitor"):
-                logging.getLogger(name).setLevel(logging.WARNING)
-                logging.getLogger(name).addFilter(_one_line)
-            _set_defaults()
-            # Python ends on SIGTERM without unwinding, which would leave runs that seem to be running for ever.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, _stop)
-            try:
-                # What is made of recordings of people, by MLflow and by child processes, is for its owner alone.
-                with owner_alone(), temporary_files():
+                with process_of_a_command(
+                    parameters["cwd"], _ENVIRONMENT, dict.fromkeys(_CHATTER, storage_errors.OneLine())
+                ):
                     function(parameters)
             except UserError as error:
                 click.echo(f"error: {error}", err=True)
@@ -121,6 +97,6 @@ def door(entry_point: str) -> Callable[[Callable[..., None]], click.Command]:
                 click.echo(f"error: {line}", err=True)
                 sys.exit(USER_ERROR)
 
-        return command
+        return run
 
     return decorate

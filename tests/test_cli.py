@@ -1,9 +1,13 @@
-"""The door of a step, as users and their surroundings knock at it: odd values, odd encodings, odd environments."""
+"""The command of a step in odd surroundings: odd values, odd encodings, odd environments."""
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
-from steps.cli import USER_ERROR, door
+from steps.cli import USER_ERROR, command
 from steps.core.readers.simulate import simulation_size
 from steps.errors import LONGEST_MESSAGE, UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
@@ -19,8 +23,8 @@ from steps.tracking.session import step_run
 from tests.conftest import ROOT, clean_environment
 
 
-@door("main")
-def command(parameters: dict[str, Any]) -> None:
+@command("main")
+def typed(parameters: dict[str, Any]) -> None:
     """Do nothing."""
 
 
@@ -43,13 +47,13 @@ def command(parameters: dict[str, Any]) -> None:
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_line(arguments: list[str], message: str) -> None:
-    result = CliRunner().invoke(command, arguments)
+    result = CliRunner().invoke(typed, arguments)
     assert (result.exit_code, result.output) == (USER_ERROR, f"error: {message}\n")
 
 
 @pytest.mark.parametrize("name", sorted(set(ENTRY_POINTS["main"]) - {"cwd", "subjects"}))
 def test_no_value_is_echoed_without_end(name: str) -> None:
-    result = CliRunner().invoke(command, [f"--{name}", "9" * 100_000])
+    result = CliRunner().invoke(typed, [f"--{name}", "9" * 100_000])
     assert result.exit_code == USER_ERROR
     assert result.output.startswith(f"error: {name} is '999")
     assert len(result.output) < 250
@@ -72,13 +76,13 @@ def test_a_simulated_study_that_fits_no_computer_is_refused() -> None:
 SAYS_MUELLER = """
 import sys
 from pathlib import Path
-from steps.cli import door
-@door("sync")
-def command(parameters):
+from steps.cli import command
+@command("sync")
+def main(parameters):
     print("Müller", "日本")
     print(sys.argv[-1], file=sys.stderr)
     Path("Müller.txt").write_text("ü", encoding="utf-8")
-command()
+main()
 """
 
 
@@ -140,3 +144,41 @@ def test_a_run_that_was_deleted_is_named(store: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
     with pytest.raises(UserError, match="a run that was deleted"), step_run("prepare", {}):
         pytest.fail("nothing should have been recorded")
+
+
+@pytest.mark.parametrize("error", [None, UserError("no"), ZeroDivisionError()])
+def test_what_a_command_changes_in_its_process_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    def process() -> tuple[object, ...]:
+        umask = os.umask(0o022)
+        os.umask(umask)
+        handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+        return (
+            dict(os.environ),
+            Path.cwd(),
+            handlers,
+            umask,
+            tempfile.gettempdir(),
+            logging.getLogger("alembic").filters[:],
+        )
+
+    monkeypatch.setenv("GIVEN", "1")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    before, inside = process(), []
+
+    @command("sync")
+    def changes(parameters: dict[str, Any]) -> None:
+        """Change more than the command itself does."""
+        inside.extend(process())
+        os.environ["MADE"] = "1"
+        del os.environ["GIVEN"]
+        os.chdir(tmp_path.parent)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if error:
+            raise error
+
+    CliRunner().invoke(changes, ["--cwd", str(tmp_path)])
+    assert process() == before
+    assert [during != outside for during, outside in zip(inside, before, strict=True)] == [True] * 6
+    assert inside[1] == tmp_path

@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from steps.cli import USER_ERROR, door
+from steps.cli import USER_ERROR, command
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
 from tests.conftest import ROOT, clean_environment
@@ -60,12 +60,12 @@ def test_every_entry_point_takes_known_parameters_once() -> None:
 
 
 def test_a_users_mistake_is_one_line_and_exit_status_2() -> None:
-    @door("evaluate")
-    def command(parameters: dict[str, Any]) -> None:
+    @command("evaluate")
+    def typed(parameters: dict[str, Any]) -> None:
         """Fail."""
         raise UserError(f"thresholds is {parameters['thresholds']},\n  expected something else")
 
-    result = CliRunner().invoke(command, ["--thresholds", "7"])
+    result = CliRunner().invoke(typed, ["--thresholds", "7"])
     assert result.exit_code == USER_ERROR
     assert result.stderr == "error: thresholds is 7, expected something else\n"
 
@@ -73,14 +73,14 @@ def test_a_users_mistake_is_one_line_and_exit_status_2() -> None:
 def test_a_step_tells_nobody_about_a_study_unless_the_user_wants_it(tmp_path: Path) -> None:
     code = """
 import os, sys
-from steps.cli import door
-@door("sync")
-def command(parameters):
+from steps.cli import command
+@command("sync")
+def main(parameters):
     if os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true":
         from mlflow.telemetry.client import get_telemetry_client
         sys.exit(0 if get_telemetry_client() is None else "MLflow tells")
     sys.exit("the user wants it")
-command()
+main()
 """
     silencers = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "CI", "PYTEST_CURRENT_TEST")
     environment = {name: value for name, value in clean_environment().items() if name not in silencers}
@@ -92,20 +92,20 @@ command()
 
 
 def test_a_bug_keeps_its_traceback() -> None:
-    @door("evaluate")
-    def command(parameters: dict[str, Any]) -> None:
+    @command("evaluate")
+    def typed(parameters: dict[str, Any]) -> None:
         """Fail."""
         raise ZeroDivisionError
 
-    assert isinstance(CliRunner().invoke(command, []).exception, ZeroDivisionError)
+    assert isinstance(CliRunner().invoke(typed, []).exception, ZeroDivisionError)
 
 
 def test_a_folder_that_is_not_there_is_named() -> None:
-    @door("evaluate")
-    def command(parameters: dict[str, Any]) -> None:
+    @command("evaluate")
+    def typed(parameters: dict[str, Any]) -> None:
         """Do nothing."""
 
-    result = CliRunner().invoke(command, ["--cwd", "no/such/folder"])
+    result = CliRunner().invoke(typed, ["--cwd", "no/such/folder"])
     assert result.exit_code == USER_ERROR
     assert "no/such/folder" in result.stderr
 

@@ -121,7 +121,7 @@ def test_tensorflow_is_imported_only_where_it_is_needed(module: str) -> None:
 
 
 @pytest.mark.parametrize("entry_point", sorted(ENTRY_POINTS))
-def test_a_door_imports_nothing_that_reads_settings_when_it_is_imported(entry_point: str) -> None:
+def test_a_command_imports_nothing_that_reads_settings_when_it_is_imported(entry_point: str) -> None:
     module = module_of(entry_point)
     code = f"import {module}, sys; sys.exit(', '.join({{'mlflow', 'numpy', 'tensorflow'}} & set(sys.modules)) or 0)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 from steps.compute import warm_up
 from steps.core.attribution.settings import Settings, check_method
 
 
-@door("attribute")
+@command("attribute")
 def main(parameters: dict[str, Any]) -> None:
     """Attribute the probability of every held-out trial, under its own fold's model, to features and time."""
     settings = Settings(**{name: parameters[name] for name in Settings.__dataclass_fields__})

@@ -16,7 +16,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - somebody's is
     )
 try:
     from steps.check.run import self_test
-    from steps.cli import door
+    from steps.cli import command
 except ModuleNotFoundError as error:
     sys.exit(
         f"error: package {error.name} is missing; mlflow run '{Path(__file__).resolve().parents[2]}' --env-manager uv "
@@ -26,7 +26,7 @@ except ModuleNotFoundError as error:
 from typing import Any
 
 
-@door("check")
+@command("check")
 def main(parameters: dict[str, Any]) -> None:
     """Test the installation and the tracking store, and leave nothing behind. Exit status 1 when something failed."""
     if not self_test(parameters):

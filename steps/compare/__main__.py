@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 
 
-@door("compare")
+@command("compare")
 def main(parameters: dict[str, Any]) -> None:
     """Say whether two trainings on the same folds, or a training and a baseline, differ."""
     from steps.compare.run import compare_and_record

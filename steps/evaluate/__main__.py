@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 from steps.compute import warm_up
 from steps.core.baselines.choice import parse_baselines
 from steps.core.metrics.thresholds import parse_thresholds
 
 
-@door("evaluate")
+@command("evaluate")
 def main(parameters: dict[str, Any]) -> None:
     """Predict every held-out trial with its own fold's model and say how well that went."""
     thresholds = parse_thresholds(parameters["thresholds"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 
 
-@door("main")
+@command("main")
 def main(parameters: dict[str, Any]) -> None:
     """Run a whole study: prepare, train, evaluate, attribute."""
     from steps.main.run import run_study

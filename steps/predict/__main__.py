@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 
 
-@door("predict")
+@command("predict")
 def main(parameters: dict[str, Any]) -> None:
     """Score recordings the model has not seen, and say which features moved each probability."""
     from steps.predict.run import score_and_record

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 
 
-@door("prepare")
+@command("prepare")
 def main(parameters: dict[str, Any]) -> None:
     """Read and validate recordings and store them as a dataset artifact."""
     from steps.prepare.run import prepare

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 
 
-@door("reproduce")
+@command("reproduce")
 def main(parameters: dict[str, Any]) -> None:
     """Run a recorded run again and compare every value; exit status 0 when it is reproduced, 1 when it is not."""
     from steps.reproduce.run import reproduce_and_record

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 
 
-@door("sync")
+@command("sync")
 def main(parameters: dict[str, Any]) -> None:
     """Copy to the tracking server what could not be copied while a study ran; doing it again changes nothing."""
     from steps.sync.run import sync

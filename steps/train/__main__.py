@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from steps.cli import door
+from steps.cli import command
 from steps.compute import warm_up
 
 
-@door("train")
+@command("train")
 def main(parameters: dict[str, Any]) -> None:
     """Train one model per fold and test number; every fold is a run nested under this one."""
     warm_up(parameters["scheduler"])

@@ -20,14 +20,14 @@ from tests.conftest import ROOT
 WAITS = """
 import sys, tempfile, time
 from pathlib import Path
-from steps.cli import door
-@door("sync")
-def command(parameters):
+from steps.cli import command
+@command("sync")
+def main(parameters):
     folder = tempfile.mkdtemp()
     (Path(folder) / "recording.csv").write_text("S01")
     print(folder, flush=True)
     time.sleep(60)
-command()
+main()
 """
 
 

@@ -5,7 +5,6 @@ The plain suite tries a sample; `pytest -m slow` all of it. A failure names what
 
 from __future__ import annotations
 
-import gc
 import importlib
 import logging
 import os
@@ -64,15 +63,11 @@ def at_most(seconds: int) -> Iterator[None]:
 
 @pytest.fixture
 def untouched() -> Iterator[None]:
-    """The process afterwards as it was before: the door of a step changes signals and environment."""
-    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    folder, environment = Path.cwd(), dict(os.environ)
+    """The environment and loggers afterwards as they were before: making a study changes them."""
+    environment = dict(os.environ)
     yield
-    for number, handler in signals.items():
-        signal.signal(number, handler)
     os.environ.clear()
     os.environ.update(environment)
-    os.chdir(folder)
     logging.getLogger("mlflow").setLevel(logging.NOTSET)
 
 
@@ -135,7 +130,7 @@ class Found:
 
 
 def type_parameters(study: Path, seed: int, number: int) -> Found:
-    """Type values at the doors of the steps."""
+    """Type values at the commands of the steps."""
     found = Found()
     for entry_point, name, value in parameter_values(seed, number):
         module = "steps.main" if entry_point == "main" else f"steps.{entry_point}.__main__"
@@ -150,7 +145,6 @@ def type_parameters(study: Path, seed: int, number: int) -> Found:
 
         def attempt(command: Any = command, arguments: list[str] = arguments, known: tuple[int, ...] = known) -> None:
             result = CliRunner().invoke(command, arguments)
-            os.chdir(study)
             errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
             if isinstance(result.exception, SystemExit) or result.exception is None:
                 assert result.exit_code in known, f"exit status {result.exit_code}"

@@ -165,7 +165,8 @@ def test_what_a_command_changes_in_its_process_is_undone(
 
     monkeypatch.setenv("GIVEN", "1")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    before, inside = process(), []
+    before = process()
+    inside: list[object] = []
 
     @command("sync")
     def changes(parameters: dict[str, Any]) -> None:

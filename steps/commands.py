@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from steps.system.project import ROOT
 from steps.system.scratch import common_folder
 
-ROOT = Path(__file__).parents[1]
 # Tells a child of a driver how the user called the driver.
 _CALLED = "FEAR_CALLED"
 # What `mlflow run` says about itself: in the environment of what it starts, and in the tags of the run it makes.

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from steps.check.checklist import CheckError
 from steps.commands import set_up
+from steps.system.project import ROOT
 from steps.tracking.environment import environment_tags, git_problem
 
-ROOT = Path(__file__).parents[2]
 _TRUST = f"install git; where it distrusts its owner, git config --global --add safe.directory {shlex.quote(str(ROOT))}"
 GIB = 2**30
 # The default study leaves 12 MB behind; models of cnn_wide are 30 times as large, and temporary files come on top.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from steps import commands
 from steps.check import installation, store, table
 from steps.check.checklist import CheckError, Checklist
+from steps.system.project import ROOT
 from steps.tracking.store.tracking_uri import show_uri
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def self_test(parameters: Mapping[str, Any]) -> bool:
 
 
 def _check_installation(checks: Checklist, imports: installation.Imports, patience: float) -> None:
-    conda = (installation.ROOT / "conda.yaml").read_text(encoding="utf-8")
+    conda = (ROOT / "conda.yaml").read_text(encoding="utf-8")
     use = installation.use_the_environment()
     checks.run("Python", lambda: installation.check_python(conda), mend=use, limit=5)
     checks.run(_PACKAGES, lambda: installation.check_packages(conda), mend=use, limit=30)

@@ -23,11 +23,11 @@ from steps.compute.base import LOCAL, OnEvent, Pool, T, Task
 from steps.compute.process import work_for
 from steps.errors import UserError
 from steps.system.environment_variables import environment_variables
+from steps.system.project import ROOT
 
 # Enough for nobody to wait for work, few enough for results not to pile up.
 _TASKS_PER_WORKER = 4
 _CAN_FORK = sys.platform == "linux"
-_ROOT = Path(__file__).parents[2]
 _PRELOAD = "steps.compute.preload"
 
 
@@ -63,7 +63,7 @@ def warm_up() -> None:
     if _CAN_FORK:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         _context().set_forkserver_preload([_PRELOAD])
-        with _on_python_path(_ROOT):  # the server is told our sys.path, and does not use it
+        with _on_python_path(ROOT):  # the server is told our sys.path, and does not use it
             forkserver.ensure_running()
 
 

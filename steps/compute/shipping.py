@@ -18,19 +18,20 @@ from typing import Any
 import cloudpickle
 from distributed.diagnostics.plugin import UploadFile
 
-_ROOT = Path(__file__).parents[2]
+from steps.system.project import ROOT
+
 # conda.yaml tells, with the code, what results were computed with.
 _PACKAGE, _LOCKED = "steps", "conda.yaml"
 
 
 def packed() -> tuple[str, UploadFile]:
     """The code as something that every present and future worker receives once, and its name, which says which code."""
-    files = (path for path in (_ROOT / _PACKAGE).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files = (path for path in (ROOT / _PACKAGE).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in [*sorted(files), _ROOT / _LOCKED]:
+        for path in [*sorted(files), ROOT / _LOCKED]:
             # Without the file's date, so that equal code has one name.
-            archive.writestr(zipfile.ZipInfo(path.relative_to(_ROOT).as_posix()), path.read_bytes())
+            archive.writestr(zipfile.ZipInfo(path.relative_to(ROOT).as_posix()), path.read_bytes())
     name = f"fear-classification-{hashlib.sha256(buffer.getvalue()).hexdigest()[:16]}"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{name}.zip"

@@ -46,7 +46,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
         run_id = run.info.run_id
         with tempfile.TemporaryDirectory() as folder, owner_alone():
             manifest = write_artifact(dataset, Path(folder))
-            record.log_folder(run_id, Path(folder), datasets.DATASET_FOLDER)
+            record.log_path(run_id, Path(folder), datasets.DATASET_FOLDER)
         uri = f"runs:/{run_id}/{datasets.DATASET_FOLDER}"
         patients = sum(subject.group == "patient" for subject in manifest.subjects)
         record.log(

@@ -25,7 +25,6 @@ from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import deleted_on_server, fetch, local_run_id
 from steps.tracking.store import digests
 from steps.tracking.store.tracking_uri import without_credentials_in
-from steps.writing.spreadsheet import read_csv
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
 REPRODUCIBLE = ("main", "prepare", "train", "fold", "evaluate", "attribute")
@@ -193,7 +192,7 @@ def evidence(run: Run) -> Evidence:
         if item.is_dir or item.path in _NO_EVIDENCE:
             continue
         if item.path.endswith(".csv"):
-            tables[item.path] = _table(run, item.path)
+            tables[item.path] = documents.text_table_of(run, item.path)
         elif item.path.endswith(".json"):
             jsons[item.path] = documents.json_of(run, item.path, Any)
     per_epoch = [str(name) for name in tables.get("history.csv", pd.DataFrame()) if name in run.data.metrics]
@@ -257,13 +256,6 @@ def _source(prepare: Run) -> dict[str, Value]:
         return {"source": datasets.manifest_of(prepare).source}
     except UserError:
         return {}
-
-
-def _table(run: Run, path: str) -> pd.DataFrame:
-    try:
-        return read_csv(documents.csv_of(run, path), dtype=str, keep_default_na=False)
-    except ValueError as error:
-        raise documents.damaged(run, path, str(error).splitlines()[0]) from error
 
 
 def final_model_run(train: Run) -> Run | None:

@@ -15,7 +15,7 @@ from steps.errors import UserError
 from steps.parameters import PARAMETERS
 from steps.system.environment_variables import environment_variables
 from steps.system.interpreter import this_python
-from steps.tracking.environment import ROOT
+from steps.system.project import ROOT
 from steps.tracking.session import FAILURE_TAG
 
 # Announce every step's command with all its parameters, and a temporary folder for each.

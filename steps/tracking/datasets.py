@@ -23,6 +23,7 @@ from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import local_run_id
 from steps.tracking.store.paging import every_run
 from steps.tracking.store.tracking_uri import without_credentials
+from steps.tracking.store.trouble import one_line
 
 DATASET_FOLDER = "dataset"
 # Where artifacts of MLflow are; a page of the web is no dataset.
@@ -67,8 +68,7 @@ def dataset_folder(uri: str) -> Iterator[Path]:
         try:
             path = Path(uri) if Path(uri).is_dir() else _download(uri, scratch)
         except (MlflowException, OSError, ImportError, ValueError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(f"no dataset artifact at {shown_path(uri[:200])}: {reason[:300]}") from error
+            raise UserError(f"no dataset artifact at {shown_path(uri[:200])}: {one_line(error)}") from error
         yield path
 
 

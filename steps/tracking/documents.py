@@ -17,10 +17,10 @@ from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from steps.commands import command
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS
 from steps.tracking.store import digests
-from steps.tracking.store.tracking_uri import show_uri
+from steps.tracking.store.trouble import one_line
 from steps.writing.spreadsheet import read_csv
 
 # Columns of our tables that hold text; all others hold numbers.
@@ -141,28 +141,41 @@ def table_of(
     """
     text = csv_of(run, path)
     empty = [name for name in text.partition("\n")[0].split(",") if may_be_empty(name)]
-    try:
-        table = read_csv(
-            text,
-            # Names such as 01 or NA are names.
-            dtype=dict.fromkeys(TEXT_COLUMNS, str),
-            keep_default_na=False,
-            na_values={name: [""] for name in empty},
-            float_precision="round_trip",
-        )
-    except ValueError as error:
-        raise damaged(run, path, _first_line(error)) from error
+    table = _read_csv(
+        run,
+        path,
+        text,
+        dtype=dict.fromkeys(TEXT_COLUMNS, str),
+        na_values={name: [""] for name in empty},
+        float_precision="round_trip",
+    )
     if lacking := [name for name in required if name not in table]:
         raise damaged(run, path, f"column {lacking[0]!r} is missing")
     for name in table:
         if name not in TEXT_COLUMNS and not pd.api.types.is_numeric_dtype(table[name]):
             numbers = pd.to_numeric(table[name], errors="coerce")
             row = int(numbers.isna().to_numpy().argmax())
-            raise damaged(run, path, f"row {row + 2}, column {name}: {_shown(table[name].iloc[row])} is not a number")
+            raise damaged(run, path, f"row {row + 2}, column {name}: {shown(table[name].iloc[row])} is not a number")
         if name not in empty and table[name].isna().any():
             row = int(table[name].isna().to_numpy().argmax())
             raise damaged(run, path, f"row {row + 2} is cut off before column {name}")
     return table.set_index(index) if index else table
+
+
+def text_table_of(run: Run, path: str) -> pd.DataFrame:
+    """A CSV file of a run, every cell as text.
+
+    Raises:
+        DamagedError: it is not there, cut off, or no table.
+    """
+    return _read_csv(run, path, csv_of(run, path), dtype=str)
+
+
+def _read_csv(run: Run, path: str, text: str, **options: Any) -> pd.DataFrame:
+    try:
+        return read_csv(text, keep_default_na=False, **options)  # names such as NA are names
+    except ValueError as error:
+        raise damaged(run, path, one_line(error)) from error
 
 
 def csv_of(run: Run, path: str) -> str:
@@ -185,7 +198,7 @@ def fold_key(run: Run) -> tuple[str, int]:
     """
     name, number = run.data.tags.get("subject"), run.data.tags.get("test_number", "")
     if name is None or not number.isdecimal():
-        raise damaged(run, "tag subject" if name is None else "tag test_number", f"found {_shown(number or name)}")
+        raise damaged(run, "tag subject" if name is None else "tag test_number", f"found {shown(number or name)}")
     return name, int(number)
 
 
@@ -213,7 +226,7 @@ def text_of(run: Run, path: str) -> str:
         raise damaged(run, path, "it is not UTF-8") from error
     except (MlflowException, OSError, ValueError) as error:
         raise DamagedError(
-            f"{_named(run)} holds no {path} that can be read ({_first_line(error)}); {_mend(run)}"
+            f"{_named(run)} holds no {path} that can be read ({one_line(error)}); {_mend(run)}"
         ) from error
 
 
@@ -229,15 +242,15 @@ def _parsed(text: str, kind: Any, error_of: Callable[[str], DamagedError]) -> An
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        found = f", found {_shown(first['input'])}" if where and first["type"] != "missing" else ""
-        raise error_of(f"{f'{_shown(where)}: ' if where else ''}{first['msg'][:200]}{found}") from error
+        found = f", found {shown(first['input'])}" if where and first["type"] != "missing" else ""
+        raise error_of(f"{f'{shown(where)}: ' if where else ''}{first['msg'][:200]}{found}") from error
     except (ValueError, RecursionError) as error:
-        raise error_of(_first_line(error)) from error
+        raise error_of(one_line(error)) from error
 
 
 def _named(run: Run) -> str:
     kind = run.data.tags.get("entry_point", "some")
-    return f"{_shown(kind)[1:-1]} run {run.info.run_id}"
+    return f"{shown(kind)[1:-1]} run {run.info.run_id}"
 
 
 def _mend(run: Run) -> str:
@@ -249,13 +262,3 @@ def _mend(run: Run) -> str:
     if kind == "train" or kind not in ENTRY_POINTS:  # a part of a training: a fold, the final model
         return f"restore it from a copy, or train again: {command('train')} (main: reuse=false)"
     return f"restore it from a copy, or make it anew: {command(kind if kind in ('prepare', 'main') else 'main')}"
-
-
-def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 200 else f"{text[:199]}…"
-
-
-def _first_line(error: Exception) -> str:
-    lines = show_uri(str(error)).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200]

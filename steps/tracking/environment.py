@@ -12,7 +12,8 @@ from email.parser import HeaderParser
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from steps.system.project import ROOT
+
 _PACKAGES = ("mlflow", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 
 

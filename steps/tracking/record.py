@@ -35,6 +35,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
 from steps.tracking.parameters_record import LONGEST_PARAM, LONGEST_TAG, shortened
 from steps.tracking.spool import local_run_id, note_folder
+from steps.tracking.spool.logged import note_files
+from steps.tracking.store.artifact_places import repository
 from steps.tracking.store.paging import batches
 from steps.writing import spreadsheet
 
@@ -125,13 +127,28 @@ def log_files(run_id: str, files: Mapping[str, bytes | pd.DataFrame | Mapping[st
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(_as_bytes(content))
-        log_folder(run_id, Path(folder))
+        log_path(run_id, Path(folder))
 
 
-def log_folder(run_id: str, folder: Path, artifact_path: str | None = None) -> None:
-    """Log what is in a folder."""
-    MlflowClient().log_artifacts(run_id, str(folder), artifact_path)
-    note_folder(run_id, folder, artifact_path)
+def log_path(run: Run | str, path: Path, artifact_path: str | None = None) -> None:
+    """Log a file, or all that is in a folder.
+
+    Args:
+        run: the run, or its ID.
+        path: of the file or folder.
+        artifact_path: folder among the run's artifacts; their top when left out.
+
+    Raises:
+        PlaceError: a server keeps the run's artifacts where it may not send us.
+    """
+    run = MlflowClient().get_run(run) if isinstance(run, str) else run
+    files = repository(run.info.artifact_uri, mlflow.get_tracking_uri())
+    if path.is_dir():
+        files.log_artifacts(str(path), artifact_path)
+        note_folder(run.info.run_id, path, artifact_path)
+    else:
+        files.log_artifact(str(path), artifact_path)
+        note_files(run.info.run_id, [f"{artifact_path}/{path.name}" if artifact_path else path.name])
 
 
 def describe(run_id: str, markdown: str) -> None:

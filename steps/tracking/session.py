@@ -33,7 +33,7 @@ from steps.tracking.spool import current, recording
 from steps.tracking.store import moved
 from steps.tracking.store.opening import making, pin_tracking_uri
 from steps.tracking.store.tracking_uri import show_uri, without_credentials_in
-from steps.tracking.store.trouble import FAILURES
+from steps.tracking.store.trouble import FAILURES, one_line
 from steps.writing.markdown import plain
 
 ENTRY_POINT_TAG = "entry_point"
@@ -140,7 +140,7 @@ def _open_store() -> MlflowClient:
             client = MlflowClient()
             client.get_experiment(DEFAULT_ID)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = show_uri(str(error).strip().splitlines()[0])
+        reason = one_line(error)
         raise UserError(f"cannot open the tracking store {show_uri(mlflow.get_tracking_uri())}: {reason}") from error
     return client
 

@@ -9,17 +9,14 @@ from concurrent.futures import Future
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunStatus
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 from steps.errors import shown
 from steps.tracking import record
 from steps.tracking.models import fold_model
-from steps.tracking.spool import note_copied, note_files, note_folder
-from steps.tracking.store.artifact_places import repository
+from steps.tracking.spool import note_copied
 
 if TYPE_CHECKING:
     import keras
@@ -190,7 +187,7 @@ class TrackedRun:
             _check_names(texts)
             self._submit(lambda run: _log_texts(run, texts, artifact_path))
         else:
-            self._submit(lambda run: _log_path(run, Path(artifacts), artifact_path))
+            self._submit(lambda run: record.log_path(run, Path(artifacts), artifact_path))
 
     def log_datasets(self, inputs: Sequence[record.DatasetPart]) -> None:
         """Log the parts of a dataset that the run used, each with its context."""
@@ -212,7 +209,7 @@ class TrackedRun:
 
         self._submit(write)
 
-    def is_on_server(self) -> None:
+    def note_on_server(self) -> None:
         """Say that the server has all of this run that was logged so far (`steps.tracking.spool.push`)."""
         self._submit(lambda run: note_copied(MlflowClient(), run.info.run_id))
 
@@ -250,11 +247,6 @@ def _from_one(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _artifacts_of(run: Run) -> ArtifactRepository:
-    """The run's place for files; MLflow's client would ask the store for it every time."""
-    return repository(run.info.artifact_uri, mlflow.get_tracking_uri())
-
-
 def _log_texts(run: Run, texts: Mapping[str, str], artifact_path: str | None) -> None:
     _check_names(texts)
     with tempfile.TemporaryDirectory() as folder:
@@ -262,16 +254,7 @@ def _log_texts(run: Run, texts: Mapping[str, str], artifact_path: str | None) ->
             path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        _log_path(run, Path(folder), artifact_path)
-
-
-def _log_path(run: Run, path: Path, artifact_path: str | None) -> None:
-    if path.is_dir():
-        _artifacts_of(run).log_artifacts(str(path), artifact_path)
-        note_folder(run.info.run_id, path, artifact_path)
-    else:
-        _artifacts_of(run).log_artifact(str(path), artifact_path)
-        note_files(run.info.run_id, [f"{artifact_path}/{path.name}" if artifact_path else path.name])
+        record.log_path(run, Path(folder), artifact_path)
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -131,7 +131,7 @@ class FoldRecorder:
             run = self._run_of(found.fold)
         run.end_run(end_time_ms=found.ended_ms)
         if found.server_run and not found.server_run.failure:
-            run.is_on_server()
+            run.note_on_server()
         self.done[found.fold.key] = found.metrics
 
     def _warn(self, message: str) -> None:

@@ -11,8 +11,9 @@ import pytest
 from steps.check import installation
 from steps.check.checklist import CheckError
 from steps.check.installation import GIB, Imports
+from tests.conftest import ROOT
 
-CONDA = (installation.ROOT / "conda.yaml").read_text(encoding="utf-8")
+CONDA = (ROOT / "conda.yaml").read_text(encoding="utf-8")
 
 
 def test_pins_are_those_of_the_file() -> None:

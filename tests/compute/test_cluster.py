@@ -119,7 +119,7 @@ def test_work_runs_with_the_code_of_its_driver(
     (tmp_path / "steps" / "errors.py").write_text((ROOT / "steps" / "errors.py").read_text() + "\nNEWER = True\n")
     is_newer = "hasattr(__import__('steps.errors').errors, 'NEWER')"
     with open_pool(threaded_cluster.address, "auto", jobs=1) as older:
-        monkeypatch.setattr(shipping, "_ROOT", tmp_path)
+        monkeypatch.setattr(shipping, "ROOT", tmp_path)
         with open_pool(threaded_cluster.address, "auto", jobs=1) as newer:
             for _ in range(3):
                 assert newer.submit(eval, is_newer).result()

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mlflow
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from pydantic import ValidationError
 
 from steps.core.models import keras_file
 from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError
 from steps.tracking.models.registry import ModelReference
+from steps.tracking.store.artifact_places import repository
 from steps.tracking.store.digests import check_digest
-from steps.tracking.store.punctual import punctual_files
+from steps.tracking.store.trouble import one_line
 
 if TYPE_CHECKING:
     import keras
@@ -97,18 +98,18 @@ def load_network(deployed: Deployed) -> keras.Model:
 
 
 def _read(reference: ModelReference, name: str) -> bytes:
-    uri, store = reference.uri, reference.tracking_uri
+    uri, store = reference.uri, reference.tracking_uri or mlflow.get_tracking_uri()
     with tempfile.TemporaryDirectory() as scratch:
         try:
             # Not mlflow.artifacts: it takes the file's path behind models:/m-... for a version.
-            files = get_artifact_repository(reference.location or uri, store, store)
-            path = (punctual_files(files, store) if store else files).download_artifacts(name, scratch)
+            files = repository(reference.location or uri, store)
+            path = files.download_artifacts(name, scratch)
             return keras_file.read(Path(path))
         except keras_file.NotAKerasFileError as error:
             raise UserError(f"{uri} is not a final model of this project: {error}") from error
         except (MlflowException, OSError) as error:
             raise UserError(
-                f"{uri} is not a final model of this project: it holds no {name} ({str(error).strip().splitlines()[0]})"
+                f"{uri} is not a final model of this project: it holds no {name} ({one_line(error)})"
             ) from error
 
 

@@ -38,6 +38,7 @@ from steps.tracking.spool.versions import Versions
 from steps.tracking.store.artifact_places import PlaceError
 from steps.tracking.store.paging import pages
 from steps.tracking.store.tracking_uri import show_uri
+from steps.tracking.store.trouble import one_line
 from steps.tracking.store.ui import WORKFLOW
 
 _DEFAULT = "0"
@@ -207,7 +208,7 @@ class Push:
         except MlflowException as error:
             if error.error_code not in _REFUSALS:
                 raise
-            result.refused.append(f"{what}: {str(error).splitlines()[0]}")
+            result.refused.append(f"{what}: {one_line(error)}")
 
     def _places_of(self, runs: Iterable[Run]) -> list[str]:
         """The server's experiments that the runs are in; in its default one are only runs that `mlflow run` made."""

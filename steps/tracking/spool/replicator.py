@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +23,6 @@ from steps.tracking.store.trouble import FAILURES, Trouble, failed, probe, troub
 _INTERVAL_S = 2.0
 # A study is not held up for long at its end by a server that hangs.
 _LAST_TRY_S = 20.0
-_NICENESS = 19
 
 
 @dataclass
@@ -84,7 +81,6 @@ class Replicator:
         return self._push.names().identifiers.get(run_id, run_id)
 
     def _work(self) -> None:
-        _give_way()
         pause = _INTERVAL_S
         while not self._stop.wait(pause):
             started = time.monotonic()
@@ -156,12 +152,6 @@ def degraded(spool: Spool, backlog: Backlog, base: Path) -> str:
         f"  {command('sync', folder=base.resolve())}\n"
         f"until then: {called().mlflow} ui --backend-store-uri {shlex.quote(spool.uri)}"
     )
-
-
-def _give_way() -> None:
-    """Let this thread compute little when others want the core; only Linux has priorities for threads."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _say(text: str) -> None:

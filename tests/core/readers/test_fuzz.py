@@ -95,7 +95,7 @@ def study(
     (store / "table.csv").write_text(small_study_table)
     with step_run("prepare", {}) as run:
         write_artifact(small_study, store / "dataset")
-        record.log_folder(run.info.run_id, store / "dataset", datasets.DATASET_FOLDER)
+        record.log_path(run.info.run_id, store / "dataset", datasets.DATASET_FOLDER)
         uri = f"runs:/{run.info.run_id}/{datasets.DATASET_FOLDER}"
         record.log(run.info.run_id, tags={"dataset_uri": uri, "dataset_digest": small_study.digest()})
     os.environ.pop("MLFLOW_EXPERIMENT_ID", None)

@@ -34,8 +34,7 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NOTE
 
 from steps.tracking.parameters_record import LONGEST_PARAM, LONGEST_TAG, shortened
-from steps.tracking.spool import local_run_id, note_folder
-from steps.tracking.spool.logged import note_files
+from steps.tracking.spool import local_run_id, note_files, note_folder
 from steps.tracking.store.artifact_places import repository
 from steps.tracking.store.paging import batches
 from steps.writing import spreadsheet

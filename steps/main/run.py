@@ -22,6 +22,7 @@ from steps.core.readers.load import source_fingerprint
 from steps.core.readers.simulate import simulation_size
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS
+from steps.system.local_path import local_path
 from steps.tracking import lookup, record, reuse
 from steps.tracking.children import run_step
 from steps.tracking.export import NOWHERE, check_output_dir, export_tables
@@ -86,7 +87,7 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
     """The steps and what is made of them."""
     # What draws the report takes seconds to import; the first step runs meanwhile, in a process of its own.
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
-    prepared = study.step("prepare", {}, source_fingerprint(parameters["source"]))
+    prepared = study.step("prepare", {}, source_fingerprint(local_path(parameters["source"])))
     if parameters["baseline"] == "control" and not prepared.data.metrics["control_subjects"]:
         raise UserError("baseline=control, but the dataset has no control group; use baseline=mean")
     tags = prepared.data.tags

@@ -13,10 +13,10 @@ from steps.core.models.training_reference import TrainedOn
 from steps.core.readers import antialias, clock
 from steps.core.readers.clock import Rows
 from steps.core.readers.common_time import normalised_note
+from steps.core.readers.recorded import Recorded
 from steps.core.readers.resample import Doubles
 from steps.core.readers.trials import Recording
 from steps.errors import UserError
-from steps.predict.source import Recorded
 
 TOLERANCE = 0.01  # how far a sample may lie from its place on the model's time axis, as a share of the usual step
 _NO_TIME = "The recordings have no time, so their sampling rate could not be compared with the model's."

@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from steps.core.data.dataset import Ints
 from steps.core.models.training_reference import TrainedOn
-from steps.core.readers.parse import shown
-from steps.errors import UserError
-from steps.predict.source import Recorded
+from steps.core.readers.recorded import Recorded
+from steps.errors import UserError, shown
 
 # A unit in the header: "knee_angle_x [deg]", "knee_angle_x (deg)".
 _WITH_UNIT = re.compile(r"(.+?)\s*[\[(]([^\[\]()]+)[\])]")

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steps.core.figures.heatmap import heatmap
+from steps.core.readers.recorded import from_dataset
 from steps.predict import attribution, figures, scores, words
-from steps.predict.source import check_artifact, choice_for, from_dataset, is_uri, read_source, source_uri
+from steps.predict.source import check_artifact, choice_for, read_source
 from steps.predict.unseen import Unseen, fit_to_model
+from steps.system.local_path import as_uri, is_remote
 from steps.tracking import datasets, record
 from steps.tracking.models import loading, registry
 from steps.tracking.session import step_run
@@ -54,7 +56,7 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
             },
             metrics=_metrics(predictions, completeness) | scores.performance_metrics(performance),
         )
-        record.log_dataset_input(unseen, source_uri(unseen.source), context="predict")
+        record.log_dataset_input(unseen, as_uri(unseen.source), context="predict")
         if model.reference.model_id:
             record.log_model_input(run_id, model.reference.model_id)
         record.log_files(
@@ -97,7 +99,7 @@ def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, loading.Deployed]:
     model = loading.fetch(registry.resolve(parameters["model_uri"]))
     trained = model.trained
     choice = choice_for(parameters["features"], parameters["ignore"], trained)
-    if is_uri(source):
+    if is_remote(source):
         check_artifact(source, choice)
         recorded = from_dataset(datasets.load_dataset(source), source)
     else:

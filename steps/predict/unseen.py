@@ -12,9 +12,9 @@ import numpy.typing as npt
 from steps.core.data.dataset import Floats, Ints, Strings
 from steps.core.models.training_reference import TrainedOn
 from steps.core.readers.identities import comparable
+from steps.core.readers.recorded import Recorded
 from steps.predict.axis import on_time_axis
 from steps.predict.match import match_features, match_labels
-from steps.predict.source import Recorded
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from steps.core.data.artifact import write_artifact
-from steps.core.readers.fingerprint import Fingerprint
-from steps.core.readers.load import SIMULATED, load_source, unchanged
+from steps.core.readers.files import Fingerprint
+from steps.core.readers.load import load_source, unchanged
 from steps.core.readers.simulate import simulation_size
+from steps.core.readers.sources import find_source
+from steps.system.local_path import local_path
 from steps.system.private_files import owner_alone
 from steps.tracking import datasets, record, reuse
 from steps.tracking.session import step_run
@@ -27,7 +30,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
     """
     simulation = simulation_size(parameters)
     with step_run("prepare", parameters) as run:
-        source, fingerprint = parameters["source"], Fingerprint()
+        source, fingerprint = local_path(parameters["source"]), Fingerprint()
         with unchanged(source):
             dataset = load_source(
                 source,
@@ -42,8 +45,9 @@ def prepare(parameters: Mapping[str, Any]) -> None:
                 simulation=simulation,
                 fingerprint=fingerprint,
             )
-        inputs = SIMULATED if source == SIMULATED else fingerprint.hexdigest()
+        inputs = fingerprint.hexdigest() if find_source(source).files else source
         run_id = run.info.run_id
+        dataset = replace(dataset, source=parameters["source"])
         with tempfile.TemporaryDirectory() as folder, owner_alone():
             manifest = write_artifact(dataset, Path(folder))
             record.log_path(run_id, Path(folder), datasets.DATASET_FOLDER)

@@ -10,9 +10,9 @@ from steps.compute.base import LOCAL
 from steps.core.data.dataset import Dataset
 from steps.core.readers.load import SIMULATED, load_source
 from steps.core.readers.simulate import SimulationSize
-from steps.core.readers.source import source_path
 from steps.errors import UserError, shown
 from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.system.local_path import local_path
 
 # Everything is computed anew, on this machine, and nothing that others rely on is changed.
 _AFRESH: dict[str, Value] = {"reuse": False, "register": False, "resume": False, "scheduler": LOCAL}
@@ -48,7 +48,7 @@ def source_there(source: str, folders: Sequence[Path]) -> str:
     """
     if source == SIMULATED:
         return source
-    candidates = list(dict.fromkeys(folder / source_path(source) for folder in folders))
+    candidates = list(dict.fromkeys(folder / local_path(source) for folder in folders))
     for path in candidates:
         if path.exists():
             return str(path.resolve())
@@ -66,7 +66,7 @@ def dataset_again(parameters: Mapping[str, Value]) -> Dataset:
         for field in ("subjects", "controls", "trials_min", "trials_max", "features", "effect")
     }
     return load_source(
-        str(parameters["source"]),
+        local_path(str(parameters["source"])),
         positive_label=str(parameters["positive_label"]),
         timesteps=int(parameters["timesteps"]),
         max_gap=int(parameters["max_gap"]),

@@ -11,8 +11,8 @@ import pytest
 from steps.core.data.dataset import Dataset
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.recorded import Recorded, from_dataset
 from steps.core.readers.simulate import SimulationSize, simulate
-from steps.predict.source import Recorded, from_dataset
 from steps.predict.unseen import Unseen, fit_to_model
 
 

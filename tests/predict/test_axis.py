@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.recorded import Recorded
 from steps.core.readers.trials import Recording
 from steps.errors import UserError
 from steps.predict.axis import on_time_axis
-from steps.predict.source import Recorded
 
 
 def recording(time: np.ndarray, values: np.ndarray | None = None) -> Recording:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.recorded import Recorded
 from steps.errors import UserError
 from steps.predict.match import match_features, match_labels, split_unit
-from steps.predict.source import Recorded
 from steps.predict.unseen import fit_to_model
 
 

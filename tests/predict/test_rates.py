@@ -17,11 +17,12 @@ from steps.core.data.timing import SamplingRate, Timing
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.training_reference import TrainedOn
 from steps.core.readers.load import load_source
+from steps.core.readers.recorded import Recorded
 from steps.core.readers.resample import normalise
 from steps.core.readers.trials import Recording
 from steps.errors import UserError
 from steps.predict.axis import on_time_axis
-from steps.predict.source import Recorded, read_source
+from steps.predict.source import read_source
 from steps.predict.unseen import fit_to_model
 from tests.core.readers.helpers import long_frame, write_table
 from tests.predict.helpers import long_table

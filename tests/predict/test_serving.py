@@ -25,8 +25,8 @@ from steps.core.data.dataset import Dataset
 from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.recorded import from_dataset
 from steps.predict.scores import score
-from steps.predict.source import from_dataset
 from steps.predict.unseen import Unseen, fit_to_model
 from steps.tracking.models import registry
 from steps.tracking.models.final_model import log_final_model

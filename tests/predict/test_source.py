@@ -10,8 +10,9 @@ import pytest
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models.training_reference import TrainedOn
+from steps.core.readers.recorded import Recorded
 from steps.errors import UserError
-from steps.predict.source import Recorded, is_uri, read_source, source_uri
+from steps.predict.source import read_source
 from steps.predict.unseen import fit_to_model
 from tests.predict.helpers import long_table, write_folder
 
@@ -83,6 +84,14 @@ def test_what_cannot_be_read_is_said(
         read_source(source)
 
 
+def test_the_home_folder_and_addresses_of_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("subject,trial,time,x\nA,1,0,1\nA,1,1,2\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for source in (path.as_uri(), "~/new.csv"):
+        assert read_source(source).recordings[0].values.tolist() == [[1.0], [2.0]]
+
+
 def test_a_misplaced_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "participants" / "a.csv"
     path.parent.mkdir()
@@ -99,21 +108,3 @@ def test_gaps_are_an_error_unless_allowed(new_people: Dataset, tmp_path: Path) -
         read_source(str(tmp_path / "gap.csv"))
     filled: Recorded = read_source(str(tmp_path / "gap.csv"), max_gap=1)
     assert filled.notes[0].startswith("Interpolated 0 missing time points and 1 missing values")
-
-
-def test_uris_are_told_from_paths() -> None:
-    assert is_uri("runs:/abc/dataset")
-    assert is_uri("s3://bucket/dataset")
-    assert not is_uri("study/recordings.csv")
-
-
-def test_addresses_of_files_and_the_home_folder_are_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "new.csv"
-    path.write_text("subject,trial,time,x\nA,1,0,1\nA,1,1,2\n")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for source in (path.as_uri(), "~/new.csv"):
-        assert not is_uri(source)
-        assert read_source(source).recordings[0].values.tolist() == [[1.0], [2.0]]
-        assert source_uri(source) == path.as_uri()
-    assert is_uri("runs:/abc/dataset")
-    assert source_uri("runs:/abc/dataset") == "runs:/abc/dataset"

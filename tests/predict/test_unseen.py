@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from steps.core.models.training_reference import TrainedOn
-from steps.predict.source import Recorded
+from steps.core.readers.recorded import Recorded
 from steps.predict.unseen import Unseen, fit_to_model
 
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from steps.core.data.manifest import CONTROL, PATIENT
 from steps.core.readers import not_read
-from steps.core.readers.choice import EVERYTHING, Choice, Columns, check_patterns
-from steps.core.readers.fingerprint import Fingerprint
+from steps.core.readers.choice import Choice, Columns, check_patterns
+from steps.core.readers.files import Fingerprint, Request, SourceFiles
 from steps.core.readers.lines import Lines
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.parse import (
@@ -85,10 +85,10 @@ class StudyFiles:
     trials: list[TrialFile]
     notes: list[str]
 
-    def add_to(self, fingerprint: Fingerprint) -> None:
-        """Let what is not read count, once the trials have been added: what is said about it has to be true."""
-        for note in self.notes:
-            fingerprint.add("not read", note.encode("utf-8", "surrogateescape"))
+    @property
+    def files(self) -> SourceFiles:
+        """The same as any source names its files."""
+        return SourceFiles({trial.relative: trial.path for trial in self.trials}, tuple(self.notes))
 
 
 def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
@@ -121,22 +121,18 @@ def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
     return StudyFiles(trials, [*not_read.below(both), *notes])
 
 
-def read_folder(
-    folder: Path, *, labelled: bool = True, fingerprint: Fingerprint | None = None, choice: Choice = EVERYTHING
-) -> LongTable:
+def read_folder(folder: Path, request: Request) -> LongTable:
     """Read every trial of a study; features are put in the order of the first file.
 
     Args:
         folder: holds ``participants/`` and perhaps ``control_data/``.
-        labelled: as for `study_files`; where there is no label folder, the label is "".
-        fingerprint: what is read is added to it.
-        choice: which columns are wanted.
+        request: how; where there is no label folder, the label is "".
 
     Raises:
         UserError: a file is malformed, its columns are not those of the first file, or the choice names columns that no
             file has.
     """
-    study = study_files(folder, labelled=labelled)
+    study, choice = study_files(folder, labelled=request.labelled), request.choice
     files = study.trials
     first = files[0].name
     header = csv_header(read_bytes(files[0].path, first), first, choice=choice)
@@ -149,7 +145,7 @@ def read_folder(
     values: list[Doubles] = []
     times: list[Doubles] = []
     lengths: list[int] = []
-    for run, plain in _runs(files, header, fingerprint):
+    for run, plain in _runs(files, header, request.fingerprint):
         for parsed, rows in _parse(run, plain, header, first, choice):
             values.append(row_major(parsed.table, features))
             times += [parsed.table["time"].to_numpy()] if has_time else [np.arange(n, dtype=np.float64) for n in rows]
@@ -158,8 +154,7 @@ def read_folder(
             lengths += rows
             if parsed.columns is not header.columns:
                 names, found = names | dict.fromkeys(parsed.names), found.with_those_of(parsed.columns)
-    if fingerprint:
-        study.add_to(fingerprint)
+    request.fingerprint.add_notes(study.notes)
     check_patterns("ignore", choice.ignore, names, shown_path(str(folder)))
     columns: dict[str, object] = {
         name: text_column(pa.chunked_array([[getattr(file, name) for file in files]]), name).take(
@@ -182,7 +177,7 @@ def read_folder(
     )
 
 
-def _runs(files: Iterable[TrialFile], header: Header, fingerprint: Fingerprint | None) -> Iterator[tuple[_Run, bool]]:
+def _runs(files: Iterable[TrialFile], header: Header, fingerprint: Fingerprint) -> Iterator[tuple[_Run, bool]]:
     """Files with their contents, in order, and whether they are plain: plain ones together, any other for itself."""
     run: _Run = []
     size = 0
@@ -192,8 +187,7 @@ def _runs(files: Iterable[TrialFile], header: Header, fingerprint: Fingerprint |
         except UserError:
             yield run, True  # what is wrong with an earlier file is said first
             raise
-        if fingerprint:
-            fingerprint.add(file.relative, raw)
+        fingerprint.add(file.relative, raw)
         plain = is_plain(raw, header)
         if run and (not plain or size + len(raw) > _RUN_BYTES):
             yield run, True

@@ -51,12 +51,14 @@ class Parsed:
         names: all columns of the file.
         columns: what they were taken for.
         lines: the number of each row in messages, where rows are not numbered one after the other.
+        first_row: the number of the first row in messages (2 below the header of a CSV file).
     """
 
     table: pa.Table
     names: tuple[str, ...]
     columns: Columns
     lines: Lines | None = None
+    first_row: int = 2
 
 
 def read_bytes(path: Path, name: str) -> bytes:
@@ -185,7 +187,7 @@ def parse_parquet(raw: bytes, name: str, required: Sequence[str] = (), choice: C
         if not table.num_rows:
             raise UserError(f"{name} holds columns but no rows, expected a row per time point")
         typed = {taken: _typed(table[column], column, taken, name, choice) for column, taken in columns.taken.items()}
-        return Parsed(pa.table(typed), tuple(names), columns)
+        return Parsed(pa.table(typed), tuple(names), columns, first_row=1)
 
 
 def _typed(

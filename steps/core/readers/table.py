@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from steps.core.readers.choice import EVERYTHING, Choice
-from steps.core.readers.fingerprint import Fingerprint
+from steps.core.readers.choice import Choice
+from steps.core.readers.files import Request
 from steps.core.readers.groups import group_notes
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
-from steps.core.readers.parse import features_of, parse_csv, parse_parquet, read_bytes
+from steps.core.readers.parse import Parsed, features_of, parse_csv, parse_parquet, read_bytes
 
-SUFFIXES = (".csv", ".parquet")
+# Of the bytes of a file, what messages call it, the columns it must have, and those that are wanted.
+Parser = Callable[[bytes, str, Sequence[str], Choice], Parsed]
+PARSERS: Final[Mapping[str, Parser]] = {".csv": parse_csv, ".parquet": parse_parquet}
 _REQUIRED = ("subject", "label", "trial", "time")
 _OPTIONAL = ("group", "test_number")
 
 
-def read_table(
-    path: Path, *, labelled: bool = True, fingerprint: Fingerprint | None = None, choice: Choice = EVERYTHING
-) -> LongTable:
+def is_file(source: str, suffixes: Iterable[str]) -> bool:
+    """Whether a source is a regular file with one of these suffixes."""
+    return os.path.isfile(source) and Path(source).suffix.lower() in suffixes  # noqa: PTH113, no error for odd names
+
+
+def read_table(path: Path, request: Request, parse: Parser | None = None) -> LongTable:
     """Read a long table with columns ``subject, label, trial, time``, optionally ``group, test_number``, and features.
 
     Args:
-        path: a ``.csv`` or ``.parquet`` file.
-        labelled: whether ``label`` must be there; where it is not, every label is "".
-        fingerprint: what is read is added to it.
-        choice: which columns are wanted.
+        path: a file.
+        request: how; where ``label`` may be missing and is, every label is "".
+        parse: makes columns of its bytes; None for that of `PARSERS`, by the suffix.
 
     Raises:
         UserError: the file is malformed, a required column is missing, or the choice names columns that it has not.
     """
-    is_csv = path.suffix.lower() == ".csv"
-    required = tuple(name for name in _REQUIRED if labelled or name != "label")
+    required = tuple(name for name in _REQUIRED if request.labelled or name != "label")
     raw = read_bytes(path, path.name)
-    if fingerprint:
-        fingerprint.add(path.name, raw)
-    parsed = (parse_csv if is_csv else parse_parquet)(raw, path.name, required, choice)
+    request.fingerprint.add(path.name, raw)
+    parsed = (parse or PARSERS[path.suffix.lower()])(raw, path.name, required, request.choice)
     table = parsed.table
     features = features_of(table.column_names)
     merged: list[str] = []
@@ -56,7 +61,7 @@ def read_table(
         features=features,
         origins=(path.name,),
         starts=(0,),
-        first_row=2 if is_csv else 1,
+        first_row=parsed.first_row,
         lines={} if parsed.lines is None else {0: parsed.lines},
         left_out=parsed.columns.left_out,
         notes=(*parsed.columns.notes, *merged, *group_notes(frame)),

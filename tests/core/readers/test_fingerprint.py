@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.core.readers.fingerprint import Fingerprint
+from steps.core.readers.files import Fingerprint
 from steps.core.readers.load import SIMULATED, load_source, source_fingerprint, unchanged
 from steps.errors import UserError
 from tests.core.readers.helpers import long_frame, trial_file, write_folder, write_table

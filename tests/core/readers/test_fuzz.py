@@ -90,7 +90,7 @@ def study(
     for name in ("train", "evaluate", "attribute"):
         monkeypatch.setattr(f"steps.{name}.run.open_pool", reached)
         monkeypatch.setattr(f"steps.{name}.__main__.warm_up", lambda _scheduler: None)
-    monkeypatch.setattr("steps.check.__main__._check_installation", reached)
+    monkeypatch.setattr("steps.check.run._check_installation", reached)
     monkeypatch.setattr("steps.reproduce.run.run_step", reached)
     (store / "table.csv").write_text(small_study_table)
     with step_run("prepare", {}) as run:

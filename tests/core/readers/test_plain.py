@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from steps.core.readers import folder as reader
 from steps.core.readers import plain
+from steps.core.readers.files import Request
 from steps.core.readers.folder import read_folder
 from steps.core.readers.load import load_source
 from steps.core.readers.long_table import LongTable
@@ -51,7 +52,7 @@ def _read(raws: Sequence[bytes]) -> LongTable | str:
         mock.patch.object(reader, "read_bytes", lambda path, _: contents[path]),
     ):
         try:
-            return read_folder(Path())
+            return read_folder(Path(), Request())
         except UserError as error:
             return str(error)
 
@@ -123,7 +124,7 @@ def test_plain_files_are_parsed_at_once(case: str, tmp_path: Path, monkeypatch: 
     calls = mock.Mock(wraps=arrow_csv)
     monkeypatch.setattr(plain, "arrow_csv", calls)
     monkeypatch.setattr(reader, "parse_csv", mock.Mock(side_effect=AssertionError("parsed alone")))
-    dataset = load_source(source, max_gap=2) if case != "missing cells" else read_folder(tmp_path)
+    dataset = load_source(source, max_gap=2) if case != "missing cells" else read_folder(tmp_path, Request())
     assert len(dataset.values) in (8, 8 * 7)
     assert calls.call_count == 1
 

@@ -1,0 +1,86 @@
+"""Recordings as a dataset: which class is positive, and whether each class has subjects enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from steps.core.data.dataset import Dataset
+from steps.core.readers.common_time import common_time
+from steps.core.readers.long_table import LongTable
+from steps.core.readers.recorded import trial_names
+from steps.core.readers.trials import Recording
+from steps.errors import UserError, shown
+
+AUTO: Final = "auto"
+REST: Final = "rest"
+_PREFERRED = "fear"
+_SUBJECTS_PER_CLASS = 2
+
+
+def as_dataset(
+    table: LongTable, trials: Sequence[Recording], positive_label: str, timesteps: int, notes: Sequence[str]
+) -> Dataset:
+    """Recordings of two classes as float32 trials of one length.
+
+    Args:
+        table: that they were read from.
+        trials: the recordings.
+        positive_label: the label that becomes 1; ``auto`` takes ``fear``, else the last of two in sorted order.
+        timesteps: time points to have; 0 = as recorded, or 101 where lengths differ.
+        notes: what was done on the way, before this.
+
+    Raises:
+        UserError: there are not two classes, or one of them has one subject only.
+    """
+    patients = [trial for trial in trials if not trial.is_control]
+    if not patients:
+        raise UserError(f"{table.origins[0]} holds control trials only, expected trials of two classes")
+    label_names = _choose(sorted({trial.label for trial in patients}), positive_label)
+    labels = [int(trial.label == label_names[1] and not trial.is_control) for trial in trials]
+    _check_subjects(patients, label_names)
+    common = common_time(trials, timesteps, table.has_time, table.features)
+    return Dataset(
+        values=common.values,
+        labels=np.array(labels, dtype=np.int8),
+        subjects=np.array([trial.subject for trial in trials], dtype=np.str_),
+        trials=np.array(trial_names(trials, labels), dtype=np.str_),
+        is_control=np.array([trial.is_control for trial in trials], dtype=np.bool_),
+        features=table.features,
+        time=common.time,
+        time_unit=common.time_unit,
+        label_names=label_names,
+        notes=(*notes, *common.notes),
+        time_normalised=common.is_normalised,
+        timing=common.timing,
+    )
+
+
+def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
+    """Names of the negative and the positive class, from the sorted labels of the patients."""
+    listed = ", ".join(shown(label) for label in labels)
+    if positive_label != AUTO and positive_label not in labels:
+        raise UserError(
+            f"positive_label is {shown(positive_label)}, which is no label of the data; expected one of {listed}"
+        )
+    if len(labels) < 2:
+        raise UserError(f"the data hold one class only, {listed}; expected at least two labels")
+    if positive_label == AUTO:
+        if len(labels) > 2:
+            raise UserError(f"the data hold {len(labels)} labels, {listed}; expected two, or positive_label set to one")
+        positive_label = next((label for label in labels if label.casefold() == _PREFERRED), labels[-1])
+    others = [label for label in labels if label != positive_label]
+    return others[0] if len(others) == 1 else REST, positive_label
+
+
+def _check_subjects(patients: Sequence[Recording], label_names: tuple[str, str]) -> None:
+    positive = {trial.subject for trial in patients if trial.label == label_names[1]}
+    negative = {trial.subject for trial in patients if trial.label != label_names[1]}
+    for name, subjects in zip(label_names, (negative, positive), strict=True):
+        if len(subjects) < _SUBJECTS_PER_CLASS:
+            raise UserError(
+                f"class {shown(name)} has one subject only, {shown(min(subjects))}; expected at least "
+                f"{_SUBJECTS_PER_CLASS} subjects per class, to train on one and test on another"
+            )

@@ -1,0 +1,67 @@
+"""What a reader is asked for, which files it reads, and the fingerprint of these."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from steps.core.readers.choice import EVERYTHING, Choice
+from steps.core.readers.simulate import SimulationSize
+
+
+class Fingerprint:
+    """SHA-256 over names and bytes of files, in the order in which they are added."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+
+    def add(self, name: str, raw: bytes) -> None:
+        """Add a file: its name below the source, and what it holds."""
+        for part in (name.encode("utf-8", "surrogateescape"), raw):
+            self._sha.update(len(part).to_bytes(8, "little"))
+            self._sha.update(part)
+
+    def add_notes(self, notes: Sequence[str]) -> None:
+        """Let what is not read count, after the files: what a dataset says about it has to be true."""
+        for note in notes:
+            self.add("not read", note.encode("utf-8", "surrogateescape"))
+
+    def hexdigest(self) -> str:
+        """The fingerprint of what was added."""
+        return self._sha.hexdigest()
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files of a source.
+
+    Attributes:
+        paths: in the order in which they are read, by their names below the source.
+        notes: what else lies there and is not read, one sentence each.
+    """
+
+    paths: dict[str, Path]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a source is to be read.
+
+    Attributes:
+        choice: which columns of its files are wanted.
+        labelled: whether it is a study to train on, all of whose patients need labels; else they may have none.
+        fingerprint: receives the files that are read.
+        timesteps: time points of a simulated trial; 0 = 101.
+        seed: of a simulated study.
+        simulation: its size.
+    """
+
+    choice: Choice = EVERYTHING
+    labelled: bool = True
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
+    timesteps: int = 0
+    seed: int = 0
+    simulation: SimulationSize = field(default_factory=SimulationSize)

@@ -1,0 +1,103 @@
+"""What recordings may come from: one row per kind of source, for ``prepare`` and ``predict`` alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from steps.core.data.dataset import Dataset
+from steps.core.readers.file_kinds import describe
+from steps.core.readers.files import Request, SourceFiles
+from steps.core.readers.folder import PARTICIPANTS, read_folder, study_files
+from steps.core.readers.long_table import LongTable
+from steps.core.readers.simulate import simulate
+from steps.core.readers.table import PARSERS, is_file, read_table
+from steps.errors import SHOWN_PATH_LENGTH, UserError, shown
+from steps.system.untrusted_files import what_it_is
+
+SIMULATED: Final = "simulated"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of source.
+
+    Attributes:
+        expected: what messages call it.
+        matches: whether a source is of this kind, by its path; nothing is opened.
+        files: the files of such a source; None for a study that is made up.
+        read: reads it as a long table, which is checked afterwards, or as a dataset, which is taken as it is.
+    """
+
+    expected: str
+    matches: Callable[[str], bool]
+    files: Callable[[str], SourceFiles] | None
+    read: Callable[[str, Request], LongTable | Dataset]
+
+
+def _simulated(_source: str, request: Request) -> Dataset:
+    if not request.choice.is_everything:
+        raise UserError("features and ignore choose among the columns of files, the simulated study has none")
+    return simulate(request.simulation, request.timesteps, request.seed)
+
+
+SOURCES: Final[Mapping[str, Source]] = {
+    "simulated": Source(
+        expected=f"'{SIMULATED}'",
+        matches=lambda source: source == SIMULATED,
+        files=None,
+        read=_simulated,
+    ),
+    "folder": Source(
+        expected=f"a folder with {PARTICIPANTS}/",
+        matches=os.path.isdir,
+        files=lambda source: study_files(Path(source)).files,
+        read=lambda source, request: read_folder(Path(source), request),
+    ),
+    "table": Source(
+        expected=f"a {' or '.join(PARSERS)} table",
+        matches=lambda source: is_file(source, PARSERS),
+        files=lambda source: SourceFiles({Path(source).name: Path(source)}),
+        read=lambda source, request: read_table(Path(source), request),
+    ),
+}
+
+
+def one_of(expected: Sequence[str]) -> str:
+    """Kinds of sources as a message lists them."""
+    return f"{', '.join(expected[:-1])}, or {expected[-1]}"
+
+
+EXPECTED: Final = one_of([kind.expected for kind in SOURCES.values()])
+
+
+def find_source(source: str, expected: str = EXPECTED) -> Source:
+    """The kind of a source; nothing is opened.
+
+    Args:
+        source: a path, or ``simulated``.
+        expected: what messages say a source may be.
+
+    Raises:
+        UserError: there is no such file or folder, or it is of no kind that is read.
+    """
+    name = f"source {shown(source, SHOWN_PATH_LENGTH)}"
+    kind = next((kind for kind in SOURCES.values() if kind.matches(source)), None)
+    if kind:
+        return kind
+    try:
+        mode = Path(source).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(f"{name} does not exist, expected {expected}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UserError(f"{name} cannot be opened: {reason}; expected {expected}") from error
+    if special := what_it_is(mode):
+        raise UserError(f"{name} is {special}, expected {expected}")
+    if described := describe(source):
+        raise UserError(f"{name} is {described}; expected {expected}")
+    suffix = os.path.splitext(Path(source).name)[1]  # noqa: PTH122, Path has none for '.csv'
+    raise UserError(f"{name} ends in {shown(suffix)}, expected {expected}")

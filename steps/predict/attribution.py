@@ -15,7 +15,7 @@ import pyarrow as pa
 from steps.core.attribution.importance import FoldMap, feature_importance, fold_map
 from steps.core.attribution.integrated_gradients import Attribution, integrated_gradients
 from steps.core.data.dataset import Floats
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError
 from steps.predict.unseen import Unseen
 
@@ -23,7 +23,7 @@ TOLERANCE = 0.01
 MAX_STEPS = 4096
 
 
-def baseline_values(kind: str, trained: TrainedOn) -> Floats:
+def baseline_values(kind: str, trained: TrainingReference) -> Floats:
     """The baseline stored with the model, float32, shape ``(timesteps, features)``, in the units of the data.
 
     Args:
@@ -51,7 +51,7 @@ def attribute(network: Any, unseen: Unseen, baseline: Floats, steps: int) -> Att
     )
 
 
-def attribution_table(unseen: Unseen, found: Attribution, trained: TrainedOn) -> pa.Table:
+def attribution_table(unseen: Unseen, found: Attribution, trained: TrainingReference) -> pa.Table:
     """A row per trial and time point: ``subject``, ``trial``, ``time``, then float32 columns, one per feature."""
     timesteps, features = trained.shape
     columns: dict[str, Any] = {
@@ -63,7 +63,7 @@ def attribution_table(unseen: Unseen, found: Attribution, trained: TrainedOn) ->
     return pa.table(columns | {name: pa.array(flat[:, i]) for i, name in enumerate(trained.features)})
 
 
-def by_feature(unseen: Unseen, found: Attribution, trained: TrainedOn) -> pd.DataFrame:
+def by_feature(unseen: Unseen, found: Attribution, trained: TrainingReference) -> pd.DataFrame:
     """A row per trial: ``subject``, ``trial``, then a column per feature, its attributions summed over time.
 
     A row sums to ``output - baseline_output`` of the same row of `completeness`, up to its ``completeness_error``.
@@ -87,7 +87,7 @@ def completeness(unseen: Unseen, found: Attribution) -> pd.DataFrame:
     )
 
 
-def importance(unseen: Unseen, found: Attribution, trained: TrainedOn) -> pd.DataFrame:
+def importance(unseen: Unseen, found: Attribution, trained: TrainingReference) -> pd.DataFrame:
     """Mean absolute attribution of each feature, every subject counting the same; ``sd`` is over subjects.
 
     The columns are those of `steps.core.attribution.importance.feature_importance`.

@@ -9,7 +9,7 @@ import numpy as np
 from steps.core.data.dataset import Floats
 from steps.core.data.manifest import WARNING
 from steps.core.data.timing import Timing
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers import antialias, clock
 from steps.core.readers.clock import Rows
 from steps.core.readers.common_time import normalised_note
@@ -22,7 +22,7 @@ TOLERANCE = 0.01  # how far a sample may lie from its place on the model's time 
 _NO_TIME = "The recordings have no time, so their sampling rate could not be compared with the model's."
 
 
-def on_time_axis(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[str]]:
+def on_time_axis(recorded: Recorded, trained: TrainingReference) -> tuple[Floats, list[str]]:
     """Values on the model's time axis, float32, shape ``(trials, timesteps, features)``, and notes.
 
     Where the training trials were time-normalised, so is every recording, over its own time from the first to the last
@@ -61,7 +61,7 @@ def on_time_axis(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[s
     return np.stack([one.values for one in recorded.recordings]).astype(np.float32), notes
 
 
-def _normalised(recorded: Recorded, trained: TrainedOn) -> tuple[Floats, list[str]]:
+def _normalised(recorded: Recorded, trained: TrainingReference) -> tuple[Floats, list[str]]:
     timesteps, timing = len(trained.time), trained.timing
     lengths = [len(one.time) for one in recorded.recordings]
     # A model made before this was kept was trained on linear interpolation alone.
@@ -113,7 +113,7 @@ def _other_rates(steps: Doubles, lengths: np.ndarray[Any, Any], trials: Rows, ti
     ]
 
 
-def _check_axis(recorded: Recorded, trained: TrainedOn) -> None:
+def _check_axis(recorded: Recorded, trained: TrainingReference) -> None:
     timing = trained.timing or Timing()
     expected = np.asarray(trained.time)
     step = float(expected[-1] - expected[0]) / (len(expected) - 1)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Ints
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.recorded import Recorded
 from steps.errors import UserError, shown
 
@@ -25,7 +25,7 @@ def split_unit(column: str) -> tuple[str, str]:
     return (found[1], found[2].strip()) if found else (column, "")
 
 
-def match_features(recorded: Recorded, trained: TrainedOn) -> tuple[npt.NDArray[np.intp], list[str]]:
+def match_features(recorded: Recorded, trained: TrainingReference) -> tuple[npt.NDArray[np.intp], list[str]]:
     """Which feature of the recordings is which of the model's, by name; their order may differ.
 
     A name may carry its unit in brackets, on either side.
@@ -52,7 +52,7 @@ def match_features(recorded: Recorded, trained: TrainedOn) -> tuple[npt.NDArray[
     return np.array([positions[name] for name in trained.features], dtype=np.intp), notes
 
 
-def match_labels(recorded: Recorded, trained: TrainedOn) -> Ints | None:
+def match_labels(recorded: Recorded, trained: TrainingReference) -> Ints | None:
     """Class of each recording, int8, shape ``(trials,)``, or None where the recordings have no labels.
 
     Control recordings count as 0, as in training.
@@ -95,7 +95,7 @@ def _by_name(found: Sequence[str], wanted: Sequence[str], source: str) -> dict[s
     return positions
 
 
-def _check_units(recorded: Recorded, trained: TrainedOn, positions: Mapping[str, int]) -> list[str]:
+def _check_units(recorded: Recorded, trained: TrainingReference, positions: Mapping[str, int]) -> list[str]:
     unknown = []
     for name, position in positions.items():
         column = recorded.features[position]

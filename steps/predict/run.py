@@ -31,7 +31,7 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
     with step_run("predict", parameters) as run:
         run_id = run.info.run_id
         unseen, model = _read(parameters)
-        trained = model.trained
+        trained = model.training
         threshold = scores.choose_threshold(parameters["threshold"], model.reference.tags.get(registry.THRESHOLD_TAG))
         baseline = attribution.baseline_values(parameters["baseline"], trained)
         network = loading.load_network(model)
@@ -93,11 +93,11 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
         say_where(None, run)
 
 
-def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, loading.Deployed]:
+def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, loading.FinalModel]:
     """Recordings and model, both checked; without TensorFlow, so that what is wrong is said at once."""
     source = parameters["source"]
     model = loading.fetch(registry.resolve(parameters["model_uri"]))
-    trained = model.trained
+    trained = model.training
     choice = choice_for(parameters["features"], parameters["ignore"], trained)
     if is_remote(source):
         check_artifact(source, choice)

@@ -15,7 +15,7 @@ from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.inference import Model, predict
 from steps.core.metrics.summary import summary
 from steps.core.metrics.thresholds import parse_thresholds
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError, shown
 from steps.predict.unseen import Unseen
 
@@ -44,7 +44,7 @@ def choose_threshold(text: str, evidence: str | None) -> float:
     return threshold
 
 
-def score(network: Model, unseen: Unseen, trained: TrainedOn, threshold: float) -> pd.DataFrame:
+def score(network: Model, unseen: Unseen, trained: TrainingReference, threshold: float) -> pd.DataFrame:
     """A row per trial, sorted by subject, then trial.
 
     Returns:

@@ -9,7 +9,7 @@ from typing import Final
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.manifest import MANIFEST_FILE
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.files import Request
 from steps.core.readers.recorded import Recorded, from_dataset, from_table
@@ -53,7 +53,7 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Ch
     )
 
 
-def choice_for(features: str, ignore: str, trained: TrainedOn) -> Choice:
+def choice_for(features: str, ignore: str, trained: TrainingReference) -> Choice:
     """Which columns are wanted, from the parameters and from what the model knows.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Floats, Ints, Strings
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.identities import comparable
 from steps.core.readers.recorded import Recorded
 from steps.predict.axis import on_time_axis
@@ -56,7 +56,7 @@ class Unseen:
         return sha.hexdigest()
 
 
-def fit_to_model(recorded: Recorded, trained: TrainedOn) -> Unseen:
+def fit_to_model(recorded: Recorded, trained: TrainingReference) -> Unseen:
     """Recordings as the model takes them.
 
     Raises:

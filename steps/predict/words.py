@@ -9,7 +9,7 @@ import pandas as pd
 
 from steps.core.metrics.names import LEVELS
 from steps.core.metrics.text import level_text
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.predict.scores import TRAINED_PREFIX
 from steps.predict.unseen import Unseen
 from steps.writing.markdown import plain
@@ -38,7 +38,12 @@ def warnings(predictions: pd.DataFrame, subjects: pd.DataFrame) -> list[str]:
 
 
 def lines(
-    uri: str, unseen: Unseen, trained: TrainedOn, predictions: pd.DataFrame, importance: pd.DataFrame, threshold: float
+    uri: str,
+    unseen: Unseen,
+    trained: TrainingReference,
+    predictions: pd.DataFrame,
+    importance: pd.DataFrame,
+    threshold: float,
 ) -> list[str]:
     """What was scored, with what, and what came out."""
     positive = int(predictions["decision"].sum())

@@ -10,7 +10,7 @@ import pytest
 
 from steps.core.data.dataset import Dataset
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.recorded import Recorded, from_dataset
 from steps.core.readers.simulate import SimulationSize, simulate
 from steps.predict.unseen import Unseen, fit_to_model
@@ -23,8 +23,8 @@ def summary(small_study: Dataset) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def trained(summary: dict[str, Any]) -> TrainedOn:
-    return TrainedOn.model_validate(summary)
+def trained(summary: dict[str, Any]) -> TrainingReference:
+    return TrainingReference.model_validate(summary)
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def recorded(new_people: Dataset) -> Recorded:
 
 
 @pytest.fixture(scope="session")
-def unseen(recorded: Recorded, trained: TrainedOn) -> Unseen:
+def unseen(recorded: Recorded, trained: TrainingReference) -> Unseen:
     return fit_to_model(recorded, trained)
 
 

@@ -9,19 +9,19 @@ import pytest
 
 from steps.core.attribution.integrated_gradients import Attribution
 from steps.core.data.dataset import Dataset
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError
 from steps.predict import attribution
 from steps.predict.unseen import Unseen
 
 
 @pytest.fixture(scope="module")
-def found(network: Any, unseen: Unseen, trained: TrainedOn) -> Attribution:
+def found(network: Any, unseen: Unseen, trained: TrainingReference) -> Attribution:
     return attribution.attribute(network, unseen, attribution.baseline_values("mean", trained), steps=32)
 
 
 def test_features_add_up_to_the_change_from_the_baseline(
-    found: Attribution, network: Any, unseen: Unseen, trained: TrainedOn
+    found: Attribution, network: Any, unseen: Unseen, trained: TrainingReference
 ) -> None:
     sums = attribution.by_feature(unseen, found, trained)
     whole = attribution.completeness(unseen, found)
@@ -34,7 +34,7 @@ def test_features_add_up_to_the_change_from_the_baseline(
     np.testing.assert_allclose(whole["baseline_output"], at_mean, rtol=1e-5)
 
 
-def test_the_long_table_holds_every_value(found: Attribution, unseen: Unseen, trained: TrainedOn) -> None:
+def test_the_long_table_holds_every_value(found: Attribution, unseen: Unseen, trained: TrainingReference) -> None:
     table = attribution.attribution_table(unseen, found, trained).to_pandas()
     assert list(table.columns) == ["subject", "trial", "time", *trained.features]
     subject, trial = unseen.subjects[4], unseen.trials[4]
@@ -43,7 +43,7 @@ def test_the_long_table_holds_every_value(found: Attribution, unseen: Unseen, tr
     np.testing.assert_array_equal(one[list(trained.features)], found.attributions[4])
 
 
-def test_every_subject_counts_the_same(found: Attribution, unseen: Unseen, trained: TrainedOn) -> None:
+def test_every_subject_counts_the_same(found: Attribution, unseen: Unseen, trained: TrainingReference) -> None:
     per_subject = [np.abs(found.attributions[unseen.subjects == name]).mean(axis=0) for name in set(unseen.subjects)]
     expected = np.mean(per_subject, axis=0)
     np.testing.assert_allclose(attribution.mean_absolute(unseen, found), expected.T, rtol=1e-5)
@@ -52,7 +52,7 @@ def test_every_subject_counts_the_same(found: Attribution, unseen: Unseen, train
     assert sorted(table["rank"]) == [1, 2, 3, 4, 5, 6]
 
 
-def test_baselines_are_those_stored_with_the_model(small_study: Dataset, trained: TrainedOn) -> None:
+def test_baselines_are_those_stored_with_the_model(small_study: Dataset, trained: TrainingReference) -> None:
     patients = small_study.values[~small_study.is_control]
     controls = small_study.values[small_study.is_control]
     np.testing.assert_allclose(attribution.baseline_values("mean", trained), patients.mean(axis=0), rtol=1e-5)
@@ -60,7 +60,7 @@ def test_baselines_are_those_stored_with_the_model(small_study: Dataset, trained
     assert not attribution.baseline_values("zero", trained).any()
 
 
-def test_a_baseline_that_is_not_there_is_refused(trained: TrainedOn) -> None:
+def test_a_baseline_that_is_not_there_is_refused(trained: TrainingReference) -> None:
     without = trained.model_copy(update={"control_mean": None})
     with pytest.raises(UserError, match="baseline=control, but the model's training had no control group"):
         attribution.baseline_values("control", without)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.recorded import Recorded
 from steps.core.readers.trials import Recording
 from steps.errors import UserError
@@ -24,7 +24,7 @@ def of(*recordings: Recording, has_time: bool = True, time_unit: str = "") -> Re
     return Recorded("new.csv", recordings, names, tuple("abcdef"), has_time, False, time_unit=time_unit)
 
 
-def test_a_time_normalised_model_normalises_as_training_did(trained: TrainedOn) -> None:
+def test_a_time_normalised_model_normalises_as_training_did(trained: TrainingReference) -> None:
     model = trained.model_copy(update={"time_normalised": True})
     long, short = np.linspace(3, 7, 80), np.linspace(0, 1, 9)
     line = recording(long, np.repeat(long[:, None], 6, axis=1))
@@ -37,7 +37,7 @@ def test_a_time_normalised_model_normalises_as_training_did(trained: TrainedOn) 
     ]
 
 
-def test_the_same_recordings_are_prepared_and_scored_alike(trained: TrainedOn) -> None:
+def test_the_same_recordings_are_prepared_and_scored_alike(trained: TrainingReference) -> None:
     """Independent path: prepare's own normalisation of the same trial gives the same numbers."""
     from steps.core.readers.common_time import common_time
 
@@ -51,18 +51,18 @@ def test_the_same_recordings_are_prepared_and_scored_alike(trained: TrainedOn) -
         np.testing.assert_array_equal(found, expected.values)
 
 
-def test_another_length_is_refused_where_training_resampled_nothing(trained: TrainedOn) -> None:
+def test_another_length_is_refused_where_training_resampled_nothing(trained: TrainingReference) -> None:
     with pytest.raises(UserError, match=r"new\.csv: trial '0' of subject 'N01' has 30 time points, expected 21"):
         on_time_axis(of(recording(np.linspace(0, 100, 30))), trained)
 
 
-def test_a_prepared_dataset_is_not_interpolated_twice(trained: TrainedOn) -> None:
+def test_a_prepared_dataset_is_not_interpolated_twice(trained: TrainingReference) -> None:
     model = trained.model_copy(update={"time_normalised": True})
     with pytest.raises(UserError, match=r"was prepared with 30 time points, expected 21 .*timesteps=21"):
         on_time_axis(of(recording(np.linspace(0, 100, 30)), time_unit="%"), model)
 
 
-def test_another_sampling_rate_is_refused_with_both_named(trained: TrainedOn) -> None:
+def test_another_sampling_rate_is_refused_with_both_named(trained: TrainingReference) -> None:
     found = of(recording(np.linspace(0, 1, 21)))
     with pytest.raises(
         UserError,
@@ -71,14 +71,14 @@ def test_another_sampling_rate_is_refused_with_both_named(trained: TrainedOn) ->
         on_time_axis(found, trained)
 
 
-def test_rounded_times_are_the_same_axis(trained: TrainedOn) -> None:
+def test_rounded_times_are_the_same_axis(trained: TrainingReference) -> None:
     close = np.asarray(trained.time) + 0.04  # steps are 5
     assert on_time_axis(of(recording(close)), trained)[1] == []
     with pytest.raises(UserError, match="another sampling rate or time axis"):
         on_time_axis(of(recording(np.asarray(trained.time) + 0.06)), trained)
 
 
-def test_what_cannot_be_compared_is_said(trained: TrainedOn) -> None:
+def test_what_cannot_be_compared_is_said(trained: TrainingReference) -> None:
     samples = of(recording(np.arange(21)), has_time=False)
     assert "sampling rate could not be compared" in on_time_axis(samples, trained)[1][0]
     model = trained.model_copy(update={"time_unit": "sample", "time": [float(i) for i in range(21)]})

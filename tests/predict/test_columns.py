@@ -11,14 +11,14 @@ import pytest
 from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError
 from steps.predict.source import choice_for, read_source
 from steps.predict.unseen import Unseen, fit_to_model
 from tests.predict.helpers import long_table, write_folder
 
 
-def _fit(source: str, trained: TrainedOn, features: str = "all", ignore: str = "none") -> Unseen:
+def _fit(source: str, trained: TrainingReference, features: str = "all", ignore: str = "none") -> Unseen:
     """As the step reads recordings for a model."""
     return fit_to_model(read_source(source, choice=choice_for(features, ignore, trained)), trained)
 
@@ -31,7 +31,7 @@ def _with_columns(people: Dataset, path: Path) -> str:
 
 
 def test_additional_columns_are_refused_unless_left_out(
-    new_people: Dataset, trained: TrainedOn, tmp_path: Path
+    new_people: Dataset, trained: TrainingReference, tmp_path: Path
 ) -> None:
     source = _with_columns(new_people, tmp_path / "new.csv")
     with pytest.raises(
@@ -45,7 +45,9 @@ def test_additional_columns_are_refused_unless_left_out(
     assert chosen.digest == found.digest
 
 
-def test_what_training_left_out_is_left_out_and_said(new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
+def test_what_training_left_out_is_left_out_and_said(
+    new_people: Dataset, trained: TrainingReference, tmp_path: Path
+) -> None:
     source = _with_columns(new_people, tmp_path / "new.csv")
     model = trained.model_copy(update={"left_out": ["Frame", "comment", "EMG"]})
     found = _fit(source, model)
@@ -57,7 +59,7 @@ def test_what_training_left_out_is_left_out_and_said(new_people: Dataset, traine
 
 
 def test_a_models_feature_may_be_called_like_time_or_a_counter(
-    new_people: Dataset, trained: TrainedOn, tmp_path: Path
+    new_people: Dataset, trained: TrainingReference, tmp_path: Path
 ) -> None:
     first, *others = trained.features
     model = trained.model_copy(update={"features": ["t", *others], "units": {}})
@@ -66,7 +68,7 @@ def test_a_models_feature_may_be_called_like_time_or_a_counter(
     np.testing.assert_array_equal(_fit(str(tmp_path / "new.csv"), model).values, new_people.values)
 
 
-def test_few_recordings_are_not_suspected(new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
+def test_few_recordings_are_not_suspected(new_people: Dataset, trained: TrainingReference, tmp_path: Path) -> None:
     table = long_table(new_people.select(np.arange(len(new_people.labels)) == 0), labels=False)
     table[trained.features[0]] = np.arange(len(table), dtype=float)
     table[trained.features[1]] = 0.0
@@ -74,7 +76,9 @@ def test_few_recordings_are_not_suspected(new_people: Dataset, trained: TrainedO
     assert _fit(str(tmp_path / "new.csv"), trained).values.shape == (1, *trained.shape)
 
 
-def test_time_in_capitals_and_a_comma_at_the_end(new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
+def test_time_in_capitals_and_a_comma_at_the_end(
+    new_people: Dataset, trained: TrainingReference, tmp_path: Path
+) -> None:
     table = long_table(new_people).rename(columns={"time": "Time [%]", "subject": "Subject"})
     text = table.to_csv(index=False)
     (tmp_path / "new.csv").write_text("".join(f"{line},\n" for line in text.splitlines()))
@@ -84,7 +88,7 @@ def test_time_in_capitals_and_a_comma_at_the_end(new_people: Dataset, trained: T
     assert found.notes[1] == "Dropped an empty column without a name."
 
 
-def test_what_float32_cannot_hold_is_refused(new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
+def test_what_float32_cannot_hold_is_refused(new_people: Dataset, trained: TrainingReference, tmp_path: Path) -> None:
     table = long_table(new_people)
     table[trained.features[0]] = 1e12 + table[trained.features[0]].astype(float)
     table.to_parquet(tmp_path / "new.parquet", index=False)
@@ -92,7 +96,7 @@ def test_what_float32_cannot_hold_is_refused(new_people: Dataset, trained: Train
         _fit(str(tmp_path / "new.parquet"), trained)
 
 
-def test_an_artifact_has_its_features(new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
+def test_an_artifact_has_its_features(new_people: Dataset, trained: TrainingReference, tmp_path: Path) -> None:
     write_artifact(new_people, tmp_path / "dataset")
     assert _fit(str(tmp_path / "dataset"), trained).digest
     with pytest.raises(UserError, match=r"features and ignore choose among the columns of files, but .* is a dataset"):
@@ -100,7 +104,7 @@ def test_an_artifact_has_its_features(new_people: Dataset, trained: TrainedOn, t
 
 
 def test_a_subject_of_the_training_is_known_however_written(
-    new_people: Dataset, trained: TrainedOn, tmp_path: Path
+    new_people: Dataset, trained: TrainingReference, tmp_path: Path
 ) -> None:
     table = long_table(new_people.select(new_people.subjects == new_people.subjects[0]), labels=False)
     name = trained.subjects[-1]
@@ -120,6 +124,6 @@ def test_left_out_columns_go_from_files_to_the_model(small_study: Dataset, tmp_p
     assert stored.left_out == ("Frame",)
     assert stored.digest() == load_source(str(tmp_path / "study.parquet"), features="*_*").digest()
     summary = training_summary(stored, refit_fold(stored, "exclude", seed=0))
-    assert TrainedOn.model_validate(summary).left_out == ["Frame"]
-    assert TrainedOn.model_validate({k: v for k, v in summary.items() if k != "left_out"}).left_out == []
+    assert TrainingReference.model_validate(summary).left_out == ["Frame"]
+    assert TrainingReference.model_validate({k: v for k, v in summary.items() if k != "left_out"}).left_out == []
     assert pd.read_parquet(tmp_path / "dataset" / "trials.parquet").columns.tolist()[5:] == list(small_study.features)

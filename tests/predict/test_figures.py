@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.predict import figures
 from steps.predict.scores import by_subject, score
 from steps.predict.unseen import Unseen
@@ -21,7 +21,7 @@ class _Ramp:
         return np.linspace(0, 1, len(inputs))[:, None]
 
 
-def drawn(unseen: Unseen, trained: TrainedOn, labels: tuple[str, str] = ("no_fear", "fear")) -> Figure:
+def drawn(unseen: Unseen, trained: TrainingReference, labels: tuple[str, str] = ("no_fear", "fear")) -> Figure:
     table = score(_Ramp(), unseen, trained, 0.4)
     return figures.probabilities(table, by_subject(table, 0.4), labels)
 
@@ -33,7 +33,7 @@ def texts(figure: Figure) -> str:
     return " | ".join(text.get_text() for text in shown)
 
 
-def test_classes_threshold_and_trained_subjects_are_shown(unseen: Unseen, trained: TrainedOn) -> None:
+def test_classes_threshold_and_trained_subjects_are_shown(unseen: Unseen, trained: TrainingReference) -> None:
     shown = texts(drawn(unseen, trained))
     for text in ("true class: fear", "true class: no_fear", "control", "threshold 0.4"):
         assert text in shown
@@ -43,18 +43,18 @@ def test_classes_threshold_and_trained_subjects_are_shown(unseen: Unseen, traine
     )
 
 
-def test_without_labels_no_class_is_claimed(unseen: Unseen, trained: TrainedOn) -> None:
+def test_without_labels_no_class_is_claimed(unseen: Unseen, trained: TrainingReference) -> None:
     assert "true class" not in texts(drawn(replace(unseen, labels=None), trained))
 
 
-def test_unusual_trials_have_a_sign_of_their_own(unseen: Unseen, trained: TrainedOn) -> None:
+def test_unusual_trials_have_a_sign_of_their_own(unseen: Unseen, trained: TrainingReference) -> None:
     far = unseen.values.copy()
     far[0] += 1000 * np.asarray(trained.sd, dtype=np.float32)
     assert "unusual trial" in texts(drawn(replace(unseen, values=far), trained))
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
-def test_names_are_never_read_as_formulas_or_markup(unseen: Unseen, trained: TrainedOn, suffix: str) -> None:
+def test_names_are_never_read_as_formulas_or_markup(unseen: Unseen, trained: TrainingReference, suffix: str) -> None:
     labels = ("$\\frac{", "<script>")
     file = io.BytesIO()
     drawn(unseen, trained, labels).savefig(file, format=suffix)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.recorded import Recorded
 from steps.errors import UserError
 from steps.predict.match import match_features, match_labels, split_unit
@@ -25,7 +25,7 @@ def relabelled(recorded: Recorded, label: str) -> Recorded:
     )
 
 
-def test_reordered_features_find_their_places(recorded: Recorded, trained: TrainedOn) -> None:
+def test_reordered_features_find_their_places(recorded: Recorded, trained: TrainingReference) -> None:
     order = [3, 1, 5, 0, 4, 2]
     shuffled = replace(
         recorded,
@@ -38,7 +38,7 @@ def test_reordered_features_find_their_places(recorded: Recorded, trained: Train
     assert found.digest == expected.digest
 
 
-def test_missing_and_additional_features_are_named(recorded: Recorded, trained: TrainedOn) -> None:
+def test_missing_and_additional_features_are_named(recorded: Recorded, trained: TrainingReference) -> None:
     with pytest.raises(UserError, match=r"missing 'ankle_moment_x'; additional 'heart_rate'; expected the 6 features"):
         match_features(renamed(recorded, ankle_moment_x="heart_rate"), trained)
     fewer = replace(recorded, features=recorded.features[1:])
@@ -62,7 +62,7 @@ def test_a_unit_is_what_stands_in_brackets(column: str, parts: tuple[str, str]) 
     assert split_unit(column) == parts
 
 
-def test_units_in_the_header_are_compared(recorded: Recorded, trained: TrainedOn) -> None:
+def test_units_in_the_header_are_compared(recorded: Recorded, trained: TrainingReference) -> None:
     order, notes = match_features(renamed(recorded, ankle_moment_x="ankle_moment_x [Nm/kg]"), trained)
     assert order.tolist() == [0, 1, 2, 3, 4, 5]
     assert notes == ["The recordings name no unit for 5 features; they were taken to be the model's (Nm/kg)."]
@@ -72,14 +72,14 @@ def test_units_in_the_header_are_compared(recorded: Recorded, trained: TrainedOn
         match_features(renamed(recorded, ankle_moment_x="ankle_moment_x [Nm]"), trained)
 
 
-def test_units_of_a_dataset_artifact_are_compared(recorded: Recorded, trained: TrainedOn) -> None:
+def test_units_of_a_dataset_artifact_are_compared(recorded: Recorded, trained: TrainingReference) -> None:
     assert match_features(recorded, trained)[1] == []
     wrong = replace(recorded, units=recorded.units | {"knee_moment_z": "Nm"})
     with pytest.raises(UserError, match="feature 'knee_moment_z' is in 'Nm', the model was trained on 'Nm/kg'"):
         match_features(wrong, trained)
 
 
-def test_units_in_the_models_own_names_are_compared(recorded: Recorded, trained: TrainedOn) -> None:
+def test_units_in_the_models_own_names_are_compared(recorded: Recorded, trained: TrainingReference) -> None:
     features = ["ankle_moment_x [Nm/kg]", *trained.features[1:]]
     model = trained.model_copy(update={"features": features, "units": {}})
     assert match_features(renamed(recorded), model)[0].tolist() == [0, 1, 2, 3, 4, 5]
@@ -87,7 +87,7 @@ def test_units_in_the_models_own_names_are_compared(recorded: Recorded, trained:
         match_features(renamed(recorded, ankle_moment_x="ankle_moment_x (Nm)"), model)
 
 
-def test_a_feature_given_in_two_units_is_refused(recorded: Recorded, trained: TrainedOn) -> None:
+def test_a_feature_given_in_two_units_is_refused(recorded: Recorded, trained: TrainingReference) -> None:
     both = replace(
         renamed(recorded, ankle_moment_x="ankle_moment_x [Nm/kg]"),
         features=("ankle_moment_x [Nm/kg]", *recorded.features[1:], "ankle_moment_x [Nm]"),
@@ -96,14 +96,14 @@ def test_a_feature_given_in_two_units_is_refused(recorded: Recorded, trained: Tr
         match_features(both, trained)
 
 
-def test_a_model_without_units_says_that_nothing_was_compared(recorded: Recorded, trained: TrainedOn) -> None:
+def test_a_model_without_units_says_that_nothing_was_compared(recorded: Recorded, trained: TrainingReference) -> None:
     model = trained.model_copy(update={"units": {}})
     assert match_features(recorded, model)[1] == [
         "The model was trained on recordings without units, so units could not be compared."
     ]
 
 
-def test_labels_are_the_models(recorded: Recorded, trained: TrainedOn) -> None:
+def test_labels_are_the_models(recorded: Recorded, trained: TrainingReference) -> None:
     for label, number in (("fear", 1), ("no_fear", 0), ("1", 1), ("0", 0)):
         labels = match_labels(relabelled(recorded, label), trained)
         assert labels is not None
@@ -113,7 +113,7 @@ def test_labels_are_the_models(recorded: Recorded, trained: TrainedOn) -> None:
     assert match_labels(replace(recorded, has_labels=False), trained) is None
 
 
-def test_rest_is_every_other_label(recorded: Recorded, trained: TrainedOn) -> None:
+def test_rest_is_every_other_label(recorded: Recorded, trained: TrainingReference) -> None:
     model = trained.model_copy(update={"labels": {"0": "rest", "1": "fear"}})
     labels = match_labels(relabelled(recorded, "calm"), model)
     assert labels is not None

@@ -15,7 +15,7 @@ from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.timing import SamplingRate, Timing
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.load import load_source
 from steps.core.readers.recorded import Recorded
 from steps.core.readers.resample import normalise
@@ -44,18 +44,18 @@ def timing(rate: float, **more: object) -> Timing:
 
 
 @pytest.fixture
-def of_clocks(trained: TrainedOn) -> TrainedOn:
+def of_clocks(trained: TrainingReference) -> TrainingReference:
     """A model whose training trials were on clocks since 1970, in milliseconds, at 100 Hz."""
     time = [10.0 * i for i in range(POINTS)]
     return trained.model_copy(update={"time": time, "time_unit": "recorded", "timing": timing(0.1, relative=True)})
 
 
 @pytest.fixture
-def normalised(trained: TrainedOn) -> TrainedOn:
+def normalised(trained: TrainingReference) -> TrainingReference:
     return trained.model_copy(update={"time_normalised": True, "timing": timing(100)})
 
 
-def test_clock_times_are_compared_by_their_rate(of_clocks: TrainedOn) -> None:
+def test_clock_times_are_compared_by_their_rate(of_clocks: TrainingReference) -> None:
     samples = np.arange(POINTS)
     start = 1693335798138
     assert on_time_axis(of(start + 10 * samples, samples * 10, 7 + 10.01 * samples), of_clocks)[1] == []
@@ -70,7 +70,7 @@ def test_clock_times_are_compared_by_their_rate(of_clocks: TrainedOn) -> None:
     assert "could not be compared" in on_time_axis(of(samples, has_time=False), of_clocks)[1][0]
 
 
-def test_clocks_may_be_as_uneven_as_the_trainings(trained: TrainedOn) -> None:
+def test_clocks_may_be_as_uneven_as_the_trainings(trained: TrainingReference) -> None:
     axis = np.asarray(trained.time)
     wobbly = axis + np.where(np.arange(POINTS) % 2, 0.2, 0.0)  # 4% of a step
     with pytest.raises(UserError, match="another sampling rate or time axis"):
@@ -78,7 +78,9 @@ def test_clocks_may_be_as_uneven_as_the_trainings(trained: TrainedOn) -> None:
     assert on_time_axis(of(wobbly), trained.model_copy(update={"timing": timing(0.2, unevenness=0.05)}))[1] == []
 
 
-def test_another_rate_than_the_trainings_is_flagged_where_trials_are_time_normalised(normalised: TrainedOn) -> None:
+def test_another_rate_than_the_trainings_is_flagged_where_trials_are_time_normalised(
+    normalised: TrainingReference,
+) -> None:
     same, other = np.arange(25) / 100, np.arange(25) / 50
     assert len(on_time_axis(of(same, same[:15]), normalised)[1]) == 1
     note = on_time_axis(of(same, other), normalised)[1][1]
@@ -89,7 +91,7 @@ def test_another_rate_than_the_trainings_is_flagged_where_trials_are_time_normal
     assert "have no time" in on_time_axis(of(np.arange(25), has_time=False), normalised)[1][1]
 
 
-def test_a_recording_is_filtered_by_its_own_length_whatever_comes_with_it(normalised: TrainedOn) -> None:
+def test_a_recording_is_filtered_by_its_own_length_whatever_comes_with_it(normalised: TrainingReference) -> None:
     short, long = np.arange(28) / 100, np.arange(400) / 100
     alone, both = of(short), of(short, long)
     values, notes = on_time_axis(both, normalised)
@@ -102,7 +104,7 @@ def test_a_recording_is_filtered_by_its_own_length_whatever_comes_with_it(normal
     assert not np.array_equal(on_time_axis(alone, filtered)[0][0], linear)  # as the training trials were
 
 
-def test_a_prepared_dataset_of_another_rate_or_without_the_filter_is_flagged(normalised: TrainedOn) -> None:
+def test_a_prepared_dataset_of_another_rate_or_without_the_filter_is_flagged(normalised: TrainingReference) -> None:
     axis = np.asarray(normalised.time)
     prepared = replace(of(axis, axis), time_unit="%")
     assert on_time_axis(replace(prepared, timing=timing(100)), normalised)[1] == []
@@ -116,9 +118,12 @@ def test_a_prepared_dataset_of_another_rate_or_without_the_filter_is_flagged(nor
 def test_the_model_keeps_how_its_trials_were_sampled(small_study: Dataset) -> None:
     dataset = replace(small_study, timing=timing(100, filtered=True), time_normalised=True)
     summary = training_summary(dataset, refit_fold(dataset, "exclude", seed=0))
-    trained = TrainedOn.model_validate_json(json.dumps(summary))
+    trained = TrainingReference.model_validate_json(json.dumps(summary))
     assert (trained.timing, trained.time_normalised) == (dataset.timing, True)
-    assert TrainedOn.model_validate({name: value for name, value in summary.items() if name != "timing"}).timing is None
+    assert (
+        TrainingReference.model_validate({name: value for name, value in summary.items() if name != "timing"}).timing
+        is None
+    )
 
 
 def test_from_prepare_to_predict_on_clocks_since_1970(tmp_path: Path) -> None:
@@ -128,7 +133,7 @@ def test_from_prepare_to_predict_on_clocks_since_1970(tmp_path: Path) -> None:
         return write_table(frame, tmp_path / f"{step}-{start}.csv")
 
     dataset = load_source(written(10, 1593335798138))
-    trained = TrainedOn.model_validate(training_summary(dataset, refit_fold(dataset, "exclude", seed=0)))
+    trained = TrainingReference.model_validate(training_summary(dataset, refit_fold(dataset, "exclude", seed=0)))
     later = fit_to_model(read_source(written(10, 1693335798138)), trained)
     np.testing.assert_array_equal(later.values, dataset.values)
     with pytest.raises(UserError, match=r"another sampling rate: 0\.2 per unit of time, expected 0\.1"):
@@ -151,7 +156,7 @@ def test_clocks_that_cannot_be_are_refused_when_a_model_is_read(
     field: str, value: object, summary: dict[str, Any]
 ) -> None:
     with pytest.raises(ValidationError):
-        TrainedOn.model_validate({**summary, field: value})
+        TrainingReference.model_validate({**summary, field: value})
 
 
 def test_trim_is_for_new_recordings_too(tmp_path: Path, new_people: Dataset) -> None:
@@ -165,7 +170,7 @@ def test_trim_is_for_new_recordings_too(tmp_path: Path, new_people: Dataset) -> 
     assert found.notes == ("Cut 1 samples with missing values at the start or end of 1 trials (trim).",)
 
 
-def test_models_of_before_are_served_as_before(normalised: TrainedOn) -> None:
+def test_models_of_before_are_served_as_before(normalised: TrainingReference) -> None:
     long = of(np.arange(400) / 100)
     values, notes = on_time_axis(long, normalised.model_copy(update={"timing": None}))
     linear = normalise(long.recordings[0].time, long.recordings[0].values, POINTS).astype(np.float32)

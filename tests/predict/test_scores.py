@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError
 from steps.predict.scores import by_subject, choose_threshold, performance, performance_metrics, score
 from steps.predict.unseen import Unseen
@@ -28,7 +28,7 @@ class _Fixed:
         return now[:, None]
 
 
-def scored(unseen: Unseen, trained: TrainedOn, threshold: float = 0.5) -> pd.DataFrame:
+def scored(unseen: Unseen, trained: TrainingReference, threshold: float = 0.5) -> pd.DataFrame:
     probabilities = np.random.default_rng(3).uniform(size=len(unseen.trials))
     return score(_Fixed(probabilities), unseen, trained, threshold)
 
@@ -57,7 +57,9 @@ def test_a_threshold_that_is_none_is_refused(text: str, evidence: str | None, na
         choose_threshold(text, evidence)
 
 
-def test_probabilities_are_the_networks_and_decisions_follow(unseen: Unseen, trained: TrainedOn, network: Any) -> None:
+def test_probabilities_are_the_networks_and_decisions_follow(
+    unseen: Unseen, trained: TrainingReference, network: Any
+) -> None:
     expected = network(unseen.values).numpy()[:, 0].astype(float)
     threshold = float(np.median(expected))
     table = score(network, unseen, trained, threshold)
@@ -70,7 +72,7 @@ def test_probabilities_are_the_networks_and_decisions_follow(unseen: Unseen, tra
     ]
 
 
-def test_distance_is_in_standard_deviations_of_the_training_trials(unseen: Unseen, trained: TrainedOn) -> None:
+def test_distance_is_in_standard_deviations_of_the_training_trials(unseen: Unseen, trained: TrainingReference) -> None:
     mean, sd = np.asarray(trained.mean), np.asarray(trained.sd)
     far = np.stack([mean, mean + 2 * sd, mean - 40 * sd] + [mean] * (len(unseen.trials) - 3)).astype(np.float32)
     table = scored(replace(unseen, values=far), trained)
@@ -78,13 +80,13 @@ def test_distance_is_in_standard_deviations_of_the_training_trials(unseen: Unsee
     assert table["unusual"][:4].tolist() == [0, int(trained.usual_distance < 2), 1, 0]
 
 
-def test_without_labels_there_is_no_column_and_controls_have_none(unseen: Unseen, trained: TrainedOn) -> None:
+def test_without_labels_there_is_no_column_and_controls_have_none(unseen: Unseen, trained: TrainingReference) -> None:
     assert "label" not in scored(replace(unseen, labels=None), trained)
     table = scored(unseen, trained)
     assert table["label"].isna().tolist() == unseen.is_control.tolist()
 
 
-def test_a_subjects_probability_is_the_mean_of_its_trials(unseen: Unseen, trained: TrainedOn) -> None:
+def test_a_subjects_probability_is_the_mean_of_its_trials(unseen: Unseen, trained: TrainingReference) -> None:
     table = scored(unseen, trained)
     subjects = by_subject(table, 0.5).set_index("subject")
     assert sorted(subjects.index) == sorted(set(unseen.subjects))  # controls too
@@ -95,7 +97,7 @@ def test_a_subjects_probability_is_the_mean_of_its_trials(unseen: Unseen, traine
         assert row["trials"] == len(own)
 
 
-def test_performance_is_scikit_learns_without_controls(unseen: Unseen, trained: TrainedOn) -> None:
+def test_performance_is_scikit_learns_without_controls(unseen: Unseen, trained: TrainingReference) -> None:
     table = scored(unseen, trained, 0.4)
     patients = table[table["group"] == "patient"]
     labels = patients["label"].astype(int)
@@ -108,7 +110,7 @@ def test_performance_is_scikit_learns_without_controls(unseen: Unseen, trained: 
     assert not any(name.startswith("trained_subjects") for name in found)
 
 
-def test_trained_subjects_never_enter_the_metrics_of_new_ones(unseen: Unseen, trained: TrainedOn) -> None:
+def test_trained_subjects_never_enter_the_metrics_of_new_ones(unseen: Unseen, trained: TrainingReference) -> None:
     known = unseen.subjects == unseen.subjects[-1]
     table = scored(replace(unseen, in_training=known), trained)
     found = performance(table, 0.5, seed=0)
@@ -122,7 +124,7 @@ def test_trained_subjects_never_enter_the_metrics_of_new_ones(unseen: Unseen, tr
     assert set(everybody) == {"trained_subjects"}
 
 
-def test_one_class_has_no_auc(unseen: Unseen, trained: TrainedOn) -> None:
+def test_one_class_has_no_auc(unseen: Unseen, trained: TrainingReference) -> None:
     table = scored(replace(unseen, labels=np.zeros_like(unseen.trials, dtype=np.int8)), trained)
     found = performance_metrics(performance(table, 0.5, seed=0))
     assert "pooled/auc" not in found

@@ -24,7 +24,7 @@ import pytest
 from steps.core.data.dataset import Dataset
 from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.recorded import from_dataset
 from steps.predict.scores import score
 from steps.predict.unseen import Unseen, fit_to_model
@@ -54,7 +54,7 @@ def model(small_study: Dataset, new_people: Dataset) -> Model:
     network = networks.build("cnn", study.timesteps, len(study.features), seed=0)
     networks.set_scaler(network, *standardisation(study.values))
     recorded = from_dataset(in_other_units(new_people), "new")
-    return Model(network, summary, fit_to_model(recorded, TrainedOn.model_validate(summary)))
+    return Model(network, summary, fit_to_model(recorded, TrainingReference.model_validate(summary)))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def ask(address: str, **body: Any) -> tuple[int, Any]:
 
 
 def test_a_served_model_gives_the_numbers_of_predict_in_any_unit(served: str, model: Model) -> None:
-    unseen, trained = model.unseen, TrainedOn.model_validate(model.summary)
+    unseen, trained = model.unseen, TrainingReference.model_validate(model.summary)
     trials = unseen.values[:3].tolist()
     loaded = mlflow.pyfunc.load_model("models:/fear-classifier@challenger")
     for threshold in (0.5, 0.1):

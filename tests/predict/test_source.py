@@ -9,7 +9,7 @@ import pytest
 
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.recorded import Recorded
 from steps.errors import UserError
 from steps.predict.source import read_source
@@ -38,7 +38,9 @@ FORMS = ("labelled csv", "unlabelled csv", "unlabelled parquet", "labelled folde
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_gives_the_same_trials(form: str, new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
+def test_every_form_gives_the_same_trials(
+    form: str, new_people: Dataset, trained: TrainingReference, tmp_path: Path
+) -> None:
     found = fit_to_model(read_source(write(form, new_people, tmp_path)), trained)
     np.testing.assert_array_equal(found.values, new_people.values)
     assert found.subjects.tolist() == new_people.subjects.tolist()
@@ -50,7 +52,7 @@ def test_every_form_gives_the_same_trials(form: str, new_people: Dataset, traine
         assert found.labels.tolist() == new_people.labels.tolist()
 
 
-def test_one_trial_of_one_subject_is_enough(new_people: Dataset, trained: TrainedOn, tmp_path: Path) -> None:
+def test_one_trial_of_one_subject_is_enough(new_people: Dataset, trained: TrainingReference, tmp_path: Path) -> None:
     first = np.arange(len(new_people.labels)) == 0
     source = write("unlabelled csv", new_people.select(first), tmp_path)
     assert fit_to_model(read_source(source), trained).values.shape == (1, *trained.shape)

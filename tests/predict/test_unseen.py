@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.recorded import Recorded
 from steps.predict.unseen import Unseen, fit_to_model
 
 
-def test_trials_come_out_sorted_whatever_their_order(recorded: Recorded, unseen: Unseen, trained: TrainedOn) -> None:
+def test_trials_come_out_sorted_whatever_their_order(
+    recorded: Recorded, unseen: Unseen, trained: TrainingReference
+) -> None:
     backwards = replace(recorded, recordings=recorded.recordings[::-1], trials=recorded.trials[::-1])
     found = fit_to_model(backwards, trained)
     assert found.subjects.tolist() == sorted(found.subjects)
@@ -19,7 +21,7 @@ def test_trials_come_out_sorted_whatever_their_order(recorded: Recorded, unseen:
     assert found.digest == unseen.digest
 
 
-def test_subjects_of_the_training_are_known_in_any_case(recorded: Recorded, trained: TrainedOn) -> None:
+def test_subjects_of_the_training_are_known_in_any_case(recorded: Recorded, trained: TrainingReference) -> None:
     assert not fit_to_model(recorded, trained).in_training.any()
     first = recorded.recordings[0]
     known = replace(first, subject=trained.subjects[0].lower())
@@ -27,7 +29,9 @@ def test_subjects_of_the_training_are_known_in_any_case(recorded: Recorded, trai
     assert found.subjects[found.in_training].tolist() == [trained.subjects[0].lower()]
 
 
-def test_the_digest_sees_values_names_and_labels(recorded: Recorded, unseen: Unseen, trained: TrainedOn) -> None:
+def test_the_digest_sees_values_names_and_labels(
+    recorded: Recorded, unseen: Unseen, trained: TrainingReference
+) -> None:
     first = recorded.recordings[0]
     changes = (
         replace(recorded, has_labels=False),

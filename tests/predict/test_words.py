@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from steps.core.models.training_reference import TrainedOn
+from steps.core.models.training_reference import TrainingReference
 from steps.predict import words
 from steps.predict.scores import by_subject, performance, score
 from steps.predict.unseen import Unseen
@@ -17,13 +17,13 @@ class _Half:
         return np.full((len(inputs), 1), 0.5)
 
 
-def test_nothing_to_warn_of_is_no_warning(unseen: Unseen, trained: TrainedOn) -> None:
+def test_nothing_to_warn_of_is_no_warning(unseen: Unseen, trained: TrainingReference) -> None:
     values = np.broadcast_to(np.asarray(trained.mean, np.float32), unseen.values.shape)
     table = score(_Half(), replace(unseen, values=values), trained, 0.5)
     assert words.warnings(table, by_subject(table, 0.5)) == []
 
 
-def test_trained_subjects_and_unusual_trials_are_warned_of(unseen: Unseen, trained: TrainedOn) -> None:
+def test_trained_subjects_and_unusual_trials_are_warned_of(unseen: Unseen, trained: TrainingReference) -> None:
     values = np.broadcast_to(np.asarray(trained.mean, np.float32), unseen.values.shape).copy()
     values[-1] += 1000 * np.asarray(trained.sd, np.float32)
     known = replace(unseen, in_training=unseen.subjects == "N02", values=values)

@@ -84,9 +84,6 @@ class TrainingReference(BaseModel):
         return distance(values, np.asarray(self.mean), np.asarray(self.sd))
 
 
-TrainedOn = TrainingReference  # until predict follows
-
-
 def distance(values: npt.NDArray[np.floating], mean: Array, sd: Array) -> Array:
     """How far trials lie from the mean of the training trials, in standard deviations.
 

@@ -33,15 +33,15 @@ _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
 
 @dataclass(frozen=True)
-class Deployed:
+class FinalModel:
     """A final model's files: the network as it was saved, and what it was trained on."""
 
     reference: ModelReference
     archive: bytes
-    trained: TrainingReference
+    training: TrainingReference
 
 
-def fetch(reference: ModelReference) -> Deployed:
+def fetch(reference: ModelReference) -> FinalModel:
     """The two files of a final model, checked.
 
     Raises:
@@ -50,7 +50,7 @@ def fetch(reference: ModelReference) -> Deployed:
     return checked(reference, *(_read(reference, name) for name in (NETWORK_FILE, TRAINING_FILE)))
 
 
-def checked(reference: ModelReference, archive: bytes, training: bytes) -> Deployed:
+def checked(reference: ModelReference, archive: bytes, training: bytes) -> FinalModel:
     """A final model from the content of its two files, checked as far as that goes without TensorFlow.
 
     Raises:
@@ -70,28 +70,28 @@ def checked(reference: ModelReference, archive: bytes, training: bytes) -> Deplo
             "train and register it again"
         ) from error
     _refuse_code(archive, reference.uri)
-    return Deployed(reference, archive, trained)
+    return FinalModel(reference, archive, trained)
 
 
-def load_network(deployed: Deployed) -> keras.Model:
+def load_network(model: FinalModel) -> keras.Model:
     """The network of a final model, for inference.
 
     Raises:
         UserError: Keras refuses it, or it takes other trials than `training.json` says.
     """
-    uri = deployed.reference.uri
+    uri = model.reference.uri
     try:
-        network = keras_file.load(deployed.archive)
+        network = keras_file.load(model.archive)
     except keras_file.NotAKerasFileError as error:
         raise UserError(f"cannot load {NETWORK_FILE} of {uri}: {error}; train and register it again") from error
     shapes = (tuple(network.input_shape[1:]), tuple(network.output_shape[1:]))
-    if shapes != (deployed.trained.shape, (1,)):
+    if shapes != (model.training.shape, (1,)):
         raise UserError(
             f"the network of {uri} maps {shapes[0]} to {shapes[1]}, but its {TRAINING_FILE} says "
-            f"{deployed.trained.shape} (timesteps, features) to (1,)"
+            f"{model.training.shape} (timesteps, features) to (1,)"
         )
     try:
-        keras_file.try_out(network, deployed.trained.shape)
+        keras_file.try_out(network, model.training.shape)
     except keras_file.NotAKerasFileError as error:
         raise UserError(f"{NETWORK_FILE} of {uri} does not work: {error}; train and register it again") from error
     return network

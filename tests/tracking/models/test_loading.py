@@ -70,7 +70,7 @@ def test_mlflow_loads_the_model_and_nothing_in_it_names_folders_of_this_machine(
     assert {line.split("==")[0] for line in requirements} == {"mlflow", "tensorflow", "keras", "numpy", "pandas"}
 
 
-def fetched(archive: bytes, summary: dict[str, Any]) -> loading.Deployed:
+def fetched(archive: bytes, summary: dict[str, Any]) -> loading.FinalModel:
     return loading.checked(ModelReference("models:/fear-classifier/1"), archive, json.dumps(summary).encode())
 
 
@@ -94,9 +94,9 @@ def test_the_network_comes_back_with_what_it_was_trained_on(
     found = loading.fetch(logged)
     values = small_study.values[:3]
     np.testing.assert_allclose(loading.load_network(found)(values), network(values), rtol=1e-6)
-    assert found.trained.features == list(small_study.features)
-    assert found.trained.subjects == sorted(set(small_study.subjects[~small_study.is_control]))
-    assert found.trained.dataset_digest == small_study.digest()
+    assert found.training.features == list(small_study.features)
+    assert found.training.subjects == sorted(set(small_study.subjects[~small_study.is_control]))
+    assert found.training.dataset_digest == small_study.digest()
 
 
 def test_the_script_inside_the_model_is_never_run_and_files_must_be_there(logged: ModelReference) -> None:

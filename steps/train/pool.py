@@ -32,7 +32,6 @@ def train_folds(
     finished: Sequence[dict[str, float]],
     refit: Fold,
     on_record: OnRecord,
-    train_one: Callable[[Fold], FoldRecord] | None = None,
     meanwhile: Callable[[], object] | None = None,
 ) -> FoldRecord:
     """Train every fold, then the final model.
@@ -44,7 +43,6 @@ def train_folds(
         finished: metrics of folds that were trained before.
         refit: trains the final model on all subjects.
         on_record: given every fold's record, as soon as the fold is finished.
-        train_one: what the pool does for each fold; `steps.train.worker.run_fold` when left out.
         meanwhile: called while the final model is being trained, alone.
 
     Returns:
@@ -59,7 +57,7 @@ def train_folds(
     def begin_refit() -> Task[FoldRecord]:
         return pool.submit(worker.run_refit, job, refit, epochs_to_train(metrics, job.settings))
 
-    for _, record in pool.each(train_one or partial(worker.run_fold, job), folds):
+    for _, record in pool.each(partial(worker.run_fold, job), folds):
         metrics.append(record.metrics)
         if len(metrics) == len(finished) + len(folds):
             last = begin_refit()  # nobody computes while this record is taken

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
-import click
 import pandas as pd
 
 from steps.core.data.folds import Fold
@@ -18,7 +17,6 @@ from steps.core.data.manifest import Manifest
 from steps.tracking import lookup, record
 from steps.tracking.environment import machine_tags
 from steps.tracking.models.final_model import log_final_model
-from steps.tracking.spool import MODEL_ID, stands_for
 from steps.tracking.store import digests
 from steps.tracking.tracked_run import LogLevel, TrackedRun
 from steps.tracking.tracker import MLflowTracker
@@ -74,23 +72,16 @@ class Training:
 class FoldRecorder:
     """Records folds as they are begun and finished, while others are being trained."""
 
-    def __init__(self, training: Training, *, spooled: bool = True) -> None:
-        """Open the store.
-
-        Args:
-            training: whose folds.
-            spooled: False writes to a server directly; `flush` raises when it fails.
-        """
+    def __init__(self, training: Training) -> None:
+        """Open the store for the folds of a training."""
         self._training = training
         self._tracker = MLflowTracker(
             log_level=training.log_level,
             parent_run_id=training.run_id,
             experiment_id=training.experiment_id,
-            spooled=spooled,
         )
         self._stack = ExitStack()
         self._reference: Mapping[str, Any] | None = None
-        self._warnings: set[str] = set()
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, int], TrackedRun] = {}
         self.done: dict[tuple[str, int], dict[str, float]] = {}
@@ -100,45 +91,18 @@ class FoldRecorder:
         with self._lock:
             self._run_of(fold)
 
-    def record(self, found: FoldRecord) -> None:
-        """Record a finished fold and end its run.
-
-        Where a worker has recorded the fold on the server, the two runs and models are told to be the same.
-        """
-        self.write(found)
-        self.end(found)
-
-    def write(self, found: FoldRecord) -> TrackedRun:
-        """`record` but for the run's end; returns the run."""
-        there = found.server_run
-        if there and there.failure:
-            self._warn(f"a worker could not record on the tracking server ({there.failure}); this side records for it")
-            there = None
-        of_run = stands_for(there.run_id) if there else {}
+    def record(self, fitted: FoldRecord) -> None:
+        """Record a finished fold and end its run."""
         with self._lock:  # word of a short fold's beginning may come after its end
-            run = self._run_of(found.fold, of_run, there.started_ms if there else found.started_ms)
-        if found.machine != machine_tags():
-            run.log_tags(found.machine)
-        run.log_model(found.network, found.shape, tags={MODEL_ID: there.model_id} if there else {})
-        files = self._log_fit(run, found)
-        self._log_datasets(run, found.fold)
+            run = self._run_of(fitted.fold, fitted.started_ms)
+        if fitted.machine != machine_tags():
+            run.log_tags(fitted.machine)
+        run.log_model(fitted.network, fitted.shape)
+        files = self._log_fit(run, fitted)
+        self._log_datasets(run, fitted.fold)
         run.log_artifacts(files)
-        return run
-
-    def end(self, found: FoldRecord) -> None:
-        """End the run of a fold that was written."""
-        with self._lock:
-            run = self._run_of(found.fold)
-        run.end_run(end_time_ms=found.ended_ms)
-        if found.server_run and not found.server_run.failure:
-            run.note_on_server()
-        self.done[found.fold.key] = found.metrics
-
-    def _warn(self, message: str) -> None:
-        """Once each: the reason is the same for all."""
-        if message not in self._warnings:
-            self._warnings.add(message)
-            click.echo(f"warning: {message}", err=True)
+        run.end_run(end_time_ms=fitted.ended_ms)
+        self.done[fitted.fold.key] = fitted.metrics
 
     def flush(self) -> None:
         """Wait until all is written.
@@ -189,12 +153,12 @@ class FoldRecorder:
         with self._stack:
             self._tracker.close()
 
-    def _run_of(self, fold: Fold, tags: Mapping[str, str] | None = None, started_ms: int | None = None) -> TrackedRun:
+    def _run_of(self, fold: Fold, started_ms: int | None = None) -> TrackedRun:
         """The fold's run, made if it was not begun before."""
         if fold.key not in self._begun:
-            every = {"label": fold.label, "entry_point": "fold", **self._training.tags, **(tags or {})}
+            tags = {"label": fold.label, "entry_point": "fold", **self._training.tags}
             self._begun[fold.key] = self._tracker.start_run(
-                self._training.run_name, fold.name, fold.test_number, every, started_ms
+                self._training.run_name, fold.name, fold.test_number, tags, started_ms
             )
         return self._begun[fold.key]
 

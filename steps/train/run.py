@@ -14,17 +14,15 @@ import click
 
 from steps.compute import check_compute, open_pool
 from steps.compute.pool import is_local
-from steps.core.data.folds import Fold, parse_cv, plan_folds
+from steps.core.data.folds import parse_cv, plan_folds
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.settings import FitSettings, parse_class_weight, process_mib
 from steps.core.models.table import check_trial_length
 from steps.tracking import datasets, record, resume, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
-from steps.tracking.places import DatasetArtifact
 from steps.tracking.session import no_child_left_running, step_run
 from steps.tracking.store.ui import say_where
-from steps.train.on_server import OnServer, run_and_record_fold
 from steps.train.pool import showing, train_folds
 from steps.train.recording import FoldRecorder, Training, runtime_table
 from steps.train.worker import FoldRecord, TrainingJob
@@ -85,11 +83,8 @@ def train(parameters: Mapping[str, Any]) -> None:
         training = Training.of(run, parameters, manifest, uri)
         stack.enter_context(no_child_left_running(run))  # after the recorder has written what was waiting
         recorder = stack.enter_context(FoldRecorder(training))
-        server = OnServer.of(training, place) if isinstance(place, DatasetArtifact) else None
-        # Where workers record, the run of a fold is theirs.
-        begin, train_one = (_leave_it, partial(run_and_record_fold, job, server)) if server else (recorder.begin, None)
         with (
-            showing(left, job.settings.epochs, begin) as shown,
+            showing(left, job.settings.epochs, recorder.begin) as shown,
             open_pool(
                 parameters["scheduler"],
                 parameters["workers"],
@@ -105,7 +100,7 @@ def train(parameters: Mapping[str, Any]) -> None:
                 shown.on_record(found)
 
             begin_refit = partial(recorder.begin_final_model, refit, partial(training_summary, dataset, refit))
-            refitted = train_folds(pool, job, left, list(finished.values()), refit, keep, train_one, begin_refit)
+            refitted = train_folds(pool, job, left, list(finished.values()), refit, keep, begin_refit)
             pool.no_more()
             trained_s = time.perf_counter() - before
             final_model = recorder.record_final_model(refitted)
@@ -131,7 +126,3 @@ def train(parameters: Mapping[str, Any]) -> None:
         )
         click.echo(took)
         say_where(folder, run)
-
-
-def _leave_it(_fold: Fold) -> None:
-    """To whoever trains the fold."""

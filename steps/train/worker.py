@@ -42,16 +42,6 @@ class TrainingJob:
 
 
 @dataclass(frozen=True)
-class ServerRun:
-    """A fold's run and model on the tracking server; ``failure`` says why there are none."""
-
-    run_id: str = ""
-    model_id: str = ""
-    started_ms: int = 0
-    failure: str = ""
-
-
-@dataclass(frozen=True)
 class Progress:
     """A fold was begun (epoch 0), an epoch or a fold was finished (``seconds`` is set when the fold is)."""
 
@@ -83,7 +73,6 @@ class FoldRecord:
         started_ms: start of the fold, Unix milliseconds.
         ended_ms: its end.
         machine: tags that tell which machine it was trained on.
-        server_run: where a worker of a cluster has recorded it already, or why not; None where nobody was asked to.
     """
 
     fold: Fold
@@ -97,7 +86,6 @@ class FoldRecord:
     started_ms: int
     ended_ms: int
     machine: dict[str, str]
-    server_run: ServerRun | None = None
 
     def progress(self) -> Progress:
         """That the fold is finished."""

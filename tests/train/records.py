@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from steps.core.data.folds import Fold
-from steps.train.worker import FoldRecord, ServerRun
+from steps.train.worker import FoldRecord
 
 
 def record_of(subject: str, ended_ms: int = 2, *, test_number: int = 1) -> FoldRecord:
@@ -24,5 +24,4 @@ def record_of(subject: str, ended_ms: int = 2, *, test_number: int = 1) -> FoldR
         started_ms=1,
         ended_ms=ended_ms,
         machine={"os": "Linux"},
-        server_run=ServerRun("run", "model", 1),
     )

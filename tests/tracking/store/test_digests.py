@@ -33,7 +33,7 @@ from tests.train.records import record_of
 def found_record(number: int) -> FoldRecord:
     found = record_of(f"S{number}")
     history = found.history + number
-    return dataclasses.replace(found, history=history, network=bytes([number]) * 100, server_run=None)
+    return dataclasses.replace(found, history=history, network=bytes([number]) * 100)
 
 
 @pytest.fixture

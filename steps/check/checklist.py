@@ -94,13 +94,13 @@ class Checklist:
         self.announce(name)
         started = time.perf_counter()
         try:
-            status, found, how = OK, within(limit, probe), ""
+            status, said, how = OK, within(limit, probe), ""
         except CheckError as failure:
-            status, found, how = FAILED, failure.found, failure.mend
+            status, said, how = FAILED, failure.found, failure.mend
         except Exception as error:  # whatever a library raises is a finding here, not a crash
-            status, found, how = FAILED, in_one_line(error), mend
+            status, said, how = FAILED, in_one_line(error), mend
         milliseconds = (time.perf_counter() - started) * 1000
-        self._add(Outcome(name, status, found, how, milliseconds))
+        self._add(Outcome(name, status, said, how, milliseconds))
 
     def skip(self, name: str, reason: str) -> None:
         """Note that a check was not run, and why."""
@@ -111,8 +111,8 @@ class Checklist:
         self._add(Outcome(name, FAILED, in_one_line(error), mend))
 
     def _add(self, outcome: Outcome) -> None:
-        found, mend = (" ".join(self._hide(text).split()) for text in (outcome.found, outcome.mend))
-        self.outcomes.append(Outcome(outcome.name, outcome.status, found, mend, outcome.milliseconds))
+        said, mend = (" ".join(self._hide(text).split()) for text in (outcome.found, outcome.mend))
+        self.outcomes.append(Outcome(outcome.name, outcome.status, said, mend, outcome.milliseconds))
 
 
 def in_one_line(error: BaseException, width: int = 300) -> str:

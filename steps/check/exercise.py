@@ -56,7 +56,7 @@ def study_experiment(name: str | None, experiment_id: str | None) -> tuple[str |
     client = MlflowClient()
     if experiment_id not in (None, "", "0"):
         try:
-            found = client.get_experiment(experiment_id)
+            chosen = client.get_experiment(experiment_id)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
@@ -64,17 +64,17 @@ def study_experiment(name: str | None, experiment_id: str | None) -> tuple[str |
                 f"no experiment with ID {experiment_id}", "correct or unset MLFLOW_EXPERIMENT_ID"
             ) from error
     else:
-        found = client.get_experiment_by_name(name or EXPERIMENT)
-    if found is None:
+        chosen = client.get_experiment_by_name(name or EXPERIMENT)
+    if chosen is None:
         return None, f"{name or EXPERIMENT}, made by the first run"
-    if found.lifecycle_stage == LifecycleStage.DELETED:
+    if chosen.lifecycle_stage == LifecycleStage.DELETED:
         raise CheckError(
-            f"experiment {found.name!r} is deleted",
-            f"restore it: mlflow experiments restore -x {found.experiment_id}, or choose another: --experiment-name",
+            f"experiment {chosen.name!r} is deleted",
+            f"restore it: mlflow experiments restore -x {chosen.experiment_id}, or choose another: --experiment-name",
         )
-    runs = client.search_runs([found.experiment_id], max_results=1, order_by=["attributes.start_time DESC"])
+    runs = client.search_runs([chosen.experiment_id], max_results=1, order_by=["attributes.start_time DESC"])
     newest = time.strftime("%Y-%m-%d %H:%M", time.localtime(runs[0].info.start_time / 1000)) if runs else ""
-    return str(found.experiment_id), f"{found.name}, {f'newest run of {newest}' if runs else 'no runs yet'}"
+    return str(chosen.experiment_id), f"{chosen.name}, {f'newest run of {newest}' if runs else 'no runs yet'}"
 
 
 def mark_as_check(run_id: str, verdict: str, note: str) -> None:
@@ -101,8 +101,8 @@ class Exercise:
     def create_experiment(self) -> str:
         """A throw-away experiment."""
         self._experiment_id = str(self._client.create_experiment(self.name))
-        found = self._client.get_experiment(self._experiment_id)
-        return f"{self.name}, artifacts in {found.artifact_location}"
+        experiment = self._client.get_experiment(self._experiment_id)
+        return f"{self.name}, artifacts in {experiment.artifact_location}"
 
     def create_run(self) -> str:
         """A run."""
@@ -122,15 +122,15 @@ class Exercise:
         point = Metric(_METRIC, 0.1 + 0.2, time.time_ns() // 1_000_000, _STEP)
         record.log(self._run_id, points=[point])
         history = self._client.get_metric_history(self._run_id, _METRIC)
-        found = [(p.value, p.timestamp, p.step) for p in history]
-        _same("metric", [(point.value, point.timestamp, point.step)], found)
+        points = [(p.value, p.timestamp, p.step) for p in history]
+        _same("metric", [(point.value, point.timestamp, point.step)], points)
         return f"value, time stamp and step {_STEP} read back exactly"
 
     def tag(self) -> str:
         """A tag that can be searched for."""
         record.log(self._run_id, tags={"check_tag": self.name})
-        found = self._client.search_runs([self._experiment_id], f"tags.check_tag = '{self.name}'")
-        _same("tag search", [self._run_id], [run.info.run_id for run in found])
+        runs = self._client.search_runs([self._experiment_id], f"tags.check_tag = '{self.name}'")
+        _same("tag search", [self._run_id], [run.info.run_id for run in runs])
         return "written, found by search"
 
     def _check_place(self) -> None:
@@ -161,10 +161,10 @@ class Exercise:
         ]  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             path = mlflow.artifacts.download_artifacts(run_id=self._run_id, artifact_path=name, dst_path=folder)
-            found = Path(path).read_bytes()
-        _same("size", (len(content), len(content)), (listed.file_size, len(found)))
+            received = Path(path).read_bytes()
+        _same("size", (len(content), len(content)), (listed.file_size, len(received)))
         digest = hashlib.sha256(content).hexdigest()
-        _same("digest", digest, hashlib.sha256(found).hexdigest())
+        _same("digest", digest, hashlib.sha256(received).hexdigest())
         return f"{len(content)} bytes, SHA-256 {digest[:12]}… both ways"
 
     def dataset_input(self) -> str:
@@ -178,7 +178,7 @@ class Exercise:
         with mlflow.start_run(run_id=self._run_id):
             record.log_dataset_input(manifest, uri, context="check")
         inputs = self._client.get_run(self._run_id).inputs.dataset_inputs
-        _same("dataset input", [manifest.digest[:32]], [found.dataset.digest for found in inputs])
+        _same("dataset input", [manifest.digest[:32]], [logged.dataset.digest for logged in inputs])
         _same("dataset", manifest.digest, datasets.load_dataset(uri).digest())
         return f"{manifest.trials} trials, digest {manifest.digest[:12]}… read back"
 
@@ -200,9 +200,9 @@ class Exercise:
         """The same model, read back in Keras's safe mode."""
         run = self._client.get_run(self._run_id)
         model = reading.load_network(run)
-        found = np.asarray(model(_tiny_dataset().values, training=False))
-        _same("predictions", self._probabilities.tolist(), found.tolist())
-        return f"{len(found)} predictions equal"
+        predicted = np.asarray(model(_tiny_dataset().values, training=False))
+        _same("predictions", self._probabilities.tolist(), predicted.tolist())
+        return f"{len(predicted)} predictions equal"
 
     def register_model(self) -> str:
         """A registered model under a throw-away name, with a version and an alias."""
@@ -213,9 +213,9 @@ class Exercise:
             self.name, model.artifact_location, run_id=self._run_id, model_id=model.model_id
         )
         self._client.set_registered_model_alias(self.name, "check", version.version)
-        found = self._client.get_model_version_by_alias(self.name, "check")
-        _same("version", (version.version, self._run_id), (found.version, found.run_id))
-        return f"version {found.version} of {self.name}, found by its alias"
+        version_by_alias = self._client.get_model_version_by_alias(self.name, "check")
+        _same("version", (version.version, self._run_id), (version_by_alias.version, version_by_alias.run_id))
+        return f"version {version_by_alias.version} of {self.name}, found by its alias"
 
     def clean_up(self) -> str:
         """Remove everything again; says what only the owner of a server can remove for good.
@@ -284,7 +284,7 @@ class Exercise:
             warnings.simplefilter("ignore")
             gc.main(arguments, standalone_mode=False)
         left = self._client.search_experiments(view_type=ViewType.ALL, filter_string=f"name = '{self.name}'")
-        _same("experiments left", [], [found.name for found in left])
+        _same("experiments left", [], [experiment.name for experiment in left])
         _remove_empty_folders(location)
 
 
@@ -315,6 +315,6 @@ def _tiny_dataset() -> Dataset:
     )
 
 
-def _same(what: str, given: object, found: object) -> None:
-    if given != found:
-        raise CheckError(f"{what}: gave {str(given)[:80]}, got {str(found)[:80]}", _NOT_KEPT)
+def _same(what: str, given: object, received: object) -> None:
+    if given != received:
+        raise CheckError(f"{what}: gave {str(given)[:80]}, got {str(received)[:80]}", _NOT_KEPT)

@@ -69,11 +69,11 @@ def pins(conda: str) -> dict[str, str]:
     return dict(re.findall(r"^\s*- ([A-Za-z0-9_.\-]+)==(\S+)", conda, re.MULTILINE))
 
 
-def check_python(conda: str, found: tuple[int, ...] = sys.version_info[:3]) -> str:
+def check_python(conda: str, version: tuple[int, ...] = sys.version_info[:3]) -> str:
     """The interpreter's version, when it is the pinned one."""
     wanted = pinned_python(conda)
-    text = ".".join(str(part) for part in found)
-    if tuple(found[:2]) != wanted:
+    text = ".".join(str(part) for part in version)
+    if tuple(version[:2]) != wanted:
         raise CheckError(f"Python {text}, expected {wanted[0]}.{wanted[1]}", use_the_environment())
     return f"{text}, {sys.executable}"
 
@@ -84,12 +84,12 @@ def check_packages(conda: str, version: Callable[[str], str] = importlib.metadat
     wrong = []
     for name, wanted in pinned.items():
         try:
-            found = version(name)
+            installed = version(name)
         except importlib.metadata.PackageNotFoundError:
             wrong.append(f"{name} is missing (pinned {wanted})")
             continue
-        if found != wanted:
-            wrong.append(f"{name} is {found} (pinned {wanted})")
+        if installed != wanted:
+            wrong.append(f"{name} is {installed} (pinned {wanted})")
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise CheckError(f"{', '.join(wrong[:3])}{more}, of {len(pinned)} pins", use_the_environment())
@@ -145,9 +145,9 @@ class Imports:
                 f"importing {last} ended the process ({_end(self._process.returncode)})",
                 "the package does not fit this processor or system libraries; " + use_the_environment(),
             )
-        found = json.loads(result)
-        self.gpus = found["gpus"]
-        if broken := found["broken"]:
+        imported = json.loads(result)
+        self.gpus = imported["gpus"]
+        if broken := imported["broken"]:
             name, reason = next(iter(broken.items()))
             more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
             raise CheckError(f"{name}: {reason}{more}", use_the_environment())
@@ -168,13 +168,13 @@ def _end(status: int) -> str:
 
 def check_disk(folder: Path, free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free) -> str:
     """Free space in ``folder``, when it is enough for a study."""
-    found = free(folder) / GIB
-    if found < _DISK_GIB:
+    free_gib = free(folder) / GIB
+    if free_gib < _DISK_GIB:
         raise CheckError(
-            f"{found:.2f} GiB free in {folder}, expected at least {_DISK_GIB:g}",
+            f"{free_gib:.2f} GiB free in {folder}, expected at least {_DISK_GIB:g}",
             "free some space, or work in a folder on another disk",
         )
-    return f"{found:.1f} GiB free in {folder}"
+    return f"{free_gib:.1f} GiB free in {folder}"
 
 
 def check_memory(available: float, cores: int) -> str:
@@ -184,14 +184,14 @@ def check_memory(available: float, cores: int) -> str:
         available: bytes that can be used without swapping.
         cores: cores this process may use.
     """
-    found = available / GIB
-    text = f"{found:.1f} GiB available, {cores} core{'s' if cores > 1 else ''}"
-    if found < _PROCESS_GIB:
+    available_gib = available / GIB
+    text = f"{available_gib:.1f} GiB available, {cores} core{'s' if cores > 1 else ''}"
+    if available_gib < _PROCESS_GIB:
         raise CheckError(
             f"{text}; a training process needs up to {_PROCESS_GIB:g} GiB", "close other programs, or add memory"
         )
-    if found < _PROCESS_GIB * cores:
-        return f"{text}; train with -P workers={max(1, int(found / _PROCESS_GIB))}"
+    if available_gib < _PROCESS_GIB * cores:
+        return f"{text}; train with -P workers={max(1, int(available_gib / _PROCESS_GIB))}"
     return text
 
 

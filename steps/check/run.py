@@ -147,11 +147,11 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
             limit=2 * timeout + 2,
         )
     chosen = (os.environ.get("MLFLOW_EXPERIMENT_NAME"), os.environ.get("MLFLOW_EXPERIMENT_ID"))
-    found: list[str] = []
+    experiments: list[str] = []
 
     def find_experiment() -> str:
         experiment_id, text = study_experiment(*chosen)
-        found.extend([experiment_id] if experiment_id else [])
+        experiments.extend([experiment_id] if experiment_id else [])
         return text
 
     checks.run(_OPEN, _told(find_experiment), mend=_open_mend(uri), limit=_CALL_SECONDS)
@@ -164,10 +164,10 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
             lambda: study_place.default_experiment(any(one not in (None, "", "0") for one in chosen)),
         )
     ]
-    if found and store.is_server(uri):
-        looks.append(("writing to it", lambda: study_place.may_write(found[0])))
-    if found:
-        looks.append(("files of the studies", lambda: study_place.artifacts_there(found[0])))
+    if experiments and store.is_server(uri):
+        looks.append(("writing to it", lambda: study_place.may_write(experiments[0])))
+    if experiments:
+        looks.append(("files of the studies", lambda: study_place.artifacts_there(experiments[0])))
     for name, look in looks:
         checks.run(name, _told(look), mend=_LOG, limit=_CALL_SECONDS)
     exercise = Exercise()
@@ -176,7 +176,7 @@ def _check_store(checks: Checklist, uri: str, timeout: float) -> str:
     finally:
         mend = f"delete experiment {exercise.name} yourself: mlflow experiments delete"
         checks.run("clean-up", exercise.clean_up, mend=mend, limit=2 * _CALL_SECONDS)
-    return ui_hint(f"#/experiments/{found[0]}{WORKFLOW}" if found else "")
+    return ui_hint(f"#/experiments/{experiments[0]}{WORKFLOW}" if experiments else "")
 
 
 def _open_mend(uri: str) -> str:

@@ -123,8 +123,8 @@ def _reach_sqlite(uri: str) -> str:
         raise CheckError(
             f"folder {folder} of the SQLite store is missing", f"make it: mkdir -p {shlex.quote(str(folder))}"
         )
-    if found := trouble(path):
-        raise CheckError(*found)
+    if problem := trouble(path):
+        raise CheckError(*problem)
     writable = f"become its owner, or allow writing: chmod u+w {shlex.join([str(folder), str(path)])}"
     if not path.exists():
         return f"SQLite store {path}, made by the first run{_odd_name(uri, path)}"

@@ -31,13 +31,13 @@ def default_experiment(is_chosen: bool) -> str:
         CheckError: it was deleted, and no other is chosen.
     """
     try:
-        found = MlflowClient().get_experiment(_DEFAULT)
+        default = MlflowClient().get_experiment(_DEFAULT)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         state, mend = "is gone for good", "name an experiment: mlflow run . --experiment-name …"
     else:
-        if found.lifecycle_stage != LifecycleStage.DELETED:
+        if default.lifecycle_stage != LifecycleStage.DELETED:
             return "there, for mlflow run without a name"
         state, mend = "is deleted", "restore it: mlflow experiments restore -x 0, or name one: --experiment-name …"
     if is_chosen:

@@ -67,8 +67,8 @@ def _wall_time(run: Run) -> float:
 
 def _repository(tags: Mapping[str, str]) -> str:
     """Where the code was fetched from; empty for a folder, whose path means nothing to others."""
-    found = next((tags[name] for name in _REPOSITORY_TAGS if tags.get(name)), "")
-    return "" if found.startswith(("file:", "/", ".")) else without_credentials_in(found)
+    repository = next((tags[name] for name in _REPOSITORY_TAGS if tags.get(name)), "")
+    return "" if repository.startswith(("file:", "/", ".")) else without_credentials_in(repository)
 
 
 def _software(train: Run) -> dict[str, str]:

@@ -33,13 +33,13 @@ def find_training(token: str, experiment_id: str) -> Run:
         f"tags.{ENTRY_POINT_TAG} = 'train' and attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
     )
-    found = list(islice((run for run in finished if not deleted_on_server(run)), 2))
-    if len(found) < 2:
+    newest = list(islice((run for run in finished if not deleted_on_server(run)), 2))
+    if len(newest) < 2:
         raise UserError(
-            f"runs: 'previous' is the newest finished train run but one, and the experiment has {len(found)}; "
+            f"runs: 'previous' is the newest finished train run but one, and the experiment has {len(newest)}; "
             "train twice, or name two run IDs"
         )
-    return found[1]
+    return newest[1]
 
 
 def evaluations_of(train: Run) -> list[Run]:
@@ -52,18 +52,18 @@ def evaluations_of(train: Run) -> list[Run]:
     evaluations = f"tags.{ENTRY_POINT_TAG} = 'evaluate' and attributes.status = 'FINISHED' and tags.train_run_id"
     if on_server := server_id(train):
         fetch(train.info.experiment_id, f"{evaluations} = '{on_server}'")
-    found = MlflowClient().search_runs(
+    finished = MlflowClient().search_runs(
         [train.info.experiment_id],
         f"{evaluations} = '{run_id}'",
         order_by=["attributes.start_time DESC"],
     )
-    found = [run for run in found if not deleted_on_server(run)]
-    if not found:
+    finished = [run for run in finished if not deleted_on_server(run)]
+    if not finished:
         raise UserError(
             f"train run {run_id} has no finished evaluate run; first run: "
             f"{command('evaluate', experiment=lookup.other_experiment(train), train_run_id=run_id)}"
         )
-    return found
+    return finished
 
 
 def network_predictions(train: Run) -> pd.DataFrame:

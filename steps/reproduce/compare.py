@@ -87,19 +87,19 @@ def compare(run: str, recorded: Evidence, again: Evidence, *, evaluated: bool = 
         again: the new one.
         evaluated: False leaves out what `evaluate` adds to folds.
     """
-    found = []
+    comparisons = []
     if recorded.digest or again.digest:
         same = IDENTICAL if recorded.digest == again.digest else DIFFERENT
-        found.append(Comparison(run, "digest", "dataset", same, 1, math.nan, recorded.digest, again.digest))
+        comparisons.append(Comparison(run, "digest", "dataset", same, 1, math.nan, recorded.digest, again.digest))
     for name, left, right in _pairs(recorded.metrics, again.metrics, evaluated):
-        found.append(_metric(run, name, left, right))
+        comparisons.append(_metric(run, name, left, right))
     for name, left, right in _pairs(recorded.curves, again.curves, evaluated):
-        found.append(_curve(run, name, left, right))
+        comparisons.append(_curve(run, name, left, right))
     for name, left, right in _pairs(recorded.tables, again.tables):
-        found.extend(_table(run, name, left, right))
+        comparisons.extend(_table(run, name, left, right))
     for name, left, right in _pairs(recorded.documents, again.documents):
-        found.append(_document(run, name, left, right))
-    return found
+        comparisons.append(_document(run, name, left, right))
+    return comparisons
 
 
 def left_out(recorded: Evidence) -> int:
@@ -122,10 +122,10 @@ def difference(left: Sequence[float], right: Sequence[float]) -> tuple[Verdict, 
 
 def verdict_of(comparisons: Iterable[Comparison]) -> Verdict:
     """The worst of them; what is new does not count."""
-    found = {comparison.verdict for comparison in comparisons}
-    if found & {DIFFERENT, MISSING}:
+    verdicts = {comparison.verdict for comparison in comparisons}
+    if verdicts & {DIFFERENT, MISSING}:
         return DIFFERENT
-    return WITHIN if WITHIN in found else IDENTICAL
+    return WITHIN if WITHIN in verdicts else IDENTICAL
 
 
 def _pairs(

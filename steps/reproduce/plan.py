@@ -79,17 +79,17 @@ def dataset_again(parameters: Mapping[str, Value]) -> Dataset:
     )
 
 
-def same_dataset(recorded: str, found: str, source: Value) -> None:
+def same_dataset(recorded: str, current: str, source: Value) -> None:
     """Refuse to train on other data than the run's.
 
     Raises:
         UserError: the digests differ.
     """
-    if recorded != found:
+    if recorded != current:
         cause = "the code that simulates has changed" if source == SIMULATED else "the recordings have changed"
         raise UserError(
             f"the dataset is another one: recorded digest {recorded[:12]}…, source {str(source)!r} now gives "
-            f"{found[:12]}…; {cause}"
+            f"{current[:12]}…; {cause}"
         )
 
 

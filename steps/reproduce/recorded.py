@@ -61,12 +61,12 @@ def find(run_id: str, experiment_id: str) -> Run:
         for place in places:
             fetch(place, f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'")
             # A re-run is nested; it is not a study of its own.
-            found = client.search_runs(
+            finished = client.search_runs(
                 [place],
                 f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'",
                 order_by=["attributes.start_time DESC"],
             )
-            studies = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
+            studies = [run for run in finished if MLFLOW_PARENT_RUN_ID not in run.data.tags]
             for study in studies:
                 if not deleted_on_server(study):
                     return study
@@ -125,24 +125,24 @@ def parameters_of(run: Run) -> dict[str, Value]:
         typed = parameters_record.load(run)
     except documents.DamagedError as error:
         broken = error
-    found: dict[str, Value] = {}
+    parameters: dict[str, Value] = {}
     for one in [run, *(step_of(run, step) for step in STEPS if kind == "main")]:
         try:
-            found |= _identity(one) if one else {}
+            parameters |= _identity(one) if one else {}
         except documents.DamagedError as error:
             if not typed:
                 raise broken or error from error
     if kind == "main":
-        found |= {"run_name": str(run.info.run_name)}
+        parameters |= {"run_name": str(run.info.run_name)}
     prepared = run if kind == "prepare" else step_of(run, "prepare")
     if prepared and prepared.data.tags.get(ENTRY_POINT_TAG) == "prepare":
-        found |= _source(prepared)
-    found |= _known(run, typed)
-    if not found and broken:
+        parameters |= _source(prepared)
+    parameters |= _known(run, typed)
+    if not parameters and broken:
         raise broken
-    if not found:
+    if not parameters:
         raise UserError(f"{kind} run {run.info.run_id} did not record its parameters; it cannot be reproduced")
-    return {name: value for name, value in found.items() if name in ENTRY_POINTS.get(kind, ())}
+    return {name: value for name, value in parameters.items() if name in ENTRY_POINTS.get(kind, ())}
 
 
 def step_of(main: Run, step: str) -> Run | None:
@@ -206,10 +206,10 @@ def evidence(run: Run) -> Evidence:
 def packages_of(run: Run) -> dict[str, str]:
     """Name -> version of everything that was installed; empty where not recorded, or not readable any more."""
     try:
-        found: dict[str, str] = documents.json_of(run, "packages.json", documents.Packages)
+        packages: dict[str, str] = documents.json_of(run, "packages.json", documents.Packages)
     except documents.DamagedError:
         return {}
-    return found
+    return packages
 
 
 def repository_of(run: Run) -> str:

@@ -129,8 +129,8 @@ class Reproduction:
 
 
 def _largest(comparisons: Sequence[Comparison]) -> float:
-    found = [c.difference for c in comparisons if not math.isnan(c.difference)]
-    return max(found, default=math.nan)
+    differences = [c.difference for c in comparisons if not math.isnan(c.difference)]
+    return max(differences, default=math.nan)
 
 
 def _or_zero(value: float) -> float:

@@ -60,12 +60,12 @@ def reproduce_and_record(parameters: Mapping[str, Any]) -> bool:
     with step_run("reproduce", parameters) as run:
         original = recorded.find(parameters["run_id"], run.info.experiment_id)
         record.log(run.info.run_id, tags={"reproduced_run_id": original.info.run_id})
-        found = _surroundings(original)
-        _say_what_differs(original, found)
-        if parameters["strict"] and found.code_differs:
+        context = _surroundings(original)
+        _say_what_differs(original, context)
+        if parameters["strict"] and context.code_differs:
             raise UserError("strict=true, and this is not the code the run was made with")
         again = _RUN_AGAIN[original.data.tags[ENTRY_POINT_TAG]](original, run)
-        result = _compare(original, again, found)
+        result = _compare(original, again, context)
         _log(run, result)
     _show(result)
     say_where(None, run)
@@ -79,31 +79,31 @@ def _surroundings(original: Run) -> Surroundings:
     return surroundings(then, environment_tags(), recorded.packages_of(whole), installed_packages())
 
 
-def _say_what_differs(original: Run, found: Surroundings) -> None:
+def _say_what_differs(original: Run, context: Surroundings) -> None:
     kind, run_id = original.data.tags[ENTRY_POINT_TAG], original.info.run_id
     click.echo(f"{kind} run {run_id}, {original.info.run_name}")
-    for name, (before, now) in found.different.items():
+    for name, (before, now) in context.different.items():
         if NOT_RECORDED not in (before, now):
             click.echo(f"  {name} differs: recorded {before}, now {now}")
-    if unknown := found.unknown:
+    if unknown := context.unknown:
         click.echo(f"  not recorded, so perhaps another: {', '.join(unknown)}")
-    if not found.different:
+    if not context.different:
         click.echo("  code, Python, packages and machine are the same")
-    if "commit" not in found.different or not found.commit:
+    if "commit" not in context.different or not context.commit:
         return
     repository = recorded.repository_of(original)
-    if recorded.can_reproduce(found.commit):
-        line = command(run_id, found.commit, repository, manager_to_repeat_with())
+    if recorded.can_reproduce(context.commit):
+        line = command(run_id, context.commit, repository, manager_to_repeat_with())
     elif kind == "main":
-        click.echo(f"  commit {found.commit} has no entry point reproduce yet; the same study with its code:")
+        click.echo(f"  commit {context.commit} has no entry point reproduce yet; the same study with its code:")
         line = reproduce_command(
             recorded.parameters_of(original),
-            commit=found.commit,
+            commit=context.commit,
             repository=repository,
             env_manager=manager_to_repeat_with(),
         )
     else:
-        click.echo(f"  commit {found.commit} has no entry point reproduce yet; it can only be compared with by hand")
+        click.echo(f"  commit {context.commit} has no entry point reproduce yet; it can only be compared with by hand")
         return
     click.echo(f"  with the code it was made with: {line}")
     if not repository:
@@ -245,7 +245,7 @@ def _folds(train: Run) -> dict[tuple[str, int], Run]:
     return dict(sorted((documents.fold_key(fold), fold) for fold in finished))
 
 
-def _compare(original: Run, again: _Again, found: Surroundings) -> Reproduction:
+def _compare(original: Run, again: _Again, context: Surroundings) -> Reproduction:
     comparisons, not_compared = [Comparison(label, "run", "", MISSING, 0) for label in again.missing], 0
     for label, then, now in again.pairs:
         before = recorded.evidence(then)
@@ -254,7 +254,7 @@ def _compare(original: Run, again: _Again, found: Surroundings) -> Reproduction:
         if is_fold and not again.evaluated:
             not_compared += left_out(before)
     return Reproduction(
-        original.info.run_id, original.data.tags[ENTRY_POINT_TAG], again.run_id, comparisons, found, not_compared,
+        original.info.run_id, original.data.tags[ENTRY_POINT_TAG], again.run_id, comparisons, context, not_compared,
         again.defaulted,
     )  # fmt: skip
 

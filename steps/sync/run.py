@@ -28,11 +28,11 @@ def sync(parameters: Mapping[str, Any]) -> None:
         UserError: something could not be copied.
     """
     pin_tracking_uri()
-    found = [_with_password(spool) for spool in spools(Path.cwd())]
-    if not found:
+    local_spools = [_with_password(spool) for spool in spools(Path.cwd())]
+    if not local_spools:
         click.echo(f"nothing to do: no study in {Path.cwd()} was recorded for a tracking server")
         return
-    problems = [problem for spool in found for problem in _sync(spool, parameters["prune"])]
+    problems = [problem for spool in local_spools for problem in _sync(spool, parameters["prune"])]
     if problems:
         raise UserError("; ".join(problems))
 

@@ -60,11 +60,11 @@ def run_step(entry_point: str, parameters: Mapping[str, object], parent: Run) ->
 
 
 def _newest_child(entry_point: str, parent: Run) -> Run | None:
-    found = MlflowClient().search_runs(
+    runs = MlflowClient().search_runs(
         [parent.info.experiment_id],
         f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.info.run_id}' "
         f"and tags.`{MLFLOW_PROJECT_ENTRY_POINT}` = '{entry_point}'",
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )
-    return found[0] if found else None
+    return runs[0] if runs else None

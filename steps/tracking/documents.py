@@ -242,8 +242,8 @@ def _parsed(text: str, kind: Any, error_of: Callable[[str], DamagedError]) -> An
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        found = f", found {shown(first['input'])}" if where and first["type"] != "missing" else ""
-        raise error_of(f"{f'{shown(where)}: ' if where else ''}{first['msg'][:200]}{found}") from error
+        value = f", found {shown(first['input'])}" if where and first["type"] != "missing" else ""
+        raise error_of(f"{f'{shown(where)}: ' if where else ''}{first['msg'][:200]}{value}") from error
     except (ValueError, RecursionError) as error:
         raise error_of(one_line(error)) from error
 

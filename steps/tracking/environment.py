@@ -66,8 +66,10 @@ def environment_hash() -> str:
 
 def installed_packages() -> dict[str, str]:
     """Name and version of every installed distribution, sorted by name."""
-    found = dict(_name_and_version(distribution) for distribution in importlib.metadata.distributions())
-    return dict(sorted(((name, version) for name, version in found.items() if name), key=lambda item: item[0].lower()))
+    packages = dict(_name_and_version(distribution) for distribution in importlib.metadata.distributions())
+    return dict(
+        sorted(((name, version) for name, version in packages.items() if name), key=lambda item: item[0].lower())
+    )
 
 
 def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
@@ -111,7 +113,7 @@ def _gpus() -> str:
     """Names of NVIDIA's GPUs, as their driver lists them; asking TensorFlow would take seconds."""
     listed = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
     models = [re.search(r"^Model:\s*(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE) for path in listed]
-    return ", ".join(found[1].strip() for found in models if found) or "none"
+    return ", ".join(model[1].strip() for model in models if model) or "none"
 
 
 def _processor() -> str:

@@ -38,18 +38,18 @@ def experiment() -> str:
 
 def _chosen_experiment(experiment_id: str) -> str:
     try:
-        found = MlflowClient().get_experiment(experiment_id)
+        chosen = MlflowClient().get_experiment(experiment_id)
     except MlflowException as error:
         raise no_experiment(experiment_id, mlflow.get_tracking_uri()) from error
-    _refuse_deleted(found)
+    _refuse_deleted(chosen)
     return experiment_id
 
 
-def _refuse_deleted(found: Experiment) -> None:
-    if found.lifecycle_stage == LifecycleStage.DELETED:
+def _refuse_deleted(chosen: Experiment) -> None:
+    if chosen.lifecycle_stage == LifecycleStage.DELETED:
         raise UserError(
-            f"experiment {shown(found.name)} was deleted; restore it with "
-            f"'mlflow experiments restore -x {found.experiment_id}' or choose another with --experiment-name"
+            f"experiment {shown(chosen.name)} was deleted; restore it with "
+            f"'mlflow experiments restore -x {chosen.experiment_id}' or choose another with --experiment-name"
         )
 
 
@@ -60,19 +60,19 @@ def experiment_named(name: str) -> str:
         UserError: it was deleted.
     """
     client = MlflowClient()
-    found = client.get_experiment_by_name(name)
-    if found is None and (spool := current()):
+    chosen = client.get_experiment_by_name(name)
+    if chosen is None and (spool := current()):
         return spool.experiment(name, _KIND)
-    if found is None:
+    if chosen is None:
         try:
             tags = _KIND | moved.place_tags(mlflow.get_tracking_uri())
             return str(client.create_experiment(name, _place_for_artifacts(name), tags=tags))
         except MlflowException:  # another process was faster
-            found = client.get_experiment_by_name(name)
-            if found is None:
+            chosen = client.get_experiment_by_name(name)
+            if chosen is None:
                 raise
-    _refuse_deleted(found)
-    return str(found.experiment_id)
+    _refuse_deleted(chosen)
+    return str(chosen.experiment_id)
 
 
 def _place_for_artifacts(name: str) -> str | None:

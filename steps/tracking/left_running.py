@@ -45,9 +45,9 @@ def is_gone(tags: Mapping[str, str]) -> bool:
     if then is None:  # as older versions recorded it
         return not psutil.pid_exists(pid)
     if sys.platform == "linux":
-        words, here = then.split(), _this_start().split()
+        words, current = then.split(), _this_start().split()
         # Of another container on this machine, whose processes cannot be seen; or written by somebody else.
-        if len(words) != 3 or (words[0] == here[0] and words[1] != here[1]):
+        if len(words) != 3 or (words[0] == current[0] and words[1] != current[1]):
             return False
     return _started(pid) != then
 

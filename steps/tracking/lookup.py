@@ -51,12 +51,12 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
         finished = f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and attributes.status = 'FINISHED'"
         fetch(experiment_id, finished)
         newest = client.search_runs([experiment_id], finished, order_by=["attributes.start_time DESC"])
-        found = next((run for run in newest if not deleted_on_server(run)), None)
-        if found is None:
+        run = next((run for run in newest if not deleted_on_server(run)), None)
+        if run is None:
             name = client.get_experiment(experiment_id).name
             first = command(entry_point, experiment=name if name != EXPERIMENT else "")
             raise UserError(f"no finished {entry_point} run in experiment {shown(name)}; first run: {first}")
-        return found
+        return run
     try:
         run = client.get_run(local_run_id(run_id))
     except MlflowException as error:

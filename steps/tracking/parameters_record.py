@@ -49,8 +49,8 @@ def load(run: Run) -> dict[str, Any]:
         DamagedError: they are not whole any more.
     """
     try:
-        if (found := documents.tag_of(run, TAG, documents.Parameters)) is not None:
-            return dict(found)
+        if (recorded := documents.tag_of(run, TAG, documents.Parameters)) is not None:
+            return dict(recorded)
     except documents.DamagedError:
         if not _has_file(run):
             raise

@@ -131,8 +131,8 @@ def _open_store() -> MlflowClient:
         UserError: it cannot be opened or written, or its folder was moved or copied.
     """
     uri = mlflow.get_tracking_uri()
-    if (path := moved.database_of(uri)) and (found := trouble(path)):
-        raise UserError(f"cannot open the tracking store: {show_uri('; '.join(found))}")
+    if (path := moved.database_of(uri)) and (problem := trouble(path)):
+        raise UserError(f"cannot open the tracking store: {show_uri('; '.join(problem))}")
     if current() is None:
         moved.refuse_displaced(uri)
     try:

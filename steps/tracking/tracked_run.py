@@ -63,11 +63,6 @@ class TrackedRun:
         return int(self.run.info.start_time)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether nothing of what has been written so far has failed."""
-        return self._is_whole
-
-    @property
     def model_id(self) -> str | None:
         """ID of the model, once it has been written."""
         return self._model_id

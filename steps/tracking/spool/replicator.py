@@ -76,10 +76,6 @@ class Replicator:
         """Address of a run's page on the server; None when the server does not have it."""
         return self._push.page_of(run_id)
 
-    def name_of(self, run_id: str) -> str:
-        """The server's ID of a run; the spool's own while the server does not have it."""
-        return self._push.names().identifiers.get(run_id, run_id)
-
     def _work(self) -> None:
         pause = _INTERVAL_S
         while not self._stop.wait(pause):

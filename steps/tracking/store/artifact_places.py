@@ -97,13 +97,13 @@ def place_of_model(client: MlflowClient, uri: str) -> str:
 
 def _is_own(uri: str, server: str) -> bool:
     """Whether the server itself hands out what is there."""
-    there, at = urlsplit(uri), urlsplit(server)
-    if at.scheme in _PORTS:
-        if there.scheme == "mlflow-artifacts":
-            return not there.netloc or _is_same_host(there._replace(scheme=at.scheme), at)
-        return there.scheme == at.scheme and _is_same_host(there, at)
-    if at.scheme == "databricks" or server == "databricks":
-        return there.scheme == "dbfs"
+    place, own = urlsplit(uri), urlsplit(server)
+    if own.scheme in _PORTS:
+        if place.scheme == "mlflow-artifacts":
+            return not place.netloc or _is_same_host(place._replace(scheme=own.scheme), own)
+        return place.scheme == own.scheme and _is_same_host(place, own)
+    if own.scheme == "databricks" or server == "databricks":
+        return place.scheme == "dbfs"
     # Beside a database server, MLflow itself puts artifacts into a folder here.
     return _is_within(uri, str(Path.cwd() / "mlruns"))
 

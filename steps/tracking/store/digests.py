@@ -53,10 +53,10 @@ def check_digest(tags: Mapping[str, str], name: str, content: bytes, of: str, th
         UserError: it is another file.
     """
     recorded = tags.get(f"{_PREFIX}{name}")
-    found = hashlib.sha256(content).hexdigest()
-    if recorded is not None and recorded != found:
+    actual = hashlib.sha256(content).hexdigest()
+    if recorded is not None and recorded != actual:
         raise UserError(
-            f"{name} of {of} is not the file that was recorded (SHA-256 {found[:_SHOWN]}…, recorded was "
+            f"{name} of {of} is not the file that was recorded (SHA-256 {actual[:_SHOWN]}…, recorded was "
             f"{recorded[:_SHOWN]}…): it was damaged, changed or exchanged; {then}"
         )
 

@@ -24,58 +24,58 @@ _COLUMNS = (
 )
 
 
-def mend(found: Displaced, *, noted: bool = True) -> str:
+def mend(study: Displaced, *, noted: bool = True) -> str:
     """Give the places in a store their new beginning, in one transaction, after copying it; says what was done.
 
     A place is left alone where something is at the old one and nothing at the new one.
 
     Args:
-        found: the store, and where its artifacts were and are.
+        study: the store, and where its artifacts were and are.
         noted: whether its experiments are told where it is.
 
     Raises:
         UserError: the store cannot be written.
     """
-    kept = found.database.with_name(f"{found.database.name}.before-mend-{time.strftime('%Y%m%d-%H%M%S')}")
+    kept = study.database.with_name(f"{study.database.name}.before-mend-{time.strftime('%Y%m%d-%H%M%S')}")
     changed = 0
     try:
-        with closing(sqlite3.connect(found.database, timeout=LOCK_S, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(study.database, timeout=LOCK_S, isolation_level=None)) as connection:
             with closing(sqlite3.connect(kept)) as copy:
                 connection.backup(copy)
-            shutil.copymode(found.database, kept)
+            shutil.copymode(study.database, kept)
             connection.execute("BEGIN IMMEDIATE")
-            there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             for table, column in _COLUMNS:
-                if table in there:
-                    changed += _rewrite(connection, table, column, found)
+                if table in tables:
+                    changed += _rewrite(connection, table, column, study)
             for experiment_id, location in connection.execute(LOCATIONS).fetchall():
                 place = local_path(location)
                 if (
-                    noted and place and place.is_relative_to(found.database.parent)
+                    noted and place and place.is_relative_to(study.database.parent)
                 ):  # made beside it, as it now turns out
                     connection.execute(
                         "INSERT OR REPLACE INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)",
-                        (PLACE_TAG, str(found.database), experiment_id),
+                        (PLACE_TAG, str(study.database), experiment_id),
                     )
             connection.execute("COMMIT")
     except (sqlite3.Error, OSError) as error:
-        raise UserError(f"{found.database} cannot be mended: {error}; nothing was changed in it") from error
-    return f"{found.database}: {changed} places in {found.old} are now in {found.new}; as it was: {kept.name}"
+        raise UserError(f"{study.database} cannot be mended: {error}; nothing was changed in it") from error
+    return f"{study.database}: {changed} places in {study.old} are now in {study.new}; as it was: {kept.name}"
 
 
-def _rewrite(connection: sqlite3.Connection, table: str, column: str, found: Displaced) -> int:
+def _rewrite(connection: sqlite3.Connection, table: str, column: str, study: Displaced) -> int:
     # Names of tables and columns are ours.
     values = [
         value
         for (value,) in connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608
     ]
-    pairs = [(new, value) for value in values if (new := _moved(str(value), found)) != value]
+    pairs = [(new, value) for value in values if (new := _moved(str(value), study)) != value]
     cursor = connection.cursor()
     cursor.executemany(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", pairs)  # noqa: S608
     return max(cursor.rowcount, 0)
 
 
-def _moved(value: str, found: Displaced) -> str:
+def _moved(value: str, study: Displaced) -> str:
     """A place, or JSON with a place, as it is after the move."""
     if value.startswith("{"):
         try:
@@ -83,12 +83,12 @@ def _moved(value: str, found: Displaced) -> str:
         except ValueError:
             return value
         if isinstance(document, dict) and isinstance(uri := document.get("uri"), str):
-            return value if (new := _moved(uri, found)) == uri else json.dumps({**document, "uri": new})
+            return value if (new := _moved(uri, study)) == uri else json.dumps({**document, "uri": new})
         return value
     for old, new in (
-        (str(found.old), str(found.new)),
-        (found.old.as_uri(), found.new.as_uri()),
-        (f"file://{found.old}", f"file://{found.new}"),
+        (str(study.old), str(study.new)),
+        (study.old.as_uri(), study.new.as_uri()),
+        (f"file://{study.old}", f"file://{study.new}"),
     ):
         if value == old or value.startswith(f"{old}/"):
             place = new + value[len(old) :]
@@ -105,11 +105,11 @@ def mend_all(database: Path) -> list[str]:
     """
     done: list[str] = []
     before = None
-    while found := displaced(database):
-        if found == before:
-            raise UserError(f"{found.sentence()}, also after mending: {done[-1]}")
-        done.append(mend(found))
-        before = found
+    while study := displaced(database):
+        if study == before:
+            raise UserError(f"{study.sentence()}, also after mending: {done[-1]}")
+        done.append(mend(study))
+        before = study
     return done
 
 

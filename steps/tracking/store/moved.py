@@ -77,8 +77,8 @@ def refuse_displaced(uri: str) -> None:
         UserError: it was; the message says how to mend it.
     """
     database = database_of(uri)
-    if database and (found := displaced(database)):
-        raise UserError(f"{found.sentence()}; {how_to_mend()} (a copy of the store is kept)")
+    if database and (study := displaced(database)):
+        raise UserError(f"{study.sentence()}; {how_to_mend()} (a copy of the store is kept)")
 
 
 def displaced(database: Path) -> Displaced | None:
@@ -105,8 +105,8 @@ def displaced(database: Path) -> Displaced | None:
                     (experiment_id, _SAMPLE),
                 )
             ]
-            if found := _where(database.resolve(), place, Path(tag[0]) if tag else None, runs):
-                return found
+            if study := _where(database.resolve(), place, Path(tag[0]) if tag else None, runs):
+                return study
     return None
 
 
@@ -122,9 +122,9 @@ def _where(database: Path, place: Path, was: Path | None, runs: list[str]) -> Di
     home = database.parent
     if was and place.is_relative_to(was.parent) and not is_same(was, database):
         # Made beside the store, so they belong together.
-        here = home / place.relative_to(was.parent)
-        if here.is_dir() or not place.is_dir():
-            return None if is_same(place, here) else Displaced(database, was.parent, home, was.exists())
+        new_place = home / place.relative_to(was.parent)
+        if new_place.is_dir() or not place.is_dir():
+            return None if is_same(place, new_place) else Displaced(database, was.parent, home, was.exists())
         if was.exists():
             raise UserError(
                 f"{database} is a copy of {was} without its artifacts, which are in {place}; copy the whole folder, or "
@@ -135,8 +135,8 @@ def _where(database: Path, place: Path, was: Path | None, runs: list[str]) -> Di
     candidates = beside if place.is_dir() else [*beside, Path.cwd()]
     for folder in candidates:
         for parts in range(len(place.parts) - 1, 0, -1):
-            here = folder.joinpath(*place.parts[-parts:])
-            if any((here / run_id).is_dir() for run_id in runs) and not is_same(place, here):
+            new_place = folder.joinpath(*place.parts[-parts:])
+            if any((new_place / run_id).is_dir() for run_id in runs) and not is_same(place, new_place):
                 old = place.parents[parts - 1]
                 return Displaced(database, old, folder, place.is_dir())
     return None

@@ -102,9 +102,9 @@ class _PunctualFiles:
         self._line.within(time_for(Path(local_dir)), lambda: self._files.log_artifacts(local_dir, artifact_path))
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
-        found: list[FileInfo] = self._line.within(patience_s(), lambda: self._files.list_artifacts(path))
-        self._sizes |= {item.path: item.file_size for item in found}
-        return found
+        files: list[FileInfo] = self._line.within(patience_s(), lambda: self._files.list_artifacts(path))
+        self._sizes |= {item.path: item.file_size for item in files}
+        return files
 
     def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
         seconds = time_for(self._sizes.get(artifact_path))
@@ -129,13 +129,10 @@ class _Punctual:
     def log_artifacts(self, run_id: str, local_dir: str, artifact_path: str | None = None) -> None:
         self._call(time_for(Path(local_dir)), "log_artifacts", run_id, local_dir, artifact_path)
 
-    def log_model_artifacts(self, model_id: str, local_dir: str) -> None:
-        self._call(time_for(Path(local_dir)), "log_model_artifacts", model_id, local_dir)
-
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
-        found: list[FileInfo] = self._call(patience_s(), "list_artifacts", run_id, path)
-        self._sizes |= {(run_id, item.path): item.file_size for item in found}
-        return found
+        files: list[FileInfo] = self._call(patience_s(), "list_artifacts", run_id, path)
+        self._sizes |= {(run_id, item.path): item.file_size for item in files}
+        return files
 
     def download_artifacts(self, run_id: str, path: str, dst_path: str | None = None) -> str:
         seconds = time_for(self._sizes.get((run_id, path)))

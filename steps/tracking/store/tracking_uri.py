@@ -86,10 +86,10 @@ def secrets_in(uri: str) -> set[str]:
         return set()
     credentials, _, place = rest.rpartition("@")
     user, colon, password = credentials.partition(":")
-    found = {password if colon else user}  # https://token@host
+    secrets = {password if colon else user}  # https://token@host
     query = place.partition("?")[2].partition("#")[0]
-    found |= {value for name, value in parse_qsl(query) if name.lower() not in _HARMLESS}
-    return {form for secret in found for form in (secret, unquote(secret)) if form}
+    secrets |= {value for name, value in parse_qsl(query) if name.lower() not in _HARMLESS}
+    return {form for secret in secrets for form in (secret, unquote(secret)) if form}
 
 
 def show_uri(text: str) -> str:
@@ -183,5 +183,5 @@ def _problem_of_database(uri: str) -> str:
 
 def _plain(scheme: str) -> str:
     """The scheme at the end of what stands before ``://``, without a driver."""
-    found = re.search(r"([a-z][a-z0-9.-]*)(\+[a-z0-9.+-]*)?$", scheme, re.IGNORECASE)
-    return found[1].lower() if found else ""
+    match = re.search(r"([a-z][a-z0-9.-]*)(\+[a-z0-9.+-]*)?$", scheme, re.IGNORECASE)
+    return match[1].lower() if match else ""

@@ -49,13 +49,13 @@ def everything(
     pool: Pool, job: EvaluationJob, folds: list[FoldToEvaluate], results: pd.DataFrame
 ) -> tuple[dict[str, EvaluatedFold], dict[str, Any], list[np.ndarray]]:
     """Folds by name, the summary with baselines, and what baselines predict."""
-    found = {fold.name: one for fold, one in pool.each(partial(evaluate, job), folds)}
+    evaluated = {fold.name: one for fold, one in pool.each(partial(evaluate, job), folds)}
     chunked = Chunked(in_pool(pool), elements=3000)  # dozens of chunks
     document = summary(results, THRESHOLDS, resamples=200, permutations=200, chunked=chunked)
     other = results.assign(probability=1 - results["probability"])
     document["baselines"] = baselines_summary(results, {"other": other}, THRESHOLDS, resamples=200, chunked=chunked)
     fits = [pool.submit(fit_baseline, job, fit) for fit in fits_of(BASELINES, SPLITS)]
-    return found, document, [task.result() for task in fits]
+    return evaluated, document, [task.result() for task in fits]
 
 
 def test_results_are_the_same_wherever_they_are_made(
@@ -67,12 +67,12 @@ def test_results_are_the_same_wherever_they_are_made(
 ) -> None:
     results = study(subjects=20, mixed=3)
     warm_up("local")
-    found = []
+    outcomes = []
     for scheduler, workers in (("local", "1"), ("local", "2"), (dask_cluster.address, "auto")):
         with open_pool(scheduler, workers, len(folds)) as pool:
-            found.append(everything(pool, job, folds, results))
-    one, document, fitted = found[0]
-    for others, other_document, other_fitted in found[1:]:
+            outcomes.append(everything(pool, job, folds, results))
+    one, document, fitted = outcomes[0]
+    for others, other_document, other_fitted in outcomes[1:]:
         assert other_document == document
         for mine, theirs in zip(fitted, other_fitted, strict=True):
             np.testing.assert_array_equal(mine, theirs)
@@ -90,11 +90,11 @@ def test_a_fold_is_evaluated_on_its_own_subjects(small_study: Dataset, folds: li
     fold = folds[0]
     model = load(fold.network)
     test, validation = small_study.of_subjects(fold.test), small_study.of_subjects(fold.validation)
-    found = evaluate_fold(model, test, validation, (0.5, 0.35))
-    np.testing.assert_array_equal(found.probabilities, np.asarray(model(test.values, training=False))[:, 0])
-    assert found.own.validation_subjects == 2
+    evaluated = evaluate_fold(model, test, validation, (0.5, 0.35))
+    np.testing.assert_array_equal(evaluated.probabilities, np.asarray(model(test.values, training=False))[:, 0])
+    assert evaluated.own.validation_subjects == 2
     assert {"test_loss", "threshold_0.35/f1", "threshold_in_fold/accuracy", "in_fold_threshold", *TIMES} <= set(
-        found.metrics
+        evaluated.metrics
     )
 
 

@@ -44,17 +44,17 @@ def test_all_checks_passed_is_one_sentence() -> None:
     ],
 )
 def test_a_failed_check_is_named(changed: dict[str, float], reason: str) -> None:
-    found = verdict_of(**changed)
-    assert found.startswith(
+    text = verdict_of(**changed)
+    assert text.startswith(
         "As a description of the models the attribution did not pass 1 of 4 checks, so do not rely on it: "
     )
-    assert reason in found
+    assert reason in text
 
 
 def test_what_was_not_checked_is_admitted() -> None:
     metrics = {"trials_above_tolerance": 0}
-    found = verdict(check_metrics(metrics))
-    assert found == (
+    text = verdict(check_metrics(metrics))
+    assert text == (
         "As a description of the models, be they good or bad, the attribution passed its one check: it adds up for "
         "every trial. Not checked, because it needs more subjects "
         "or is undefined: deletion, insertion, random weights."
@@ -76,10 +76,10 @@ def test_the_method_is_named(make_report: MakeReport) -> None:
     assert sentences(data)[0].startswith("Integrated Gradients split the probability of fear")
     expected = {**data.parameters, "method": "expected_gradients", "baseline": "control", "baseline_trials": 7}
     metrics = {**data.attribution_metrics, "sampling_error_median": 0.21, "source_error_max": 0.034}
-    found = sentences(make_report(parameters=expected, attribution_metrics=metrics))
-    assert found[0].startswith("Expected gradients")
-    assert found[0].endswith("up to 7 control trials are the baselines.")
-    assert any("by about 21% of its size" in sentence and "at most 0.034" in sentence for sentence in found)
+    paragraphs = sentences(make_report(parameters=expected, attribution_metrics=metrics))
+    assert paragraphs[0].startswith("Expected gradients")
+    assert paragraphs[0].endswith("up to 7 control trials are the baselines.")
+    assert any("by about 21% of its size" in sentence and "at most 0.034" in sentence for sentence in paragraphs)
 
 
 def test_an_attribution_without_checks_has_no_verdict(make_report: MakeReport) -> None:

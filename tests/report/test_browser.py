@@ -132,8 +132,10 @@ def test_on_paper_it_is_short_and_whole(
 ) -> None:
     page = tmp_path_factory.mktemp("paper") / "report.html"
     data = make_report(noise=0.9)
-    found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
-    page.write_text(report_html(make_report(noise=0.9, summary={**data.summary, "baselines": found})), encoding="utf-8")
+    baselines = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
+    page.write_text(
+        report_html(make_report(noise=0.9, summary={**data.summary, "baselines": baselines})), encoding="utf-8"
+    )
     browser.get(page.as_uri())
     printed = base64.b64decode(browser.print_page())
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 8
@@ -249,9 +251,9 @@ def test_the_printed_link_opens_the_study(browser: webdriver.Chrome, tmp_path: P
         assert "AUC of subjects" in page
         assert "simpler method" in page
         assert "fear-simulated" in page
-        found = re.search(r"Metrics \((\d+)\)", page)
-        assert found is not None
-        assert int(found[1]) <= 30
+        match = re.search(r"Metrics \((\d+)\)", page)
+        assert match is not None
+        assert int(match[1]) <= 30
         assert "Model training" in page, "the pages for models, not those for language models"
     finally:
         server.kill()

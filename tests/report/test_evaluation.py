@@ -27,13 +27,13 @@ def test_chance_is_told_for_every_level(make_report: MakeReport) -> None:
 
 def test_thresholds_of_the_folds_are_told_with_their_spread(make_report: MakeReport) -> None:
     data = make_report()
-    found = data.summary["in_fold"]
+    own = data.summary["in_fold"]
     text = " ".join(evaluation(data.summary).in_fold)
-    assert f"{found['mean']:.2f} on average (SD {found['sd']:.2f})" in text
-    assert f"from {found['min']:.2f} to {found['max']:.2f} over 8 folds" in text
+    assert f"{own['mean']:.2f} on average (SD {own['sd']:.2f})" in text
+    assert f"from {own['min']:.2f} to {own['max']:.2f} over 8 folds" in text
     assert "stopped the training" in text
     assert "could not choose" not in text
-    fewer = {**data.summary, "in_fold": found | {"fallback_folds": 3, "fallback": 0.5}}
+    fewer = {**data.summary, "in_fold": own | {"fallback_folds": 3, "fallback": 0.5}}
     text = " ".join(evaluation(fewer).in_fold)
     assert "over 5 folds" in text
     assert "In 3 of 8 folds" in text
@@ -43,8 +43,14 @@ def test_without_them_nothing_is_said(make_report: MakeReport) -> None:
     summary = {
         name: value for name, value in make_report().summary.items() if name not in {"in_fold", "permutation", "chance"}
     }
-    found = evaluation(summary)
-    assert (found.chance, found.chance_notes, found.in_fold, found.spread, found.spread_notes) == (
+    statistics = evaluation(summary)
+    assert (
+        statistics.chance,
+        statistics.chance_notes,
+        statistics.in_fold,
+        statistics.spread,
+        statistics.spread_notes,
+    ) == (
         None,
         (),
         (),

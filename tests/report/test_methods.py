@@ -18,8 +18,8 @@ SUMMARY: dict[str, Any] = {"thresholds": [0.5], "pooled": {}, "subject": {}}
 
 def test_methods_are_in_the_page_and_in_its_text(make_report: MakeReport) -> None:
     data = make_report()
-    found = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
-    data = make_report(summary={**data.summary, "baselines": found})
+    baselines = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
+    data = make_report(summary={**data.summary, "baselines": baselines})
     table = methods_table(data.summary)
     assert table is not None
     rows = [[cell.text for cell in row] for row in table.rows]
@@ -42,17 +42,19 @@ def _with_logistic(make_report: MakeReport, network: float, logistic: float) -> 
     """A study whose network and logistic regression have this much noise in their probabilities."""
     data = make_report(noise=network)
     other = make_report(noise=logistic).results
-    found = baselines_summary(data.results, {"logistic": other}, (0.5, 0.43), resamples=50)
-    return make_report(noise=network, summary={**data.summary, "baselines": {"majority": found["logistic"], **found}})
+    baselines = baselines_summary(data.results, {"logistic": other}, (0.5, 0.43), resamples=50)
+    return make_report(
+        noise=network, summary={**data.summary, "baselines": {"majority": baselines["logistic"], **baselines}}
+    )
 
 
 def test_an_answer_never_hides_a_simpler_method_that_did_as_well(make_report: MakeReport) -> None:
     data = _with_logistic(make_report, network=0.9, logistic=0.05)
-    found = content(data)
-    simpler = found.answer[-1]
+    page_content = content(data)
+    simpler = page_content.answer[-1]
     assert simpler.startswith("A simpler method did ")
     assert "logistic regression on summary features, AUC 1.000" in simpler
-    assert [interval.title for interval in found.intervals[:2]] == [
+    assert [interval.title for interval in page_content.intervals[:2]] == [
         "AUC",
         "AUC, logistic regression on summary features",
     ]
@@ -77,10 +79,10 @@ def test_what_is_said_of_the_best_simpler_method(difference: dict[str, float], b
         {"pooled": {}, "subject": {"auc": {"value": auc}}, "network_minus": {"subject": {"auc": minus}}}
         for auc, minus in ((0.9, difference), (0.8, {"value": 0.5}), (0.99, {"value": -1.0}))
     )
-    found = rival(SUMMARY | {"baselines": {"majority": guess, "logistic": worse, "minirocket": better}})
-    assert found is not None
-    assert found.sentence.startswith(beginning)
-    assert "MiniRocket with a ridge classifier, AUC 0.900" in found.sentence
+    best = rival(SUMMARY | {"baselines": {"majority": guess, "logistic": worse, "minirocket": better}})
+    assert best is not None
+    assert best.sentence.startswith(beginning)
+    assert "MiniRocket with a ridge classifier, AUC 0.900" in best.sentence
 
 
 def test_one_class_or_no_method_has_no_rival() -> None:

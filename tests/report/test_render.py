@@ -81,8 +81,8 @@ def test_the_numbers_are_those_of_the_summary(make_report: MakeReport) -> None:
             ("threshold_0.43/recall", "sensitivity (recall) at 0.43"),
             ("brier", "Brier score"),
         ):
-            found = data.summary[level][name]
-            assert rows[title][column] == f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+            estimate = data.summary[level][name]
+            assert rows[title][column] == f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
     auc = data.summary["subject"]["auc"]
     assert f"AUC of {auc['value']:.3f} (95% interval {auc['low']:.3f} to {auc['high']:.3f})" in page.texts["p"][1]
     assert not any(title.startswith(("tn", "fp", "tp", "fn")) for title in rows)
@@ -107,10 +107,10 @@ def test_names_are_text_in_html_and_markdown(make_report: MakeReport, nasty_stud
     page = report_html(data)
     assert NASTY not in page
     assert html.escape(NASTY, quote=False).replace('"', "&#34;") in page
-    found = Page(page)
-    assert len(found.attributes("script")) == 1
-    assert found.attributes("b") == []
-    for cells in found.table("subject")[1:]:
+    parsed = Page(page)
+    assert len(parsed.attributes("script")) == 1
+    assert parsed.attributes("b") == []
+    for cells in parsed.table("subject")[1:]:
         assert cells[0].startswith(f"{NASTY}|")
     for text in (report_markdown(data), description(data)):
         assert "<" not in re.sub(r"```+bash\n.*?\n```+", "", text, flags=re.DOTALL)
@@ -122,12 +122,12 @@ def test_names_are_text_in_html_and_markdown(make_report: MakeReport, nasty_stud
 def test_nothing_comes_from_outside(default_page: str) -> None:
     page = default_page
     assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
-    found = Page(page)
-    for tag, attributes in found.tags:
+    parsed = Page(page)
+    for tag, attributes in parsed.tags:
         assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
         for name in ("src", "href", "xlink:href"):
             assert (attributes.get(name) or "data:").startswith(("data:", "#")), (tag, attributes)
-    for attributes in found.attributes("img"):
+    for attributes in parsed.attributes("img"):
         drawing = base64.b64decode((attributes["src"] or "").partition(",")[2]).decode()
         assert set(re.findall(r'href="([^#"]{1,10})', drawing)) <= {"data:image"}
         assert "<script" not in drawing

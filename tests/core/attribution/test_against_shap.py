@@ -46,11 +46,11 @@ def test_integrated_gradients(shap: Any, values: Floats, network: NetworkMaker) 
 
 def test_expected_gradients(shap: Any, values: Floats, network: NetworkMaker) -> None:
     model = network(gain=2.0, activation="tanh")
-    found = expected_gradients(
+    attribution = expected_gradients(
         model, values[:3], BASELINES, count=len(BASELINES), generator=np.random.default_rng(0)
     )  # fmt: skip
     theirs = explained(shap, model, BASELINES, values[:3])
     # A sample of 4,000 is off by about the spread over baselines divided by 63.
-    assert difference(found.attributions, theirs).max() < 0.05
+    assert difference(attribution.attributions, theirs).max() < 0.05
     wrong = integrated_gradients(model, values[:3], BASELINES.mean(axis=0)).attributions
-    assert difference(wrong, theirs).min() > difference(found.attributions, theirs).max()
+    assert difference(wrong, theirs).min() > difference(attribution.attributions, theirs).max()

@@ -25,8 +25,8 @@ def test_each_can_fail() -> None:
         ("insertion", {"insertion_area_cells_low": 0.0}),
         ("randomisation", {"randomised_correlation": 0.5}),
     ):
-        found = check_metrics(GOOD | bad)
-        assert [check for check, passed in found.items() if not passed] == [f"check_{name}"]
+        checked = check_metrics(GOOD | bad)
+        assert [check for check, passed in checked.items() if not passed] == [f"check_{name}"]
 
 
 def test_what_cannot_be_checked_is_absent() -> None:

@@ -19,23 +19,23 @@ DRAWN = np.array([1, 4, 9, 13, 18])
 
 
 def test_of_a_linear_function_is_weight_times_difference_from_the_mean_baseline(values: Floats) -> None:
-    found = integrate_expected(linear, values, SOURCE, DRAWN, steps=1)
+    attribution = integrate_expected(linear, values, SOURCE, DRAWN, steps=1)
     drawn = SOURCE[DRAWN].astype(np.float64)
     expected = WEIGHTS * (values - drawn.mean(axis=0))
-    np.testing.assert_allclose(found.attributions, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(attribution.attributions, expected, rtol=1e-4, atol=1e-5)
     spread = WEIGHTS * drawn.std(axis=0, ddof=1) / np.sqrt(5) * np.sqrt(1 - 5 / 20)
     size = np.sqrt((expected**2).sum(axis=(1, 2)))
-    np.testing.assert_allclose(found.sampling_error, np.sqrt((spread**2).sum()) / size, rtol=1e-4)
+    np.testing.assert_allclose(attribution.sampling_error, np.sqrt((spread**2).sum()) / size, rtol=1e-4)
     gap = abs((WEIGHTS * (SOURCE.mean(axis=0, dtype=np.float64) - drawn.mean(axis=0))).sum())
-    np.testing.assert_allclose(found.source_error, gap, rtol=1e-3)
-    assert found.baselines == 5
+    np.testing.assert_allclose(attribution.source_error, gap, rtol=1e-3)
+    assert attribution.baselines == 5
 
 
 def test_of_a_sum_of_squares_is_the_mean_change_of_each_square(values: Floats) -> None:
-    found = integrate_expected(quadratic, values, SOURCE, DRAWN, steps=2)
+    attribution = integrate_expected(quadratic, values, SOURCE, DRAWN, steps=2)
     expected = WEIGHTS * (values.astype(np.float64) ** 2 - (SOURCE[DRAWN].astype(np.float64) ** 2).mean(axis=0))
-    np.testing.assert_allclose(found.attributions, expected, rtol=1e-3, atol=1e-4)
-    assert found.completeness_error.max() < 1e-4
+    np.testing.assert_allclose(attribution.attributions, expected, rtol=1e-3, atol=1e-4)
+    assert attribution.completeness_error.max() < 1e-4
 
 
 def test_one_baseline_is_integrated_gradients(values: Floats, network: NetworkMaker) -> None:
@@ -48,31 +48,31 @@ def test_one_baseline_is_integrated_gradients(values: Floats, network: NetworkMa
 
 def test_is_the_mean_of_integrated_gradients(values: Floats, network: NetworkMaker) -> None:
     model = network(activation="tanh")
-    found = expected_gradients(model, values, SOURCE[:7], count=100, generator=np.random.default_rng(0))
+    attribution = expected_gradients(model, values, SOURCE[:7], count=100, generator=np.random.default_rng(0))
     each = [integrated_gradients(model, values, baseline).attributions for baseline in SOURCE[:7]]
-    np.testing.assert_allclose(found.attributions, np.mean(each, axis=0), rtol=1e-2, atol=1e-5)
-    assert found.baselines == 7
-    assert not found.sampling_error.any()
-    assert (found.source_error <= found.completeness_error + 1e-6).all()
+    np.testing.assert_allclose(attribution.attributions, np.mean(each, axis=0), rtol=1e-2, atol=1e-5)
+    assert attribution.baselines == 7
+    assert not attribution.sampling_error.any()
+    assert (attribution.source_error <= attribution.completeness_error + 1e-6).all()
 
 
 def test_a_network_is_complete_against_the_mean_baseline_output(values: Floats, network: NetworkMaker) -> None:
     model = network(gain=3.0)
-    found = expected_gradients(model, values, SOURCE, count=6, generator=np.random.default_rng(0), steps=4)
-    assert (found.relative_error <= 0.01).all()
-    total = found.attributions.sum(axis=(1, 2), dtype=np.float64)
-    np.testing.assert_allclose(total, found.output - found.baseline_output, atol=0.01)
-    assert found.source_output[0] == pytest.approx(model(SOURCE, training=False).numpy().mean(), rel=1e-5)
-    assert (found.sampling_error > 0).all()
+    attribution = expected_gradients(model, values, SOURCE, count=6, generator=np.random.default_rng(0), steps=4)
+    assert (attribution.relative_error <= 0.01).all()
+    total = attribution.attributions.sum(axis=(1, 2), dtype=np.float64)
+    np.testing.assert_allclose(total, attribution.output - attribution.baseline_output, atol=0.01)
+    assert attribution.source_output[0] == pytest.approx(model(SOURCE, training=False).numpy().mean(), rel=1e-5)
+    assert (attribution.sampling_error > 0).all()
 
 
 def test_points_are_doubled_where_the_sum_is_off(values: Floats) -> None:
     hard = values[:2].copy()
     hard[:, 0, 0] = 10.0, 2.9
     baselines = np.zeros((3, 12, 3), dtype=np.float32)
-    found = integrate_expected(steep, hard, baselines, np.arange(3), steps=4, max_steps=1024)
-    assert found.steps[0] > 4
-    assert (found.relative_error <= 0.01).all()
+    attribution = integrate_expected(steep, hard, baselines, np.arange(3), steps=4, max_steps=1024)
+    assert attribution.steps[0] > 4
+    assert (attribution.relative_error <= 0.01).all()
     capped = integrate_expected(steep, hard, baselines, np.arange(3), steps=4, max_steps=4)
     assert capped.steps.tolist() == [4, 4]
     assert capped.relative_error[0] > 0.01
@@ -81,16 +81,16 @@ def test_points_are_doubled_where_the_sum_is_off(values: Floats) -> None:
 def test_the_sampling_error_is_how_much_other_draws_differ(values: Floats) -> None:
     """Over 200 draws of a linear function, whose attribution varies with the mean of the baselines alone."""
     draws = [np.random.default_rng(seed).choice(20, 6, replace=False) for seed in range(200)]
-    found = [integrate_expected(linear, values[:1], SOURCE, drawn, steps=1) for drawn in draws]
-    attributions = np.stack([one.attributions[0] for one in found]).astype(np.float64)
+    attribution = [integrate_expected(linear, values[:1], SOURCE, drawn, steps=1) for drawn in draws]
+    attributions = np.stack([one.attributions[0] for one in attribution]).astype(np.float64)
     actual = np.sqrt(attributions.var(axis=0).sum()) / np.sqrt((attributions.mean(axis=0) ** 2).sum())
-    said = np.sqrt(np.mean([one.sampling_error[0] ** 2 for one in found]))
+    said = np.sqrt(np.mean([one.sampling_error[0] ** 2 for one in attribution]))
     assert said == pytest.approx(actual, rel=0.1)
 
 
 def test_a_single_drawn_baseline_has_an_unknown_sampling_error(values: Floats) -> None:
-    found = integrate_expected(linear, values, SOURCE, np.array([2]), steps=1)
-    assert np.isnan(found.sampling_error).all()
+    attribution = integrate_expected(linear, values, SOURCE, np.array([2]), steps=1)
+    assert np.isnan(attribution.sampling_error).all()
 
 
 def test_blocks_change_nothing(values: Floats) -> None:
@@ -108,9 +108,9 @@ def test_what_does_not_fit_is_refused(values: Floats, network: NetworkMaker) -> 
 
 
 def test_no_trials_give_no_attributions(values: Floats) -> None:
-    found = integrate_expected(linear, values[:0], SOURCE, DRAWN)
-    assert found.attributions.shape == (0, 12, 3)
-    assert found.sampling_error.shape == (0,)
+    attribution = integrate_expected(linear, values[:0], SOURCE, DRAWN)
+    assert attribution.attributions.shape == (0, 12, 3)
+    assert attribution.sampling_error.shape == (0,)
 
 
 @pytest.mark.parametrize(("available", "count"), [(20, 7), (20, 20), (3, 16), (1, 1)])

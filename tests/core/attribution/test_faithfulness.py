@@ -37,31 +37,31 @@ def exact(values: Floats) -> Floats:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 24, 36, 2424])
 def test_levels_are_symmetric_from_none_to_all(count: int) -> None:
-    found = levels(count)
-    assert (found[0], found[-1]) == (0, count)
-    assert (np.diff(found) > 0).all()
-    np.testing.assert_array_equal(found + found[::-1], count)
+    replaced = levels(count)
+    assert (replaced[0], replaced[-1]) == (0, count)
+    assert (np.diff(replaced) > 0).all()
+    np.testing.assert_array_equal(replaced + replaced[::-1], count)
 
 
 def test_of_a_linear_function_curves_are_sums_of_sorted_attributions(values: Floats) -> None:
-    found = curves_of(exact(values), values)
+    measured = curves_of(exact(values), values)
     change = output(values) - output(BASELINE[np.newaxis])
     contributions = (WEIGHTS * (values - BASELINE)) * np.sign(change)[:, np.newaxis, np.newaxis]
     for unit, scores in (("cells", contributions.reshape(6, -1)), ("features", contributions.sum(axis=1))):
         ordered = -np.sort(-scores, axis=1)
         put_back = np.concatenate([np.zeros((6, 1)), np.cumsum(ordered, axis=1)], axis=1)[:, levels(scores.shape[1])]
-        of_unit = found.curves[unit]  # type: ignore[index]
+        of_unit = measured.curves[unit]  # type: ignore[index]
         np.testing.assert_allclose(of_unit["insertion"], put_back, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(of_unit["deletion"], np.abs(change)[:, np.newaxis] - put_back, rtol=1e-4, atol=1e-4)
 
 
 def test_of_a_linear_function_random_orders_are_straight_lines_on_average(values: Floats) -> None:
-    found = curves_of(exact(values), values, orders=3000)
+    measured = curves_of(exact(values), values, orders=3000)
     change = np.abs(output(values) - output(BASELINE[np.newaxis]))
-    straight = change[:, np.newaxis] * found.fractions["cells"]
-    np.testing.assert_allclose(found.curves["cells"]["insertion_random"], straight, atol=0.8)
+    straight = change[:, np.newaxis] * measured.fractions["cells"]
+    np.testing.assert_allclose(measured.curves["cells"]["insertion_random"], straight, atol=0.8)
     np.testing.assert_allclose(
-        found.curves["cells"]["deletion_random"] + straight, change[:, np.newaxis] + 0 * straight, atol=0.8
+        measured.curves["cells"]["deletion_random"] + straight, change[:, np.newaxis] + 0 * straight, atol=0.8
     )
 
 
@@ -78,10 +78,10 @@ def test_the_true_attribution_beats_random_order_and_a_shuffled_one_does_not(val
 
 
 def test_ends_are_the_trial_and_the_baseline(values: Floats) -> None:
-    found = curves_of(exact(values), values)
+    measured = curves_of(exact(values), values)
     change = np.abs(output(values) - output(BASELINE[np.newaxis]))
     for unit in ("cells", "features"):
-        curves = found.curves[unit]
+        curves = measured.curves[unit]
         for name, start, end in (("deletion", change, 0 * change), ("insertion", 0 * change, change)):
             for curve in (curves[name], curves[f"{name}_random"]):
                 np.testing.assert_allclose(curve[:, 0], start, atol=1e-4)
@@ -101,10 +101,10 @@ def test_the_same_seed_gives_the_same_random_orders(values: Floats, monkeypatch:
 def test_a_networks_attribution_is_faithful(values: Floats, network: NetworkMaker) -> None:
     model = network(gain=3.0)
     for target in (0, 1):
-        found = integrated_gradients(model, values, BASELINE, target=target)
+        attribution = integrated_gradients(model, values, BASELINE, target=target)
         curves = fold_curves(
             model_output(model, target),
-            values, BASELINE, found.attributions, SUBJECTS, generator=np.random.default_rng(0),
+            values, BASELINE, attribution.attributions, SUBJECTS, generator=np.random.default_rng(0),
         )  # fmt: skip
         metrics = area_metrics([curves], [SUBJECTS])
         assert metrics["deletion_area_cells_low"] > 0
@@ -126,8 +126,8 @@ def test_the_table_has_means_over_folds(values: Floats) -> None:
 
 def test_one_subject_has_no_interval(values: Floats) -> None:
     subjects = np.full(6, "a")
-    found = fold_curves(output, values, BASELINE, exact(values), subjects, generator=np.random.default_rng(0))
-    metrics = area_metrics([found], [subjects])
+    curves = fold_curves(output, values, BASELINE, exact(values), subjects, generator=np.random.default_rng(0))
+    metrics = area_metrics([curves], [subjects])
     assert set(metrics) == {
         f"{kind}_area_{unit}" for kind in ("deletion", "insertion") for unit in ("cells", "features")
     }
@@ -142,9 +142,9 @@ def test_a_subject_with_many_trials_is_sampled() -> None:
 
 def test_one_time_point_and_one_feature() -> None:
     values = np.array([[[2.0]], [[-1.0]]], dtype=np.float32)
-    found = fold_curves(
+    curves = fold_curves(
         lambda inputs: inputs[:, 0, 0].astype(np.float64), values, np.zeros((1, 1), np.float32), values,
         np.array(["a", "b"]), generator=np.random.default_rng(0),
     )  # fmt: skip
-    np.testing.assert_allclose(found.curves["cells"]["deletion"], [[2, 0], [1, 0]])
-    np.testing.assert_allclose(found.areas("features")["insertion"], 0)
+    np.testing.assert_allclose(curves.curves["cells"]["deletion"], [[2, 0], [1, 0]])
+    np.testing.assert_allclose(curves.areas("features")["insertion"], 0)

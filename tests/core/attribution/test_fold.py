@@ -56,42 +56,42 @@ def one_fold(
 def study(model: Any, dataset: Dataset, settings: Settings) -> Results:
     """Two folds of two subjects, of which one is checked by randomisation, and one of one."""
     folds = [["S01", "S02"], ["S03", "S04"], ["S05"]]
-    found = [one_fold(model, dataset, names, settings, randomise=names[0] == "S01") for names in folds]
-    return results(found, [("_".join(names), 1) for names in folds], dataset, settings)
+    attributed = [one_fold(model, dataset, names, settings, randomise=names[0] == "S01") for names in folds]
+    return results(attributed, [("_".join(names), 1) for names in folds], dataset, settings)
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def found(request: pytest.FixtureRequest, model: Any, standardised: Dataset) -> Results:
+def outcome(request: pytest.FixtureRequest, model: Any, standardised: Dataset) -> Results:
     return study(model, standardised, Settings(method=request.param, baseline_trials=4))
 
 
-def test_every_trial_is_accounted_for(found: Results, standardised: Dataset) -> None:
-    trials = found.tables["completeness"]
+def test_every_trial_is_accounted_for(outcome: Results, standardised: Dataset) -> None:
+    trials = outcome.tables["completeness"]
     tested = standardised.of_subjects(["S01", "S02", "S03", "S04", "S05"])
     assert sorted(zip(trials["subject"], trials["trial"], strict=True)) == sorted(
         zip(tested.subjects, tested.trials, strict=True)
     )
-    assert found.metrics["trials_hit"] + found.metrics["trials_error"] == len(trials)
-    assert found.metrics["completeness_error_max"] <= 0.01
-    assert found.metrics["check_completeness"] == 1
+    assert outcome.metrics["trials_hit"] + outcome.metrics["trials_error"] == len(trials)
+    assert outcome.metrics["completeness_error_max"] <= 0.01
+    assert outcome.metrics["check_completeness"] == 1
 
 
-def test_expected_gradients_state_their_own_error(found: Results) -> None:
-    trials = found.tables["completeness"]
+def test_expected_gradients_state_their_own_error(outcome: Results) -> None:
+    trials = outcome.tables["completeness"]
     if "baselines" in trials:
         assert (trials["baselines"] == 4).all()
         assert (trials["sampling_error"] > 0).all()
         gap = (trials["source_output"] - trials["baseline_output"]).abs()
         assert (abs(trials["source_error"] - gap) <= trials["completeness_error"] + 1e-6).all()
-        assert found.metrics["sampling_error_max"] == trials["sampling_error"].max()
+        assert outcome.metrics["sampling_error_max"] == trials["sampling_error"].max()
     else:
-        assert "sampling_error_max" not in found.metrics
+        assert "sampling_error_max" not in outcome.metrics
 
 
-def test_tables_and_metrics_are_all_there(found: Results) -> None:
-    assert set(REPORTED_TABLES) <= set(found.tables)
-    assert {"planted_truth", "randomisation", "rank_stability", "cell_importance"} <= set(found.tables)
-    metrics = found.metrics
+def test_tables_and_metrics_are_all_there(outcome: Results) -> None:
+    assert set(REPORTED_TABLES) <= set(outcome.tables)
+    assert {"planted_truth", "randomisation", "rank_stability", "cell_importance"} <= set(outcome.tables)
+    metrics = outcome.metrics
     for name in ("deletion_area_cells", "insertion_area_features", "randomised_correlation", "rank_tau_pairwise"):
         assert np.isfinite(metrics[name])
     assert {"check_deletion", "check_insertion", "check_randomisation"} <= set(metrics)
@@ -99,22 +99,22 @@ def test_tables_and_metrics_are_all_there(found: Results) -> None:
     assert metrics["check_deletion"] == metrics["check_insertion"] == 1  # faithful even to a model without sense
 
 
-def test_missing_values_are_only_where_a_reader_expects_them(found: Results) -> None:
+def test_missing_values_are_only_where_a_reader_expects_them(outcome: Results) -> None:
     for name in ("feature_importance", "attribution_map", *REPORTED_TABLES):
-        table = found.tables[name]
+        table = outcome.tables[name]
         missing = {str(column) for column in table.columns[table.isna().any()]}
         assert all(products.may_be_empty(column) for column in missing)
         assert f"{name}.csv" in products.TABLES["attribute"]
 
 
-def test_it_says_what_it_found(found: Results) -> None:
-    text = "\n".join(in_words(found))
+def test_it_says_what_it_found(outcome: Results) -> None:
+    text = "\n".join(in_words(outcome))
     assert "most important of 6 features" in text
-    assert f"{found.metrics['deletion_area_cells']:.3f} [" in text
-    assert ("sampling error" in text) == ("sampling_error_max" in found.metrics)
-    failed = Results(found.tables, {**found.metrics, "check_deletion": 0.0, "trials_above_tolerance": 2})
-    assert len(warnings(failed)) == len(warnings(found)) + 2
-    hits_only = Results(found.tables, {**found.metrics, "trials_error": 0})
+    assert f"{outcome.metrics['deletion_area_cells']:.3f} [" in text
+    assert ("sampling error" in text) == ("sampling_error_max" in outcome.metrics)
+    failed = Results(outcome.tables, {**outcome.metrics, "check_deletion": 0.0, "trials_above_tolerance": 2})
+    assert len(warnings(failed)) == len(warnings(outcome)) + 2
+    hits_only = Results(outcome.tables, {**outcome.metrics, "trials_error": 0})
     assert "no trial was decided wrongly" in "\n".join(in_words(hits_only))
 
 

@@ -46,33 +46,33 @@ def steep(inputs: Floats) -> tuple[Any, Any]:
 
 
 def test_of_a_linear_function_is_weight_times_difference(values: Floats) -> None:
-    found = integrate(linear, values, BASELINE, steps=1)
-    np.testing.assert_allclose(found.attributions, WEIGHTS * (values - BASELINE), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found.output, linear(values)[0])
-    np.testing.assert_allclose(found.baseline_output, linear(BASELINE[np.newaxis])[0].repeat(6))
-    assert found.attributions.dtype == np.float32
-    assert found.steps.tolist() == [1] * 6
+    attribution = integrate(linear, values, BASELINE, steps=1)
+    np.testing.assert_allclose(attribution.attributions, WEIGHTS * (values - BASELINE), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(attribution.output, linear(values)[0])
+    np.testing.assert_allclose(attribution.baseline_output, linear(BASELINE[np.newaxis])[0].repeat(6))
+    assert attribution.attributions.dtype == np.float32
+    assert attribution.steps.tolist() == [1] * 6
 
 
 def test_of_a_sum_of_squares_is_the_change_of_each_square(values: Floats) -> None:
-    found = integrate(quadratic, values, BASELINE, steps=2)
+    attribution = integrate(quadratic, values, BASELINE, steps=2)
     expected = WEIGHTS * (values.astype(np.float64) ** 2 - BASELINE.astype(np.float64) ** 2)
-    np.testing.assert_allclose(found.attributions, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(attribution.attributions, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_of_a_product_is_shared_and_an_unused_feature_gets_nothing(values: Floats) -> None:
-    found = integrate(product, values, np.zeros((12, 3), dtype=np.float32), steps=4)
+    attribution = integrate(product, values, np.zeros((12, 3), dtype=np.float32), steps=4)
     half = values[:, 0, 0] * values[:, 0, 1] / 2
-    np.testing.assert_allclose(found.attributions[:, 0, 0], half, rtol=1e-5)
-    np.testing.assert_allclose(found.attributions[:, 0, 1], half, rtol=1e-5)
-    assert not found.attributions[:, 1:].any()
-    assert not found.attributions[..., 2].any()
+    np.testing.assert_allclose(attribution.attributions[:, 0, 0], half, rtol=1e-5)
+    np.testing.assert_allclose(attribution.attributions[:, 0, 1], half, rtol=1e-5)
+    assert not attribution.attributions[:, 1:].any()
+    assert not attribution.attributions[..., 2].any()
 
 
 def test_a_trial_equal_to_its_baseline_gets_nothing() -> None:
-    found = integrate(quadratic, BASELINE[np.newaxis], BASELINE)
-    assert not found.attributions.any()
-    assert found.relative_error.tolist() == [0.0]
+    attribution = integrate(quadratic, BASELINE[np.newaxis], BASELINE)
+    assert not attribution.attributions.any()
+    assert attribution.relative_error.tolist() == [0.0]
 
 
 def test_points_are_doubled_only_where_needed(values: Floats) -> None:
@@ -80,21 +80,23 @@ def test_points_are_doubled_only_where_needed(values: Floats) -> None:
     easy[0, 0, 0], hard[0, 0, 0] = 0.5, 10.0
     both = np.concatenate([easy, hard])
     zero = np.zeros((12, 3), dtype=np.float32)
-    found = integrate(steep, both, zero, steps=4, tolerance=0.01)
-    assert found.steps[0] == 4
-    assert found.steps[1] in (64, 128, 256, 512)
-    assert (found.relative_error <= 0.01).all()
-    assert found.attributions[1, 0, 0] == pytest.approx(1.0, rel=0.01)
+    attribution = integrate(steep, both, zero, steps=4, tolerance=0.01)
+    assert attribution.steps[0] == 4
+    assert attribution.steps[1] in (64, 128, 256, 512)
+    assert (attribution.relative_error <= 0.01).all()
+    assert attribution.attributions[1, 0, 0] == pytest.approx(1.0, rel=0.01)
 
 
 def test_doubling_stops_at_the_most_points_and_says_what_is_left(values: Floats) -> None:
     hard = values[:1].copy()
     hard[0, 0, 0] = 1000.0
-    found = integrate(steep, hard, np.zeros((12, 3), dtype=np.float32), steps=4, max_steps=10)
-    assert found.steps.tolist() == [10]
-    assert found.relative_error[0] > 0.01
-    total = found.attributions.astype(np.float64).sum()
-    assert found.completeness_error[0] == pytest.approx(abs(total - found.output[0] + found.baseline_output[0]))
+    attribution = integrate(steep, hard, np.zeros((12, 3), dtype=np.float32), steps=4, max_steps=10)
+    assert attribution.steps.tolist() == [10]
+    assert attribution.relative_error[0] > 0.01
+    total = attribution.attributions.astype(np.float64).sum()
+    assert attribution.completeness_error[0] == pytest.approx(
+        abs(total - attribution.output[0] + attribution.baseline_output[0])
+    )
 
 
 def test_relative_error_is_of_the_change_or_the_floor() -> None:
@@ -105,9 +107,9 @@ def test_relative_error_is_of_the_change_or_the_floor() -> None:
         return wide.sum(axis=(1, 2)) ** 3, 3 * np.broadcast_to(wide.sum(axis=(1, 2), keepdims=True), wide.shape) ** 2
 
     sizes = np.array([1.0, 0.01], dtype=np.float32).reshape(2, 1, 1)
-    found = integrate(cubic, sizes, np.zeros((1, 1), dtype=np.float32), steps=1, tolerance=1.0)
-    np.testing.assert_allclose(found.completeness_error, [0.25, 0.25e-6], rtol=1e-5)
-    np.testing.assert_allclose(found.relative_error, [0.25, 0.25e-6 / CHANGE_FLOOR], rtol=1e-5)
+    attribution = integrate(cubic, sizes, np.zeros((1, 1), dtype=np.float32), steps=1, tolerance=1.0)
+    np.testing.assert_allclose(attribution.completeness_error, [0.25, 0.25e-6], rtol=1e-5)
+    np.testing.assert_allclose(attribution.relative_error, [0.25, 0.25e-6 / CHANGE_FLOOR], rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(3,), (12, 2), (5, 12, 3), (1, 12, 3), (6, 1, 12, 3)])
@@ -117,9 +119,9 @@ def test_a_baseline_of_another_shape_is_refused(values: Floats, shape: tuple[int
 
 
 def test_no_trials_give_no_attributions(values: Floats) -> None:
-    found = integrate(linear, values[:0], BASELINE)
-    assert found.attributions.shape == (0, 12, 3)
-    assert found.output.shape == found.completeness_error.shape == found.steps.shape == (0,)
+    attribution = integrate(linear, values[:0], BASELINE)
+    assert attribution.attributions.shape == (0, 12, 3)
+    assert attribution.output.shape == attribution.completeness_error.shape == attribution.steps.shape == (0,)
 
 
 def assert_equal(one: Attribution, other: Attribution) -> None:
@@ -158,21 +160,21 @@ def test_one_baseline_for_all_is_a_baseline_for_each(values: Floats, network: Ne
 
 def test_each_trial_has_its_own_baseline(values: Floats, network: NetworkMaker) -> None:
     model = network()
-    found = integrated_gradients(model, values, values[::-1].copy())
-    np.testing.assert_allclose(found.baseline_output, found.output[::-1], rtol=1e-5)
+    attribution = integrated_gradients(model, values, values[::-1].copy())
+    np.testing.assert_allclose(attribution.baseline_output, attribution.output[::-1], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("activation", "tolerance"), [("relu", 1e-2), ("tanh", 1e-4)])
 def test_a_network_is_complete(values: Floats, network: NetworkMaker, activation: str, tolerance: float) -> None:
     """The kinks of ReLU make the gradient jump, which costs points; tanh is smooth."""
     model = network(gain=3.0, activation=activation)
-    found = integrated_gradients(model, values, BASELINE, tolerance=tolerance)
-    change = found.output - found.baseline_output
+    attribution = integrated_gradients(model, values, BASELINE, tolerance=tolerance)
+    change = attribution.output - attribution.baseline_output
     assert np.abs(change).max() > 0.01
-    np.testing.assert_allclose(found.output, model(values, training=False).numpy()[:, 0], rtol=1e-5)
-    total = found.attributions.astype(np.float64).sum(axis=(1, 2))
+    np.testing.assert_allclose(attribution.output, model(values, training=False).numpy()[:, 0], rtol=1e-5)
+    total = attribution.attributions.astype(np.float64).sum(axis=(1, 2))
     assert (np.abs(total - change) <= tolerance * np.maximum(np.abs(change), CHANGE_FLOOR) + 1e-6).all()
-    assert (found.relative_error <= tolerance).all()
+    assert (attribution.relative_error <= tolerance).all()
 
 
 def test_a_saturated_network_needs_more_points(values: Floats, network: NetworkMaker) -> None:

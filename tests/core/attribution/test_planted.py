@@ -49,9 +49,9 @@ def maps(strength: float) -> list[FoldMap]:
     ]
 
 
-def metrics_of(found: list[FoldMap], truth: PlantedTruth = TRUTH) -> tuple[dict[str, float], pd.DataFrame]:
-    importance = feature_importance(found, FEATURES)
-    absolute = np.mean([one.absolute for one in found], axis=0)
+def metrics_of(fold_maps: list[FoldMap], truth: PlantedTruth = TRUTH) -> tuple[dict[str, float], pd.DataFrame]:
+    importance = feature_importance(fold_maps, FEATURES)
+    absolute = np.mean([one.absolute for one in fold_maps], axis=0)
     table = planted_table(absolute, importance, truth, FEATURES, TIME)
     return planted_metrics(absolute, table, truth, FEATURES), table
 
@@ -76,9 +76,9 @@ def test_a_blind_attribution_is_at_chance() -> None:
 
 
 def test_aucs_are_those_of_scikit_learn() -> None:
-    found = maps(0.2)
-    metrics, table = metrics_of(found)
-    absolute = np.mean([one.absolute for one in found], axis=0)
+    fold_maps = maps(0.2)
+    metrics, table = metrics_of(fold_maps)
+    absolute = np.mean([one.absolute for one in fold_maps], axis=0)
     mask = planted_cells(TRUTH, FEATURES, 10)
     assert metrics["planted_cells_auc"] == pytest.approx(roc_auc_score(mask.ravel(), absolute.ravel()))
     window = table.set_index("feature").loc["b", "window_auc"]

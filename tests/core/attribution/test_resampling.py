@@ -40,18 +40,18 @@ def test_a_subject_is_drawn_with_all_its_test_numbers() -> None:
 def test_one_fold_per_subject_is_the_bootstrap_of_their_means() -> None:
     values = np.random.default_rng(0).normal(size=(15, 2)) ** 2
     rows = subject_rows([names(f"{i:02d}") for i in range(15)])
-    found = estimate(rows, values, seed=1, resamples=20_000)
-    np.testing.assert_allclose(found.value, values.mean(axis=0))
+    estimated = estimate(rows, values, seed=1, resamples=20_000)
+    np.testing.assert_allclose(estimated.value, values.mean(axis=0))
     reference = bootstrap((values,), np.mean, axis=0, n_resamples=20_000, method="percentile", rng=2)
-    np.testing.assert_allclose(found.low, reference.confidence_interval.low, rtol=0.04)
-    np.testing.assert_allclose(found.high, reference.confidence_interval.high, rtol=0.04)
+    np.testing.assert_allclose(estimated.low, reference.confidence_interval.low, rtol=0.04)
+    np.testing.assert_allclose(estimated.high, reference.confidence_interval.high, rtol=0.04)
 
 
 def test_one_subject_has_no_interval() -> None:
-    found = estimate(subject_rows([names("a"), names("a")]), np.array([[1.0], [3.0]]), seed=0)
-    assert found.value.tolist() == [2.0]
-    assert np.isnan(found.low).all()
-    assert np.isnan(found.high).all()
+    estimated = estimate(subject_rows([names("a"), names("a")]), np.array([[1.0], [3.0]]), seed=0)
+    assert estimated.value.tolist() == [2.0]
+    assert np.isnan(estimated.low).all()
+    assert np.isnan(estimated.high).all()
 
 
 def test_blocks_change_nothing() -> None:

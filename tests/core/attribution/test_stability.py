@@ -29,9 +29,9 @@ def test_a_fold_that_disagrees_is_found() -> None:
     maps = folds([1, 2, 3], [1, 2, 3], [3, 2, 0])
     table = rank_stability(maps, names(3))
     assert table.set_index("fold")["tau"]["S2"] == -1
-    found = stability_metrics(maps, table)
-    assert found["rank_tau_pairwise"] == pytest.approx((1 - 1 - 1) / 3)
-    assert found["rank_tau_rest_min"] == -1
+    metrics = stability_metrics(maps, table)
+    assert metrics["rank_tau_pairwise"] == pytest.approx((1 - 1 - 1) / 3)
+    assert metrics["rank_tau_rest_min"] == -1
 
 
 def test_taus_are_those_of_scipy() -> None:

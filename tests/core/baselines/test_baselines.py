@@ -104,9 +104,9 @@ def test_a_subject_on_both_sides_is_refused(small_study: Dataset) -> None:
 
 @pytest.mark.parametrize("name", ["majority", "logistic"])
 def test_deterministic_baselines_are_the_same_for_every_test_number(small_study: Dataset, name: str) -> None:
-    found = predict_baseline(name, small_study, loso(small_study, test_numbers=2), seed=0)
-    assert [one.test_number for one in found[:2]] == [1, 2]
-    np.testing.assert_array_equal(found[0].probabilities, found[1].probabilities)
+    predictions = predict_baseline(name, small_study, loso(small_study, test_numbers=2), seed=0)
+    assert [one.test_number for one in predictions[:2]] == [1, 2]
+    np.testing.assert_array_equal(predictions[0].probabilities, predictions[1].probabilities)
 
 
 # majority
@@ -175,9 +175,9 @@ def test_logistic_is_scikit_learns_with_the_penalty_of_the_inner_splits(small_st
 def test_an_easy_effect_is_found(name: str) -> None:
     size = SimulationSize(subjects=10, controls=0, trials_min=3, trials_max=4, features=6, effect=5.0)
     easy = simulate(size, timesteps=21, seed=1)
-    found = predict_baseline(name, easy, loso(easy), seed=0)
-    labels = np.concatenate([one.test.labels for one in found])
-    assert roc_auc_score(labels, np.concatenate([one.probabilities for one in found])) > 0.9
+    predictions = predict_baseline(name, easy, loso(easy), seed=0)
+    labels = np.concatenate([one.test.labels for one in predictions])
+    assert roc_auc_score(labels, np.concatenate([one.probabilities for one in predictions])) > 0.9
 
 
 def test_logistic_fits_with_a_single_subject_per_class(small_study: Dataset) -> None:
@@ -239,7 +239,7 @@ def test_every_baseline_can_be_asked_for() -> None:
 def test_baselines_are_the_same_in_any_unit(small_study: Dataset, name: str) -> None:
     splits = loso(small_study)[:2]
     ours, theirs = (
-        np.concatenate([found.probabilities for found in predict_baseline(name, study, splits, seed=1)])
+        np.concatenate([predictions.probabilities for predictions in predict_baseline(name, study, splits, seed=1)])
         for study in (small_study, in_other_units(small_study))
     )
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6)

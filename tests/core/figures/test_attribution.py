@@ -52,13 +52,13 @@ def study(features: int, subjects: int, timesteps: int) -> tuple[Dataset, dict[s
     maps, outcomes, curves, tested = [], [], [], []
     for name in np.unique(dataset.subjects):
         own = dataset.of_subjects([str(name)])
-        found = generator.normal(size=own.values.shape).astype(np.float32)
-        maps.append(fold_map(found, own.subjects))
-        outcomes.append(fold_outcomes(found, generator.random(2), own.labels, own.subjects))
+        attributions = generator.normal(size=own.values.shape).astype(np.float32)
+        maps.append(fold_map(attributions, own.subjects))
+        outcomes.append(fold_outcomes(attributions, generator.random(2), own.labels, own.subjects))
         curves.append(
             fold_curves(
                 lambda inputs: inputs.mean(axis=(1, 2)).astype(np.float64), own.values, np.zeros_like(own.values[0]),
-                found, own.subjects, generator=generator,
+                attributions, own.subjects, generator=generator,
             )
         )  # fmt: skip
         tested.append(own.subjects)
@@ -170,9 +170,9 @@ def test_without_intervals_bars_show_the_spread_over_folds() -> None:
 
 
 def test_outcomes_without_errors_have_one_set_of_bars() -> None:
-    found = np.ones((2, 3, 2), dtype=np.float32)
-    outcomes = [fold_outcomes(found, np.array([0.9, 0.8]), np.ones(2, np.int8), np.array(["a", "b"]))]
-    importance = feature_importance([fold_map(found)], ["x", "y"])
+    attributions = np.ones((2, 3, 2), dtype=np.float32)
+    outcomes = [fold_outcomes(attributions, np.array([0.9, 0.8]), np.ones(2, np.int8), np.array(["a", "b"]))]
+    importance = feature_importance([fold_map(attributions)], ["x", "y"])
     figure = outcome_bars(importance_by_outcome(outcomes, ["x", "y"]), importance)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["right: 2 trials of 2 subjects"]
     rendered(figure)

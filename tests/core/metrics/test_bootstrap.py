@@ -96,25 +96,25 @@ def test_perfect_separation_leaves_no_doubt_about_auc() -> None:
     scores = Scores(
         np.array([0, 0, 1, 1], dtype=np.int8), np.array([0.1, 0.2, 0.8, 0.9]), np.array(["a", "b", "c", "d"])
     )
-    found = estimates(scores, resample_weights(4, 200, 0), (0.5,), confidence=0.95)
-    assert found["auc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
-    assert found["threshold_0.5/balanced_accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    estimated = estimates(scores, resample_weights(4, 200, 0), (0.5,), confidence=0.95)
+    assert estimated["auc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert estimated["threshold_0.5/balanced_accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
 
 
 def test_interval_is_the_percentiles_of_the_resamples_by_hand() -> None:
     """Two subjects: a resample is a+b, a+a or b+b, so accuracy is 1/2, 1 or 0."""
     scores = Scores(np.array([1, 1], dtype=np.int8), np.array([0.9, 0.1]), np.array(["a", "b"]))
     weights = np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
-    found = estimates(scores, weights, (0.5,), confidence=0.5)
-    assert found["threshold_0.5/accuracy"] == pytest.approx({"value": 0.5, "low": 0.25, "high": 0.75})
+    estimated = estimates(scores, weights, (0.5,), confidence=0.5)
+    assert estimated["threshold_0.5/accuracy"] == pytest.approx({"value": 0.5, "low": 0.25, "high": 0.75})
 
 
 def test_one_class_has_neither_auc_nor_specificity() -> None:
     scores = Scores(np.ones(3, dtype=np.int8), np.array([0.2, 0.6, 0.9]), np.array(["a", "b", "c"]))
-    found = estimates(scores, resample_weights(3, 50, 0), (0.5,), confidence=0.95)
-    assert found["threshold_0.5/recall"]["value"] == pytest.approx(2 / 3)
+    estimated = estimates(scores, resample_weights(3, 50, 0), (0.5,), confidence=0.95)
+    assert estimated["threshold_0.5/recall"]["value"] == pytest.approx(2 / 3)
     for name in ("auc", "average_precision", "threshold_0.5/specificity", "threshold_0.5/balanced_accuracy"):
-        assert name not in found
+        assert name not in estimated
 
 
 def test_resamples_of_one_class_are_left_out_of_auc() -> None:
@@ -134,8 +134,8 @@ def test_interval_covers_the_truth_about_as_often_as_it_says(study: StudyMaker) 
     covered = 0
     for seed in range(60):
         scores = trial_scores(study(subjects=40, effect=0.0, seed=seed))
-        found = estimates(scores, resample_weights(40, 300, seed), (), confidence=0.95)["auc"]
-        covered += found["low"] <= 0.5 <= found["high"]
+        estimated = estimates(scores, resample_weights(40, 300, seed), (), confidence=0.95)["auc"]
+        covered += estimated["low"] <= 0.5 <= estimated["high"]
     assert covered >= 51
 
 
@@ -168,11 +168,11 @@ def test_the_same_answer_to_everything_has_an_mcc_of_zero(predicted: float) -> N
 
 def test_calibration_error_lies_in_its_interval_though_resamples_inflate_it(study: StudyMaker) -> None:
     for seed in range(20):
-        found = trial_scores(study(seed=seed))
+        scores = trial_scores(study(seed=seed))
         weights = resample_weights(12, 300, seed)
-        error = estimates(found, weights, (), confidence=0.95)["ece"]
+        error = estimates(scores, weights, (), confidence=0.95)["ece"]
         assert 0 <= error["low"] <= error["value"] <= error["high"]
-        assert statistics(found, weights, ())["ece"].mean() > error["value"]
+        assert statistics(scores, weights, ())["ece"].mean() > error["value"]
 
 
 def test_intervals_of_the_other_metrics_cover_too(study: StudyMaker) -> None:
@@ -180,23 +180,23 @@ def test_intervals_of_the_other_metrics_cover_too(study: StudyMaker) -> None:
     truth = point_values(trial_scores(study(subjects=2000, seed=1000)), (0.5,))
     covered = dict.fromkeys(["brier", "threshold_0.5/mcc", "threshold_0.5/net_benefit"], 0)
     for seed in range(40):
-        found = estimates(
+        estimated = estimates(
             trial_scores(study(subjects=40, seed=seed)), resample_weights(40, 300, seed), (0.5,), confidence=0.95
         )
         for name in covered:
-            covered[name] += found[name]["low"] <= truth[name] <= found[name]["high"]
+            covered[name] += estimated[name]["low"] <= truth[name] <= estimated[name]["high"]
     assert min(covered.values()) >= 34, covered
 
 
 def test_precision_band_holds_the_curve(study: StudyMaker) -> None:
-    found = trial_scores(study(subjects=30))
+    scores = trial_scores(study(subjects=30))
     grid = np.linspace(0.05, 1, 20)
-    low, high = precision_band(found, grid, resample_weights(30, 200, 0))
-    precision, recall, _ = metrics.precision_recall_curve(found.labels, found.probabilities)
+    low, high = precision_band(scores, grid, resample_weights(30, 200, 0))
+    precision, recall, _ = metrics.precision_recall_curve(scores.labels, scores.probabilities)
     curve = np.array([precision[np.flatnonzero(recall >= point - 1e-12)[-1]] for point in grid])
     assert (low <= curve).all()
     assert (curve <= high).all()
-    own = precision_band(found, grid, np.ones((1, 30)))
+    own = precision_band(scores, grid, np.ones((1, 30)))
     np.testing.assert_allclose(own[0], curve)
 
 

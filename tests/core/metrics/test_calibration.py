@@ -15,12 +15,12 @@ def test_bins_hold_their_lower_edge_and_the_last_one_both() -> None:
 
 
 def test_reliability_is_that_of_scikit_learn(study: StudyMaker) -> None:
-    found = trial_scores(study(subjects=40))
-    observed, mean = calibration_curve(found.labels, found.probabilities, n_bins=10)
-    bins = reliability(found)
+    scores = trial_scores(study(subjects=40))
+    observed, mean = calibration_curve(scores.labels, scores.probabilities, n_bins=10)
+    bins = reliability(scores)
     assert [entry["observed"] for entry in bins] == pytest.approx(observed)
     assert [entry["mean_probability"] for entry in bins] == pytest.approx(mean)
-    assert sum(entry["count"] for entry in bins) == len(found.labels)
+    assert sum(entry["count"] for entry in bins) == len(scores.labels)
 
 
 def test_an_interval_counts_subjects_and_not_trials() -> None:

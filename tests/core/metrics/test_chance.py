@@ -10,15 +10,15 @@ from steps.core.metrics.chance import chance_level
 @pytest.mark.parametrize(("cases", "expected"), [(20, 0.70), (40, 0.625), (80, 0.5875), (100, 0.58)])
 def test_levels_for_two_classes_of_combrisson_and_jerbi(cases: int, expected: float) -> None:
     """The quantile of the binomial distribution, as their MATLAB formula ``binoinv(1 - alpha, n, 1/c)`` has it."""
-    found = chance_level(cases // 2, cases // 2)
-    assert found["accuracy"] == pytest.approx(expected)
-    assert found["cases"] == cases
+    level = chance_level(cases // 2, cases // 2)
+    assert level["accuracy"] == pytest.approx(expected)
+    assert level["cases"] == cases
 
 
 @pytest.mark.parametrize("each", [1, 5, 12, 50])
 def test_balanced_accuracy_of_equal_classes_is_accuracy(each: int) -> None:
-    found = chance_level(each, each)
-    assert found["balanced_accuracy"] == pytest.approx(found["accuracy"])
+    level = chance_level(each, each)
+    assert level["balanced_accuracy"] == pytest.approx(level["accuracy"])
 
 
 def test_guesses_stay_at_or_below() -> None:
@@ -32,9 +32,9 @@ def test_guesses_stay_at_or_below() -> None:
 
 
 def test_unequal_classes_make_accuracy_easier_to_reach_by_guessing() -> None:
-    found = chance_level(30, 10)
-    assert found["accuracy"] == binom.ppf(0.95, 40, 0.75) / 40
-    assert found["accuracy"] > 0.75 > found["balanced_accuracy"] > 0.5
+    level = chance_level(30, 10)
+    assert level["accuracy"] == binom.ppf(0.95, 40, 0.75) / 40
+    assert level["accuracy"] > 0.75 > level["balanced_accuracy"] > 0.5
 
 
 def test_many_cases_take_no_time_and_approach_a_half() -> None:

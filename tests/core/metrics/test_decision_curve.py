@@ -11,14 +11,14 @@ from tests.core.metrics.conftest import THRESHOLDS, StudyMaker, scores
 
 
 def test_the_sweep_is_that_of_scikit_learn(study: StudyMaker) -> None:
-    found = trial_scores(study(subjects=20))
-    curves = threshold_sweep(found)
+    scores = trial_scores(study(subjects=20))
+    curves = threshold_sweep(scores)
     for index in (0, 20, 49, 80, 98):
-        predicted = found.probabilities >= GRID[index]
-        assert curves["recall"]["value"][index] == pytest.approx(recall_score(found.labels, predicted))
-        expected = recall_score(found.labels, predicted, pos_label=0)
+        predicted = scores.probabilities >= GRID[index]
+        assert curves["recall"]["value"][index] == pytest.approx(recall_score(scores.labels, predicted))
+        expected = recall_score(scores.labels, predicted, pos_label=0)
         assert curves["specificity"]["value"][index] == pytest.approx(expected)
-        expected = balanced_accuracy_score(found.labels, predicted)
+        expected = balanced_accuracy_score(scores.labels, predicted)
         assert curves["balanced_accuracy"]["value"][index] == pytest.approx(expected)
     for curve in curves.values():
         assert (curve["low"] <= curve["value"] + 1e-12).all()

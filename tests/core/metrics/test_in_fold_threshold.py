@@ -20,8 +20,8 @@ def people(labels: list[int]) -> Dataset:
 
 
 def test_perfect_separation_is_cut_in_the_middle() -> None:
-    found = choose_threshold(people([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), 0.43)
-    assert found == FoldThreshold(0.5, 1.0, "validation", 4, 4)
+    chosen = choose_threshold(people([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), 0.43)
+    assert chosen == FoldThreshold(0.5, 1.0, "validation", 4, 4)
 
 
 def test_it_is_the_largest_j_there_is() -> None:
@@ -30,20 +30,20 @@ def test_it_is_the_largest_j_there_is() -> None:
         labels = np.r_[0, 1, generator.integers(0, 2, 18)]
         validation = people(labels.tolist())
         probabilities = (generator.uniform(size=20) + 0.4 * labels).round(1) / 2
-        found = choose_threshold(validation, probabilities, 0.5)
-        if found.youden_j is None:
+        chosen = choose_threshold(validation, probabilities, 0.5)
+        if chosen.youden_j is None:
             continue
         false, true, _ = roc_curve(labels, probabilities)
-        decided = probabilities >= found.threshold
+        decided = probabilities >= chosen.threshold
         reached = decided[labels == 1].mean() - decided[labels == 0].mean()
-        assert found.youden_j == pytest.approx((true - false).max())
-        assert reached == pytest.approx(found.youden_j)
+        assert chosen.youden_j == pytest.approx((true - false).max())
+        assert reached == pytest.approx(chosen.youden_j)
 
 
 def test_of_several_as_good_the_one_nearest_to_a_half() -> None:
-    found = choose_threshold(people([0, 1, 0, 1]), np.array([0.1, 0.3, 0.5, 0.9]), 0.5)
-    assert found.threshold == pytest.approx(0.7)  # 0.2 reaches the same J of a half
-    assert found.youden_j == pytest.approx(0.5)
+    chosen = choose_threshold(people([0, 1, 0, 1]), np.array([0.1, 0.3, 0.5, 0.9]), 0.5)
+    assert chosen.threshold == pytest.approx(0.7)  # 0.2 reaches the same J of a half
+    assert chosen.youden_j == pytest.approx(0.5)
 
 
 def test_every_subject_counts_the_same() -> None:
@@ -52,9 +52,9 @@ def test_every_subject_counts_the_same() -> None:
         ["a"] * 10 + ["b", "c", "d", "e"], [str(i) for i in range(10)] + ["1"] * 4, [0] * 10 + [0, 0, 1, 1]
     )
     probabilities = np.array([0.7] * 10 + [0.2, 0.3, 0.6, 0.65])
-    found = choose_threshold(validation, probabilities, 0.5)
-    assert found.threshold == pytest.approx(0.45)
-    assert found.youden_j == pytest.approx(1 - 1 / 3)
+    chosen = choose_threshold(validation, probabilities, 0.5)
+    assert chosen.threshold == pytest.approx(0.45)
+    assert chosen.youden_j == pytest.approx(1 - 1 / 3)
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_every_subject_counts_the_same() -> None:
     ],
 )
 def test_what_cannot_choose_falls_back_and_says_why(labels: list[int], probabilities: list[float], source: str) -> None:
-    found = choose_threshold(people(labels), np.array(probabilities), 0.43)
-    assert (found.threshold, found.youden_j, found.source) == (0.43, None, source)
-    assert found.validation_trials == len(labels)
+    chosen = choose_threshold(people(labels), np.array(probabilities), 0.43)
+    assert (chosen.threshold, chosen.youden_j, chosen.source) == (0.43, None, source)
+    assert chosen.validation_trials == len(labels)
 
 
 def test_only_the_validation_subjects_are_looked_at() -> None:
@@ -81,10 +81,10 @@ def test_only_the_validation_subjects_are_looked_at() -> None:
 
     dataset = make_dataset(["a", "b", "c", "d"], ["1"] * 4, [0, 1, 0, 1])
     dataset.values[:] = np.array([0.1, 0.9, 0.2, 0.6])[:, None, None]
-    found = evaluate_fold(model, dataset.of_subjects(["a"]), dataset.of_subjects(["c", "d"]), (0.5,))
+    evaluated = evaluate_fold(model, dataset.of_subjects(["a"]), dataset.of_subjects(["c", "d"]), (0.5,))
     np.testing.assert_allclose(np.unique(np.concatenate(seen[:-1])), [0.1])
     np.testing.assert_allclose(seen[-1][:, 0, 0], [0.2, 0.6])
-    assert found.own.threshold == pytest.approx(0.4)
+    assert evaluated.own.threshold == pytest.approx(0.4)
 
 
 def table() -> pd.DataFrame:
@@ -103,12 +103,12 @@ def table() -> pd.DataFrame:
 
 def test_a_row_per_subject_and_spread_over_folds() -> None:
     assert table()["subject"].tolist() == ["a", "b", "c"] * 2
-    found = in_fold_summary(table())
-    assert found is not None
-    assert (found["folds"], found["fallback_folds"], found["fallback"]) == (4, 1, 0.5)
-    assert found["mean"] == pytest.approx(0.4)
-    assert found["sd"] == pytest.approx(0.2)
-    assert (found["min"], found["median"], found["max"]) == (0.2, 0.4, 0.6)
+    spread = in_fold_summary(table())
+    assert spread is not None
+    assert (spread["folds"], spread["fallback_folds"], spread["fallback"]) == (4, 1, 0.5)
+    assert spread["mean"] == pytest.approx(0.4)
+    assert spread["sd"] == pytest.approx(0.2)
+    assert (spread["min"], spread["median"], spread["max"]) == (0.2, 0.4, 0.6)
 
 
 def test_no_summary_where_no_fold_could_choose() -> None:

@@ -23,12 +23,12 @@ def outcome_of(network: pd.DataFrame, baselines: dict[str, pd.DataFrame]) -> dic
 def test_a_baseline_is_measured_as_the_network_is(study: StudyMaker) -> None:
     network = study(effect=1.5)
     outcome = outcome_of(network, {"itself": network})
-    found = outcome["baselines"]["itself"]
+    itself = outcome["baselines"]["itself"]
     for level in ("pooled", "subject"):
-        for name, estimate in found[level].items():
+        for name, estimate in itself[level].items():
             network_has = outcome[level][name]
             assert estimate == {part: network_has[part] for part in estimate}, name
-        assert all(set(one.values()) == {0.0} for one in found["network_minus"][level].values())
+        assert all(set(one.values()) == {0.0} for one in itself["network_minus"][level].values())
 
 
 def test_the_table_has_a_row_per_method_level_and_metric(study: StudyMaker) -> None:

@@ -38,13 +38,13 @@ def pair() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_values_are_differences_of_scikit_learns_metrics(pair: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     first, second = (levels_of(one)["pooled"] for one in pair)
-    found = paired_differences(first, second, resample_weights(20, 50, 0), (0.5,))
+    between = paired_differences(first, second, resample_weights(20, 50, 0), (0.5,))
     expected = roc_auc_score(first.labels, first.probabilities) - roc_auc_score(second.labels, second.probabilities)
-    assert found["auc"]["value"] == pytest.approx(expected)
+    assert between["auc"]["value"] == pytest.approx(expected)
     expected = brier_score_loss(first.labels, first.probabilities) - brier_score_loss(
         second.labels, second.probabilities
     )
-    assert found["brier"]["value"] == pytest.approx(expected)
+    assert between["brier"]["value"] == pytest.approx(expected)
 
 
 def test_interval_is_that_of_resampled_subjects_drawn_for_both(pair: tuple[pd.DataFrame, pd.DataFrame]) -> None:
@@ -58,8 +58,8 @@ def test_interval_is_that_of_resampled_subjects_drawn_for_both(pair: tuple[pd.Da
         if len(np.unique(labels)) == 2:
             aucs = [roc_auc_score(labels, level.probabilities[entries]) for level in levels]
             differences.append(aucs[0] - aucs[1])
-    found = paired_differences(levels[0], levels[1], weights, ())["auc"]
-    assert [found["low"], found["high"]] == pytest.approx(np.percentile(differences, [2.5, 97.5]))
+    between = paired_differences(levels[0], levels[1], weights, ())["auc"]
+    assert [between["low"], between["high"]] == pytest.approx(np.percentile(differences, [2.5, 97.5]))
 
 
 def test_pairing_cancels_what_is_hard_for_both(pair: tuple[pd.DataFrame, pd.DataFrame]) -> None:
@@ -93,6 +93,6 @@ def test_other_trials_are_refused() -> None:
 def test_a_single_subject_has_no_interval() -> None:
     one = levels_of(results(np.linspace(0.1, 0.9, 5), subjects=1))["pooled"]
     other = levels_of(results(np.linspace(0.2, 0.6, 5), subjects=1))["pooled"]
-    found = paired_differences(one, other, resample_weights(1, 10, 0), ())
-    assert set(found["brier"]) == {"value"}
-    assert "auc" not in found
+    between = paired_differences(one, other, resample_weights(1, 10, 0), ())
+    assert set(between["brier"]) == {"value"}
+    assert "auc" not in between

@@ -24,18 +24,18 @@ def test_the_exact_test_of_mann_and_whitney() -> None:
         positive, negative = probabilities[labels == 1], probabilities[labels == 0]
         expected = mannwhitneyu(positive, negative, alternative="greater", method="exact")
         entries = scores(labels.tolist(), probabilities.tolist())
-        found = permutation_test(entries, (0.5,), permutations=20_000, seed=0)
+        tested = permutation_test(entries, (0.5,), permutations=20_000, seed=0)
         for level in ("pooled", "subject"):
-            assert found[level]["auc"]["p_value"] == pytest.approx(expected.pvalue, abs=0.012)
+            assert tested[level]["auc"]["p_value"] == pytest.approx(expected.pvalue, abs=0.012)
 
 
 def test_perfect_separation_of_three_and_three_is_one_in_twenty() -> None:
     names = np.repeat(["a", "b", "c", "d", "e", "f"], 4)
     entries = scores(np.repeat([0, 1], 12).tolist(), np.linspace(0.1, 0.9, 24).tolist(), names.tolist())
-    found = permutation_test(entries, (0.5,), permutations=4000, seed=1)
+    tested = permutation_test(entries, (0.5,), permutations=4000, seed=1)
     assert arrangements(entries) == 20
     for level, name in (("pooled", "auc"), ("subject", "auc"), ("subject_vote", "threshold_0.5/balanced_accuracy")):
-        assert found[level][name]["p_value"] == pytest.approx(1 / 20, abs=0.012)
+        assert tested[level][name]["p_value"] == pytest.approx(1 / 20, abs=0.012)
 
 
 def test_no_permutation_as_good_gives_one_in_m_plus_one() -> None:
@@ -80,11 +80,11 @@ def test_subjects_of_both_classes_permute_within_themselves() -> None:
         ("subject", "auc"): by_subject,
         ("pooled", "threshold_0.5/balanced_accuracy"): lambda truth: balanced_accuracy_score(truth, decided),
     }
-    found = permutation_test(entries, (0.5,), permutations=20_000, seed=0)
+    tested = permutation_test(entries, (0.5,), permutations=20_000, seed=0)
     for (level, name), statistic in statistics.items():
         truth = statistic(entries.labels)
         expected = np.mean([statistic(row) >= truth - 1e-9 for row in every])
-        assert found[level][name]["p_value"] == pytest.approx(expected, abs=0.012), (level, name)
+        assert tested[level][name]["p_value"] == pytest.approx(expected, abs=0.012), (level, name)
 
 
 def test_what_is_exchanged_and_what_is_not(study: StudyMaker) -> None:
@@ -114,8 +114,8 @@ def test_the_truth_among_the_permutations_is_that_of_the_summary(study: StudyMak
 
     entries = trial_scores(study(mixed=mixed))
     document = summary(study(mixed=mixed), THRESHOLDS, resamples=10, permutations=10)
-    found = _statistics(entries, (entries.labels == 1)[None], document["thresholds"])
-    for level, values in found.items():
+    statistics_now = _statistics(entries, (entries.labels == 1)[None], document["thresholds"])
+    for level, values in statistics_now.items():
         for name, value in values.items():
             assert value[0] == pytest.approx(document[level][name]["value"]), (level, name)
 
@@ -126,13 +126,13 @@ def test_p_values_are_uniform_without_an_effect(study: StudyMaker, mixed: int) -
 
     Trials of one subject are alike here, so permuting trials as if they were independent would fail this by far.
     """
-    found = [
+    tested = [
         permutation_test(trial_scores(study(subjects=14, effect=0.0, seed=seed, mixed=mixed)), (0.5,),
                          permutations=99, seed=seed)
         for seed in range(250)
     ]  # fmt: skip
     for level, name in (("pooled", "auc"), ("subject", "auc"), ("subject", "threshold_0.5/balanced_accuracy")):
-        p_values = np.array([one[level][name]["p_value"] for one in found])
+        p_values = np.array([one[level][name]["p_value"] for one in tested])
         for alpha in (0.05, 0.2, 0.5):
             assert (p_values <= alpha).mean() <= alpha + 4 * np.sqrt(alpha * (1 - alpha) / 250), (level, name, alpha)
         if name == "auc":  # fine enough to be uniform from below as well
@@ -149,6 +149,6 @@ def test_blocks_change_nothing(study: StudyMaker) -> None:
 def test_the_null_quantile_is_what_most_permutations_reach() -> None:
     """Two and four: AUC is 1 in one of 15 arrangements, 6.7%, and at most 7/8 in the others."""
     entries = scores([0, 0, 0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    found = permutation_test(entries, (), permutations=4000, seed=0)
-    assert found["subject"]["auc"]["null_quantile"] == pytest.approx(1.0)
-    assert found["subject"]["auc"]["p_value"] == pytest.approx(1 / 15, abs=0.015)
+    tested = permutation_test(entries, (), permutations=4000, seed=0)
+    assert tested["subject"]["auc"]["null_quantile"] == pytest.approx(1.0)
+    assert tested["subject"]["auc"]["p_value"] == pytest.approx(1 / 15, abs=0.015)

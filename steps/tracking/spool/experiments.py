@@ -12,7 +12,7 @@ from steps.tracking.store.tracking_uri import show_uri
 
 
 def placeholder(experiment_id: str) -> str:
-    """What an experiment is called here whose name the server could not be asked for."""
+    """What an experiment of the spool is called whose name the server could not be asked for."""
     return f"experiment {experiment_id}"
 
 

@@ -98,7 +98,7 @@ class _Pull:
         self._local, self._server = spool.client(), spool.target_client()
 
     def run(self, run: Run) -> str:
-        """Copy a run and its children into the spool; returns the ID there."""
+        """Copy a run and its children into the spool; returns the ID in the spool."""
         # The replicator must not take a half-fetched run for one that has changed.
         with self._spool.lock.acquire(timeout=_LOCK_S):
             known = push.Push(self._spool).names().identifiers

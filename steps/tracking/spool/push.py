@@ -65,7 +65,7 @@ class Push:
         self._is_sure = False  # that the server still has what the spool's notes say
 
     def pending(self) -> int:
-        """Runs and registered versions that the server does not have as they are here, and has not deleted."""
+        """Runs and registered versions that the server does not have as they are in the spool, and has not deleted."""
         return self._waiting(list(self._runs()))
 
     def names(self) -> Names:
@@ -73,7 +73,7 @@ class Push:
         return Names(_named(self._runs()))
 
     def page_of(self, run_id: str) -> str | None:
-        """Address of a run's page on an HTTP server; None when it does not have the run as it is here."""
+        """Address of a run's page on an HTTP server; None when it does not have the run as the spool has it."""
         run = self._local.get_run(run_id)
         if RUN_ID not in run.data.tags or run.data.tags.get(STATE) != state_of(run):
             return None
@@ -216,7 +216,7 @@ class Push:
         return [experiment.experiment_id for name in names if (experiment := self._experiments.find(name))]
 
     def _ensure(self, run: Run, names: Names) -> None:
-        """Make the run on the server when it is not there yet."""
+        """Make the run on the server when it is not yet there."""
         run_id = run.info.run_id
         if run_id in names.identifiers:
             return
@@ -274,7 +274,7 @@ class Push:
         self._local.set_tag(run_id, FILES, files)
         folder = _folder(run.info.artifact_uri)
         lost = logged.missing(noted.get(run_id, ()), folder)
-        if lost and FILES in run.data.tags:  # the server may have had them before they were lost here
+        if lost and FILES in run.data.tags:  # the server may have had them before the spool lost them
             place = copy.place_of(run.info.artifact_uri)
             folders = {name.rpartition("/")[0] for name in lost}
             known = {item.path for name in folders for item in place.list_artifacts(name or None)}
@@ -290,7 +290,7 @@ def _named(runs: Iterable[Run]) -> dict[str, str]:
 
 
 def _is_waiting(run: Run) -> bool:
-    """Whether the server does not have a run as it is here, though nobody has deleted it there."""
+    """Whether the server does not have a run as the spool has it, though nobody has deleted it there."""
     return DELETED not in run.data.tags and run.data.tags.get(STATE) != state_of(run)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 _SHOWN_LENGTH = 80
+_LISTED = 12
 # The end of a path says most.
 SHOWN_PATH_LENGTH: Final = 200
 # Longer than any message that says something; what comes from libraries or lists names without end is cut.
@@ -39,3 +41,9 @@ def shown(value: object, length: int = _SHOWN_LENGTH) -> str:
 def shown_path(path: str) -> str:
     """An untrusted path as a message may print it: as it is where that is safe, else escaped."""
     return path if path.isprintable() else ascii(path)
+
+
+def listed(names: Sequence[object], most: int = _LISTED) -> str:
+    """Untrusted names as a message may print them; of many, how many more there are."""
+    text = ", ".join(shown(name) for name in names[:most])
+    return text if len(names) <= most else f"{text} and {len(names) - most} more"

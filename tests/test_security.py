@@ -19,8 +19,7 @@ from mlflow import MlflowClient
 
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
-from steps.core.readers.parse import shown
-from steps.errors import UserError
+from steps.errors import UserError, shown
 from steps.tracking import datasets, record
 from steps.tracking.children import run_step
 from steps.tracking.models import reading

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from steps.core.data.dataset import Ints
 from steps.core.models.training_reference import TrainingReference
 from steps.core.readers.recorded import Recorded
-from steps.errors import UserError, shown
+from steps.errors import UserError, listed, shown
 
 # A unit in the header: "knee_angle_x [deg]", "knee_angle_x (deg)".
 _WITH_UNIT = re.compile(r"(.+?)\s*[\[(]([^\[\]()]+)[\])]")
@@ -41,11 +41,13 @@ def match_features(recorded: Recorded, trained: TrainingReference) -> tuple[npt.
     additional = [recorded.features[i] for i in range(len(recorded.features)) if i not in positions.values()]
     if missing or additional:
         parts = [
-            f"{word} {_listed(names)}" for word, names in (("missing", missing), ("additional", additional)) if names
+            f"{word} {listed(names, _SHOWN_NAMES)}"
+            for word, names in (("missing", missing), ("additional", additional))
+            if names
         ]
         raise UserError(
             f"the features of {recorded.source} are not the model's: {'; '.join(parts)}; expected the "
-            f"{len(trained.features)} features {_listed(trained.features)}, in any order"
+            f"{len(trained.features)} features {listed(trained.features, _SHOWN_NAMES)}, in any order"
             + ("" if missing else f"; leave out what is additional: {recorded.choice.without(additional)}")
         )
     notes = _check_units(recorded, trained, positions)
@@ -116,8 +118,3 @@ def _check_units(recorded: Recorded, trained: TrainingReference, positions: Mapp
     if not trained.units and not any(split_unit(name)[1] for name in trained.features):
         return ["The model was trained on recordings without units, so units could not be compared."]
     return []
-
-
-def _listed(names: Sequence[str]) -> str:
-    text = ", ".join(shown(name) for name in names[:_SHOWN_NAMES])
-    return text if len(names) <= _SHOWN_NAMES else f"{text} and {len(names) - _SHOWN_NAMES} more"

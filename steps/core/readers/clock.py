@@ -13,9 +13,8 @@ import numpy.typing as npt
 
 from steps.core.data.timing import SamplingRate
 from steps.core.readers.long_table import LongTable
-from steps.core.readers.parse import shown
 from steps.core.readers.resample import Doubles
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 Rows = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]

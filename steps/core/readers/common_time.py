@@ -12,9 +12,9 @@ from steps.core.data.dataset import Floats
 from steps.core.data.manifest import WARNING
 from steps.core.data.timing import Timing
 from steps.core.readers import antialias, clock
-from steps.core.readers.parse import shown
 from steps.core.readers.resample import DEFAULT_TIMESTEPS, Doubles, percent_axis
 from steps.core.readers.trials import Recording
+from steps.errors import shown
 
 _SHOWN_FEATURES: Final = 3
 _MUCH: Final = 0.01  # a share of the variance that is worth a word

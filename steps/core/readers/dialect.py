@@ -10,9 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from steps.core.readers.lines import Lines
-from steps.core.readers.text import shown
-from steps.errors import UserError
+from steps.core.readers.columns import Lines
+from steps.errors import UserError, shown
 
 _LOOK_BYTES, _LOOK_LINES = 1 << 16, 60
 _MAGIC = {

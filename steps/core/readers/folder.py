@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,29 +14,19 @@ import pyarrow as pa
 
 from steps.core.data.manifest import CONTROL, PATIENT
 from steps.core.readers import not_read
-from steps.core.readers.choice import Choice, Columns, check_patterns
+from steps.core.readers.choice import Choice, check_patterns
+from steps.core.readers.columns import IDENTITIES, Columns, Lines, Parsed, features_of
+from steps.core.readers.csv_file import Header, csv_header, is_plain, parse_csv, parse_together
 from steps.core.readers.files import Fingerprint, Request, SourceFiles
-from steps.core.readers.lines import Lines
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
-from steps.core.readers.parse import (
-    IDENTITIES,
-    Header,
-    Parsed,
-    csv_header,
-    features_of,
-    parse_csv,
-    read_bytes,
-    shown,
-    shown_path,
-)
-from steps.core.readers.plain import is_plain, parse_together
 from steps.core.readers.resample import Doubles
 from steps.core.readers.walk import Found, find_files
-from steps.errors import UserError
+from steps.errors import UserError, shown, shown_path
+from steps.system.untrusted_files import read_regular
 
 PARTICIPANTS, CONTROL_DATA = "participants", "control_data"
 _LAYOUT = f"{PARTICIPANTS}/<subject>/<label>/<trial>.csv"
-_RUN_BYTES = 4 << 20  # of files parsed at once
+_RUN_BYTES: Final = 4 << 20
 _UNLABELLED_LAYOUT = f"{PARTICIPANTS}/<subject>/<trial>.csv"
 
 
@@ -121,12 +112,13 @@ def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
     return StudyFiles(trials, [*not_read.below(both), *notes])
 
 
-def read_folder(folder: Path, request: Request) -> LongTable:
+def read_folder(folder: Path, request: Request, run_bytes: int = _RUN_BYTES) -> LongTable:
     """Read every trial of a study; features are put in the order of the first file.
 
     Args:
         folder: holds ``participants/`` and perhaps ``control_data/``.
         request: how; where there is no label folder, the label is "".
+        run_bytes: of files to parse at once.
 
     Raises:
         UserError: a file is malformed, its columns are not those of the first file, or the choice names columns that no
@@ -135,7 +127,7 @@ def read_folder(folder: Path, request: Request) -> LongTable:
     study, choice = study_files(folder, labelled=request.labelled), request.choice
     files = study.trials
     first = files[0].name
-    header = csv_header(read_bytes(files[0].path, first), first, choice=choice)
+    header = csv_header(read_regular(files[0].path, first), first, choice=choice)
     expected = list(header.columns.taken.values())
     _check_columns(first, header.columns, first, expected, choice)
     features = features_of(expected)
@@ -145,7 +137,7 @@ def read_folder(folder: Path, request: Request) -> LongTable:
     values: list[Doubles] = []
     times: list[Doubles] = []
     lengths: list[int] = []
-    for run, plain in _runs(files, header, request.fingerprint):
+    for run, plain in _runs(files, header, request.fingerprint, run_bytes):
         for parsed, rows in _parse(run, plain, header, first, choice):
             values.append(row_major(parsed.table, features))
             times += [parsed.table["time"].to_numpy()] if has_time else [np.arange(n, dtype=np.float64) for n in rows]
@@ -177,19 +169,21 @@ def read_folder(folder: Path, request: Request) -> LongTable:
     )
 
 
-def _runs(files: Iterable[TrialFile], header: Header, fingerprint: Fingerprint) -> Iterator[tuple[_Run, bool]]:
+def _runs(
+    files: Iterable[TrialFile], header: Header, fingerprint: Fingerprint, run_bytes: int
+) -> Iterator[tuple[_Run, bool]]:
     """Files with their contents, in order, and whether they are plain: plain ones together, any other for itself."""
     run: _Run = []
     size = 0
     for file in files:
         try:
-            raw = read_bytes(file.path, file.name)
+            raw = read_regular(file.path, file.name)
         except UserError:
             yield run, True  # what is wrong with an earlier file is said first
             raise
         fingerprint.add(file.relative, raw)
         plain = is_plain(raw, header)
-        if run and (not plain or size + len(raw) > _RUN_BYTES):
+        if run and (not plain or size + len(raw) > run_bytes):
             yield run, True
             run, size = [], 0
         if plain:

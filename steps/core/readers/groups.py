@@ -9,7 +9,7 @@ import pandas as pd
 
 from steps.core.data.manifest import CONTROL
 from steps.core.readers.identities import comparable
-from steps.core.readers.text import shown
+from steps.errors import shown
 
 GROUP_RULE: Final = "'control' for the control group, 'patient' or nothing for the others, or no column 'group'"
 

@@ -6,16 +6,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import numpy as np
-import pandas as pd
-
-from steps.core.readers.text import shown
-from steps.errors import UserError
-
-if TYPE_CHECKING:
-    from steps.core.readers.long_table import LongTable
+from steps.errors import shown
 
 # What pandas, R, SQL and Excel write where there is no value, as pandas reads it. "None" is not among them for labels:
 # beside "some" it is a class.
@@ -77,50 +70,6 @@ def comparable(name: str) -> str:
     return name.removeprefix("+") if name[1:].isdecimal() else name
 
 
-def check_spellings(table: LongTable, is_control: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
-    """Check that nobody and nothing has two names: subjects, labels of patients, trials of a subject and label.
-
-    Raises:
-        UserError: two names look like one; the message says where each is first.
-    """
-    frame = table.frame
-    nothing = np.zeros(len(frame), dtype=np.int64)
-    subject, label, test = (frame[name].cat.codes.to_numpy() for name in ("subject", "label", "test_number"))
-    within = pd.DataFrame({"subject": subject, "label": label, "test_number": test, "control": is_control})
-    _check(table, "subject", pd.DataFrame({"all": nothing}), np.ones(len(frame), dtype=np.bool_))
-    _check(table, "label", pd.DataFrame({"all": nothing}), ~is_control)
-    _check(table, "trial", within, np.ones(len(frame), dtype=np.bool_))
-
-
-def _check(
-    table: LongTable, column: str, within: pd.DataFrame, where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-) -> None:
-    names = table.frame[column].cat.categories.tolist()
-    alike: dict[str, list[int]] = defaultdict(list)
-    for code, name in enumerate(names):
-        if name:
-            alike[comparable(name)].append(code)
-    suspects = [codes for codes in alike.values() if len(codes) > 1]
-    if not suspects:
-        return
-    group = np.full(len(names), -1)
-    for number, codes in enumerate(suspects):
-        group[codes] = number
-    codes_of = table.frame[column].cat.codes.to_numpy()
-    rows = np.flatnonzero((group[codes_of] >= 0) & where)
-    found = within.iloc[rows].assign(group=group[codes_of[rows]], code=codes_of[rows], row=rows)
-    keys = [*within.columns, "group"]
-    first = found.drop_duplicates([*keys, "code"])
-    twice = first[first.duplicated(keys, keep=False)]
-    if twice.empty:
-        return
-    same = twice[(twice[keys] == twice[keys].iloc[0]).all(axis=1)].iloc[:2]
-    (a, row_a), (b, row_b) = sorted((names[c], int(row)) for c, row in zip(same["code"], same["row"], strict=True))
-    raise UserError(
-        f"{column}s {shown(a)} and {shown(b)} differ only in {_difference(a, b)} ({table.line(row_a)} and "
-        f"{table.line(row_b)}); they look like one {column}: write one spelling throughout"
-    )
-
-
-def _difference(a: str, b: str) -> str:
+def difference(a: str, b: str) -> str:
+    """What two names differ in that are comparable as one."""
     return next((what for what, alike in _ALIKE if alike(a) == alike(b)), "how they are written")

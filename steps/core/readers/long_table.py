@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from steps.core.readers.columns import Lines
 from steps.core.readers.identities import clean, made_one
-from steps.core.readers.lines import Lines
 from steps.core.readers.resample import Doubles
 from steps.errors import shown
 

@@ -1,8 +1,8 @@
-"""Parquet files of strangers: opened after a look at what they would unpack to, and their text checked."""
+"""Parquet files of strangers as named columns: opened after a look at what they unpack to, and their text checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -12,15 +12,70 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
-from steps.errors import UserError
+from steps.core.readers.choice import EVERYTHING, Choice
+from steps.core.readers.columns import IDENTITIES, Parsed, check_columns
+from steps.errors import UserError, shown
 from steps.system.untrusted_files import bounded_memory, check_parquet
 
 _LONGEST: Final = 10_000  # of one piece of text: a longer one is no name, and a few bytes can put it in every row
 _SHOWN: Final = 60
 
 
+def parse_parquet(raw: bytes, name: str, required: Sequence[str] = (), choice: Choice = EVERYTHING) -> Parsed:
+    """A Parquet file that holds ``raw``; NaN and null stay as they are. Its first row is row 1.
+
+    Raises:
+        UserError: not a Parquet file, empty, columns that `check_columns` refuses, or a column of a wrong type.
+    """
+    if not raw:
+        raise UserError(f"{name} is empty, expected a Parquet file")
+    with _open_parquet(raw, name) as file:
+        names = [column.strip() or f"Unnamed: {i}" for i, column in enumerate(file.schema_arrow.names)]
+        columns = check_columns(names, name, required, choice)
+        table = file.read(use_threads=False).rename_columns(names)
+        if not table.num_rows:
+            raise UserError(f"{name} holds columns but no rows, expected a row per time point")
+        typed = {taken: _typed(table[column], column, taken, name, choice) for column, taken in columns.taken.items()}
+        return Parsed(pa.table(typed), tuple(names), columns, first_row=1)
+
+
+def _typed(
+    column: pa.ChunkedArray, label: str, taken: str, name: str, choice: Choice
+) -> pa.ChunkedArray | pa.DictionaryArray:
+    way_out = "" if taken == "time" else f"; it can be left out with {choice.without([label])}"
+    if _is_text(column.type):
+        names = _names_in(column, label, name)
+        if taken in IDENTITIES:
+            return names
+        row = int(np.argmax(column.is_valid()))
+        text = shown(column[row].as_py())
+        raise UserError(f"{name}, row {row + 1}: column {shown(label)} holds {text}, expected a number{way_out}")
+    kind = column.type
+    if kinds.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    is_number = any(
+        test(kind)
+        for test in (
+            kinds.is_integer,
+            kinds.is_floating,
+            kinds.is_decimal,
+            kinds.is_boolean,
+            kinds.is_null,
+        )
+    )
+    if taken in IDENTITIES:
+        if not is_number:
+            raise UserError(f"{name}: column {shown(label)} is of type {kind}, expected text or whole numbers")
+        return column.cast(pa.string())
+    if not is_number:
+        value = next((cell for cell in column.slice(0, 1000).to_pylist() if cell is not None), None)
+        found = f"{shown(value)} (type {kind})"
+        raise UserError(f"{name}, row 1: column {shown(label)} holds {found}, expected a number{way_out}")
+    return column.cast(pa.float64(), safe=False)
+
+
 @contextmanager
-def open_parquet(raw: bytes, name: str) -> Iterator[pq.ParquetFile]:
+def _open_parquet(raw: bytes, name: str) -> Iterator[pq.ParquetFile]:
     """A Parquet file that holds ``raw``, to be read inside the block, on one thread; text becomes dictionaries.
 
     Raises:
@@ -32,7 +87,7 @@ def open_parquet(raw: bytes, name: str) -> Iterator[pq.ParquetFile]:
             unpacked = check_parquet(first.metadata, len(raw), name)
             for field in first.schema_arrow:
                 _check_flat(field, name)
-            text = [field.name for field in first.schema_arrow if is_text(field.type)]
+            text = [field.name for field in first.schema_arrow if _is_text(field.type)]
         # Without threads: each would reserve memory that counts.
         with (
             bounded_memory(unpacked, name),
@@ -43,13 +98,13 @@ def open_parquet(raw: bytes, name: str) -> Iterator[pq.ParquetFile]:
         raise UserError(f"{name} is not a readable Parquet file: {_short(str(error))}; save it again") from error
 
 
-def is_text(kind: pa.DataType) -> bool:
+def _is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text, perhaps as a dictionary."""
     kind = kind.value_type if kinds.is_dictionary(kind) else kind
     return bool(kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind))
 
 
-def names_in(column: pa.ChunkedArray, label: str, name: str) -> pa.DictionaryArray:
+def _names_in(column: pa.ChunkedArray, label: str, name: str) -> pa.DictionaryArray:
     """A column of text as a dictionary of the names that occur in it.
 
     Raises:
@@ -80,7 +135,7 @@ def names_in(column: pa.ChunkedArray, label: str, name: str) -> pa.DictionaryArr
 
 def _check_flat(field: pa.Field, name: str) -> None:
     kind = field.type
-    if not (is_text(kind) or kinds.is_primitive(kind) or kinds.is_decimal(kind) or kinds.is_null(kind)
+    if not (_is_text(kind) or kinds.is_primitive(kind) or kinds.is_decimal(kind) or kinds.is_null(kind)
             or (kinds.is_dictionary(kind) and kinds.is_primitive(kind.value_type))):  # fmt: skip
         raise UserError(f"{name}: column {_short(field.name)} is of type {_short(str(kind))}, expected numbers")
 

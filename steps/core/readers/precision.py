@@ -10,9 +10,8 @@ import numpy as np
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.resample import Doubles
-from steps.core.readers.text import shown
 from steps.core.readers.trials import Recording
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 _NOISE: Final = 0.1  # rounding may change values by this share of their spread within trials: -20 dB, and no more
 _CLOSE: Final = 64.0  # float32 steps: a wider spread needs no closer look

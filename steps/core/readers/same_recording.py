@@ -12,10 +12,9 @@ import numpy as np
 from steps.core.data.dataset import Floats
 from steps.core.data.manifest import WARNING
 from steps.core.readers.long_table import LongTable
-from steps.core.readers.parse import shown
 from steps.core.readers.resample import Doubles
 from steps.core.readers.trials import Recording
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 REFUSE: Final = "refuse"
 ALLOW: Final = "allow"

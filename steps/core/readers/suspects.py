@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.readers.choice import Choice
+from steps.core.readers.columns import UNNAMED
 from steps.core.readers.long_table import LongTable
-from steps.core.readers.parse import UNNAMED
 from steps.core.readers.resample import Doubles
-from steps.core.readers.text import shown
 from steps.core.readers.trials import Recording
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 _STEPS: Final = 10  # in all; with fewer, anything may rise or stand still by chance
 _DUST: Final = 1e-13  # of a value: what arithmetic in float64 leaves of a constant

@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 
 from steps.core.readers.choice import Choice
+from steps.core.readers.columns import Parsed, features_of
+from steps.core.readers.csv_file import parse_csv
 from steps.core.readers.files import Request
 from steps.core.readers.groups import group_notes
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
-from steps.core.readers.parse import Parsed, features_of, parse_csv, parse_parquet, read_bytes
+from steps.core.readers.parquet import parse_parquet
+from steps.system.untrusted_files import read_regular
 
 # Of the bytes of a file, what messages call it, the columns it must have, and those that are wanted.
 Parser = Callable[[bytes, str, Sequence[str], Choice], Parsed]
@@ -40,7 +43,7 @@ def read_table(path: Path, request: Request, parse: Parser | None = None) -> Lon
         UserError: the file is malformed, a required column is missing, or the choice names columns that it has not.
     """
     required = tuple(name for name in _REQUIRED if request.labelled or name != "label")
-    raw = read_bytes(path, path.name)
+    raw = read_regular(path, path.name)
     request.fingerprint.add(path.name, raw)
     parsed = (parse or PARSERS[path.suffix.lower()])(raw, path.name, required, request.choice)
     table = parsed.table

@@ -14,7 +14,6 @@ import pandas as pd
 from steps.core.data.manifest import WARNING
 from steps.core.readers import clock
 from steps.core.readers.long_table import LongTable
-from steps.core.readers.parse import shown
 from steps.core.readers.resample import (
     Doubles,
     fill_holes,
@@ -24,7 +23,7 @@ from steps.core.readers.resample import (
     missing_samples,
 )
 from steps.core.readers.validate import is_control
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 _KEYS = ("subject", "label", "trial", "test_number")
 Rows = npt.NDArray[np.intp]

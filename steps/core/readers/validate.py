@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,10 +13,9 @@ import pandera.errors
 import pandera.pandas as pa
 
 from steps.core.readers.groups import GROUP_RULE, is_control_name, is_group_name
-from steps.core.readers.identities import MISSING_WORDS, check_spellings
+from steps.core.readers.identities import MISSING_WORDS, comparable, difference
 from steps.core.readers.long_table import LongTable
-from steps.core.readers.text import shown
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 NAME_LENGTH: Final = 64
 # A letter or digit of any script first (\w less the underscore), so no name is hidden, an option or a parent folder.
@@ -55,7 +55,7 @@ def check(table: LongTable, *, labelled: bool = True) -> None:
         expected = getattr(error.check, "error", None) or str(error.check)
         missing = f" (missing: {MISSING_WORDS})" if value == "" else ""
         raise UserError(f"{table.where(row)}: {column} is {shown(value)}{missing}, expected {expected}") from error
-    check_spellings(table, is_control(frame).to_numpy())
+    _check_spellings(table, is_control(frame).to_numpy())
     _check_groups(table)
 
 
@@ -120,3 +120,48 @@ def _check_groups(table: LongTable) -> None:
             f"subject {table.frame['subject'].cat.categories[both[0]]!r} is a patient in {table.where(rows[0])} "
             f"and a control in {table.where(rows[1])}, expected one or the other"
         )
+
+
+def _check_spellings(table: LongTable, is_control: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
+    """Check that nobody and nothing has two names: subjects, labels of patients, trials of a subject and label.
+
+    Raises:
+        UserError: two names look like one; the message says where each is first.
+    """
+    frame = table.frame
+    nothing = np.zeros(len(frame), dtype=np.int64)
+    subject, label, test = (frame[name].cat.codes.to_numpy() for name in ("subject", "label", "test_number"))
+    within = pd.DataFrame({"subject": subject, "label": label, "test_number": test, "control": is_control})
+    _check_one_spelling(table, "subject", pd.DataFrame({"all": nothing}), np.ones(len(frame), dtype=np.bool_))
+    _check_one_spelling(table, "label", pd.DataFrame({"all": nothing}), ~is_control)
+    _check_one_spelling(table, "trial", within, np.ones(len(frame), dtype=np.bool_))
+
+
+def _check_one_spelling(
+    table: LongTable, column: str, within: pd.DataFrame, where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+) -> None:
+    names = table.frame[column].cat.categories.tolist()
+    alike: dict[str, list[int]] = defaultdict(list)
+    for code, name in enumerate(names):
+        if name:
+            alike[comparable(name)].append(code)
+    suspects = [codes for codes in alike.values() if len(codes) > 1]
+    if not suspects:
+        return
+    group = np.full(len(names), -1)
+    for number, codes in enumerate(suspects):
+        group[codes] = number
+    codes_of = table.frame[column].cat.codes.to_numpy()
+    rows = np.flatnonzero((group[codes_of] >= 0) & where)
+    found = within.iloc[rows].assign(group=group[codes_of[rows]], code=codes_of[rows], row=rows)
+    keys = [*within.columns, "group"]
+    first = found.drop_duplicates([*keys, "code"])
+    twice = first[first.duplicated(keys, keep=False)]
+    if twice.empty:
+        return
+    same = twice[(twice[keys] == twice[keys].iloc[0]).all(axis=1)].iloc[:2]
+    (a, row_a), (b, row_b) = sorted((names[c], int(row)) for c, row in zip(same["code"], same["row"], strict=True))
+    raise UserError(
+        f"{column}s {shown(a)} and {shown(b)} differ only in {difference(a, b)} ({table.line(row_a)} and "
+        f"{table.line(row_b)}); they look like one {column}: write one spelling throughout"
+    )

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from steps.core.readers.parse import shown_path
-from steps.errors import UserError
+from steps.errors import UserError, shown_path
 
 Parts = tuple[str, ...]  # of a path below the study's folder
 SUFFIX: Final = ".csv"

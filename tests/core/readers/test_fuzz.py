@@ -132,8 +132,7 @@ def type_parameters(study: Path, seed: int, number: int) -> Found:
     """Type values at the commands of the steps."""
     found = Found()
     for entry_point, name, value in parameter_values(seed, number):
-        module = "steps.main" if entry_point == "main" else f"steps.{entry_point}.__main__"
-        command = importlib.import_module(module).main
+        command = importlib.import_module(f"steps.{entry_point}.__main__").main
         arguments = [f"--{name}", value]
         if name != "cwd":
             arguments += ["--cwd", str(study)]

@@ -14,12 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steps.core.readers import folder as reader
-from steps.core.readers import plain
+from steps.core.readers.csv_file import parse_csv, parse_together
 from steps.core.readers.files import Request
 from steps.core.readers.folder import read_folder
 from steps.core.readers.load import load_source
 from steps.core.readers.long_table import LongTable
-from steps.core.readers.parse import arrow_csv, parse_csv
 from steps.errors import UserError
 from tests.core.readers.helpers import long_frame, trial_file, write_folder
 
@@ -43,16 +42,16 @@ def _bytes(content: Content, is_ended: bool = True) -> bytes:
     return mark + (text + end if is_ended else text).encode()
 
 
-def _read(raws: Sequence[bytes]) -> LongTable | str:
+def _read(raws: Sequence[bytes], run_bytes: int = 1 << 20) -> LongTable | str:
     """What `read_folder` makes of these files, or its message."""
     files = [reader.TrialFile(Path(), f"{i}.csv", f"S{i}", "a", "1", "patient") for i in range(len(raws))]
     contents = {file.path: raw for file, raw in zip(files, raws, strict=True)}
     with (
         mock.patch.object(reader, "study_files", return_value=reader.StudyFiles(files, [])),
-        mock.patch.object(reader, "read_bytes", lambda path, _: contents[path]),
+        mock.patch.object(reader, "read_regular", lambda path, _: contents[path]),
     ):
         try:
-            return read_folder(Path(), Request())
+            return read_folder(Path(), Request(), run_bytes)
         except UserError as error:
             return str(error)
 
@@ -77,8 +76,7 @@ def _same(a: LongTable | str, b: LongTable | str) -> bool:
 @example([(("x", (("1\r2",),), "\n", b""), True), (("x", (("1",), ("",), ("2",)), "\n", b""), True)], 1 << 20)
 def test_together_or_alone_comes_to_the_same(files: list[tuple[Content, bool]], run_bytes: int) -> None:
     raws = [_bytes(content, is_ended) for content, is_ended in files]
-    with mock.patch.object(reader, "_RUN_BYTES", run_bytes):
-        together = _read(raws)
+    together = _read(raws, run_bytes)
     with mock.patch.object(reader, "is_plain", return_value=False):
         alone = _read(raws)
     assert _same(together, alone)
@@ -121,8 +119,8 @@ def test_plain_files_are_parsed_at_once(case: str, tmp_path: Path, monkeypatch: 
     source = write_folder(long_frame(), tmp_path)
     for path in tmp_path.rglob("*.csv"):
         path.write_bytes(PLAIN[case](path.read_text()).encode())
-    calls = mock.Mock(wraps=arrow_csv)
-    monkeypatch.setattr(plain, "arrow_csv", calls)
+    calls = mock.Mock(wraps=parse_together)
+    monkeypatch.setattr(reader, "parse_together", calls)
     monkeypatch.setattr(reader, "parse_csv", mock.Mock(side_effect=AssertionError("parsed alone")))
     dataset = load_source(source, max_gap=2) if case != "missing cells" else read_folder(tmp_path, Request())
     assert len(dataset.values) in (8, 8 * 7)

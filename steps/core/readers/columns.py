@@ -1,0 +1,171 @@
+"""What the columns of one file are taken for: identities, time, features, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from steps.core.data.dataset import RESERVED_COLUMNS
+from steps.core.readers.choice import EVERYTHING, Choice, check_patterns, closest
+from steps.errors import UserError, listed, shown
+
+Lines = npt.NDArray[np.int64]  # numbers of rows in messages
+IDENTITIES = tuple(name for name in RESERVED_COLUMNS if name != "time")
+UNNAMED = re.compile(r"Unnamed: \d+")
+_UNIT = r"(?:s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|µs|μs|ns|mins?|minutes?|h|hours?|%)"
+# "Time", "timestamp", "time_s", "Time [ms]"; "t", "t (s)", but not "T", which is a temperature.
+_TIME = re.compile(rf"time(?:[ _-]?stamps?)?\s*(?:[\[(].*[\])]|[ _-]{_UNIT})?", re.IGNORECASE)
+_T = re.compile(rf"t(?:\s*[\[(]\s*{_UNIT}\s*[\])]|_{_UNIT})?")
+# What others call these columns. They are never taken silently, a message asks about them.
+_ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
+    "subject": ("participant", "participantid", "subjectid", "subj", "sub", "subid", "person", "personid", "patient",
+                "patientid", "proband", "user", "userid", "id", "name"),
+    "label": ("labels", "class", "condition", "target", "category", "group", "emotion", "state", "y"),
+    "trial": ("trialid", "trialnumber", "trials", "recording", "recordingid", "session", "repetition", "epoch", "run"),
+    "time": ("seconds", "elapsed", "elapsedtime", "clock", "datetime", "date"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of one file are taken for.
+
+    Attributes:
+        taken: column of the file -> its name in the study.
+        left_out: columns that are not read.
+    """
+
+    taken: dict[str, str]
+    left_out: tuple[str, ...] = ()
+
+    def with_those_of(self, other: Columns) -> Columns:
+        """These and what another file has besides."""
+        return Columns(self.taken | other.taken, tuple(dict.fromkeys((*self.left_out, *other.left_out))))
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said about them, one sentence each."""
+        renamed = [f"the column {shown(column)} as {name}" for column, name in self.taken.items() if column != name]
+        return [
+            *([f"Took {', '.join(renamed)}."] if renamed else []),
+            *([f"Left out {listed(self.left_out)}."] if self.left_out else []),
+        ]
+
+
+def choose(found: Sequence[str], file: str, choice: Choice, required: Sequence[str] = ()) -> Columns:
+    """Which of the columns ``found`` in a file are identities, time and features.
+
+    Args:
+        found: names of all columns.
+        file: what messages call it.
+        choice: which are wanted.
+        required: columns that must be there, of a table; a table is a whole study, what it lacks is in no other file.
+
+    Raises:
+        UserError: a required column or one that the choice names is missing, or two columns could be the same one.
+    """
+    check_patterns("features", choice.features, found, file)
+    if required:
+        check_patterns("ignore", choice.ignore, found, file)
+    left_out = [column for column in found if choice.leaves_out(column)]
+    rest = [column for column in found if column not in left_out]
+    taken = {column: column for column in rest}
+    for name in RESERVED_COLUMNS:
+        candidates = [column for column in rest if not choice.names(column) and _may_be(name, column)]
+        if len(candidates) > 1:
+            raise UserError(
+                f"{file} has the columns {listed(candidates)}, which could all be {shown(name)}; leave out the others: "
+                f"{choice.without(candidates[1:])}, or name one that is a feature: "
+                f"{choice.naming(candidates[-1:])}"
+            )
+        if candidates:
+            taken[candidates[0]] = name
+        elif name in required:
+            raise UserError(
+                f"{file} has no column {shown(name)}, expected {', '.join(required)} and features"
+                f"{_did_you_mean(name, [column for column in rest if column not in RESERVED_COLUMNS])}"
+            )
+    not_taken = [column for column, name in taken.items() if name not in RESERVED_COLUMNS and not choice.takes(column)]
+    return Columns(
+        {column: name for column, name in taken.items() if column not in not_taken},
+        tuple(column for column in found if column in left_out or column in not_taken),
+    )
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """One file as read.
+
+    Attributes:
+        table: the columns that were taken, under their names in the study.
+        names: all columns of the file.
+        columns: what they were taken for.
+        lines: the number of each row in messages, where rows are not numbered one after the other.
+        first_row: the number of the first row in messages (2 below the header of a CSV file).
+    """
+
+    table: pa.Table
+    names: tuple[str, ...]
+    columns: Columns
+    lines: Lines | None = None
+    first_row: int = 2
+
+
+def check_columns(
+    header: Sequence[str], name: str, required: Sequence[str] = (), choice: Choice = EVERYTHING
+) -> Columns:
+    """What the columns of one file are taken for, by their names: a misspelt column would be taken for a feature.
+
+    Raises:
+        UserError: a name is missing, occurs twice or is not allowed for a feature, or no column is a feature.
+    """
+    seen: set[str] = set()
+    for column in header:
+        if re.fullmatch(r"\('.*', '.*'\)", column):
+            raise UserError(
+                f"{name} has column names of several levels, as {shown(column)} (a MultiIndex of pandas), expected "
+                "one: save it after df.columns = ['_'.join(filter(None, names)) for names in df.columns]"
+            )
+        if column in seen:
+            raise UserError(f"{name} has two columns named {shown(column)}, expected different names")
+        seen.add(column)
+    columns = choose(header, name, choice, required)
+    for column in columns.taken:
+        if column.startswith("__index_level_"):
+            raise UserError(
+                f"{name} has the column {shown(column)}, an index saved by pandas: save with index=False, "
+                f"or leave it out with {choice.without([column])}"
+            )
+        if not 0 < len(column) <= 128 or not column.isprintable() or set(column) & set("<>\"'`"):
+            raise UserError(
+                f"{name} has a column named {shown(column)}, "
+                "expected 1 to 128 printable characters without < > or quotes"
+            )
+    if not features_of(columns.taken.values()):
+        raise UserError(f"{name} has no numeric feature: its columns are {', '.join(map(shown, header))}")
+    return columns
+
+
+def features_of(header: Iterable[str]) -> tuple[str, ...]:
+    """The columns that are features, in order."""
+    return tuple(column for column in header if column not in RESERVED_COLUMNS)
+
+
+def is_time(column: str) -> bool:
+    """Whether a column is called as time usually is."""
+    return (_TIME.fullmatch(column) or _T.fullmatch(column)) is not None
+
+
+def _may_be(name: str, column: str) -> bool:
+    return is_time(column) if name == "time" else column.casefold() == name
+
+
+def _did_you_mean(name: str, found: Sequence[str]) -> str:
+    also = [column for column in found if re.sub(r"[\W_]", "", column.casefold()) in _ALSO_CALLED.get(name, ())]
+    close = also or closest(name, found)
+    return f"; did you mean {shown(close[0])}? call it {shown(name)}" if close else ""

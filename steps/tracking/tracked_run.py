@@ -16,7 +16,6 @@ from mlflow.entities import Metric, Run, RunStatus
 from steps.errors import shown
 from steps.tracking import record
 from steps.tracking.models import fold_model
-from steps.tracking.spool import note_copied
 
 if TYPE_CHECKING:
     import keras
@@ -203,10 +202,6 @@ class TrackedRun:
             MlflowClient().set_terminated(run.info.run_id, seen, end_time_ms)
 
         self._submit(write)
-
-    def note_on_server(self) -> None:
-        """Say that the server has all of this run that was logged so far (`steps.tracking.spool.push`)."""
-        self._submit(lambda run: note_copied(MlflowClient(), run.info.run_id))
 
     def _submit(self, write: Callable[[Run], object]) -> None:
         def attempt() -> object:

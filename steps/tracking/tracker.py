@@ -71,7 +71,6 @@ class MLflowTracker:
         autolog: bool = False,
         parent_run_id: str | None = None,
         experiment_id: str | None = None,
-        spooled: bool = True,
     ) -> None:
         """Open the store; the experiment is made when it is missing.
 
@@ -82,7 +81,6 @@ class MLflowTracker:
             autolog: let MLflow log your own ``fit`` calls as well; what it has logged is not logged again.
             parent_run_id: runs are nested under this one.
             experiment_id: instead of a name.
-            spooled: False writes to a server directly, for who can do without it; `flush` raises when it fails.
 
         Raises:
             UserError: the experiment cannot be used.
@@ -91,8 +89,7 @@ class MLflowTracker:
         self._autolog = autolog
         self._parent_run_id = parent_run_id
         self._stack = ExitStack()
-        if spooled:
-            self._stack.enter_context(recording(Path.cwd()))
+        self._stack.enter_context(recording(Path.cwd()))
         self._experiment_id = experiment_id or experiment_named(experiment_name or EXPERIMENT)
         self._writer = Writer("tracker")
         self._run: TrackedRun | None = None

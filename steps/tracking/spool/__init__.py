@@ -2,7 +2,7 @@
 
 from steps.tracking.spool.copy import Names
 from steps.tracking.spool.logged import note_files, note_folder
-from steps.tracking.spool.marks import MODEL_ID, WORKED_FOR, note_copied, server_id, stands_for
+from steps.tracking.spool.marks import server_id, stands_for
 from steps.tracking.spool.pull import deleted_on_server, fetch, local_run_id
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.replicator import Replicator, recording
@@ -11,8 +11,6 @@ from steps.tracking.spool.server_ids import id_on_server, stand_in_experiment, s
 from steps.tracking.spool.spool import Spool, current, remove, spools
 
 __all__ = [
-    "MODEL_ID",
-    "WORKED_FOR",
     "Names",
     "Push",
     "Replicator",
@@ -23,7 +21,6 @@ __all__ = [
     "fetch",
     "id_on_server",
     "local_run_id",
-    "note_copied",
     "note_files",
     "note_folder",
     "recording",

@@ -1,4 +1,4 @@
-"""Removing from a server what is there once too often, or was left by a cluster's worker that nobody heard of again."""
+"""Removing from a server what is there once too often."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from mlflow import MlflowClient
-from mlflow.entities import Run, RunStatus
 
-from steps.tracking.spool.marks import COPY_OF, VERSION, WORKED_FOR, model_of
+from steps.tracking.spool.marks import COPY_OF, VERSION, model_of
 from steps.tracking.store.paging import every_run, pages
-
-_RUNNING = RunStatus.to_string(RunStatus.RUNNING)
 
 
 def remove_duplicates(
@@ -43,29 +40,4 @@ def remove_duplicates(
             if number is not None and str(version.version) != number:
                 server.delete_model_version(registered.name, version.version)
                 removed += 1
-    return removed
-
-
-def remove_unclaimed(
-    server: MlflowClient, experiments: Iterable[str], runs: Iterable[Run], identifiers: Mapping[str, str]
-) -> int:
-    """Remove what a worker left on the server when it was killed or its result never came back; returns how many.
-
-    Args:
-        server: client of the server.
-        experiments: of the server, those that the spool's runs are in.
-        runs: of the spool.
-        identifiers: what the server calls them.
-    """
-    ended = {run.info.run_id for run in runs if run.info.status != _RUNNING}  # claims nothing more
-    claimed, removed = set(identifiers.values()), 0
-    for experiment in experiments:
-        by_workers = f"tags.{WORKED_FOR} LIKE '%'"
-        for run in every_run([experiment], by_workers, client=server):
-            if run.data.tags[WORKED_FOR] not in ended or run.info.run_id in claimed:
-                continue
-            for model in server.search_logged_models([experiment], f"source_run_id = '{run.info.run_id}'"):
-                server.delete_logged_model(model.model_id)
-            server.delete_run(run.info.run_id)
-            removed += 1
     return removed

@@ -25,8 +25,6 @@ MODEL_ID, VERSION = f"{SYNC}model_id", f"{SYNC}version"
 STATE = f"{SYNC}state"
 # On a run, on a model: that somebody has deleted its copy.
 DELETED = f"{SYNC}deleted"
-# On a run that a cluster's worker made on the server: the training in the spool, which has to claim it.
-WORKED_FOR = "worked_for"
 
 
 def state_of(run: Run) -> str:

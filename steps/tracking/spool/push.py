@@ -122,10 +122,6 @@ class Push:
         if thorough:
             identifiers, places = copy.names.identifiers, self._places_of(runs)
             result.duplicates = duplicates.remove_duplicates(self._local, self._server, places, identifiers)
-            # What was claimed while this pass was under way is claimed.
-            result.duplicates += duplicates.remove_unclaimed(
-                self._server, places, runs, identifiers | _named(self._runs())
-            )
         self._is_sure = not result.refused
         return result
 

@@ -18,7 +18,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from steps.system.deadline import line_to
 from steps.system.environment_variables import environment_variables
 from steps.tracking.store.knock import connect_once
-from steps.tracking.store.tracking_uri import DATABASE_PORTS, TRACKING_URI, scheme_of
+from steps.tracking.store.tracking_uri import DATABASE_PORTS, scheme_of
 
 # In bytes per second. Whoever is slower is not slow, but broken.
 _SLOWEST = 50_000
@@ -40,16 +40,6 @@ _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRIN
 def bounded_patience() -> Iterator[None]:
     """Ten seconds of patience per call inside the block, where the user has not set their own, and no chatter."""
     with environment_variables({name: v for name, v in (_PATIENCE | _QUIET).items() if not os.environ.get(name)}):
-        yield
-
-
-@contextmanager
-def straight_to(tracking_uri: str) -> Iterator[None]:
-    """MLflow's client means this server inside the block, and gives up within seconds when it does not answer.
-
-    For workers of a cluster, which can do without a spool of their own: their driver has one.
-    """
-    with environment_variables({TRACKING_URI: tracking_uri}), bounded_patience():
         yield
 
 

@@ -27,12 +27,13 @@ from benchmarks.measure import by_turns, seconds_of
 from benchmarks.report import Bar, Result, Row
 from benchmarks.sides import Training
 from benchmarks.study import Plan, make_study
-from steps.attribute.worker import AttributionJob, FoldToAttribute
+from steps.attribute.worker import AttributionJob
 from steps.compute import Pool, open_pool, warm_up
 from steps.core.attribution.references import baseline_values
 from steps.core.attribution.settings import Settings
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset, Floats
+from steps.core.data.fold import FoldNetwork
 from steps.tracking.addresses import dataset_place
 from steps.tracking.lookup import FoldRun
 from steps.tracking.models import reading
@@ -146,10 +147,10 @@ def completeness(fold: TrainedFold, attributions: Floats) -> np.ndarray:
 
 
 def _as_trained(run: FoldRun, dataset: Dataset, folder: Path) -> TrainedFold:
-    path = folder / f"{run.name}.keras"
+    path = folder / f"{run.fold.name}.keras"
     path.write_bytes(reading.read_network(run.run))
-    baseline = baseline_values("mean", dataset.of_subjects(run.split["training"]))
-    return TrainedFold(path, dataset.of_subjects(run.split["test"]).values, baseline)
+    baseline = baseline_values("mean", dataset.of_subjects(run.fold.training_subjects))
+    return TrainedFold(path, dataset.of_subjects(run.fold.test_subjects).values, baseline)
 
 
 def _plain(fold: TrainedFold) -> Floats:
@@ -175,19 +176,9 @@ def _pool(runs: Sequence[FoldRun]) -> AbstractContextManager[Pool]:
 
 def _project(pool: Pool, job: AttributionJob, runs: Sequence[FoldRun]) -> list[Floats]:
     """All folds, in their order."""
-    folds = (
-        FoldToAttribute(
-            name=run.name,
-            test_number=run.test_number,
-            training=tuple(run.split["training"]),
-            test=tuple(run.split["test"]),
-            network=reading.read_network(run.run),
-            randomise=False,
-        )
-        for run in runs
-    )
-    found = {fold.name: attributions for fold, attributions in pool.each(partial(integrate, job), folds)}
-    return [found[run.name] for run in runs]
+    folds = (FoldNetwork(run.fold, reading.read_network(run.run)) for run in runs)
+    results = {trained.fold.key: result for trained, result in pool.each(partial(integrate, job), folds)}
+    return [results[run.fold.key] for run in runs]
 
 
 def _project_anew(job: AttributionJob, runs: Sequence[FoldRun]) -> list[Floats]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steps.attribute.worker import AttributionJob, FoldToAttribute
+from steps.attribute.worker import AttributionJob
 from steps.compute import resident
 from steps.compute.process import scratch
 from steps.core.data.dataset import Dataset, Floats
+from steps.core.data.fold import FoldNetwork
 from steps.system.one_thread import tensorflow_on_one_thread
 
 if TYPE_CHECKING:
@@ -37,17 +38,17 @@ def _warm(job: AttributionJob) -> _Warm:
     return _Warm(job.dataset.load(scratch()), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
 
 
-def integrate(job: AttributionJob, fold: FoldToAttribute) -> Floats:
+def integrate(job: AttributionJob, trained: FoldNetwork) -> Floats:
     """Attributions of a fold's held-out trials, ``(trials, timesteps, features)``."""
     warm = _warm(job)
     from steps.core.attribution.fold import FoldTask
 
     with warm.threads.limit(limits=1):
         task = FoldTask(
-            warm.network.load(fold.network, fold.name),
+            warm.network.load(trained.network, trained.fold.name),
             warm.functions,
-            warm.dataset.of_subjects(fold.test),
-            warm.dataset.of_subjects(fold.training),
+            warm.dataset.of_subjects(trained.fold.test_subjects),
+            warm.dataset.of_subjects(trained.fold.training_subjects),
             warm.dataset.select(warm.dataset.is_control),
             job.settings,
             seed=0,

@@ -19,7 +19,7 @@ from distributed import Client
 
 from benchmarks.measure import ROOT, MemorySampler
 from steps.compute import open_pool, report
-from steps.core.data.folds import Fold
+from steps.core.data.fold import Fold
 from steps.train.worker import Progress
 
 _START_S = 60.0

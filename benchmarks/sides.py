@@ -189,7 +189,7 @@ def _recorded(command: Finished, folder: Path, study: Study, training: Training,
     warm = folds[workers:] if len(folds) > workers else folds
 
     def per_step(fold: FoldRun) -> float:
-        trials = int(np.isin(dataset.subjects, fold.split["training"]).sum())
+        trials = int(np.isin(dataset.subjects, fold.fold.training_subjects).sum())
         steps = ceil(trials / training.batch_size) * training.epochs
         return float(fold.run.data.metrics["training_time_s"]) / steps
 
@@ -208,5 +208,5 @@ def _predictions(folds: Sequence[FoldRun], dataset: Dataset) -> Iterable[tuple[i
     from steps.core.metrics.inference import predict
 
     for fold in folds:
-        test = dataset.of_subjects(fold.split["test"])
-        yield fold.test_number, test.labels.tolist(), predict(reading.load_network(fold.run), test.values).tolist()
+        test = dataset.of_subjects(fold.fold.test_subjects)
+        yield fold.fold.test_number, test.labels.tolist(), predict(reading.load_network(fold.run), test.values).tolist()

@@ -11,7 +11,8 @@ import pandas as pd
 
 from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.dataset import Dataset
-from steps.core.data.folds import Fold, plan_folds
+from steps.core.data.fold import Fold
+from steps.core.data.folds import plan_folds
 from steps.core.readers.folder import PARTICIPANTS
 from steps.core.readers.load import load_source
 from steps.core.readers.simulate import SimulationSize, simulate

@@ -18,7 +18,8 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 
 from steps.core.data.dataset import Dataset
-from steps.core.data.folds import Fold, plan_folds
+from steps.core.data.fold import Fold
+from steps.core.data.folds import plan_folds
 from steps.core.models.fit import Engine
 from steps.core.models.fold import train_fold
 from steps.core.models.regularisation_path import RegularisationPath

@@ -23,7 +23,7 @@ CORE = {f"core.{room}" for room in ("data", "readers", "models", "baselines", "m
 TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool"}
 TABLES = {"parameters", "parameter_types", "commands"}
 # A step knows everything below it, and no other step.
-BELOW_STEPS = GROUND | CORE | TRACKING | TABLES | {"cli", "compute", "report"}
+BELOW_STEPS = GROUND | CORE | TRACKING | TABLES | {"cli", "compute", "report", "trained_folds"}
 STEPS = ("prepare", "train", "evaluate", "attribute", "predict", "compare", "check", "sync", "main", "reproduce")
 
 # Room -> the rooms it may import. A package is named by its path; a module directly under ``steps/`` by its name.
@@ -48,11 +48,12 @@ MAY_KNOW: dict[str, set[str]] = {
     "tracking.models": GROUND | {"commands", "core.data", "core.models", "tracking.store", "tracking.spool"},
     "tracking": GROUND | TABLES | {"core.data", "tracking.store", "tracking.models", "tracking.spool"},
     "report": GROUND | TABLES | CORE | TRACKING,
+    "trained_folds": GROUND | TABLES | TRACKING | {"core.data", "compute"},
     **dict.fromkeys(STEPS, BELOW_STEPS),
 }
 # Library -> the rooms that may know it.
 ONLY_IN = {
-    "mlflow": TRACKING | set(STEPS) | {"report"},
+    "mlflow": TRACKING | set(STEPS) | {"report", "trained_folds"},
     "distributed": {"compute"},
     "dask": {"compute"},
     "tensorflow": {"core.models", "core.attribution", "system"},

@@ -5,12 +5,13 @@ It knows nothing of MLflow, and imports TensorFlow when it has something to do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from steps.compute import resident
 from steps.compute.process import scratch
 from steps.core.attribution.settings import Settings
+from steps.core.data.fold import FoldNetwork
 from steps.core.data.shared_memory import DatasetPlace
 from steps.system.one_thread import tensorflow_on_one_thread
 
@@ -25,32 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AttributionJob:
-    """What all folds have in common."""
+    """What all folds have in common.
+
+    Attributes:
+        dataset: where it is.
+        settings: how to attribute.
+        randomised: keys of the folds that get the randomisation check as well.
+    """
 
     dataset: DatasetPlace
     settings: Settings
-
-
-@dataclass(frozen=True)
-class FoldToAttribute:
-    """A fold, as it travels to a process of the pool.
-
-    Attributes:
-        name: of the fold.
-        test_number: which repeat of it.
-        training: subjects the network was fitted on.
-        test: held-out subjects.
-        network: content of the ``.keras`` file. The file itself goes along: a few hundred KiB are less trouble than an
-            address that every machine of a cluster can read.
-        randomise: whether to run the randomisation check as well.
-    """
-
-    name: str
-    test_number: int
-    training: tuple[str, ...]
-    test: tuple[str, ...]
-    network: bytes = field(repr=False)
-    randomise: bool
+    randomised: frozenset[tuple[str, int]] = frozenset()
 
 
 @dataclass
@@ -73,24 +59,24 @@ def _warm(job: AttributionJob) -> _Warm:
     return _Warm(job.dataset.load(scratch()), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
 
 
-def attribute(job: AttributionJob, fold: FoldToAttribute) -> FoldResult:
+def attribute(job: AttributionJob, trained: FoldNetwork) -> FoldResult:
     """Attribute one fold.
 
     Raises:
         UserError: its network cannot be loaded, or its baseline cannot be had.
     """
-    warm = _warm(job)
+    warm, fold = _warm(job), trained.fold
     from steps.core.attribution.fold import attribute_fold
 
     with warm.threads.limit(limits=1):
         return attribute_fold(
-            warm.network.load(fold.network, fold.name, warm.dataset.values.shape[1:]),
-            warm.dataset.of_subjects(fold.test),
-            warm.dataset.of_subjects(fold.training),
+            warm.network.load(trained.network, fold.name, warm.dataset.values.shape[1:]),
+            warm.dataset.of_subjects(fold.test_subjects),
+            warm.dataset.of_subjects(fold.training_subjects),
             warm.dataset.select(warm.dataset.is_control),
             job.settings,
             name=fold.name,
             test_number=fold.test_number,
-            randomise=fold.randomise,
+            randomise=fold.key in job.randomised,
             functions=warm.functions,
         )

@@ -96,9 +96,7 @@ def _methods(tokens: tuple[str, str], experiment_id: str) -> tuple[Method, Metho
 
 
 def _method(train: Run, baseline: str) -> Method:
-    folds = {
-        (fold.name, fold.test_number): frozenset(fold.split["test"]) for fold in lookup.fold_runs(train.info.run_id)
-    }
+    folds = {run.fold.key: frozenset(run.fold.test_subjects) for run in lookup.fold_runs(train.info.run_id)}
     run_id, tags = train.info.run_id, train.data.tags
     predictions = evaluations.baseline_predictions(train, baseline) if baseline else None
     return Method(

@@ -5,11 +5,12 @@ It knows nothing of MLflow, and imports TensorFlow when there is a fold to evalu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from steps.compute import resident
 from steps.compute.process import scratch
+from steps.core.data.fold import FoldNetwork
 from steps.core.data.shared_memory import DatasetPlace
 from steps.system.one_thread import tensorflow_on_one_thread
 
@@ -29,26 +30,6 @@ class EvaluationJob:
     seed: int
 
 
-@dataclass(frozen=True)
-class FoldToEvaluate:
-    """A fold, as it travels to a process of the pool.
-
-    Attributes:
-        name: of the fold.
-        test_number: which repeat of it.
-        validation: subjects that decided when to stop.
-        test: held-out subjects.
-        network: content of the ``.keras`` file. The file itself goes along: a few hundred KiB are less trouble than an
-            address that every machine of a cluster can read.
-    """
-
-    name: str
-    test_number: int
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
-    network: bytes = field(repr=False)
-
-
 @resident
 def _dataset(job: EvaluationJob) -> Dataset:
     return job.dataset.load(scratch())
@@ -62,20 +43,20 @@ def _network(_job: EvaluationJob) -> ResidentNetwork:
     return ResidentNetwork()
 
 
-def evaluate(job: EvaluationJob, fold: FoldToEvaluate) -> EvaluatedFold:
+def evaluate(job: EvaluationJob, trained: FoldNetwork) -> EvaluatedFold:
     """Evaluate one fold.
 
     Raises:
         UserError: its network cannot be loaded, or gives something that is no probability.
     """
     dataset = _dataset(job)
-    network = _network(job).load(fold.network, fold.name, dataset.values.shape[1:])
+    network = _network(job).load(trained.network, trained.fold.name, dataset.values.shape[1:])
     from steps.core.metrics.fold import evaluate_fold
 
     return evaluate_fold(
         network,
-        dataset.of_subjects(fold.test),
-        dataset.of_subjects(fold.validation),
+        dataset.of_subjects(trained.fold.test_subjects),
+        dataset.of_subjects(trained.fold.validation_subjects),
         job.thresholds,
     )
 

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.commands import command
+from steps.core.data.fold import Fold
 from steps.errors import UserError, shown
 from steps.tracking import documents
 from steps.tracking.experiments import EXPERIMENT
@@ -27,12 +28,10 @@ FINAL_MODEL = "final_model"
 
 @dataclass(frozen=True)
 class FoldRun:
-    """A finished fold: its run and who was tested."""
+    """A finished fold and its run."""
 
     run: Run
-    name: str
-    test_number: int
-    split: dict[str, list[str]]
+    fold: Fold
 
     @property
     def run_id(self) -> str:
@@ -137,7 +136,8 @@ def fold_runs(train_run_id: str) -> list[FoldRun]:
     folds: list[FoldRun] = []
     for run in fold_children(train):
         if run.info.status == "FINISHED":
-            folds.append(FoldRun(run, *documents.fold_key(run), documents.json_of(run, "split.json", documents.Split)))
+            split = documents.json_of(run, digests.SPLIT, documents.Split)
+            folds.append(FoldRun(run, Fold.of_split(split, *documents.fold_key(run), run.data.tags.get("label", ""))))
     planned = train.data.metrics.get("folds", 0)
     if not folds:
         raise UserError(f"train run {train_run_id} has no finished folds")
@@ -146,7 +146,7 @@ def fold_runs(train_run_id: str) -> list[FoldRun]:
             f"train run {train_run_id} has {len(folds)} of its {planned:.0f} folds; the others were deleted or did not "
             "finish: train again, with reuse=false from main"
         )
-    return sorted(folds, key=lambda fold: (fold.name, fold.test_number))
+    return sorted(folds, key=lambda run: run.fold.key)
 
 
 def load_history(fold: FoldRun) -> pd.DataFrame:

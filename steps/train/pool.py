@@ -15,7 +15,7 @@ from rich.progress import Progress as Bar
 
 from steps.compute import Pool, Task
 from steps.compute.progress import Lines, Remaining
-from steps.core.data.folds import Fold
+from steps.core.data.fold import Fold
 from steps.core.models.refit import epochs_to_train
 from steps.train import worker
 from steps.train.worker import FoldRecord, Progress, TrainingJob

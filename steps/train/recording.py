@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from steps.core.data.folds import Fold
+from steps.core.data.fold import Fold
 from steps.core.data.manifest import Manifest
 from steps.tracking import lookup, record
 from steps.tracking.environment import machine_tags
@@ -216,12 +216,7 @@ def _contexts(fold: Fold) -> dict[str, tuple[str, ...]]:
 
 
 def _split_file(fold: Fold) -> dict[str, str]:
-    subjects = {
-        "training": fold.training_subjects,
-        "validation": fold.validation_subjects,
-        "test": fold.test_subjects,
-    }
-    return {digests.SPLIT: json.dumps(subjects, indent=2) + "\n"}
+    return {digests.SPLIT: json.dumps(fold.split, indent=2) + "\n"}
 
 
 def _fit_files(found: FoldRecord) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from steps.compute import report, resident
 from steps.compute.process import scratch
 from steps.core.data.dataset import Dataset
-from steps.core.data.folds import Fold
+from steps.core.data.fold import Fold
 from steps.core.data.shared_memory import DatasetPlace
 from steps.core.models.settings import ClassWeights, FitSettings
 from steps.system.one_thread import tensorflow_on_one_thread

@@ -11,24 +11,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.attribute.worker import AttributionJob, FoldToAttribute, attribute
+from steps.attribute.worker import AttributionJob, attribute
 from steps.compute import open_pool, warm_up
 from steps.core.attribution.compiled import Functions
 from steps.core.attribution.fold import FoldResult, attribute_fold
 from steps.core.attribution.settings import Settings
 from steps.core.data.dataset import Dataset
+from steps.core.data.fold import Fold, FoldNetwork
 from steps.core.models.saved_network import ResidentNetwork
 from steps.tracking.places import DatasetArtifact
 from tests.clusters import Cluster
 from tests.conftest import ROOT
 from tests.fold_networks import fold_network
 
+RANDOMISED = frozenset({("S01", 1), ("S03", 1)})
+
 
 @pytest.fixture(scope="module")
-def folds() -> list[FoldToAttribute]:
+def folds() -> list[FoldNetwork]:
     training = ("S04", "S05", "S06", "S07")
     return [
-        FoldToAttribute(name, 1, training, (name,), fold_network(seed), randomise=name != "S02")
+        FoldNetwork(Fold.of_split({"training": training, "validation": (), "test": [name]}, name), fold_network(seed))
         for seed, name in enumerate(("S01", "S02", "S03"))
     ]
 
@@ -47,13 +50,15 @@ def assert_equal(one: FoldResult, other: FoldResult) -> None:
 
 
 def test_results_are_the_same_wherever_they_are_made(
-    small_study: Dataset, small_study_folder: Path, dask_cluster: Cluster, folds: list[FoldToAttribute]
+    small_study: Dataset, small_study_folder: Path, dask_cluster: Cluster, folds: list[FoldNetwork]
 ) -> None:
-    job = AttributionJob(DatasetArtifact(small_study.digest(), small_study_folder, None, None), Settings(steps=8))
+    job = AttributionJob(
+        DatasetArtifact(small_study.digest(), small_study_folder, None, None), Settings(steps=8), RANDOMISED
+    )
 
     def attributed(scheduler: str, workers: str) -> dict[str, FoldResult]:
         with open_pool(scheduler, workers, len(folds)) as pool:
-            return {fold.name: found for fold, found in pool.each(partial(attribute, job), folds)}
+            return {trained.fold.name: result for trained, result in pool.each(partial(attribute, job), folds)}
 
     warm_up("local")
     alone = attributed("local", "1")
@@ -64,27 +69,28 @@ def test_results_are_the_same_wherever_they_are_made(
             assert_equal(found[name], expected)
 
 
-def test_what_is_kept_from_fold_to_fold_changes_nothing(small_study: Dataset, folds: list[FoldToAttribute]) -> None:
+def test_what_is_kept_from_fold_to_fold_changes_nothing(small_study: Dataset, folds: list[FoldNetwork]) -> None:
     """Each fold with a network and functions of its own, against all with the same ones."""
     resident, functions = ResidentNetwork(), Functions(1)
-    for fold in folds:
-        network = resident.load(fold.network, fold.name)
+    for trained in folds:
+        fold = trained.fold
+        network = resident.load(trained.network, fold.name)
         before = network.get_weights()
         kept, own = (
             attribute_fold(
                 model,
-                small_study.of_subjects(fold.test),
-                small_study.of_subjects(fold.training),
+                small_study.of_subjects(fold.test_subjects),
+                small_study.of_subjects(fold.training_subjects),
                 small_study.select(small_study.is_control),
                 Settings(steps=8),
                 name=fold.name,
                 test_number=1,
-                randomise=fold.randomise,
+                randomise=fold.key in RANDOMISED,
                 functions=given,
             )
             for model, given in (
                 (network, functions),
-                (ResidentNetwork().load(fold.network, fold.name), None),
+                (ResidentNetwork().load(trained.network, fold.name), None),
             )
         )
         assert_equal(kept, own)

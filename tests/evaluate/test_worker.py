@@ -13,15 +13,16 @@ import pandas as pd
 import pytest
 
 from steps.compute import Pool, open_pool, warm_up
-from steps.core.baselines.predict import Split, fit_predict, fits_of
+from steps.core.baselines.predict import fit_predict, fits_of
 from steps.core.data.dataset import Dataset
+from steps.core.data.fold import Fold, FoldNetwork
 from steps.core.metrics.chunks import Chunked, chunks, serial
 from steps.core.metrics.fold import EvaluatedFold, evaluate_fold
 from steps.core.metrics.method_comparison import baselines_summary
 from steps.core.metrics.summary import summary
 from steps.core.models.keras_file import load
 from steps.evaluate.in_pool import in_pool
-from steps.evaluate.worker import EvaluationJob, FoldToEvaluate, evaluate, fit_baseline
+from steps.evaluate.worker import EvaluationJob, evaluate, fit_baseline
 from steps.tracking.places import DatasetArtifact
 from tests.clusters import Cluster
 from tests.conftest import ROOT
@@ -30,13 +31,15 @@ from tests.fold_networks import fold_network
 
 TIMES = {"inference_ms_per_trial", "evaluation_time_s"}
 BASELINES = ("majority", "logistic")
-SPLITS = [Split(("S04", "S05", "S06", "S07"), (name,), 1) for name in ("S01", "S02")]
+FOLDS = [
+    Fold.of_split({"training": ["S06", "S07"], "validation": ["S04", "S05"], "test": [name]}, name)
+    for name in ("S01", "S02", "S03")
+]
 
 
 @pytest.fixture(scope="module")
-def folds() -> list[FoldToEvaluate]:
-    names = ("S01", "S02", "S03")
-    return [FoldToEvaluate(name, 1, ("S04", "S05"), (name,), fold_network(seed)) for seed, name in enumerate(names)]
+def folds() -> list[FoldNetwork]:
+    return [FoldNetwork(fold, fold_network(seed)) for seed, fold in enumerate(FOLDS)]
 
 
 @pytest.fixture
@@ -46,22 +49,22 @@ def job(small_study: Dataset, small_study_folder: Path) -> EvaluationJob:
 
 
 def everything(
-    pool: Pool, job: EvaluationJob, folds: list[FoldToEvaluate], results: pd.DataFrame
+    pool: Pool, job: EvaluationJob, folds: list[FoldNetwork], results: pd.DataFrame
 ) -> tuple[dict[str, EvaluatedFold], dict[str, Any], list[np.ndarray]]:
     """Folds by name, the summary with baselines, and what baselines predict."""
-    evaluated = {fold.name: one for fold, one in pool.each(partial(evaluate, job), folds)}
+    evaluated = {trained.fold.name: one for trained, one in pool.each(partial(evaluate, job), folds)}
     chunked = Chunked(in_pool(pool), elements=3000)  # dozens of chunks
     document = summary(results, THRESHOLDS, resamples=200, permutations=200, chunked=chunked)
     other = results.assign(probability=1 - results["probability"])
     document["baselines"] = baselines_summary(results, {"other": other}, THRESHOLDS, resamples=200, chunked=chunked)
-    fits = [pool.submit(fit_baseline, job, fit) for fit in fits_of(BASELINES, SPLITS)]
+    fits = [pool.submit(fit_baseline, job, fit) for fit in fits_of(BASELINES, FOLDS[:2])]
     return evaluated, document, [task.result() for task in fits]
 
 
 def test_results_are_the_same_wherever_they_are_made(
     small_study: Dataset,
     job: EvaluationJob,
-    folds: list[FoldToEvaluate],
+    folds: list[FoldNetwork],
     study: StudyMaker,
     dask_cluster: Cluster,
 ) -> None:
@@ -82,14 +85,17 @@ def test_results_are_the_same_wherever_they_are_made(
             assert {key: value for key, value in others[name].metrics.items() if key not in TIMES} == {
                 key: value for key, value in expected.metrics.items() if key not in TIMES
             }
-    for fit, probabilities in zip(fits_of(BASELINES, SPLITS), fitted, strict=True):
+    for fit, probabilities in zip(fits_of(BASELINES, FOLDS[:2]), fitted, strict=True):
         np.testing.assert_array_equal(probabilities, fit_predict(small_study, fit, 0))
 
 
-def test_a_fold_is_evaluated_on_its_own_subjects(small_study: Dataset, folds: list[FoldToEvaluate]) -> None:
+def test_a_fold_is_evaluated_on_its_own_subjects(small_study: Dataset, folds: list[FoldNetwork]) -> None:
     fold = folds[0]
     model = load(fold.network)
-    test, validation = small_study.of_subjects(fold.test), small_study.of_subjects(fold.validation)
+    test, validation = (
+        small_study.of_subjects(fold.fold.test_subjects),
+        small_study.of_subjects(fold.fold.validation_subjects),
+    )
     evaluated = evaluate_fold(model, test, validation, (0.5, 0.35))
     np.testing.assert_array_equal(evaluated.probabilities, np.asarray(model(test.values, training=False))[:, 0])
     assert evaluated.own.validation_subjects == 2

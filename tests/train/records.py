@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from steps.core.data.folds import Fold
+from steps.core.data.fold import Fold
 from steps.train.worker import FoldRecord
 
 

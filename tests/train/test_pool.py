@@ -21,7 +21,8 @@ from mlflow import MlflowClient
 from steps.compute import open_pool
 from steps.compute.pool import is_local
 from steps.core.data.dataset import Dataset
-from steps.core.data.folds import Fold, plan_folds
+from steps.core.data.fold import Fold
+from steps.core.data.folds import plan_folds
 from steps.core.models.refit import refit_fold
 from steps.core.models.settings import FitSettings, process_mib
 from steps.errors import UserError

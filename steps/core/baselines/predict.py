@@ -11,33 +11,9 @@ import numpy.typing as npt
 
 from steps.core.baselines.choice import BASELINES, LOGISTIC, MAJORITY
 from steps.core.data.dataset import Dataset
+from steps.core.data.fold import Fold
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Who trains and who is tested in one fold and test number.
-
-    Attributes:
-        training: the subjects the network's fold had: those it was fitted on and those that validated.
-        test: the held-out subjects.
-        test_number: which repeat of the fold, from 1.
-    """
-
-    training: tuple[str, ...]
-    test: tuple[str, ...]
-    test_number: int
-
-    @classmethod
-    def of(cls, split: dict[str, list[str]], test_number: int) -> Split:
-        """The split that a fold recorded in ``split.json``.
-
-        The network keeps validation subjects aside to know when to stop; a baseline chooses its penalty by
-        cross-validation instead and trains on both, so the two have seen the same people.
-        """
-        training = sorted({*split["training"], *split["validation"]})
-        return cls(tuple(training), tuple(split["test"]), test_number)
 
 
 @dataclass(frozen=True)
@@ -57,22 +33,27 @@ class Fit:
     test_number: int
 
     @classmethod
-    def of(cls, name: str, split: Split) -> Fit:
-        """The fit that predicts a split.
+    def of(cls, name: str, fold: Fold) -> Fit:
+        """The fit that predicts a fold's test subjects.
+
+        The network keeps validation subjects aside to know when to stop; a baseline chooses its penalty by
+        cross-validation instead and trains on both, so the two have seen the same people.
 
         Raises:
             ValueError: a test subject is among the training subjects, or there is no such baseline.
         """
-        if shared := set(split.training) & set(split.test):
+        training = {*fold.training_subjects, *fold.validation_subjects}
+        if shared := training & set(fold.test_subjects):
             raise ValueError(f"subject {sorted(shared)[0]!r} is to train and to be tested")
         if name not in BASELINES:
             raise ValueError(f"{name!r} is no baseline")
-        return cls(name, split.training, split.test, split.test_number if BASELINES[name].is_random else 0)
+        number = fold.test_number if BASELINES[name].is_random else 0
+        return cls(name, tuple(sorted(training)), fold.test_subjects, number)
 
 
-def fits_of(names: Iterable[str], splits: Sequence[Split]) -> list[Fit]:
+def fits_of(names: Iterable[str], folds: Sequence[Fold]) -> list[Fit]:
     """The different fits of the baselines ``names``; the errors are those of `Fit.of`."""
-    return list(dict.fromkeys(Fit.of(name, split) for name in names for split in splits))
+    return list(dict.fromkeys(Fit.of(name, fold) for name in names for fold in folds))
 
 
 def fit_predict(dataset: Dataset, fit: Fit, seed: int) -> Array:

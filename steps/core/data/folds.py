@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -17,35 +16,8 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
 
 from steps.core.data.dataset import Dataset, Ints, Strings
+from steps.core.data.fold import Fold
 from steps.errors import UserError, shown
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One fold and test number.
-
-    Attributes:
-        name: the test subject (leave-one-subject-out) or ``fold-01`` ... (grouped K-fold).
-        test_number: which repeat of the fold, from 1.
-        test_subjects: subjects whose trials are predicted by this fold's model.
-        validation_subjects: subjects that decide early stopping and the learning rate.
-        training_subjects: subjects the model and its scaler are fitted on, controls included if they join.
-        label: class name of the test subjects, or ``mixed``.
-        seed: seed of this fold and test number; depends on nothing but the study's seed, the name and the number.
-    """
-
-    name: str
-    test_number: int
-    test_subjects: tuple[str, ...]
-    validation_subjects: tuple[str, ...]
-    training_subjects: tuple[str, ...]
-    label: str
-    seed: int
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Name and test number, which tell the folds of a training apart."""
-        return self.name, self.test_number
 
 
 def parse_cv(cv: str) -> int | None:

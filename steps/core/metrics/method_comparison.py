@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steps.core.baselines.predict import Array, Fit, Split
+from steps.core.baselines.predict import Array, Fit
 from steps.core.data.dataset import Dataset
+from steps.core.data.fold import Fold
 from steps.core.metrics.bootstrap import estimates, resample_weights
 from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.names import LEVELS, UNITS, at_level
@@ -23,26 +24,26 @@ DIFFERENCE = "network_minus"
 
 
 def predictions_of(
-    name: str, dataset: Dataset, splits: Iterable[Split], fitted: Mapping[Fit, Array]
+    name: str, dataset: Dataset, folds: Iterable[Fold], fitted: Mapping[Fit, Array]
 ) -> list[FoldPrediction]:
-    """The predictions of baseline ``name``, one per split.
+    """The predictions of baseline ``name``, one per fold.
 
     Args:
         name: of the baseline.
         dataset: the study.
-        splits: from `Split.of`.
+        folds: every fold and test number.
         fitted: what `fit_predict` made of `fits_of` them.
     """
     return [
-        FoldPrediction(dataset.of_subjects(split.test), split.test_number, fitted[Fit.of(name, split)])
-        for split in splits
+        FoldPrediction(dataset.of_subjects(fold.test_subjects), fold.test_number, fitted[Fit.of(name, fold)])
+        for fold in folds
     ]
 
 
 def baseline_results(
     names: Sequence[str],
     dataset: Dataset,
-    splits: Sequence[Split],
+    folds: Sequence[Fold],
     thresholds: Sequence[float],
     fitted: Mapping[Fit, Array],
 ) -> dict[str, pd.DataFrame]:
@@ -51,11 +52,11 @@ def baseline_results(
     Args:
         names: of the baselines, from `steps.core.baselines.choice.parse_baselines`.
         dataset: the study.
-        splits: of every fold and test number, from `steps.core.baselines.predict.Split.of`.
+        folds: every fold and test number.
         thresholds: decision thresholds.
         fitted: what `steps.core.baselines.predict.fit_predict` made of `fits_of` them.
     """
-    return {name: results_table(predictions_of(name, dataset, splits, fitted), thresholds) for name in names}
+    return {name: results_table(predictions_of(name, dataset, folds, fitted), thresholds) for name in names}
 
 
 def baselines_summary(

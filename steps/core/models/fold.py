@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from steps.core.data.dataset import Dataset, Ints
-from steps.core.data.folds import Fold
+from steps.core.data.fold import Fold
 from steps.core.models import networks
 from steps.core.models.fit import Engine, Fit, OnEpoch, standardisation
 from steps.core.models.settings import ClassWeights, FitSettings, balanced_weights

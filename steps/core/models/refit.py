@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from steps.core.data.dataset import Dataset
-from steps.core.data.folds import Fold, derive_seed
+from steps.core.data.fold import Fold
+from steps.core.data.folds import derive_seed
 from steps.core.models.settings import FitSettings
 from steps.core.models.training_reference import TrainingReference, distance
 

@@ -17,9 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from steps.core.baselines.choice import BASELINES, parse_baselines
 from steps.core.baselines.logistic import PENALTIES, logistic, subject_splits, summary_features
 from steps.core.baselines.majority import majority
-from steps.core.baselines.predict import Split, fit_predict, fits_of
+from steps.core.baselines.predict import Fit, fit_predict, fits_of
 from steps.core.baselines.ridge import fit_ridge
 from steps.core.data.dataset import Dataset
+from steps.core.data.fold import Fold
 from steps.core.metrics.method_comparison import predictions_of
 from steps.core.metrics.predictions import FoldPrediction
 from steps.core.readers.simulate import SimulationSize, simulate
@@ -33,18 +34,22 @@ TRAINED = pytest.mark.parametrize(
 )
 
 
-def loso(dataset: Dataset, test_numbers: int = 1) -> list[Split]:
+def fold_of(training: Sequence[str], test: Sequence[str], number: int = 1) -> Fold:
+    return Fold.of_split({"training": training, "validation": (), "test": test}, "a fold", number)
+
+
+def loso(dataset: Dataset, test_numbers: int = 1) -> list[Fold]:
     names = np.unique(dataset.subjects[~dataset.is_control]).tolist()
     return [
-        Split(tuple(other for other in names if other != name), (name,), number)
+        fold_of([other for other in names if other != name], [name], number)
         for name in names
         for number in range(1, test_numbers + 1)
     ]
 
 
-def predict_baseline(name: str, dataset: Dataset, splits: Sequence[Split], *, seed: int) -> list[FoldPrediction]:
-    fitted = {fit: fit_predict(dataset, fit, seed) for fit in fits_of([name], splits)}
-    return predictions_of(name, dataset, splits, fitted)
+def predict_baseline(name: str, dataset: Dataset, folds: Sequence[Fold], *, seed: int) -> list[FoldPrediction]:
+    fitted = {fit: fit_predict(dataset, fit, seed) for fit in fits_of([name], folds)}
+    return predictions_of(name, dataset, folds, fitted)
 
 
 # the parameter
@@ -72,18 +77,19 @@ def test_minirocket_without_its_package_says_what_to_install(monkeypatch: pytest
 
 
 def test_a_baseline_trains_on_training_and_validation_subjects() -> None:
-    split = Split.of({"training": ["b", "a"], "validation": ["c"], "test": ["d"]}, 2)
-    assert split == Split(("a", "b", "c"), ("d",), 2)
+    fold = Fold.of_split({"training": ["b", "a"], "validation": ["c"], "test": ["d"]}, "d", 2)
+    assert Fit.of("minirocket", fold) == Fit("minirocket", ("a", "b", "c"), ("d",), 2)
+    assert Fit.of("majority", fold).test_number == 0, "one fit serves every test number"
 
 
 @TRAINED
 def test_held_out_labels_and_trials_reach_no_fit(small_study: Dataset, name: str) -> None:
     """Turn the labels of a held-out subject and scramble other held-out trials: nothing about the rest changes."""
-    split = [Split(("S01", "S02", "S03", "S05", "S06", "S07"), ("S04", "S08"), 1)]
+    split = [fold_of(("S01", "S02", "S03", "S05", "S06", "S07"), ("S04", "S08"))]
     known = np.unique(small_study.subjects).tolist()
-    assert set(split[0].training) | set(split[0].test) <= set(known)
+    assert set(split[0].training_subjects) | set(split[0].test_subjects) <= set(known)
     before = predict_baseline(name, small_study, split, seed=0)[0]
-    held_out = np.isin(small_study.subjects, split[0].test)
+    held_out = np.isin(small_study.subjects, split[0].test_subjects)
     turned = dataclasses.replace(
         small_study, labels=np.where(held_out, 1 - small_study.labels, small_study.labels).astype(np.int8)
     )
@@ -99,7 +105,7 @@ def test_held_out_labels_and_trials_reach_no_fit(small_study: Dataset, name: str
 
 def test_a_subject_on_both_sides_is_refused(small_study: Dataset) -> None:
     with pytest.raises(ValueError, match="'S01' is to train and to be tested"):
-        predict_baseline("logistic", small_study, [Split(("S01", "S02"), ("S01",), 1)], seed=0)
+        predict_baseline("logistic", small_study, [fold_of(("S01", "S02"), ("S01",))], seed=0)
 
 
 @pytest.mark.parametrize("name", ["majority", "logistic"])
@@ -226,12 +232,12 @@ def test_minirocket_is_the_same_every_time_but_has_a_seed_per_test_number(small_
 def test_trials_shorter_than_the_kernels_are_refused() -> None:
     dataset = make_dataset(["a", "b", "c"], ["1"] * 3, [0, 1, 1])
     with pytest.raises(UserError, match="at least 9 time points, the dataset has 2"):
-        predict_baseline("minirocket", dataset, [Split(("a", "b"), ("c",), 1)], seed=0)
+        predict_baseline("minirocket", dataset, [fold_of(("a", "b"), ("c",))], seed=0)
 
 
 def test_every_baseline_can_be_asked_for() -> None:
     with pytest.raises(ValueError, match="no baseline"):
-        predict_baseline("svm", make_dataset(["a"], ["1"], [0]), [Split((), ("a",), 1)], seed=0)
+        predict_baseline("svm", make_dataset(["a"], ["1"], [0]), [fold_of((), ("a",))], seed=0)
     assert set(BASELINES) == {"majority", "logistic", "minirocket"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steps.core.data.dataset import Dataset
-from steps.core.data.folds import Fold, derive_seed, plan_folds
+from steps.core.data.fold import Fold
+from steps.core.data.folds import derive_seed, plan_folds
 from steps.errors import UserError
 
 
@@ -148,3 +151,9 @@ def test_group_kfold_with_fewer_trials_than_folds_still_tests_everybody_once() -
     tested = [subject for fold in folds for subject in fold.test_subjects]
     assert len(folds) == 6
     assert sorted(tested) == sorted(set(dataset.subjects))
+
+
+def test_a_fold_comes_back_from_its_split_as_it_was_but_for_the_seed(small_study: Dataset) -> None:
+    for fold in plan_folds(small_study, cv="group-kfold:3", repeats=2):
+        split = json.loads(json.dumps(fold.split))
+        assert Fold.of_split(split, *fold.key, fold.label) == dataclasses.replace(fold, seed=0)

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from steps.core.data.dataset import Dataset
-from steps.core.data.folds import Fold, plan_folds
+from steps.core.data.fold import Fold
+from steps.core.data.folds import plan_folds
 from steps.core.models.settings import FitSettings
 
 SETTINGS = FitSettings(epochs=6, batch_size=8, early_stopping_patience=0, reduce_lr_patience=0)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from steps.core.data.dataset import Dataset
-from steps.core.data.folds import Fold, plan_folds
+from steps.core.data.fold import Fold
+from steps.core.data.folds import plan_folds
 from steps.core.models.keras_file import as_bytes, load
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.saved_network import ResidentNetwork

@@ -13,12 +13,12 @@ def test_a_level_is_said_with_its_intervals() -> None:
     fold = FoldPrediction(make_dataset(names, ["1", "2", "1", "2"], labels), 1, np.array([0.1, 0.2, 0.8, 0.9]))
     document = summary(results_table([fold], (0.5,)), (0.5,), resamples=10, permutations=10)
     assert level_text(document, "pooled") == (
-        "4 trials: AUC 1.000 [1.000, 1.000], balanced accuracy 1.000 [1.000, 1.000] at 0.5, "
-        "accuracy 1.000 [1.000, 1.000] at 0.5"
+        "4 trials: AUC 1.000 [1.000, 1.000], at 0.5 balanced accuracy 1.000 [1.000, 1.000], "
+        "accuracy 1.000 [1.000, 1.000]"
     )
 
 
 def test_one_class_is_said_to_be_one() -> None:
     fold = FoldPrediction(make_dataset(["a", "a"], ["1", "2"], [1, 1]), 1, np.array([0.1, 0.9]))
     document = summary(results_table([fold], (0.5,)), (0.5,), resamples=10)
-    assert level_text(document, "subject") == "1 subject: one class only, nothing to tell apart, accuracy 1.000 at 0.5"
+    assert level_text(document, "subject") == "1 subject: one class only, nothing to tell apart, at 0.5 accuracy 1.000"

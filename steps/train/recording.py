@@ -129,7 +129,7 @@ class FoldRecorder:
         self._reference = training()
         self.flush()
 
-    def record_final_model(self, found: FoldRecord) -> dict[str, str]:
+    def record_final_model(self, fitted: FoldRecord) -> dict[str, str]:
         """Record the final model, begun before, after all else; returns tags that lead to it.
 
         Raises:
@@ -138,13 +138,13 @@ class FoldRecorder:
         """
         if self._reference is None:
             raise RuntimeError("the final model was not begun: call begin_final_model first")
-        run = self._final_model_run(found.fold)
-        if found.machine != machine_tags():
-            run.log_tags(found.machine)
-        run.log_artifacts(self._log_fit(run, found))
+        run = self._final_model_run(fitted.fold)
+        if fitted.machine != machine_tags():
+            run.log_tags(fitted.machine)
+        run.log_artifacts(self._log_fit(run, fitted))
         self.flush()
-        uri = log_final_model(run.run, found.network, self._reference)
-        run.end_run(end_time_ms=found.ended_ms)
+        uri = log_final_model(run.run, fitted.network, self._reference)
+        run.end_run(end_time_ms=fitted.ended_ms)
         self.flush()
         return lookup.FinalModelAddress(run.run_id, uri).tags()
 
@@ -168,21 +168,21 @@ class FoldRecorder:
             self._begun[fold.key] = self._tracker.start_run(f"{self._training.run_name}_{fold.name}", tags=tags)
         return self._begun[fold.key]
 
-    def _log_fit(self, run: TrackedRun, found: FoldRecord) -> Callable[[], dict[str, str]]:
+    def _log_fit(self, run: TrackedRun, fitted: FoldRecord) -> Callable[[], dict[str, str]]:
         """Log what the fit came to; returns what makes the files of the run, whose digests are logged here."""
 
         @cache
         def files() -> dict[str, str]:
-            return {**_split_file(found.fold), **_fit_files(found)}
+            return {**_split_file(fitted.fold), **_fit_files(fitted)}
 
         def tags() -> dict[str, str]:
             checked_later = (digests.SPLIT, digests.HISTORY)
             return digests.digest_tags(
-                {digests.MODEL: found.network, **{name: files()[name] for name in checked_later}}
+                {digests.MODEL: fitted.network, **{name: files()[name] for name in checked_later}}
             )
 
         # Whoever takes over this fold after an interruption needs the metrics, at whatever level.
-        run.log_fit(found.parameters, found.metrics, found.history, found.timestamps_ms, found.ended_ms, tags)
+        run.log_fit(fitted.parameters, fitted.metrics, fitted.history, fitted.timestamps_ms, fitted.ended_ms, tags)
         return files
 
     def _log_datasets(self, run: TrackedRun, fold: Fold) -> None:
@@ -219,5 +219,5 @@ def _split_file(fold: Fold) -> dict[str, str]:
     return {digests.SPLIT: json.dumps(fold.split, indent=2) + "\n"}
 
 
-def _fit_files(found: FoldRecord) -> dict[str, str]:
-    return {digests.HISTORY: to_csv(found.history, index=True), "model_summary.txt": found.model_summary}
+def _fit_files(fitted: FoldRecord) -> dict[str, str]:
+    return {digests.HISTORY: to_csv(fitted.history, index=True), "model_summary.txt": fitted.model_summary}

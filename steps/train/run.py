@@ -95,9 +95,9 @@ def train(parameters: Mapping[str, Any]) -> None:
         ):
             click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
 
-            def keep(found: FoldRecord) -> None:
-                recorder.record(found)
-                shown.on_record(found)
+            def keep(fitted: FoldRecord) -> None:
+                recorder.record(fitted)
+                shown.on_record(fitted)
 
             begin_refit = partial(recorder.begin_final_model, refit, partial(training_summary, dataset, refit))
             refitted = train_folds(pool, job, left, list(finished.values()), refit, keep, begin_refit)

@@ -69,12 +69,17 @@ class FoldTask:
         """Attributions of all held-out trials."""
         return self._attribute(self._test.values, COMPLETENESS_TOLERANCE)
 
-    def curves(self, found: Attribution) -> FoldCurves:
+    def curves(self, attribution: Attribution) -> FoldCurves:
         """Deletion and insertion; values are replaced by the mean trajectory, also with expected gradients."""
         output = self._functions.output(self._model)
         generator = np.random.default_rng([self._seed, 1])
         return fold_curves(
-            output, self._test.values, self._baseline, found.attributions, self._test.subjects, generator=generator
+            output,
+            self._test.values,
+            self._baseline,
+            attribution.attributions,
+            self._test.subjects,
+            generator=generator,
         )
 
     def randomised(self) -> pd.DataFrame:
@@ -136,19 +141,19 @@ def attribute_fold(
     """
     seed = zlib.crc32(f"{settings.seed} {name} {test_number}".encode())
     task = FoldTask(model, functions or Functions(settings.target), test, training, controls, settings, seed)
-    found = task.attribute()
-    probabilities = found.output if settings.target == 1 else 1.0 - found.output
+    attribution = task.attribute()
+    probabilities = attribution.output if settings.target == 1 else 1.0 - attribution.output
     return FoldResult(
         test=test,
-        map=fold_map(found.attributions, test.subjects),
-        completeness=completeness_table(test, test_number, found),
-        outcomes=fold_outcomes(found.attributions, probabilities, test.labels, test.subjects),
-        curves=task.curves(found),
+        map=fold_map(attribution.attributions, test.subjects),
+        completeness=completeness_table(test, test_number, attribution),
+        outcomes=fold_outcomes(attribution.attributions, probabilities, test.labels, test.subjects),
+        curves=task.curves(attribution),
         randomised=task.randomised() if randomise else None,
     )
 
 
-def completeness_table(test: Dataset, test_number: int, found: Attribution) -> pd.DataFrame:
+def completeness_table(test: Dataset, test_number: int, attribution: Attribution) -> pd.DataFrame:
     """A row per trial: what its attributions explain, and how exactly; columns in docs/attribute.md."""
     table = pd.DataFrame(
         {
@@ -156,18 +161,18 @@ def completeness_table(test: Dataset, test_number: int, found: Attribution) -> p
             "trial": test.trials,
             "label": test.labels,
             "test_number": test_number,
-            "output": found.output,
-            "baseline_output": found.baseline_output,
-            "completeness_error": found.completeness_error,
-            "relative_error": found.relative_error,
-            "steps": found.steps,
+            "output": attribution.output,
+            "baseline_output": attribution.baseline_output,
+            "completeness_error": attribution.completeness_error,
+            "relative_error": attribution.relative_error,
+            "steps": attribution.steps,
         }
     )
-    if isinstance(found, ExpectedAttribution):
-        table["baselines"] = found.baselines
-        table["sampling_error"] = found.sampling_error
-        table["source_output"] = found.source_output
-        table["source_error"] = found.source_error
+    if isinstance(attribution, ExpectedAttribution):
+        table["baselines"] = attribution.baselines
+        table["sampling_error"] = attribution.sampling_error
+        table["source_output"] = attribution.source_output
+        table["source_error"] = attribution.source_error
     return table
 
 

@@ -163,9 +163,9 @@ def _wanted_subjects(subjects: str, study: Dataset) -> set[str] | None:
     known = set(study.subjects.tolist())
     unknown = sorted(wanted - known)
     if unknown or not wanted:
-        found = shown(unknown[0]) if unknown else "nothing"
+        named = shown(unknown[0]) if unknown else "nothing"
         raise UserError(
-            f"subjects names {found}, expected 'all' or some of: {', '.join(sorted(known)[:10])}"
+            f"subjects names {named}, expected 'all' or some of: {', '.join(sorted(known)[:10])}"
             f"{', …' if len(known) > 10 else ''} (control subjects are never tested)"
         )
     return wanted

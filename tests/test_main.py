@@ -117,6 +117,9 @@ def test_the_record_of_a_fold_is_complete(study: Study) -> None:
         for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
             points = study.client.get_metric_history(fold.info.run_id, name)
             assert [point.step for point in points] == [1, 2, 3], name
+            if name != "learning_rate":
+                again = study.client.get_metric_history(fold.info.run_id, f"curves/{name}")
+                assert [(p.step, p.value) for p in again] == [(p.step, p.value) for p in points], name
         assert metrics["epochs_trained"] == 3
         assert metrics["best_val_loss"] == min(
             point.value for point in study.client.get_metric_history(fold.info.run_id, "val_loss")
@@ -245,6 +248,8 @@ def test_the_driver_shows_the_results_and_where_they_are(study: Study) -> None:
     for text in (page, markdown, main.data.tags["mlflow.note.content"]):
         assert f"{summary['subject']['auc']['value']:.3f} [" in text
     assert "epochs=3" in markdown
+    first, own = (run.data.tags["mlflow.note.content"].splitlines()[0] for run in (main, evaluate))
+    assert own == first, "the answer first"
     drawn = [name for step in (evaluate, study.of("attribute")[0]) for name in study.artifacts(step)]
     assert page.count("<img ") == sum(name.endswith(".png") for name in drawn) - 1, "the subjects are a table there"
     assert f"cd {study.folder} && mlflow ui" in study.output

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LogLevel = Literal["epoch", "run", "experiment"]
 Artifacts = str | Path | Mapping[str, str] | Callable[[], Mapping[str, str]]
 History = pd.DataFrame | Mapping[str, Sequence[float]]
+_FIRST_SECTION = "curves"
 
 
 class Recording(Protocol):
@@ -118,13 +119,14 @@ class TrackedRun:
         """`log_parameters`, `log_evaluation_metrics` (needed) and `log_training_metrics` in one call of the store.
 
         All time stamps are those of the fit, so that logging it again, in another store, makes the same points. What is
-        given is looked at when it is written, so it must not change; ``tags`` of the run are made then.
+        given is looked at when it is written, so it must not change; ``tags`` of the run are made then. Loss and
+        accuracy are logged a second time, as ``curves/loss`` and so on, for the run's page to open on them.
         """
         level = self._tracker.log_level
 
         def write(run: Run) -> None:
             params = {} if level == "experiment" else parameters
-            points = _points(_curves(history, timestamps_ms)) if level == "epoch" else []
+            points = _points(_with_first_section(_curves(history, timestamps_ms))) if level == "epoch" else []
             record.log(
                 run,
                 params=params,
@@ -226,6 +228,19 @@ def _curves(history: History, timestamps_ms: Sequence[int] | None) -> dict[str, 
         ]
         for name in frame.columns
     }
+
+
+def _with_first_section(curves: Mapping[str, list[Metric]]) -> dict[str, list[Metric]]:
+    """The curves, and once more those of loss and accuracy in a section that MLflow's page of a run shows first.
+
+    It sorts sections by name and puts what has none last, below all ``threshold_...``; no tag changes that (3.17.2).
+    """
+    shown = {
+        f"{_FIRST_SECTION}/{name}": [Metric(f"{_FIRST_SECTION}/{name}", p.value, p.timestamp, p.step) for p in points]
+        for name, points in curves.items()
+        if name.removeprefix("val_") in ("loss", "accuracy")
+    }
+    return {**curves, **shown}
 
 
 def _points(curves: Mapping[str, list[Metric]]) -> list[Metric]:

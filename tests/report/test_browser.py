@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
@@ -122,9 +123,19 @@ def test_on_a_phone_nothing_sticks_out(browser: webdriver.Chrome, report_file: P
     try:
         browser.get(report_file.as_uri())
         width = browser.execute_script("return document.documentElement.scrollWidth")
+        captions, names = browser.execute_script(
+            "for (const part of document.querySelectorAll('main .scroll')) part.scrollLeft = 10000;"
+            "const edges = (what, edge) => Array.from(document.querySelectorAll(what))"
+            ".map(part => part.getBoundingClientRect()).filter(box => box.width > 0).map(box => box[edge]);"
+            "return [edges('main caption', 'right'), edges('#results tbody th', 'left')]"
+        )
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert width <= 360
+    assert len(captions) > 3
+    assert max(captions) <= 360, "a caption is cut"
+    assert len(names) > 5
+    assert min(names) >= 0, "rows lose their names where one reads on to the right"
 
 
 def test_on_paper_it_is_short_and_whole(
@@ -230,30 +241,55 @@ def test_inside_the_mlflow_ui(browser: webdriver.Chrome, server: str) -> None:
     assert ours == []
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_the_printed_link_opens_the_study(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    done = step("main", tmp_path, **SMALL)
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The link that a small study printed, to a server over its store."""
+    folder = tmp_path_factory.mktemp("study")
+    done = step("main", folder, **SMALL)
     assert done.returncode == 0, done.stderr[-2000:]
-    printed = done.stdout.splitlines()[-1].strip()
-    server = Server(tmp_path / "server", f"sqlite:///{tmp_path / 'mlflow.db'}").start()
+    server = Server(folder / "server", f"sqlite:///{folder / 'mlflow.db'}").start()
     try:
-        browser.get("about:blank")
-        browser.get(printed.replace("http://127.0.0.1:5000", server.uri))
-
-        def text(driver: webdriver.Chrome) -> str:
-            return str(driver.execute_script("return document.body.innerText"))
-
-        # The model's name is on the page last, after its table has been fetched.
-        WebDriverWait(browser, 40).until(lambda driver: "Logged models (1)" in text(driver))
-        page = text(browser)
-        assert "fear: simulated, cnn, loso" in page
-        assert "AUC of subjects" in page
-        assert "simpler method" in page
-        assert "fear-simulated" in page
-        match = re.search(r"Metrics \((\d+)\)", page)
-        assert match is not None
-        assert int(match[1]) <= 30
-        assert "Model training" in page, "the pages for models, not those for language models"
+        yield done.stdout.splitlines()[-1].strip().replace("http://127.0.0.1:5000", server.uri)
     finally:
         server.kill()
+
+
+def text(driver: webdriver.Chrome) -> str:
+    return str(driver.execute_script("return document.body.innerText"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_printed_link_opens_the_study(browser: webdriver.Chrome, printed: str) -> None:
+    browser.get("about:blank")
+    browser.get(printed)
+    # The model's name is on the page last, after its table has been fetched.
+    WebDriverWait(browser, 40).until(lambda driver: "Logged models (1)" in text(driver))
+    page = text(browser)
+    assert "fear: simulated, cnn, loso" in page
+    assert "AUC of subjects" in page
+    assert "simpler method" in page
+    assert "fear-simulated" in page
+    match = re.search(r"Metrics \((\d+)\)", page)
+    assert match is not None
+    assert int(match[1]) <= 30
+    assert "Model training" in page, "the pages for models, not those for language models"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_charts_of_a_fold_open_on_its_curves(browser: webdriver.Chrome, printed: str) -> None:
+    found = re.fullmatch(r"(http://[^/]+)/#/experiments/(\d+)/runs/[0-9a-f]+(\?.*)", printed)
+    assert found is not None
+    server, experiment_id, query = found.groups()
+    (fold, *_) = MlflowClient(server).search_runs([experiment_id], "tags.entry_point = 'fold'")
+    assert "threshold_0.35/accuracy" in fold.data.metrics
+    browser.get("about:blank")
+    browser.get(f"{server}/#/experiments/{experiment_id}/runs/{fold.info.run_id}/model-metrics{query}")
+    sections = r"^(.+)\s\(\d+\)$"  # as in "curves (4)"
+    WebDriverWait(browser, 40).until(lambda driver: "threshold_0.35" in re.findall(sections, text(driver), re.M))
+    assert re.findall(sections, text(browser), re.M)[0] == "curves"
+    # A line drawn point by point, not a bar.
+    WebDriverWait(browser, 40).until(
+        lambda driver: len(driver.find_elements(By.CSS_SELECTOR, ".lines path.js-line")) >= 3
+    )

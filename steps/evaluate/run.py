@@ -35,13 +35,12 @@ from steps.core.metrics.text import level_text
 from steps.evaluate import worker
 from steps.evaluate.in_pool import in_pool
 from steps.evaluate.worker import EvaluationJob
-from steps.report.content import answer_beside_simpler
+from steps.report.content import answer_beside_simpler, answer_in_markdown, short_answer
 from steps.tracking import datasets, lookup, record
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
 from steps.tracking.store.ui import say_where
 from steps.trained_folds import trained_folds
-from steps.writing.markdown import plain
 
 
 def evaluate_and_record(
@@ -104,7 +103,8 @@ def evaluate_and_record(
             },
         )
         datasets.log_study(run_id, trained.train, dataset, trained.uri, context="evaluate")
-        record.describe(run_id, "\n\n".join(map(plain, answer_beside_simpler(outcome, dataset.label_names))))
+        answer = (outcome, dataset.label_names)
+        record.describe(run_id, answer_in_markdown(short_answer(*answer), answer_beside_simpler(*answer)))
         folder = export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
         for level in LEVELS:
             click.echo(level_text(outcome, level))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -17,6 +17,7 @@ from steps.report.evaluation import Evaluation, evaluation
 from steps.report.methods import methods_table, rival
 from steps.report.table import Table
 from steps.writing.estimates import estimate_text
+from steps.writing.markdown import plain
 
 SPLITS = {"loso": "leave-one-subject-out"}
 
@@ -112,6 +113,15 @@ def short_answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tu
     """
     simpler = rival(summary)
     return (headline(summary, label_names), *([simpler.short_sentence] if simpler else []))
+
+
+def answer_in_markdown(short: Sequence[str], whole: Sequence[str]) -> str:
+    """The answer as the first lines of a run's description; from `short_answer` and `answer_beside_simpler`.
+
+    MLflow shows four lines until it is asked for more: answer and simpler method have to fit in there.
+    """
+    first, *simpler = map(plain, short)
+    return "\n\n".join([" ".join([f"**{first}**", *simpler]), *map(plain, whole)])
 
 
 def _intervals(data: ReportData) -> tuple[Interval, ...]:

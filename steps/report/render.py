@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from steps.report.content import Content, content
+from steps.report.content import Content, answer_in_markdown, content
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation
 from steps.report.figures import APPENDIX, ATTRIBUTION, EVALUATION, pictures
@@ -61,9 +61,7 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
     MLflow shows a description's first lines, under the name and the date of the run.
     """
     page = content(data)
-    # MLflow shows four lines until it is asked for more: answer and simpler method have to fit in there.
-    short_answer = f"**{plain(page.short_answer[0])}** {' '.join(map(plain, page.short_answer[1:]))}"
-    sections = [("", "\n\n".join([short_answer.strip(), *map(plain, page.answer)])), *_sections(page)[1:]]
+    sections = [("", answer_in_markdown(page.short_answer, page.answer)), *_sections(page)[1:]]
     short = f"## Results\n\n{_table(page.headlines)}"  # the other statistics are in the files
     sections = [(name, short if name == "Results" else part) for name, part in sections if name != "Appendix"]
     for dropped in (

@@ -18,6 +18,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
+from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -51,7 +52,7 @@ def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str |
     Args:
         entry_point: name of the MLproject entry point, kept as a tag.
         parameters: logged where ``mlflow run`` has not logged them already.
-        run_name: name of a run that has to be made; ``entry_point`` by default.
+        run_name: name of a run that has to be made, or that has none but MLflow's; ``entry_point`` by default.
 
     Raises:
         UserError: the experiment cannot be used.
@@ -74,6 +75,8 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
         click.echo(f"warning: the commit is not recorded, only the digest of the code: {problem}", err=True)
     if given and given.info.experiment_id != DEFAULT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
+        if _was_drawn(given.info.run_name):
+            client.update_run(run_id, name=run_name or entry_point)
     else:
         experiment_id = experiment()
         run_id = None
@@ -97,6 +100,13 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
             leave_pointer(client, given, run)
         with _failures_said(client, run.info.run_id):
             yield run
+
+
+def _was_drawn(name: str) -> bool:
+    """Whether MLflow drew the run's name, such as ``bright-snail-182``, as nobody gave it one."""
+    first, _, rest = name.partition("-")
+    second, _, number = rest.partition("-")
+    return first in name_utils._GENERATOR_PREDICATES and second in name_utils._GENERATOR_NOUNS and number.isdecimal()
 
 
 @contextmanager

@@ -84,6 +84,18 @@ def test_a_run_of_mlflow_run_is_adopted_and_its_parameters_kept(store: Path, mon
     assert params == {"thresholds": "'0.5,0.4'", "seed": "0"}
 
 
+@pytest.mark.parametrize(("given", "name"), [(None, "fear: own"), ("mine", "mine"), ("left-knee-2", "left-knee-2")])
+def test_a_name_that_mlflow_drew_gives_way(
+    store: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, name: str
+) -> None:
+    client = MlflowClient()
+    made = client.create_run(client.create_experiment("mine"), run_name=given)
+    monkeypatch.setenv("MLFLOW_RUN_ID", made.info.run_id)
+    with step_run("main", {}, run_name="fear: own") as run:
+        assert run.info.run_name == name
+    assert client.get_run(made.info.run_id).info.run_name == name
+
+
 def test_a_run_in_default_becomes_a_pointer(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = MlflowClient()
     given = client.create_run("0", tags={"mlflow.source.git.commit": "abc", "mlflow.project.entryPoint": "main"})

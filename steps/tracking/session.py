@@ -18,7 +18,6 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
-from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,6 +26,7 @@ from steps.errors import UserError
 from steps.system import storage_errors
 from steps.system.sqlite_store import refusal, trouble
 from steps.tracking import left_running, parameters_record, record
+from steps.tracking.drawn_names import was_drawn
 from steps.tracking.environment import environment_tags, git_problem, installed_packages
 from steps.tracking.experiments import DEFAULT_ID, EXPERIMENT_ID, EXPERIMENT_NAME, experiment
 from steps.tracking.given import RUN_ID, adopt_from_server, leave_pointer, project_tags, run_without_credentials
@@ -75,7 +75,7 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
         click.echo(f"warning: the commit is not recorded, only the digest of the code: {problem}", err=True)
     if given and given.info.experiment_id != DEFAULT_ID:
         run_id, experiment_id = given.info.run_id, given.info.experiment_id
-        if _was_drawn(given.info.run_name):
+        if was_drawn(given.info.run_name):
             client.update_run(run_id, name=run_name or entry_point)
     else:
         experiment_id = experiment()
@@ -100,13 +100,6 @@ def _step_run(entry_point: str, parameters: Mapping[str, object], run_name: str 
             leave_pointer(client, given, run)
         with _failures_said(client, run.info.run_id):
             yield run
-
-
-def _was_drawn(name: str) -> bool:
-    """Whether MLflow drew the run's name, such as ``bright-snail-182``, as nobody gave it one."""
-    first, _, rest = name.partition("-")
-    second, _, number = rest.partition("-")
-    return first in name_utils._GENERATOR_PREDICATES and second in name_utils._GENERATOR_NOUNS and number.isdecimal()
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from benchmarks.report import Bar, Result, Row
 from benchmarks.sides import Training
 from benchmarks.study import Plan, make_study
 from steps.attribute.worker import AttributionJob
-from steps.compute import Pool, open_pool, warm_up
+from steps.compute import Compute, Pool, open_pool, warm_up
 from steps.core.attribution.references import baseline_values
 from steps.core.attribution.settings import Settings
 from steps.core.data.artifact import read_artifact
@@ -88,7 +88,7 @@ def measure(model: str, size: Size, folder: Path) -> Result:
     outcome = sides.project(study, Plan(), Training(model, size.epochs), folder / "trained", auc=False)
     runs, dataset = sides.recorded_folds(outcome.folder), read_artifact(study.dataset)
     folds = [_as_trained(run, dataset, folder) for run in runs]
-    warm_up("local")
+    warm_up(Compute())
     with _pool(runs) as pool:
         job = AttributionJob(dataset_place(dataset, str(study.dataset), folder, shared=True), Settings())
         attribute: dict[str, Callable[[], list[Floats]]] = {
@@ -171,7 +171,7 @@ def _plain_until_complete(fold: TrainedFold) -> Floats:
 
 
 def _pool(runs: Sequence[FoldRun]) -> AbstractContextManager[Pool]:
-    return open_pool("local", "auto", len(runs))
+    return open_pool(Compute(), len(runs))
 
 
 def _project(pool: Pool, job: AttributionJob, runs: Sequence[FoldRun]) -> list[Floats]:

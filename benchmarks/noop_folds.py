@@ -18,7 +18,7 @@ from pathlib import Path
 from distributed import Client
 
 from benchmarks.measure import ROOT, MemorySampler
-from steps.compute import open_pool, report
+from steps.compute import Compute, open_pool, report
 from steps.core.data.fold import Fold
 from steps.train.worker import Progress
 
@@ -109,7 +109,7 @@ def put_through(load: Load, workers: int) -> Passage:
 
         sampler = MemorySampler(scheduler)
         before = time.perf_counter()
-        with open_pool(address, "auto", load.folds, on_event=hear) as pool:
+        with open_pool(Compute(address), load.folds, on_event=hear) as pool:
             done = {record.name for _, record in pool.each(partial(do_nothing, load.record_kb), folds_of(load))}
         wall = time.perf_counter() - before
         peak = sampler.stop()

@@ -10,12 +10,14 @@ from typing import Any
 import pandas as pd
 
 from steps.core.data.artifact import read_artifact, write_artifact
+from steps.core.data.cross_validation import CrossValidation
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.folds import plan_folds
 from steps.core.readers.folder import PARTICIPANTS
 from steps.core.readers.load import load_source
 from steps.core.readers.simulate import SimulationSize, simulate
+from steps.parameters import parse_subjects
 
 TIMESTEPS, FEATURES = 101, 24
 
@@ -44,7 +46,8 @@ class Plan:
 
     def folds(self, dataset: Dataset) -> list[Fold]:
         """The folds `steps.train` will train with these parameters."""
-        return plan_folds(dataset, **asdict(self))
+        typed = {"cv": CrossValidation.of(self.cv), "subjects": parse_subjects(self.subjects)}
+        return plan_folds(dataset, **asdict(self) | typed)
 
 
 def make_study(folder: Path, *, subjects: int, trials: int, effect: float = 1.0, timesteps: int = TIMESTEPS) -> Study:

@@ -5,40 +5,39 @@ from __future__ import annotations
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from steps.cli import command
 from steps.compute import warm_up
+from steps.configuration import Train
 from steps.core.data.artifact import read_artifact
 
 
 @command("train")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Train) -> None:
     """Train all folds and the model for new people, and throw them away; the options are those of ``train``."""
-    warm_up(parameters["scheduler"])
+    warm_up(configuration.compute)
     from steps.compute import open_pool
     from steps.core.data.folds import plan_folds
     from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
     from steps.core.models.refit import refit_fold, training_summary
-    from steps.core.models.settings import FitSettings, parse_class_weight
     from steps.train.pool import showing, train_folds
     from steps.train.worker import TrainingJob
 
-    dataset = read_artifact(Path(parameters["dataset_uri"]))
+    dataset = read_artifact(Path(configuration.dataset_uri))
     names = ("cv", "repeats", "subjects", "controls", "validation_fraction", "seed")
-    folds = plan_folds(dataset, **{name: parameters[name] for name in names})
-    refit = refit_fold(dataset, parameters["controls"], parameters["seed"])
+    folds = plan_folds(dataset, **{name: getattr(configuration, name) for name in names})
+    refit = refit_fold(dataset, configuration.controls, configuration.seed)
     with tempfile.TemporaryDirectory() as scratch:
         share(dataset, Path(scratch) / SHARED_FILE)
         job = TrainingJob(
             dataset=SharedDataset(Path(scratch) / SHARED_FILE),
-            settings=FitSettings.from_parameters(parameters),
-            class_weight=parse_class_weight(parameters["class_weight"]),
-            parameters=parameters,
+            settings=configuration.fit_settings(),
+            class_weight=configuration.class_weight,
+            parameters=dict(configuration.given),
         )
         with (
-            showing(folds, parameters["epochs"], lambda _fold: None) as shown,
-            open_pool(parameters["scheduler"], parameters["workers"], len(folds), on_event=shown.on_event) as pool,
+            showing(folds, configuration.epochs, lambda _fold: None) as shown,
+            open_pool(configuration.compute, len(folds), on_event=shown.on_event) as pool,
         ):
             summarise = partial(training_summary, dataset, refit)
             train_folds(pool, job, folds, [], refit, shown.on_record, meanwhile=summarise)

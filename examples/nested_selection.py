@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 
+from steps.core.data.cross_validation import CrossValidation
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.folds import plan_folds
@@ -57,7 +58,7 @@ class Candidates:
 
     def inner_loss(self, name: str, dataset: Dataset, folds: int, seed: int) -> float:
         """Cross-entropy over test subjects of a cross-validation within ``dataset``."""
-        inner = plan_folds(dataset, cv=f"group-kfold:{folds}", seed=seed)
+        inner = plan_folds(dataset, cv=CrossValidation(folds), seed=seed)
         by_subject = of_subjects(pd.concat([self.predict(name, dataset, fold) for fold in inner]))
         clipped = by_subject["probability"].clip(1e-7, 1 - 1e-7)
         return float(log_loss(by_subject["label"], clipped, labels=[0, 1]))
@@ -90,7 +91,7 @@ def main() -> None:
     dataset = dataset.select(~dataset.is_control)
     candidates = Candidates(dataset)
     chosen, predicted = Counter[str](), []
-    for fold in plan_folds(dataset, cv=f"group-kfold:{given.outer}", seed=given.seed):
+    for fold in plan_folds(dataset, cv=CrossValidation(given.outer), seed=given.seed):
         rest = dataset.select(~np.isin(dataset.subjects, fold.test_subjects))
         losses = {name: candidates.inner_loss(name, rest, given.inner, fold.seed) for name in CANDIDATES}
         best = min(losses, key=losses.__getitem__)

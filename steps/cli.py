@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import click
 
+from steps.configuration import CONFIGURATIONS
 from steps.errors import UserError, one_line
 from steps.parameters import options
 from steps.system import storage_errors
@@ -70,8 +71,8 @@ class _Command(click.Command):
             raise _Refusal(error.message if known else error.format_message()) from error
 
 
-def command(entry_point: str) -> Callable[[Callable[[dict[str, Any]], None]], click.Command]:
-    """Make a click command of a function that takes the parameters of ``entry_point`` as a mapping.
+def command(entry_point: str) -> Callable[[Callable[[Any], None]], click.Command]:
+    """Make a click command of a function that takes the configuration of ``entry_point`` (`steps.configuration`).
 
     The command first goes to the folder the user typed it in (``cwd``), so that relative paths, the default
     store and its artifacts all mean that folder. What it changes in its process is undone when it returns
@@ -79,7 +80,7 @@ def command(entry_point: str) -> Callable[[Callable[[dict[str, Any]], None]], cl
     to import is best imported by the function.
     """
 
-    def decorate(function: Callable[[dict[str, Any]], None]) -> click.Command:
+    def decorate(function: Callable[[Any], None]) -> click.Command:
         @click.command(entry_point, cls=_Command, help=function.__doc__, context_settings={"max_content_width": 110})
         @options(entry_point)
         def run(**parameters: Any) -> None:
@@ -87,7 +88,7 @@ def command(entry_point: str) -> Callable[[Callable[[dict[str, Any]], None]], cl
                 with process_of_a_command(
                     parameters["cwd"], _ENVIRONMENT, dict.fromkeys(_CHATTER, storage_errors.OneLine())
                 ):
-                    function(parameters)
+                    function(CONFIGURATIONS[entry_point].of(parameters))
             except UserError as error:
                 click.echo(f"error: {error}", err=True)
                 sys.exit(USER_ERROR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -91,6 +92,7 @@ class Parameter:
         maximum: of a number: what no study needs, and a typing mistake or a prank may ask for.
         longest: of a text, in characters.
         is_folder: whether MLproject has it as a path.
+        read: of a text that means something else, what makes that of it; it raises UserError.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Parameter:
     maximum: float | None = None
     longest: int = TEXT_LENGTH
     is_folder: bool = False
+    read: Callable[[str], Any] | None = None
 
     @property
     def mlproject_type(self) -> str:
@@ -131,6 +134,14 @@ class Parameter:
         """
         return self.click_type().convert(value, None, None)  # type: ignore[no-any-return]
 
+    def value(self, given: Value) -> Any:
+        """What a parsed value means: itself, unless ``read`` makes something else of it.
+
+        Raises:
+            UserError: it means nothing.
+        """
+        return self.read(str(given)) if self.read else given
+
     def click_type(self) -> click.ParamType[Any]:
         """The type the command line checks, with its bounds."""
         made: _Said
@@ -147,3 +158,8 @@ class Parameter:
             made = _Choice(self.choices) if self.choices else _Text()
         made.parameter = self
         return made
+
+
+def as_text(value: Value) -> str:
+    """A value as a command line takes it; `Parameter.parse` reads it back."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

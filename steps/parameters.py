@@ -11,11 +11,29 @@ from typing import Any
 
 import click
 
+from steps.core.baselines.choice import parse_baselines
+from steps.core.data.cross_validation import CrossValidation
+from steps.core.metrics.thresholds import parse_thresholds
+from steps.core.models.class_weights import parse_class_weight
 from steps.core.models.table import MODELS
+from steps.errors import UserError
 from steps.parameter_types import Parameter
 from steps.parameter_types import Value as Value
 
 _LIST_LENGTH = 100_000
+
+
+def parse_subjects(text: str) -> tuple[str, ...] | None:
+    """The names in a comma-separated list, None for ``all``.
+
+    Raises:
+        UserError: there are none.
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UserError("subjects names nothing, expected 'all' or subjects separated by commas")
+    return None if text == "all" else names
+
 
 _PARAMETERS = (
     Parameter("cwd", ".", "folder that relative paths resolve against", is_folder=True),
@@ -51,9 +69,10 @@ _PARAMETERS = (
     Parameter("dataset_uri", "latest", "URI of a dataset artifact, or 'latest'"),
     Parameter("model", "cnn", "; ".join(f"{name}: {row.description}" for name, row in MODELS.items()),
               choices=tuple(MODELS)),
-    Parameter("cv", "loso", "'loso' (leave-one-subject-out) or 'group-kfold:K'"),
+    Parameter("cv", "loso", "'loso' (leave-one-subject-out) or 'group-kfold:K'", read=CrossValidation.of),
     Parameter("repeats", 1, "test numbers per fold, each with its own seed", minimum=1, maximum=1000),
-    Parameter("subjects", "all", "test subjects, comma-separated, or 'all'", longest=_LIST_LENGTH),
+    Parameter("subjects", "all", "test subjects, comma-separated, or 'all'", longest=_LIST_LENGTH,
+              read=parse_subjects),
     Parameter("controls", "exclude", "control group in training", choices=("exclude", "negatives")),
     Parameter("epochs", 60, "most epochs of a fold", minimum=1, maximum=1_000_000),
     Parameter("batch_size", 16, "trials per optimisation step", minimum=1, maximum=1_000_000),
@@ -67,7 +86,7 @@ _PARAMETERS = (
     Parameter("reduce_lr_patience", 6, "epochs without a lower val_loss before the learning rate is reduced; 0 = never",
               minimum=0, maximum=1_000_000),
     Parameter("reduce_lr_factor", 0.5, "factor of a learning rate reduction", minimum=0.01, maximum=0.99),
-    Parameter("class_weight", "balanced", "'balanced', 'none' or 'w0,w1'"),
+    Parameter("class_weight", "balanced", "'balanced', 'none' or 'w0,w1'", read=parse_class_weight),
     Parameter("log_level", "epoch", "how fine to log: curves too, results of each fold, or what later steps need",
               choices=("epoch", "run", "experiment")),
     # train, evaluate and attribute
@@ -75,9 +94,10 @@ _PARAMETERS = (
     Parameter("workers", "auto", "processes to work in, or 'auto': as many as cores and memory allow"),
     # evaluate and attribute
     Parameter("train_run_id", "latest", "run ID of a training, or 'latest'"),
-    Parameter("thresholds", "0.5,0.43,0.35", "decision thresholds, comma-separated"),
+    Parameter("thresholds", "0.5,0.43,0.35", "decision thresholds, comma-separated", read=parse_thresholds),
     Parameter("baselines", "majority,logistic",
-              "methods to compare with: some of majority, logistic, minirocket, comma-separated, or 'none'"),
+              "methods to compare with: some of majority, logistic, minirocket, comma-separated, or 'none'",
+              read=parse_baselines),
     Parameter("method", "integrated_gradients", "from one baseline, or expected_gradients: from many drawn trials",
               choices=("integrated_gradients", "expected_gradients")),
     Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2, maximum=10_000),

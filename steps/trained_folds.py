@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 import click
 from mlflow.entities import Run
 
-from steps.compute import Pool, open_pool
-from steps.compute.pool import is_local
+from steps.compute import Compute, Pool, open_pool
 from steps.compute.progress import counting
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold, FoldNetwork
@@ -93,24 +92,24 @@ class TrainedFolds:
 
 
 @contextmanager
-def trained_folds(run: Run, parameters: Mapping[str, Any]) -> Iterator[TrainedFolds]:
+def trained_folds(run: Run, train_run_id: str, compute: Compute) -> Iterator[TrainedFolds]:
     """The folds of a training and a pool, inside the block.
 
     Args:
         run: of the step that asks.
-        parameters: of that step: ``train_run_id``, ``scheduler``, ``workers``.
+        train_run_id: of the training, or ``latest``.
+        compute: where the pool is.
 
     Raises:
         UserError: there is no such training, its dataset is gone, or there is no pool.
     """
-    scheduler = parameters["scheduler"]
     with tempfile.TemporaryDirectory() as scratch:
-        train = lookup.find_run("train", parameters["train_run_id"], run.info.experiment_id)
+        train = lookup.find_run("train", train_run_id, run.info.experiment_id)
         dataset, uri = datasets.dataset_and_uri_of(train)
         runs = lookup.fold_runs(train.info.run_id)
         if note := digests.unchecked_note(one.run for one in runs):
             click.echo(f"note: {note}")
-        place = dataset_place(dataset, uri, Path(scratch), shared=is_local(scheduler))
-        with open_pool(scheduler, parameters["workers"], len(runs), process_mib=_PROCESS_MIB) as pool:
+        place = dataset_place(dataset, uri, Path(scratch), shared=compute.is_local)
+        with open_pool(compute, len(runs), process_mib=_PROCESS_MIB) as pool:
             click.echo(f"{len(runs)} folds in {pool.where}")
             yield TrainedFolds(train, dataset, uri, place, runs, pool)

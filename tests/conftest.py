@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from steps.configuration import CONFIGURATIONS
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.readers.simulate import SimulationSize, simulate
+from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
 
 if TYPE_CHECKING:
     from tests.clusters import Cluster
@@ -136,3 +138,9 @@ def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
     with cluster(tmp_path_factory.mktemp("dask"), workers=2) as made:
         yield made
+
+
+def configured(entry_point: str, **given: Value) -> Any:
+    """The configuration of an entry point whose other parameters have their defaults."""
+    defaults = {name: PARAMETERS[name].default for name in ENTRY_POINTS[entry_point]}
+    return CONFIGURATIONS[entry_point].of(defaults | given)

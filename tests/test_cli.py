@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from steps.cli import USER_ERROR, command
+from steps.configuration import Configuration
 from steps.core.readers.simulate import simulation_size
 from steps.errors import LONGEST_MESSAGE, UserError
 from steps.parameters import ENTRY_POINTS, PARAMETERS
@@ -24,7 +24,7 @@ from tests.conftest import ROOT, clean_environment
 
 
 @command("main")
-def typed(parameters: dict[str, Any]) -> None:
+def typed(configuration: Configuration) -> None:
     """Do nothing."""
 
 
@@ -78,7 +78,7 @@ import sys
 from pathlib import Path
 from steps.cli import command
 @command("sync")
-def main(parameters):
+def main(configuration):
     print("Müller", "日本")
     print(sys.argv[-1], file=sys.stderr)
     Path("Müller.txt").write_text("ü", encoding="utf-8")
@@ -169,7 +169,7 @@ def test_what_a_command_changes_in_its_process_is_undone(
     inside: list[object] = []
 
     @command("sync")
-    def changes(parameters: dict[str, Any]) -> None:
+    def changes(configuration: Configuration) -> None:
         """Change more than the command itself does."""
         inside.extend(process())
         os.environ["MADE"] = "1"

@@ -23,7 +23,7 @@ CORE = {f"core.{room}" for room in ("data", "readers", "models", "baselines", "m
 TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool"}
 TABLES = {"parameters", "parameter_types", "commands"}
 # A step knows everything below it, and no other step.
-BELOW_STEPS = GROUND | CORE | TRACKING | TABLES | {"cli", "compute", "report", "trained_folds"}
+BELOW_STEPS = GROUND | CORE | TRACKING | TABLES | {"cli", "configuration", "compute", "report", "trained_folds"}
 STEPS = ("prepare", "train", "evaluate", "attribute", "predict", "compare", "check", "sync", "main", "reproduce")
 
 # Room -> the rooms it may import. A package is named by its path; a module directly under ``steps/`` by its name.
@@ -32,9 +32,10 @@ MAY_KNOW: dict[str, set[str]] = {
     "writing": set(),
     "system": {"errors"},
     "parameter_types": {"errors"},
-    "parameters": {"errors", "parameter_types", "core.models"},
+    "parameters": {"errors", "parameter_types", "core.data", "core.models", "core.baselines", "core.metrics"},
+    "configuration": {"parameters", "compute", "core.data", "core.readers", "core.models", "core.attribution"},
     "commands": GROUND,
-    "cli": GROUND | TABLES,
+    "cli": GROUND | TABLES | {"configuration"},
     "core.data": GROUND,
     "core.readers": GROUND | {"core.data"},
     "core.models": GROUND | {"core.data"},

@@ -15,9 +15,6 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from steps.errors import UserError
-from steps.main.run import check_early
-from steps.parameters import ENTRY_POINTS, PARAMETERS
 from tests.conftest import ROOT, mlflow_run, run_command, step
 
 SMALL: dict[str, Any] = {
@@ -382,13 +379,6 @@ def test_bad_input_is_one_line_and_registers_nothing(study: Study, tmp_path: Pat
     assert run.info.status == "FAILED"
     assert study.artifacts(run) == {"packages.json", "parameters.json"}
     assert not run.inputs.dataset_inputs
-
-
-def test_a_baseline_that_the_method_cannot_use_is_refused_before_anything_runs() -> None:
-    defaults = {name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]}
-    check_early(defaults)
-    with pytest.raises(UserError, match="cannot use baseline=zero"):
-        check_early(defaults | {"method": "expected_gradients", "baseline": "zero"})
 
 
 def test_predict_scores_new_people_with_the_registered_model(study: Study, tmp_path: Path) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steps.cli import USER_ERROR, command
+from steps.configuration import Configuration
 from steps.errors import UserError
+from steps.parameter_types import Value, as_text
 from steps.parameters import ENTRY_POINTS, PARAMETERS
-from tests.conftest import ROOT, clean_environment
+from tests.conftest import ROOT, clean_environment, configured
 
 
 @pytest.mark.parametrize(
@@ -61,13 +65,13 @@ def test_every_entry_point_takes_known_parameters_once() -> None:
 
 def test_a_users_mistake_is_one_line_and_exit_status_2() -> None:
     @command("evaluate")
-    def typed(parameters: dict[str, Any]) -> None:
+    def typed(configuration: Configuration) -> None:
         """Fail."""
-        raise UserError(f"thresholds is {parameters['thresholds']},\n  expected something else")
+        raise UserError(f"thresholds is {configuration.given['thresholds']},\n  expected something else")
 
-    result = CliRunner().invoke(typed, ["--thresholds", "7"])
+    result = CliRunner().invoke(typed, ["--thresholds", "0.7"])
     assert result.exit_code == USER_ERROR
-    assert result.stderr == "error: thresholds is 7, expected something else\n"
+    assert result.stderr == "error: thresholds is 0.7, expected something else\n"
 
 
 def test_a_step_tells_nobody_about_a_study_unless_the_user_wants_it(tmp_path: Path) -> None:
@@ -75,7 +79,7 @@ def test_a_step_tells_nobody_about_a_study_unless_the_user_wants_it(tmp_path: Pa
 import os, sys
 from steps.cli import command
 @command("sync")
-def main(parameters):
+def main(configuration):
     if os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true":
         from mlflow.telemetry.client import get_telemetry_client
         sys.exit(0 if get_telemetry_client() is None else "MLflow tells")
@@ -93,7 +97,7 @@ main()
 
 def test_a_bug_keeps_its_traceback() -> None:
     @command("evaluate")
-    def typed(parameters: dict[str, Any]) -> None:
+    def typed(configuration: Configuration) -> None:
         """Fail."""
         raise ZeroDivisionError
 
@@ -102,7 +106,7 @@ def test_a_bug_keeps_its_traceback() -> None:
 
 def test_a_folder_that_is_not_there_is_named() -> None:
     @command("evaluate")
-    def typed(parameters: dict[str, Any]) -> None:
+    def typed(configuration: Configuration) -> None:
         """Do nothing."""
 
     result = CliRunner().invoke(typed, ["--cwd", "no/such/folder"])
@@ -110,10 +114,53 @@ def test_a_folder_that_is_not_there_is_named() -> None:
     assert "no/such/folder" in result.stderr
 
 
-def test_the_driver_refuses_unknown_baselines_before_anything_runs() -> None:
-    from steps.main.run import check_early
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("baselines", "majority,svm", "'svm' is no baseline; expected 'none' or some of majority, logistic"),
+        ("thresholds", "0.5,1.5", "thresholds='0.5,1.5': '1.5' is not a number between 0 and 1"),
+        ("cv", "kfold", "cv='kfold', expected 'loso' or 'group-kfold:K'"),
+        ("class_weight", "1", "class_weight='1', expected 'balanced'"),
+        ("subjects", ",", "subjects names nothing, expected 'all' or subjects"),
+        ("workers", "0", "workers='0', expected 'auto' or a number"),
+        ("scheduler", "host", "scheduler='host', expected 'local'"),
+        ("timesteps", 1, "timesteps is 1, expected 0"),
+        ("simulated_trials_max", 1, "simulated trials_max is 1, expected 5"),
+    ],
+)
+def test_the_driver_refuses_at_once_what_a_later_step_would(name: str, text: Value, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        configured("main", **{name: text})
 
-    given = {name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]}
-    check_early(given)
-    with pytest.raises(UserError, match="'svm' is no baseline; expected 'none' or some of majority, logistic"):
-        check_early({**given, "baselines": "majority,svm"})
+
+def test_a_baseline_that_the_method_cannot_use_is_refused() -> None:
+    with pytest.raises(UserError, match="cannot use baseline=zero"):
+        configured("main", method="expected_gradients", baseline="zero")
+
+
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+def test_a_configuration_has_every_parameter_in_its_type(entry_point: str) -> None:
+    made = configured(entry_point)
+    assert set(made.given) == set(ENTRY_POINTS[entry_point])
+    known = {one.name for one in fields(made)} - {"given", "compute", "simulation"}
+    assert known <= set(ENTRY_POINTS[entry_point])
+    if entry_point != "main":  # which hands most on
+        left = set(ENTRY_POINTS[entry_point]) - known - {"cwd", "scheduler", "workers"}
+        assert {name for name in left if not name.startswith("simulated_")} == set()
+
+
+@given(st.data())
+def test_what_a_child_is_given_as_text_is_the_same_value(data: st.DataObject) -> None:
+    parameter = PARAMETERS[data.draw(st.sampled_from(sorted(PARAMETERS)))]
+    value: Value
+    if parameter.choices:
+        value = data.draw(st.sampled_from(parameter.choices))
+    elif isinstance(parameter.default, bool):
+        value = data.draw(st.booleans())
+    elif isinstance(parameter.default, int):
+        value = data.draw(st.integers(int(parameter.minimum or 0), int(parameter.maximum or 0)))
+    elif isinstance(parameter.default, float):
+        value = data.draw(st.floats(parameter.minimum, parameter.maximum))
+    else:
+        value = data.draw(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=100))
+    assert parameter.parse(as_text(value)) == value

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import click
 
 from steps.attribute import worker
 from steps.attribute.worker import AttributionJob
-from steps.compute import check_compute
+from steps.compute import check_reachable
+from steps.configuration import Attribute
 from steps.core.attribution.faithfulness import spread_out
 from steps.core.attribution.randomisation import FOLDS
 from steps.core.attribution.results import Results, in_words, results, warnings
-from steps.core.attribution.settings import Settings
 from steps.core.data.dataset import Dataset
 from steps.core.figures.attribution import all_figures
 from steps.tracking import datasets, record
@@ -25,17 +23,18 @@ from steps.trained_folds import trained_folds
 from steps.writing.markdown import bullets
 
 
-def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> None:
+def attribute_and_record(configuration: Attribute) -> None:
     """Attribute all folds of a training in a pool, and record what comes of it.
 
     Raises:
         UserError: there is no such training, or its folds cannot be attributed like this.
     """
-    check_output_dir(parameters["output_dir"])
-    check_compute(parameters["scheduler"], parameters["workers"])
-    with step_run("attribute", parameters) as run:
+    check_output_dir(configuration.output_dir)
+    check_reachable(configuration.compute)
+    settings = configuration.settings()
+    with step_run("attribute", configuration.given) as run:
         run_id = run.info.run_id
-        with trained_folds(run, parameters) as trained:
+        with trained_folds(run, configuration.train_run_id, configuration.compute) as trained:
             keys = [fold.key for fold in trained.folds]
             randomised = frozenset(keys[number] for number in spread_out(len(keys), FOLDS))
             job = AttributionJob(trained.place, settings, randomised)
@@ -44,13 +43,13 @@ def attribute_and_record(parameters: Mapping[str, Any], settings: Settings) -> N
         attribution = results(attributed, keys, dataset, settings)
         record.log(
             run_id,
-            tags=trained.tags("attribute", parameters),
+            tags=trained.tags("attribute", configuration.given),
             metrics=attribution.metrics,
         )
         _log_files(run_id, attribution, dataset)
         exported = {name: attribution.tables[name] for name in ("feature_importance", "time_importance")}
         datasets.log_study(run_id, trained.train, dataset, trained.uri, context="attribute")
-        folder = export_tables(parameters["output_dir"], run, exported)
+        folder = export_tables(configuration.output_dir, run, exported)
         said = in_words(attribution)
         record.describe(run_id, bullets(said))
         for line in said:

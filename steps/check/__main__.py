@@ -17,19 +17,18 @@ if sys.version_info < (3, 11):  # noqa: UP036 - somebody's is
 try:
     from steps.check.run import self_test
     from steps.cli import command
+    from steps.configuration import Check
 except ModuleNotFoundError as error:
     sys.exit(
         f"error: package {error.name} is missing; mlflow run '{Path(__file__).resolve().parents[2]}' --env-manager uv "
         "-e check sets everything up"
     )
 
-from typing import Any
-
 
 @command("check")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Check) -> None:
     """Test the installation and the tracking store, and leave nothing behind. Exit status 1 when something failed."""
-    if not self_test(parameters):
+    if not self_test(configuration):
         sys.exit(1)
 
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from steps import commands
 from steps.check import installation, store, table
 from steps.check.checklist import CheckError, Checklist
 from steps.check.recording import CALL_SECONDS, LOG, OPEN, RECORD, check_store, mark
+from steps.configuration import Check
 from steps.system.project import ROOT
 from steps.tracking.store.tracking_uri import show_uri
 
@@ -32,7 +32,7 @@ _CALLS = {
 }
 
 
-def self_test(parameters: Mapping[str, Any]) -> bool:
+def self_test(configuration: Check) -> bool:
     """Check the installation and the tracking store, and print what was found; returns whether all is fine."""
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     # The run that `mlflow run` has made is marked at the end; nothing here may be recorded in it.
@@ -46,16 +46,16 @@ def self_test(parameters: Mapping[str, Any]) -> bool:
     try:
         with table.progress() as checks.announce, _quiet():
             if uri and (store.is_server(uri) or not store.is_usable(uri)):  # first, without MLflow, which takes seconds
-                _reach(checks, uri, parameters["timeout"])
+                _reach(checks, uri, configuration.timeout)
             is_down = checks.failed
             _check_installation(checks, imports, _IMPATIENT_SECONDS if is_down else _IMPORT_SECONDS)
             if checks.ok(_IMPORTS) and not is_down and not store.is_server(uri):
                 uri = _absolute_uri()
-                _reach(checks, uri, parameters["timeout"])
+                _reach(checks, uri, configuration.timeout)
             if checks.ok(_IMPORTS, _STORE) and uri.startswith("sqlite"):
-                checks.run(_PLACES, lambda: _places(uri, parameters["mend"]), mend=LOG, limit=CALL_SECONDS)
+                checks.run(_PLACES, lambda: _places(uri, configuration.mend), mend=LOG, limit=CALL_SECONDS)
             if checks.ok(_IMPORTS, _STORE) and not checks.failed_among(_PLACES):
-                hint = check_store(checks, uri, parameters["timeout"])
+                hint = check_store(checks, uri, configuration.timeout)
             else:
                 checks.skip(RECORD, f"needs: {checks.first_failed(_IMPORTS, _STORE, _PLACES)}")
             if given and checks.ok(OPEN):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from steps.cli import command
+from steps.configuration import Compare
 
 
 @command("compare")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Compare) -> None:
     """Say whether two trainings on the same folds, or a training and a baseline, differ."""
     from steps.compare.run import compare_and_record
 
-    compare_and_record(parameters)
+    compare_and_record(configuration)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +11,7 @@ from steps.compare.comparison import comparison, comparison_table, flat_metrics
 from steps.compare.figures import differences
 from steps.compare.match import Method, check_comparable
 from steps.compare.text import answer, description, sentences_of_tests, warnings
-from steps.core.metrics.thresholds import parse_thresholds
+from steps.configuration import Compare
 from steps.errors import UserError, shown
 from steps.report import evaluations
 from steps.tracking import documents, lookup, record
@@ -24,18 +23,18 @@ if TYPE_CHECKING:
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
-def compare_and_record(parameters: Mapping[str, Any]) -> None:
+def compare_and_record(configuration: Compare) -> None:
     """Say whether two trainings on the same folds, or a training and a baseline, differ.
 
     Raises:
         UserError: the parameters cannot be used, or the two cannot be compared.
     """
-    thresholds = parse_thresholds(parameters["thresholds"])
-    tokens = parse_runs(parameters["runs"])
-    with step_run("compare", parameters) as run:
+    thresholds = configuration.thresholds
+    tokens = parse_runs(configuration.runs)
+    with step_run("compare", configuration.given) as run:
         first, second = _methods(tokens, run.info.experiment_id)
         check_comparable(first, second)
-        document = comparison(first, second, thresholds, seed=parameters["seed"])
+        document = comparison(first, second, thresholds, seed=configuration.seed)
         run_id = run.info.run_id
         record.log(
             run_id,

@@ -2,7 +2,7 @@
 
 The side that hands out work::
 
-    with open_pool(parameters["scheduler"], parameters["workers"], jobs=len(folds), on_event=show) as pool:
+    with open_pool(Compute(), jobs=len(folds), on_event=show) as pool:
         for fold, result in pool.each(partial(run_fold, job), folds):
             ...
 
@@ -21,7 +21,8 @@ Functions, arguments, results and events are pickled, so functions are found by 
 """
 
 from steps.compute.base import Pool, Task
-from steps.compute.pool import check_compute, check_scheduler, is_local, open_pool, warm_up
+from steps.compute.pool import check_reachable, open_pool, warm_up
 from steps.compute.process import report, resident
+from steps.compute.where import Compute
 
-__all__ = ["Pool", "Task", "check_compute", "check_scheduler", "is_local", "open_pool", "report", "resident", "warm_up"]
+__all__ = ["Compute", "Pool", "Task", "check_reachable", "open_pool", "report", "resident", "warm_up"]

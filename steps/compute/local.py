@@ -19,8 +19,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from steps.compute.base import LOCAL, OnEvent, Pool, T, Task
+from steps.compute.base import OnEvent, Pool, T, Task
 from steps.compute.process import work_for
+from steps.compute.where import LOCAL
 from steps.errors import UserError
 from steps.system.environment_variables import environment_variables
 from steps.system.project import ROOT

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from steps.cli import command
 from steps.compute import warm_up
-from steps.core.baselines.choice import parse_baselines
-from steps.core.metrics.thresholds import parse_thresholds
+from steps.configuration import Evaluate
 
 
 @command("evaluate")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Evaluate) -> None:
     """Predict every held-out trial with its own fold's model and say how well that went."""
-    thresholds = parse_thresholds(parameters["thresholds"])
-    baselines = parse_baselines(parameters["baselines"])
-    warm_up(parameters["scheduler"])
+    warm_up(configuration.compute)
     # Only now what takes as long to import as TensorFlow does over there: MLflow and what draws figures.
     from steps.evaluate.run import evaluate_and_record
 
-    evaluate_and_record(parameters, thresholds, baselines)
+    evaluate_and_record(configuration)
 
 
 if __name__ == "__main__":

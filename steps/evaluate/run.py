@@ -10,7 +10,8 @@ from typing import Any
 import click
 import pandas as pd
 
-from steps.compute import check_compute
+from steps.compute import check_reachable
+from steps.configuration import Evaluate
 from steps.core.baselines.predict import fits_of
 from steps.core.data.dataset import Dataset
 from steps.core.figures.evaluation import all_figures
@@ -43,20 +44,18 @@ from steps.tracking.store.ui import say_where
 from steps.trained_folds import trained_folds
 
 
-def evaluate_and_record(
-    parameters: Mapping[str, Any], thresholds: tuple[float, ...], baselines: tuple[str, ...]
-) -> None:
+def evaluate_and_record(configuration: Evaluate) -> None:
     """Evaluate all folds of a training in a pool, and record what comes of it.
 
     Raises:
         UserError: there is no such training, or its models cannot be used.
     """
-    check_output_dir(parameters["output_dir"])
-    check_compute(parameters["scheduler"], parameters["workers"])
-    seed = parameters["seed"]
-    with step_run("evaluate", parameters) as run:
+    check_output_dir(configuration.output_dir)
+    check_reachable(configuration.compute)
+    seed, thresholds, baselines = configuration.seed, configuration.thresholds, configuration.baselines
+    with step_run("evaluate", configuration.given) as run:
         run_id = run.info.run_id
-        with trained_folds(run, parameters) as trained:
+        with trained_folds(run, configuration.train_run_id, configuration.compute) as trained:
             dataset, folds, pool = trained.dataset, trained.folds, trained.pool
             job = EvaluationJob(trained.place, thresholds, seed)
             evaluated = trained.each(
@@ -84,7 +83,7 @@ def evaluate_and_record(
             outcome["baselines"] = baselines_summary(results, compared, thresholds, seed=seed, chunked=chunked)
         record.log(
             run_id,
-            tags=trained.tags("evaluate", parameters),
+            tags=trained.tags("evaluate", configuration.given),
             metrics={
                 **flat_metrics(outcome),
                 **baseline_metrics(outcome),
@@ -105,7 +104,7 @@ def evaluate_and_record(
         datasets.log_study(run_id, trained.train, dataset, trained.uri, context="evaluate")
         answer = (outcome, dataset.label_names)
         record.describe(run_id, answer_in_markdown(short_answer(*answer), answer_beside_simpler(*answer)))
-        folder = export_tables(parameters["output_dir"], run, {name: tables[name] for name in ("results", "subjects")})
+        folder = export_tables(configuration.output_dir, run, {name: tables[name] for name in ("results", "subjects")})
         for level in LEVELS:
             click.echo(level_text(outcome, level))
         say_where(folder, run)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from steps.cli import command
+from steps.configuration import Main
 
 
 @command("main")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Main) -> None:
     """Run a whole study: prepare, train, evaluate, attribute."""
     from steps.main.run import run_study
 
-    run_study(parameters)
+    run_study(configuration)
 
 
 if __name__ == "__main__":

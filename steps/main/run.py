@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from steps.compute import check_compute
-from steps.core.attribution.settings import check_method
-from steps.core.baselines.choice import parse_baselines
-from steps.core.data.folds import parse_cv
-from steps.core.metrics.thresholds import parse_thresholds
-from steps.core.models.settings import parse_class_weight
+from steps.compute import check_reachable
+from steps.configuration import Main
 from steps.core.readers.load import source_fingerprint
-from steps.core.readers.simulate import simulation_size
 from steps.errors import UserError
 from steps.parameters import ENTRY_POINTS
 from steps.system.local_path import local_path
@@ -64,31 +58,35 @@ class Done:
     seconds: float
 
 
-def run_study(parameters: Mapping[str, Any]) -> None:
+def run_study(configuration: Main) -> None:
     """Run a whole study: prepare, train, evaluate, attribute; print what came of it.
 
     Raises:
         UserError: the parameters cannot be used, or a step failed.
     """
-    check_early(parameters)
-    with recording(Path.cwd()) as replicator, step_run("main", parameters, run_name=_name(parameters)) as run:
-        study = _Study(run, parameters)
-        outcome = _run(study, run, parameters)
+    check_output_dir(configuration.output_dir)
+    check_reachable(configuration.compute)
+    with (
+        recording(Path.cwd()) as replicator,
+        step_run("main", configuration.given, run_name=_name(configuration)) as run,
+    ):
+        study = _Study(run, configuration)
+        outcome = _run(study, run, configuration)
     _print(outcome, run, replicator)
 
 
-def _name(parameters: Mapping[str, Any]) -> str:
+def _name(configuration: Main) -> str:
     """What tells studies apart in a list: ``fear: recordings, cnn, loso``."""
-    parts = (Path(parameters["source"]).stem, parameters["model"], parameters["cv"])
-    return f"{parameters['run_name']}: {', '.join(parts)}"
+    parts = (Path(configuration.source).stem, configuration.model, str(configuration.cv))
+    return f"{configuration.run_name}: {', '.join(parts)}"
 
 
-def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
+def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     """The steps and what is made of them."""
     # What draws the report takes seconds to import; the first step runs meanwhile, in a process of its own.
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
-    prepared = study.step("prepare", {}, source_fingerprint(local_path(parameters["source"])))
-    if parameters["baseline"] == "control" and not prepared.data.metrics["control_subjects"]:
+    prepared = study.step("prepare", {}, source_fingerprint(local_path(configuration.source)))
+    if configuration.baseline == "control" and not prepared.data.metrics["control_subjects"]:
         raise UserError("baseline=control, but the dataset has no control group; use baseline=mean")
     tags = prepared.data.tags
     trained = study.step("train", {"dataset_uri": tags["dataset_uri"]}, tags["dataset_digest"])
@@ -100,7 +98,7 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
     from steps.report.render import description, report_html, report_markdown
     from steps.report.runtime import runtime_summary
 
-    data = report_data(run, parameters, {step.entry_point: (step.run, step.reused) for step in study.done})
+    data = report_data(run, configuration.given, {step.entry_point: (step.run, step.reused) for step in study.done})
     record.log(run.info.run_id, metrics=headline_metrics(data.summary))
     record.log_dataset_input(data.manifest, tags["dataset_uri"], context="study")
     if (fitted := lookup.final_model(trained)) and fitted.model_id:
@@ -111,9 +109,9 @@ def _run(study: _Study, run: Run, parameters: Mapping[str, Any]) -> Outcome:
     record.describe(run.info.run_id, description(data))
     tables = {"results": data.results, "subjects": data.subjects, "feature_importance": data.importance}
     report = {"report.html": pages["report.html"]}
-    folder = export_tables(parameters["output_dir"], run, {**tables, "runtime": runtime}, report)
+    folder = export_tables(configuration.output_dir, run, {**tables, "runtime": runtime}, report)
     model = ""
-    if parameters["register"]:
+    if configuration.register:
         evidence = {name: f"{value:.6g}" for name, value in primary_metrics(data.summary).items()}
         in_words = description(data, registry.DESCRIPTION_LENGTH)
         model = _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
@@ -130,29 +128,13 @@ def _register(trained: Run, evidence: dict[str, str], in_words: str) -> str:
     return f"models:/{version.name}@{registry.CHALLENGER}, version {version.version}"
 
 
-def check_early(parameters: Mapping[str, Any]) -> None:
-    """Refuse what a later step would refuse after minutes of work.
-
-    Raises:
-        UserError: a parameter of any step is malformed.
-    """
-    parse_thresholds(parameters["thresholds"])
-    parse_baselines(parameters["baselines"])
-    parse_cv(parameters["cv"])
-    check_compute(parameters["scheduler"], parameters["workers"])
-    simulation_size(parameters)
-    check_method(parameters["method"], parameters["baseline"])
-    check_output_dir(parameters["output_dir"])
-    parse_class_weight(parameters["class_weight"])
-
-
 class _Study:
     """The steps of one driver run."""
 
-    def __init__(self, run: Run, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, run: Run, configuration: Main) -> None:
         self._run = run
         # The driver exports the tables of all steps itself.
-        self._parameters = {**parameters, "cwd": str(Path.cwd()), "output_dir": NOWHERE}
+        self._parameters = {**configuration.given, "cwd": str(Path.cwd()), "output_dir": NOWHERE}
         self.done: list[Done] = []
 
     def step(self, entry_point: str, handed_on: dict[str, str], inputs: str) -> Run:
@@ -162,7 +144,7 @@ class _Study:
         found, reason = None, "reuse=false"
         if self._parameters["reuse"]:
             identity = reuse.Identity.of(entry_point, parameters, inputs)
-            found, reason = reuse.find(identity, self._run.info.experiment_id, parameters.get("source", ""))
+            found, reason = reuse.find(identity, self._run.info.experiment_id, str(parameters.get("source", "")))
         if found:
             click.echo(f"{entry_point}: reused run {found.info.run_id} ({reason})")
         else:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from steps.cli import command
+from steps.configuration import Predict
 
 
 @command("predict")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Predict) -> None:
     """Score recordings the model has not seen, and say which features moved each probability."""
     from steps.predict.run import score_and_record
 
-    score_and_record(parameters)
+    score_and_record(configuration)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from steps.configuration import Predict
 from steps.core.figures.heatmap import heatmap
 from steps.core.readers.recorded import from_dataset
 from steps.predict import attribution, figures, scores, words
@@ -22,25 +20,25 @@ from steps.tracking.session import step_run
 from steps.tracking.store.ui import say_where
 
 
-def score_and_record(parameters: Mapping[str, Any]) -> None:
+def score_and_record(configuration: Predict) -> None:
     """The whole step; nothing but the run itself is recorded unless everything went well.
 
     Raises:
         UserError: there is no such model, or the recordings do not fit it.
     """
-    with step_run("predict", parameters) as run:
+    with step_run("predict", configuration.given) as run:
         run_id = run.info.run_id
-        unseen, model = _read(parameters)
+        unseen, model = _read(configuration)
         trained = model.training
-        threshold = scores.choose_threshold(parameters["threshold"], model.reference.tags.get(registry.THRESHOLD_TAG))
-        baseline = attribution.baseline_values(parameters["baseline"], trained)
+        threshold = scores.choose_threshold(configuration.threshold, model.reference.tags.get(registry.THRESHOLD_TAG))
+        baseline = attribution.baseline_values(configuration.baseline, trained)
         network = loading.load_network(model)
 
         predictions = scores.score(network, unseen, trained, threshold)
         subjects = scores.by_subject(predictions, threshold)
         labelled = unseen.labels is not None and not unseen.is_control.all()
-        performance = scores.performance(predictions, threshold, parameters["seed"]) if labelled else {}
-        found = attribution.attribute(network, unseen, baseline, parameters["steps"])
+        performance = scores.performance(predictions, threshold, configuration.seed) if labelled else {}
+        found = attribution.attribute(network, unseen, baseline, configuration.steps)
         importance = attribution.importance(unseen, found, trained)
         completeness = attribution.completeness(unseen, found)
 
@@ -93,17 +91,17 @@ def score_and_record(parameters: Mapping[str, Any]) -> None:
         say_where(None, run)
 
 
-def _read(parameters: Mapping[str, Any]) -> tuple[Unseen, loading.FinalModel]:
+def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
     """Recordings and model, both checked; without TensorFlow, so that what is wrong is said at once."""
-    source = parameters["source"]
-    model = loading.fetch(registry.resolve(parameters["model_uri"]))
+    source = configuration.source
+    model = loading.fetch(registry.resolve(configuration.model_uri))
     trained = model.training
-    choice = choice_for(parameters["features"], parameters["ignore"], trained)
+    choice = choice_for(configuration.features, configuration.ignore, trained)
     if is_remote(source):
         check_artifact(source, choice)
         recorded = from_dataset(datasets.load_dataset(source), source)
     else:
-        recorded = read_source(source, parameters["max_gap"], trim=parameters["trim"], choice=choice)
+        recorded = read_source(source, configuration.max_gap, trim=configuration.trim, choice=choice)
     return fit_to_model(recorded, trained), model
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from steps.cli import command
+from steps.configuration import Prepare
 
 
 @command("prepare")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Prepare) -> None:
     """Read and validate recordings and store them as a dataset artifact."""
     from steps.prepare.run import prepare
 
-    prepare(parameters)
+    prepare(configuration)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
+from steps.configuration import Prepare
 from steps.core.data.artifact import write_artifact
 from steps.core.readers.files import Fingerprint
 from steps.core.readers.load import load_source, unchanged
-from steps.core.readers.simulate import simulation_size
 from steps.core.readers.sources import find_source
 from steps.system.local_path import local_path
 from steps.system.private_files import owner_alone
@@ -22,32 +20,31 @@ from steps.tracking.session import step_run
 from steps.writing.markdown import bullets
 
 
-def prepare(parameters: Mapping[str, Any]) -> None:
+def prepare(configuration: Prepare) -> None:
     """Read and validate recordings and store them as a dataset artifact.
 
     Raises:
         UserError: the parameters or the recordings cannot be used.
     """
-    simulation = simulation_size(parameters)
-    with step_run("prepare", parameters) as run:
-        source, fingerprint = local_path(parameters["source"]), Fingerprint()
+    with step_run("prepare", configuration.given) as run:
+        source, fingerprint = local_path(configuration.source), Fingerprint()
         with unchanged(source):
             dataset = load_source(
                 source,
-                positive_label=parameters["positive_label"],
-                timesteps=parameters["timesteps"],
-                max_gap=parameters["max_gap"],
-                trim=parameters["trim"],
-                features=parameters["features"],
-                ignore=parameters["ignore"],
-                duplicates=parameters["duplicates"],
-                seed=parameters["seed"],
-                simulation=simulation,
+                positive_label=configuration.positive_label,
+                timesteps=configuration.timesteps,
+                max_gap=configuration.max_gap,
+                trim=configuration.trim,
+                features=configuration.features,
+                ignore=configuration.ignore,
+                duplicates=configuration.duplicates,
+                seed=configuration.seed,
+                simulation=configuration.simulation,
                 fingerprint=fingerprint,
             )
         inputs = fingerprint.hexdigest() if find_source(source).files else source
         run_id = run.info.run_id
-        dataset = replace(dataset, source=parameters["source"])
+        dataset = replace(dataset, source=configuration.source)
         with tempfile.TemporaryDirectory() as folder, owner_alone():
             manifest = write_artifact(dataset, Path(folder))
             record.log_path(run_id, Path(folder), datasets.DATASET_FOLDER)
@@ -58,7 +55,7 @@ def prepare(parameters: Mapping[str, Any]) -> None:
             tags={
                 "dataset_uri": uri,
                 "dataset_digest": manifest.digest,
-                **reuse.Identity.of("prepare", parameters, inputs).tags(),
+                **reuse.Identity.of("prepare", configuration.given, inputs).tags(),
             },
             metrics={
                 "trials": manifest.trials,

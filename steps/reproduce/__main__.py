@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from steps.cli import command
+from steps.configuration import Reproduce
 
 
 @command("reproduce")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Reproduce) -> None:
     """Run a recorded run again and compare every value; exit status 0 when it is reproduced, 1 when it is not."""
     from steps.reproduce.run import reproduce_and_record
 
-    sys.exit(0 if reproduce_and_record(parameters) else 1)
+    sys.exit(0 if reproduce_and_record(configuration) else 1)
 
 
 if __name__ == "__main__":

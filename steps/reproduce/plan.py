@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from steps.compute.base import LOCAL
+from steps.compute.where import LOCAL
 from steps.core.data.dataset import Dataset
 from steps.core.readers.load import SIMULATED, load_source
 from steps.core.readers.simulate import SimulationSize

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from steps.commands import manager_to_repeat_with
+from steps.configuration import Reproduce
 from steps.errors import UserError
 from steps.parameters import Value
 from steps.report.command import reproduce_command
@@ -50,19 +50,19 @@ class _Again:
     defaulted: list[str] = field(default_factory=list)
 
 
-def reproduce_and_record(parameters: Mapping[str, Any]) -> bool:
+def reproduce_and_record(configuration: Reproduce) -> bool:
     """Run a recorded run again and compare every value; returns whether it is reproduced.
 
     Raises:
         UserError: the run cannot be run again.
     """
     recorded.keep_apart()
-    with step_run("reproduce", parameters) as run:
-        original = recorded.find(parameters["run_id"], run.info.experiment_id)
+    with step_run("reproduce", configuration.given) as run:
+        original = recorded.find(configuration.run_id, run.info.experiment_id)
         record.log(run.info.run_id, tags={"reproduced_run_id": original.info.run_id})
         context = _surroundings(original)
         _say_what_differs(original, context)
-        if parameters["strict"] and context.code_differs:
+        if configuration.strict and context.code_differs:
             raise UserError("strict=true, and this is not the code the run was made with")
         again = _RUN_AGAIN[original.data.tags[ENTRY_POINT_TAG]](original, run)
         result = _compare(original, again, context)

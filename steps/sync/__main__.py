@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from steps.cli import command
+from steps.configuration import Sync
 
 
 @command("sync")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Sync) -> None:
     """Copy to the tracking server what could not be copied while a study ran; doing it again changes nothing."""
     from steps.sync.run import sync
 
-    sync(parameters)
+    sync(configuration)
 
 
 if __name__ == "__main__":

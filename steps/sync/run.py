@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
+from steps.configuration import Sync
 from steps.errors import UserError
 from steps.tracking.spool import Push, Spool, SyncResult, remove, spools
 from steps.tracking.store.opening import pin_tracking_uri
@@ -21,7 +20,7 @@ _NAMED = 3
 _SHOWN = 120
 
 
-def sync(parameters: Mapping[str, Any]) -> None:
+def sync(configuration: Sync) -> None:
     """Copy what the spools of this folder still hold; doing it again changes nothing.
 
     Raises:
@@ -32,7 +31,7 @@ def sync(parameters: Mapping[str, Any]) -> None:
     if not local_spools:
         click.echo(f"nothing to do: no study in {Path.cwd()} was recorded for a tracking server")
         return
-    problems = [problem for spool in local_spools for problem in _sync(spool, parameters["prune"])]
+    problems = [problem for spool in local_spools for problem in _sync(spool, configuration.prune)]
     if problems:
         raise UserError("; ".join(problems))
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import psutil
 
-from steps.errors import UserError, shown
-
 MIB = 2**20
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
@@ -16,24 +14,18 @@ _OWN_CGROUPS = Path("/proc/self/cgroup")
 _USABLE_SHARE = 0.8
 
 
-def worker_count(workers: str, jobs: int, process_mib: float = 0.0) -> int:
-    """Processes to work in: a number, or ``auto`` for as many as cores and memory allow; never more than jobs.
+def worker_count(workers: int | None, jobs: int, process_mib: float = 0.0) -> int:
+    """Processes to work in: a number, or None for as many as cores and memory allow; never more than jobs.
 
     Args:
-        workers: the parameter.
+        workers: how many are wanted.
         jobs: how much there is to do.
         process_mib: memory that one process takes.
-
-    Raises:
-        UserError: neither ``auto`` nor a positive number.
     """
-    if workers == "auto":
+    wanted = workers
+    if wanted is None:
         fitting = _USABLE_SHARE * available_mib() // process_mib if process_mib else jobs
         wanted = max(1, min(usable_cores(), int(fitting)))
-    elif workers.isdecimal() and int(workers) > 0:
-        wanted = int(workers)
-    else:
-        raise UserError(f"workers={shown(workers)}, expected 'auto' or a number of at least 1")
     return min(wanted, max(1, jobs))
 
 

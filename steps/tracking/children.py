@@ -12,7 +12,8 @@ from mlflow.exceptions import ExecutionException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_PROJECT_ENTRY_POINT
 
 from steps.errors import UserError
-from steps.parameters import PARAMETERS
+from steps.parameter_types import as_text
+from steps.parameters import PARAMETERS, Value
 from steps.system.environment_variables import environment_variables
 from steps.system.interpreter import this_python
 from steps.system.project import ROOT
@@ -22,16 +23,14 @@ from steps.tracking.session import FAILURE_TAG
 _CHATTER = ("mlflow.projects", "mlflow.projects.utils", "mlflow.projects.backend.local")
 
 
-def run_step(entry_point: str, parameters: Mapping[str, object], parent: Run) -> str:
+def run_step(entry_point: str, parameters: Mapping[str, Value], parent: Run) -> str:
     """Run an entry point of this project in this environment and return its run ID.
 
     Raises:
         UserError: the step failed, and has said why; what it recorded of that is the cause of this error.
     """
     values = {  # MLflow prints every value it is given, and the entry point has its defaults
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in parameters.items()
-        if value != PARAMETERS[name].default
+        name: as_text(value) for name, value in parameters.items() if value != PARAMETERS[name].default
     }
     for name in _CHATTER:  # here, as importing mlflow.projects has reset the levels
         logging.getLogger(name).setLevel(logging.WARNING)

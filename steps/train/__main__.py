@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from steps.cli import command
 from steps.compute import warm_up
+from steps.configuration import Train
 
 
 @command("train")
-def main(parameters: dict[str, Any]) -> None:
+def main(configuration: Train) -> None:
     """Train one model per fold and test number; every fold is a run nested under this one."""
-    warm_up(parameters["scheduler"])
+    warm_up(configuration.compute)
     # Only now what takes as long to import as TensorFlow does over there: MLflow and scikit-learn.
     from steps.train.run import train
 
-    train(parameters)
+    train(configuration)
 
 
 if __name__ == "__main__":

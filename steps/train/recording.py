@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
+from steps.configuration import Train
 from steps.core.data.fold import Fold
 from steps.core.data.manifest import Manifest
 from steps.tracking import lookup, record
@@ -55,14 +56,14 @@ class Training:
     dataset_uri: str
 
     @classmethod
-    def of(cls, run: Run, parameters: Mapping[str, Any], manifest: Manifest, dataset_uri: str) -> Training:
+    def of(cls, run: Run, configuration: Train, manifest: Manifest, dataset_uri: str) -> Training:
         """The training whose run this is."""
         return cls(
             experiment_id=run.info.experiment_id,
             run_id=run.info.run_id,
-            run_name=parameters["run_name"],
-            log_level=parameters["log_level"],
-            tags={"model": parameters["model"], "dataset_uri": dataset_uri, "dataset_digest": manifest.digest},
+            run_name=configuration.run_name,
+            log_level=configuration.log_level,
+            tags={"model": configuration.model, "dataset_uri": dataset_uri, "dataset_digest": manifest.digest},
             source=manifest.source,
             digest=manifest.digest,
             dataset_uri=dataset_uri,

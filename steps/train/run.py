@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
-from steps.compute import check_compute, open_pool
-from steps.compute.pool import is_local
-from steps.core.data.folds import parse_cv, plan_folds
+from steps.compute import check_reachable, open_pool
+from steps.configuration import Train
+from steps.core.data.folds import plan_folds
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.settings import FitSettings, parse_class_weight, process_mib
+from steps.core.models.settings import process_mib
 from steps.core.models.table import check_trial_length
 from steps.tracking import datasets, record, resume, reuse
 from steps.tracking.addresses import dataset_place
@@ -28,72 +26,68 @@ from steps.train.recording import FoldRecorder, Training, runtime_table
 from steps.train.worker import FoldRecord, TrainingJob
 
 
-def train(parameters: Mapping[str, Any]) -> None:
+def train(configuration: Train) -> None:
     """Train one model per fold and test number; every fold is a run nested under the training's.
 
     Raises:
         UserError: the parameters or the dataset cannot be used.
     """
     started = time.perf_counter()
-    check_output_dir(parameters["output_dir"])
-    check_compute(parameters["scheduler"], parameters["workers"])
-    parse_cv(parameters["cv"])
-    # A typo should not wait for the first fold, nor leave a run.
-    class_weight = parse_class_weight(parameters["class_weight"])
-    with step_run("train", parameters) as run, ExitStack() as stack:
+    check_output_dir(configuration.output_dir)
+    check_reachable(configuration.compute)
+    with step_run("train", configuration.given) as run, ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        uri = datasets.resolve_dataset_uri(parameters["dataset_uri"], run.info.experiment_id)
+        uri = datasets.resolve_dataset_uri(configuration.dataset_uri, run.info.experiment_id)
         dataset = datasets.load_dataset(uri)
-        check_trial_length(parameters["model"], dataset.timesteps)
+        check_trial_length(configuration.model, dataset.timesteps)
         folds = plan_folds(
             dataset,
-            cv=parameters["cv"],
-            repeats=parameters["repeats"],
-            subjects=parameters["subjects"],
-            controls=parameters["controls"],
-            validation_fraction=parameters["validation_fraction"],
-            seed=parameters["seed"],
+            cv=configuration.cv,
+            repeats=configuration.repeats,
+            subjects=configuration.subjects,
+            controls=configuration.controls,
+            validation_fraction=configuration.validation_fraction,
+            seed=configuration.seed,
         )
-        identity = reuse.Identity.of("train", parameters, dataset.digest())
+        identity = reuse.Identity.of("train", configuration.given, dataset.digest())
         manifest = dataset.manifest()
         record.log(
             run.info.run_id,
             tags={
                 "dataset_uri": uri,
                 "dataset_digest": manifest.digest,
-                "model": parameters["model"],
+                "model": configuration.model,
                 **identity.tags(),
             },
         )
         record.log_dataset_input(manifest, uri, context="train")
         # Only now, with an identity: if this training is killed, the next one finds what it has taken over.
-        finished = resume.take_over_folds(run, identity.key) if parameters["resume"] else {}
+        finished = resume.take_over_folds(run, identity.key) if configuration.resume else {}
         left = [fold for fold in folds if fold.key not in finished]
         if finished:
             click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
-        place = dataset_place(dataset, uri, scratch, shared=is_local(parameters["scheduler"]))
+        place = dataset_place(dataset, uri, scratch, shared=configuration.compute.is_local)
         job = TrainingJob(
             dataset=place,
-            settings=FitSettings.from_parameters(parameters),
-            class_weight=class_weight,
-            parameters=dict(parameters),
+            settings=configuration.fit_settings(),
+            class_weight=configuration.class_weight,
+            parameters=dict(configuration.given),
         )
         before = time.perf_counter()
-        refit = refit_fold(dataset, parameters["controls"], parameters["seed"])
-        training = Training.of(run, parameters, manifest, uri)
+        refit = refit_fold(dataset, configuration.controls, configuration.seed)
+        training = Training.of(run, configuration, manifest, uri)
         stack.enter_context(no_child_left_running(run))  # after the recorder has written what was waiting
         recorder = stack.enter_context(FoldRecorder(training))
         with (
             showing(left, job.settings.epochs, recorder.begin) as shown,
             open_pool(
-                parameters["scheduler"],
-                parameters["workers"],
+                configuration.compute,
                 len(left),
                 process_mib=process_mib(job.settings, dataset.values),
                 on_event=shown.on_event,
             ) as pool,
         ):
-            click.echo(f"{len(left)} folds of {parameters['model']} ({parameters['cv']}) in {pool.where}")
+            click.echo(f"{len(left)} folds of {configuration.model} ({configuration.cv}) in {pool.where}")
 
             def keep(fitted: FoldRecord) -> None:
                 recorder.record(fitted)
@@ -117,11 +111,11 @@ def train(parameters: Mapping[str, Any]) -> None:
         }
         record.log_files(run.info.run_id, {"runtime.json": runtime, "runtime.csv": times})
         record.log(run.info.run_id, tags=final_model, metrics=runtime)
-        folder = export_tables(parameters["output_dir"], run, {"runtime": times})
+        folder = export_tables(configuration.output_dir, run, {"runtime": times})
         took = f"{len(folds)} folds in {runtime['folds_wall_s']:.1f} s, {runtime['training_s']:.1f} s of it training"
         record.describe(
             run.info.run_id,
-            f"{took}: network `{parameters['model']}`, `cv={parameters['cv']}`. The folds, with curves and models, are "
+            f"{took}: network `{configuration.model}`, `cv={configuration.cv}`. The folds, with curves and models, are "
             "the runs below this one; what they are worth says a run of `evaluate`.",
         )
         click.echo(took)

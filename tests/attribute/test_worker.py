@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from steps.attribute.worker import AttributionJob, attribute
-from steps.compute import open_pool, warm_up
+from steps.compute import Compute, open_pool, warm_up
 from steps.core.attribution.compiled import Functions
 from steps.core.attribution.fold import FoldResult, attribute_fold
 from steps.core.attribution.settings import Settings
@@ -57,10 +57,10 @@ def test_results_are_the_same_wherever_they_are_made(
     )
 
     def attributed(scheduler: str, workers: str) -> dict[str, FoldResult]:
-        with open_pool(scheduler, workers, len(folds)) as pool:
+        with open_pool(Compute.of(scheduler, workers), len(folds)) as pool:
             return {trained.fold.name: result for trained, result in pool.each(partial(attribute, job), folds)}
 
-    warm_up("local")
+    warm_up(Compute())
     alone = attributed("local", "1")
     assert set(alone) == {"S01", "S02", "S03"}
     assert (alone["S02"].randomised is None, alone["S03"].randomised is None) == (True, False)

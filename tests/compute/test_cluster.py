@@ -16,7 +16,7 @@ import dask.config
 import pytest
 from distributed.security import Security
 
-from steps.compute import Pool, open_pool, remote, shipping
+from steps.compute import Compute, Pool, open_pool, remote, shipping
 from steps.errors import UserError
 from tests.clusters import Cluster, cluster
 from tests.compute import work
@@ -27,7 +27,7 @@ JOB = work.Job(5)
 
 @pytest.fixture(scope="module")
 def pool(dask_cluster: Cluster) -> Iterator[Pool]:
-    with open_pool(dask_cluster.address, "auto", jobs=100) as pool:
+    with open_pool(Compute(dask_cluster.address), jobs=100) as pool:
         yield pool
 
 
@@ -50,7 +50,7 @@ def test_a_worker_makes_a_job_ready_once(pool: Pool) -> None:
 
 def test_events_arrive_in_order_at_the_pool_they_are_for(pool: Pool, dask_cluster: Cluster) -> None:
     events: list[str] = []
-    with open_pool(dask_cluster.address, "1", jobs=3, on_event=events.append) as listening:
+    with open_pool(Compute(dask_cluster.address, 1), jobs=3, on_event=events.append) as listening:
         pool.submit(work.times, JOB, 9).result()
         assert dict(listening.each(partial(work.times, JOB), [1, 2])) == {1: 5, 2: 10}
     assert events == ["1 begun", "1 done", "2 begun", "2 done"]
@@ -74,7 +74,7 @@ def test_another_interpreter_is_refused_before_anything_runs(
     here = remote.versions()
     monkeypatch.setattr(remote, "versions", lambda: {**here, "python": "2.7.18"})
     expected = rf"^worker tcp://127.0.0.1:\d+ has python {here['python']}, expected 2\.7\.18 as on this side"
-    with pytest.raises(UserError, match=expected), open_pool(dask_cluster.address, "auto", jobs=1):
+    with pytest.raises(UserError, match=expected), open_pool(Compute(dask_cluster.address), jobs=1):
         pass
 
 
@@ -82,7 +82,7 @@ def test_work_that_was_given_up_stops(dask_cluster: Cluster, tmp_path: Path) -> 
     file = tmp_path / "lines"
 
     def run() -> None:
-        with open_pool(dask_cluster.address, "auto", jobs=1) as pool:
+        with open_pool(Compute(dask_cluster.address), jobs=1) as pool:
             pool.submit(work.report_for_ever, file)
             while not file.exists():
                 time.sleep(0.05)
@@ -105,7 +105,7 @@ def threaded_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clust
 
 
 def test_a_worker_with_threads_does_one_thing_at_a_time(threaded_cluster: Cluster) -> None:
-    with open_pool(threaded_cluster.address, "auto", jobs=20) as pool:
+    with open_pool(Compute(threaded_cluster.address), jobs=20) as pool:
         found = sorted(result for _, result in pool.each(work.process_and_times, range(20)))
     assert len({process for process, _, _ in found}) == 1
     assert all(ended <= begun for (_, _, ended), (_, begun, _) in pairwise(found))
@@ -118,9 +118,9 @@ def test_work_runs_with_the_code_of_its_driver(
     shutil.copy(ROOT / "conda.yaml", tmp_path)
     (tmp_path / "steps" / "errors.py").write_text((ROOT / "steps" / "errors.py").read_text() + "\nNEWER = True\n")
     is_newer = "hasattr(__import__('steps.errors').errors, 'NEWER')"
-    with open_pool(threaded_cluster.address, "auto", jobs=1) as older:
+    with open_pool(Compute(threaded_cluster.address), jobs=1) as older:
         monkeypatch.setattr(shipping, "ROOT", tmp_path)
-        with open_pool(threaded_cluster.address, "auto", jobs=1) as newer:
+        with open_pool(Compute(threaded_cluster.address), jobs=1) as newer:
             for _ in range(3):
                 assert newer.submit(eval, is_newer).result()
                 assert not older.submit(eval, is_newer).result()
@@ -139,13 +139,13 @@ def test_a_killed_worker_costs_the_item_it_was_at_and_a_lost_scheduler_is_one_cl
 ) -> None:
     tries = tmp_path / "tries"
     tries.mkdir()
-    with open_pool(small_cluster.address, "auto", jobs=40) as pool:
+    with open_pool(Compute(small_cluster.address), jobs=40) as pool:
         done = [number for number, _ in pool.each(partial(work.kill_first_time, tries), range(40))]
     assert sorted(done) == list(range(40))
     assert sorted(path.name for path in tries.iterdir()) == sorted(["3-1", *(f"{number}-0" for number in range(40))])
 
     def run() -> None:
-        with open_pool(small_cluster.address, "auto", jobs=2) as pool:
+        with open_pool(Compute(small_cluster.address), jobs=2) as pool:
             threading.Timer(1, lambda: os.kill(small_cluster.scheduler.pid, signal.SIGKILL)).start()
             list(pool.each(time.sleep, [0.1, 60]))
 
@@ -165,7 +165,7 @@ def test_a_cluster_without_workers_is_waited_for_but_not_for_ever(
     with cluster(tmp_path) as made:
 
         def run() -> dict[int, int]:
-            with open_pool(made.address, "auto", jobs=1) as pool:
+            with open_pool(Compute(made.address), jobs=1) as pool:
                 assert (pool.workers, pool.where) == (0, f"the workers to come of {made.address}")
                 found = dict(pool.each(partial(work.times, JOB), [2]))
                 assert pool.workers == 1
@@ -192,7 +192,7 @@ def test_workers_whose_memory_is_full_are_waited_for_but_not_for_ever(
         made.wait_until_paused()
 
         def run() -> dict[int, int]:
-            with open_pool(made.address, "auto", jobs=1) as pool:
+            with open_pool(Compute(made.address), jobs=1) as pool:
                 return dict(pool.each(partial(work.times, JOB), [2]))
 
         with (
@@ -212,7 +212,7 @@ def test_what_a_worker_has_begun_it_finishes_though_it_is_given_no_more(tmp_path
     with cluster(tmp_path) as made, dask.config.set({"fear.wait-for-workers": "1s"}):
         made.add_worker("--no-nanny", "--nthreads", "1", DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE="false")
         made.wait_for_workers(1)
-        with open_pool(made.address, "auto", jobs=1) as pool:
+        with open_pool(Compute(made.address), jobs=1) as pool:
             assert list(pool.each(partial(work.go_on_as, status), [5])) == [(5, 5)]
 
 
@@ -224,7 +224,7 @@ def test_workers_that_go_are_no_longer_said_to_be_full(tmp_path: Path, capsys: p
         threading.Timer(3, worker.kill).start()
         started = time.monotonic()
         with (
-            open_pool(made.address, "auto", jobs=1) as pool,
+            open_pool(Compute(made.address), jobs=1) as pool,
             pytest.raises(UserError, match="has had no workers for 5 s"),
         ):
             list(pool.each(partial(work.times, JOB), [2]))
@@ -252,14 +252,14 @@ def test_tls_keeps_everybody_else_out(tmp_path: Path, monkeypatch: pytest.Monkey
         assert made.address.startswith("tls://")
         made.add_worker()
         nobody = "^no Dask scheduler answers at"
-        with pytest.raises(UserError, match=rf"{nobody} tls://.*TLS"), open_pool(made.address, "auto", jobs=1):
+        with pytest.raises(UserError, match=rf"{nobody} tls://.*TLS"), open_pool(Compute(made.address), jobs=1):
             pass
         plain = made.address.replace("tls", "tcp")
-        with pytest.raises(UserError, match=rf"{nobody} tcp://"), open_pool(plain, "auto", jobs=1):
+        with pytest.raises(UserError, match=rf"{nobody} tcp://"), open_pool(Compute(plain), jobs=1):
             pass
         dask.config.refresh()
         try:
-            with open_pool(made.address, "auto", jobs=1) as pool:
+            with open_pool(Compute(made.address), jobs=1) as pool:
                 assert dict(pool.each(partial(work.times, JOB), [2])) == {2: 10}
         finally:
             monkeypatch.undo()
@@ -270,7 +270,7 @@ def test_a_scheduler_that_stands_still_is_noticed(small_cluster: Cluster, monkey
     monkeypatch.setattr("steps.compute.cluster._ANSWER_S", 2)
 
     def run() -> None:
-        with open_pool(small_cluster.address, "auto", jobs=1) as pool:
+        with open_pool(Compute(small_cluster.address), jobs=1) as pool:
             os.kill(small_cluster.scheduler.pid, signal.SIGSTOP)
             pool.submit(time.sleep, 60).result()
 

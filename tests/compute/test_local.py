@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.compute import Pool, check_scheduler, open_pool
+from steps.compute import Compute, Pool, open_pool
 from steps.errors import UserError
 from tests.compute import work
 from tests.conftest import ROOT
@@ -26,7 +26,7 @@ def events() -> list[str]:
 
 @pytest.fixture(scope="module")
 def pool(events: list[str]) -> Iterator[Pool]:
-    with open_pool("local", "2", jobs=100, on_event=events.append) as pool:
+    with open_pool(Compute(workers=2), jobs=100, on_event=events.append) as pool:
         yield pool
 
 
@@ -76,20 +76,20 @@ def test_an_error_of_the_user_comes_back_as_it_was_raised(pool: Pool) -> None:
 
 def test_events_arrive_in_order_per_item() -> None:
     events: list[str] = []
-    with open_pool("local", "1", jobs=3, on_event=events.append) as pool:
+    with open_pool(Compute(workers=1), jobs=3, on_event=events.append) as pool:
         assert dict(pool.each(partial(work.times, JOB), [1, 2])) == {1: 3, 2: 6}
     assert events == ["1 begun", "1 done", "2 begun", "2 done"]
 
 
 def test_without_a_listener_reports_go_nowhere() -> None:
-    with open_pool("local", "1", jobs=1) as pool:
+    with open_pool(Compute(workers=1), jobs=1) as pool:
         assert pool.submit(work.times, JOB, 2).result() == 6
         assert (pool.workers, pool.where) == (1, "1 process")
 
 
 def test_after_an_error_nothing_more_begins(tmp_path: Path) -> None:
     def run() -> None:
-        with open_pool("local", "1", jobs=50) as pool:
+        with open_pool(Compute(workers=1), jobs=50) as pool:
             for _ in pool.each(partial(work.refuse_first, tmp_path), range(50)):
                 pass
 
@@ -100,7 +100,7 @@ def test_after_an_error_nothing_more_begins(tmp_path: Path) -> None:
 
 def test_a_killed_process_is_one_clear_line() -> None:
     def run() -> None:
-        with open_pool("local", "1", jobs=50) as pool:
+        with open_pool(Compute(workers=1), jobs=50) as pool:
             list(pool.each(work.kill_itself, range(2)))
 
     with pytest.raises(UserError, match="a worker process was killed; with workers=1 the machine may have run out"):
@@ -108,7 +108,7 @@ def test_a_killed_process_is_one_clear_line() -> None:
 
 
 def test_what_was_handed_out_is_done_when_no_more_will_come() -> None:
-    with open_pool("local", "2", jobs=6) as pool:
+    with open_pool(Compute(workers=2), jobs=6) as pool:
         tasks = [pool.submit(work.times, JOB, number) for number in range(6)]
         pool.no_more()
         assert [task.result() for task in tasks] == [0, 3, 6, 9, 12, 15]
@@ -123,11 +123,11 @@ def test_warm_processes_have_tensorflow_wherever_the_command_was_typed(tmp_path:
         f"""
 import json, os, sys
 sys.path.insert(0, {str(ROOT)!r})
-from steps.compute import open_pool, warm_up
+from steps.compute import Compute, open_pool, warm_up
 from tests.compute import work
 if __name__ == "__main__":
-    warm_up("local")
-    with open_pool("local", "1", jobs=1) as pool:
+    warm_up(Compute())
+    with open_pool(Compute(workers=1), jobs=1) as pool:
         print(json.dumps([pool.submit(work.has_keras).result(), "PYTHONPATH" in os.environ]))
 """
     )
@@ -139,9 +139,3 @@ if __name__ == "__main__":
 
 def test_work_may_be_called_without_a_pool() -> None:
     assert work.times(JOB, 7) == 21
-
-
-@pytest.mark.parametrize("scheduler", ["", "Local", "host:8786", "http://host:8786", "tcp://host", "tcp://:8786"])
-def test_a_malformed_scheduler_is_quoted(scheduler: str) -> None:
-    with pytest.raises(UserError, match=f"scheduler='{scheduler}', expected 'local'"):
-        check_scheduler(scheduler)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steps.compute import Pool, open_pool, warm_up
+from steps.compute import Compute, Pool, open_pool, warm_up
 from steps.core.baselines.predict import fit_predict, fits_of
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold, FoldNetwork
@@ -69,10 +69,10 @@ def test_results_are_the_same_wherever_they_are_made(
     dask_cluster: Cluster,
 ) -> None:
     results = study(subjects=20, mixed=3)
-    warm_up("local")
+    warm_up(Compute())
     outcomes = []
     for scheduler, workers in (("local", "1"), ("local", "2"), (dask_cluster.address, "auto")):
-        with open_pool(scheduler, workers, len(folds)) as pool:
+        with open_pool(Compute.of(scheduler, workers), len(folds)) as pool:
             outcomes.append(everything(pool, job, folds, results))
     one, document, fitted = outcomes[0]
     for others, other_document, other_fitted in outcomes[1:]:

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from steps.configuration import Predict
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models.keras_file import as_bytes
@@ -42,7 +43,7 @@ def predicted(source: str, **parameters: Any) -> Run:
     """Run the step with defaults and return its newest run."""
     given = {name: PARAMETERS[name].default for name in ENTRY_POINTS["predict"]} | {"source": source} | parameters
     try:
-        score_and_record(given)
+        score_and_record(Predict.of(given))
     finally:
         (run,) = MlflowClient().search_runs(
             ["1"], "tags.entry_point = 'predict'", order_by=["attributes.start_time DESC"], max_results=1

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from steps.configuration import Prepare
 from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
@@ -49,7 +50,7 @@ def _dataset(run: Run) -> Path:
 
 @pytest.mark.usefixtures("umask")
 def test_a_dataset_is_for_its_owner_alone(study: dict[str, Any], store: Path) -> None:
-    prepare(study)
+    prepare(Prepare.of(study))
     folder = _dataset(_prepared())
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {
@@ -68,7 +69,7 @@ def test_what_was_not_read_is_printed_and_recorded(
     study: dict[str, Any], store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (store / "study" / "participants" / "S1" / "fear" / "t7.mot").touch()
-    prepare(study)
+    prepare(Prepare.of(study))
     note = "WARNING: Not read: 1 file .mot (participants/S1/fear/t7.mot)."
     assert note in capsys.readouterr().out.splitlines()
     run = _prepared()
@@ -87,7 +88,7 @@ def test_what_was_not_read_is_printed_and_recorded(
     ],
 )
 def test_a_damaged_dataset_is_prepared_again(damage: str, reason: str, study: dict[str, Any]) -> None:
-    prepare(study)
+    prepare(Prepare.of(study))
     run = _prepared()
     identity = reuse.Identity.of("prepare", study, source_fingerprint(study["source"]))
     found, _ = reuse.find(identity, run.info.experiment_id)
@@ -111,7 +112,7 @@ def test_a_damaged_dataset_is_prepared_again(damage: str, reason: str, study: di
     assert found is None
     assert why.startswith(f"run {run.info.run_id} matches, but ")
     assert re.search(reason, why)
-    prepare(study)
+    prepare(Prepare.of(study))
     found, _ = reuse.find(identity, run.info.experiment_id)
     assert found is not None
     assert found.info.run_id != run.info.run_id
@@ -124,7 +125,7 @@ def test_in_a_read_only_folder_artifacts_lie_beside_the_store(
     monkeypatch.chdir(here)
     access = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != here and access(path, mode))  # root may write
-    prepare(study)
+    prepare(Prepare.of(study))
     assert _dataset(_prepared()).is_relative_to(store / "mlruns")
     assert not list(here.iterdir())
 
@@ -132,7 +133,7 @@ def test_in_a_read_only_folder_artifacts_lie_beside_the_store(
 def test_bad_recordings_leave_no_dataset(study: dict[str, Any], store: Path) -> None:
     (store / "study" / "controls").mkdir()
     with pytest.raises(UserError, match="controls/"):
-        prepare(study)
+        prepare(Prepare.of(study))
     run = _prepared()
     assert run.info.status == "FAILED"
     assert not [

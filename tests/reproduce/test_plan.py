@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from steps.core.data.cross_validation import CrossValidation
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import plan_folds
 from steps.core.readers.simulate import SimulationSize, simulate
 from steps.errors import UserError
-from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.parameters import ENTRY_POINTS, PARAMETERS, Value, parse_subjects
 from steps.reproduce import plan
 
 DEFAULTS: dict[str, Value] = {name: parameter.default for name, parameter in PARAMETERS.items()}
@@ -65,11 +66,13 @@ def test_a_simulated_dataset_comes_out_again() -> None:
 
 @pytest.mark.parametrize("cv", ["loso", "group-kfold:3"])
 def test_training_one_fold_gives_the_very_same_fold(small_study: Dataset, cv: str) -> None:
-    folds = plan_folds(small_study, cv=cv, repeats=3, seed=2)
+    folds = plan_folds(small_study, cv=CrossValidation.of(cv), repeats=3, seed=2)
     for fold in folds:
         training = DEFAULTS | {"cv": cv, "repeats": 3}
         chosen = plan.of_one_fold(training, fold.name, fold.test_number, fold.test_subjects)
-        alone = plan_folds(small_study, cv=cv, repeats=int(chosen["repeats"]), subjects=str(chosen["subjects"]), seed=2)
+        subjects = parse_subjects(str(chosen["subjects"]))
+        again = CrossValidation.of(cv)
+        alone = plan_folds(small_study, cv=again, repeats=int(chosen["repeats"]), subjects=subjects, seed=2)
         assert len(alone) == fold.test_number
         assert alone[-1] == fold
 

@@ -22,7 +22,7 @@ import sys, tempfile, time
 from pathlib import Path
 from steps.cli import command
 @command("sync")
-def main(parameters):
+def main(configuration):
     folder = tempfile.mkdtemp()
     (Path(folder) / "recording.csv").write_text("S01")
     print(folder, flush=True)

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from steps.compute import open_pool
-from steps.compute.pool import is_local
+from steps.compute import Compute, open_pool
+from steps.core.data.cross_validation import CrossValidation
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.folds import plan_folds
@@ -42,11 +42,11 @@ def trained(
 ) -> tuple[dict[str, FoldRecord], list[Progress]]:
     """Records of the folds and of the final model, and what was reported."""
     scratch.mkdir()
-    place = dataset_place(dataset, str(artifact), scratch, shared=is_local(scheduler))
+    place = dataset_place(dataset, str(artifact), scratch, shared=Compute(scheduler).is_local)
     job = TrainingJob(dataset=place, settings=SETTINGS, class_weight=None, parameters={"seed": 0})
     events: list[Progress] = []
     records: list[FoldRecord] = []
-    with open_pool(scheduler, workers, len(folds), on_event=events.append) as pool:
+    with open_pool(Compute.of(scheduler, workers), len(folds), on_event=events.append) as pool:
         refit = train_folds(pool, job, folds, [], refit_fold(dataset, "exclude", 0), records.append)
     return {record.fold.name: record for record in [*records, refit]}, events
 
@@ -75,7 +75,7 @@ def design(record: FoldRecord) -> Any:
 def test_results_are_the_same_to_the_last_bit_wherever_they_are_made(
     small_study: Dataset, small_study_folder: Path, dask_cluster: Cluster, tmp_path: Path
 ) -> None:
-    folds = plan_folds(small_study, cv="group-kfold:3", seed=0)
+    folds = plan_folds(small_study, cv=CrossValidation(3), seed=0)
     here, _ = trained("local", "1", small_study, small_study_folder, folds, tmp_path / "here")
     there, events = trained(dask_cluster.address, "auto", small_study, small_study_folder, folds, tmp_path / "there")
     assert set(here) == set(there) == {"fold-1", "fold-2", "fold-3", "all"}
@@ -100,7 +100,7 @@ def test_a_dataset_that_workers_cannot_reach_is_one_clear_line(
     small_study: Dataset, dask_cluster: Cluster, tmp_path: Path
 ) -> None:
     unseen = small_study.select(~small_study.is_control)
-    folds = plan_folds(unseen, cv="group-kfold:2", seed=0)
+    folds = plan_folds(unseen, cv=CrossValidation(2), seed=0)
     with pytest.raises(UserError, match=r"cannot reach the dataset \(.*gone.*\); expected a tracking server"):
         trained(dask_cluster.address, "auto", unseen, tmp_path / "gone", folds, tmp_path / "there")
 

@@ -24,7 +24,7 @@ from steps.tracking.spool.spool import Spool
 from steps.tracking.store import digests
 from steps.train.recording import FoldRecorder, Training
 from tests.clusters import Cluster
-from tests.conftest import ROOT, clean_environment
+from tests.conftest import ROOT, clean_environment, configured
 from tests.inventory import differences, inventory
 from tests.servers import mlflow_server, wait_until
 from tests.tracking.spool.test_push import NETWORK, OWN_TAGS
@@ -50,8 +50,7 @@ def spool(store: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Sp
 def training(spool: Spool, small_study: Dataset, store: Path) -> Training:
     """A training under way."""
     run = spool.client().create_run(spool.experiment(EXPERIMENT), tags={"entry_point": "train"}, run_name="train")
-    parameters = {"run_name": "fear", "log_level": "epoch", "model": "cnn"}
-    return Training.of(run, parameters, small_study.manifest(), str(store / "dataset"))
+    return Training.of(run, configured("train"), small_study.manifest(), str(store / "dataset"))
 
 
 def folds_on_server(spool: Spool) -> list[tuple[str, str]]:

@@ -8,38 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
 
+from steps.core.data.cross_validation import LOSO, CrossValidation
 from steps.core.data.dataset import Dataset, Ints, Strings
 from steps.core.data.fold import Fold
 from steps.errors import UserError, shown
 
 
-def parse_cv(cv: str) -> int | None:
-    """The K of ``group-kfold:K``, or None for ``loso``.
-
-    Raises:
-        UserError: neither.
-    """
-    if cv == "loso":
-        return None
-    scheme, _, count = cv.partition(":")
-    if scheme != "group-kfold" or not count.isdecimal() or int(count) < 2:
-        raise UserError(f"cv={shown(cv)}, expected 'loso' or 'group-kfold:K' with K of at least 2")
-    return int(count)
-
-
 def plan_folds(
     dataset: Dataset,
     *,
-    cv: str = "loso",
+    cv: CrossValidation = LOSO,
     repeats: int = 1,
-    subjects: str = "all",
+    subjects: Sequence[str] | None = None,
     controls: str = "exclude",
     validation_fraction: float = 0.2,
     seed: int = 0,
@@ -48,16 +35,16 @@ def plan_folds(
 
     Args:
         dataset: the study.
-        cv: ``loso`` or ``group-kfold:K``.
+        cv: who is tested together.
         repeats: test numbers per fold.
-        subjects: comma-separated test subjects, or ``all``; the others still train. With grouped K-fold,
-            the folds that test one of them.
+        subjects: those to test, None for all; the others still train. With grouped K-fold, the folds that test one of
+            them.
         controls: ``exclude``, or ``negatives`` to let the control group train as negatives.
         validation_fraction: share of the training subjects that validate.
         seed: the study's seed.
 
     Raises:
-        UserError: unknown ``cv`` or subject, no control group to join, or too few subjects for a split.
+        UserError: unknown subject, too many groups, no control group to join, or too few subjects for a split.
     """
     if controls == "negatives" and not dataset.is_control.any():
         raise UserError("controls=negatives, but the dataset has no control group; use controls=exclude")
@@ -95,16 +82,16 @@ def derive_seed(seed: int, *parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF
 
 
-def _outer(study: Dataset, cv: str, seed: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _outer(study: Dataset, cv: CrossValidation, seed: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     names = np.unique(study.subjects)
-    count = parse_cv(cv)
+    count = cv.groups
     if count is None:
         for _, test in LeaveOneGroupOut().split(study.labels, groups=study.subjects):
             subject = str(study.subjects[test[0]])
             yield subject, (subject,)
         return
     if count > len(names):
-        raise UserError(f"cv={shown(cv)} asks for {count} folds, but only {len(names)} subjects can be tested")
+        raise UserError(f"cv={shown(str(cv))} asks for {count} folds, but only {len(names)} subjects can be tested")
     # Stratified where every class has enough trials; either way each subject is in one group.
     stratified = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     groups = _test_groups(stratified, study.labels, study.subjects)
@@ -156,10 +143,10 @@ def _has_both(labels: npt.NDArray[np.int8]) -> bool:
     return len(np.unique(labels)) == 2
 
 
-def _wanted_subjects(subjects: str, study: Dataset) -> set[str] | None:
-    if subjects == "all":
+def _wanted_subjects(subjects: Sequence[str] | None, study: Dataset) -> set[str] | None:
+    if subjects is None:
         return None
-    wanted = {name.strip() for name in subjects.split(",") if name.strip()}
+    wanted = set(subjects)
     known = set(study.subjects.tolist())
     unknown = sorted(wanted - known)
     if unknown or not wanted:

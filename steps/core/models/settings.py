@@ -1,22 +1,18 @@
-"""From command line values to what a training needs."""
+"""What a fit is told, and the memory it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from steps.core.data.dataset import Floats, Ints
+from steps.core.models.class_weights import ClassWeights
 from steps.core.models.table import MODELS
-from steps.errors import UserError, shown
 
 # What a training process was seen to take: with hardly any data, and for each byte of the dataset.
 _TENSORFLOW_MIB, _COPIES = 900.0, 7.5
 _VALIDATION_BATCH = 256
-# Of the negative and the positive class, in the loss.
-ClassWeights = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -31,11 +27,6 @@ class FitSettings:
     early_stopping_patience: int = 15
     reduce_lr_patience: int = 6
     reduce_lr_factor: float = 0.5
-
-    @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any]) -> FitSettings:
-        """The hyperparameters among a command line's parameters."""
-        return cls(**{field.name: parameters[field.name] for field in fields(cls)})
 
 
 def process_mib(settings: FitSettings, values: Floats) -> float:
@@ -59,23 +50,3 @@ def balanced_weights(labels: Ints) -> ClassWeights:
 
     negative, positive = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
     return float(negative), float(positive)
-
-
-def parse_class_weight(rule: str) -> ClassWeights | None:
-    """The weights that a rule names, None for `balanced_weights`.
-
-    Raises:
-        UserError: neither ``balanced`` nor ``none`` nor two weights, or a weight that is negative or not finite.
-    """
-    if rule == "balanced":
-        return None
-    if rule == "none":
-        return 1.0, 1.0
-    try:
-        negative, positive = (float(part) for part in rule.split(","))
-        valid = np.isfinite([negative, positive]).all() and min(negative, positive) >= 0 < max(negative, positive)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise UserError(f"class_weight={shown(rule)}, expected 'balanced', 'none' or two weights such as '1,2.5'")
-    return negative, positive

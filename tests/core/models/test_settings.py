@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steps.core.models.settings import FitSettings, balanced_weights, parse_class_weight, process_mib
+from steps.core.models.class_weights import parse_class_weight
+from steps.core.models.settings import FitSettings, balanced_weights, process_mib
 from steps.errors import UserError
 
 

@@ -25,6 +25,7 @@ from steps.tracking.session import step_run
 from steps.tracking.store import digests
 from steps.train.recording import FoldRecorder, Training
 from steps.train.worker import FoldRecord
+from tests.conftest import configured
 from tests.fold_networks import fold_network
 from tests.tracking.helpers import fold_run
 from tests.train.records import record_of
@@ -40,8 +41,8 @@ def found_record(number: int) -> FoldRecord:
 def train(store: Path, small_study: Dataset) -> Run:
     """A training with two folds."""
     with step_run("train", {}) as run:
-        parameters = {"run_name": "fear", "log_level": "experiment", "model": "cnn"}
-        training = Training.of(run, parameters, small_study.manifest(), str(store))
+        configuration = configured("train", log_level="experiment")
+        training = Training.of(run, configuration, small_study.manifest(), str(store))
         with FoldRecorder(training) as recorder:
             for number in (1, 2):
                 recorder.record(found_record(number))

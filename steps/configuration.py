@@ -1,0 +1,223 @@
+"""What a step is given: its parameters as typed values, read once, before anything is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from steps.compute.where import Compute
+from steps.core.attribution.settings import BaselineKind, Method, Settings, check_method
+from steps.parameters import PARAMETERS, Value
+
+if TYPE_CHECKING:
+    from steps.core.data.cross_validation import CrossValidation
+    from steps.core.models.class_weights import ClassWeights
+    from steps.core.models.settings import FitSettings
+    from steps.core.readers.simulate import SimulationSize
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """Parameters of a step; every field but ``given`` and ``compute`` is one, under its own name.
+
+    Attributes:
+        given: all of them as numbers, switches and text: what is recorded, compared and handed on.
+    """
+
+    given: Mapping[str, Value] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Value]) -> Self:
+        """The values that parameters mean.
+
+        Raises:
+            UserError: one of them is malformed, or two of them do not go together.
+        """
+        typed = {one.name: _value(one.name, given) for one in fields(cls) if one.name != "given"}
+        return cls(given=dict(given), **typed)
+
+
+def _value(name: str, given: Mapping[str, Value]) -> Any:
+    if name == "compute":
+        return Compute.of(str(given["scheduler"]), str(given["workers"]))
+    if name == "simulation":
+        from steps.core.readers.simulate import simulation_size  # imports NumPy
+
+        return simulation_size(given)
+    return PARAMETERS[name].value(given[name])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepare(Configuration):
+    """Of ``prepare``."""
+
+    source: str
+    positive_label: str
+    timesteps: int
+    max_gap: int
+    trim: bool
+    features: str
+    ignore: str
+    duplicates: str
+    simulation: SimulationSize
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Configuration):
+    """Of ``train``."""
+
+    dataset_uri: str
+    model: str
+    cv: CrossValidation
+    repeats: int
+    subjects: tuple[str, ...] | None
+    controls: str
+    epochs: int
+    batch_size: int
+    precision: str
+    learning_rate: float
+    validation_fraction: float
+    early_stopping_patience: int
+    reduce_lr_patience: int
+    reduce_lr_factor: float
+    class_weight: ClassWeights | None
+    resume: bool
+    log_level: Literal["epoch", "run", "experiment"]
+    compute: Compute
+    seed: int
+    run_name: str
+    output_dir: str
+
+    def fit_settings(self) -> FitSettings:
+        """Hyperparameters of its fits."""
+        from steps.core.models.settings import FitSettings  # imports NumPy
+
+        return FitSettings(**{one.name: getattr(self, one.name) for one in fields(FitSettings)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(Configuration):
+    """Of ``evaluate``."""
+
+    train_run_id: str
+    thresholds: tuple[float, ...]
+    baselines: tuple[str, ...]
+    compute: Compute
+    seed: int
+    output_dir: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute(Configuration):
+    """Of ``attribute``."""
+
+    train_run_id: str
+    method: Method
+    steps: int
+    baseline: BaselineKind
+    baseline_trials: int
+    target: Literal[0, 1]
+    compute: Compute
+    seed: int
+    output_dir: str
+
+    def __post_init__(self) -> None:
+        """Check the method.
+
+        Raises:
+            UserError: the method cannot use the baseline.
+        """
+        check_method(self.method, self.baseline)
+
+    def settings(self) -> Settings:
+        """How trials are attributed."""
+        return Settings(self.method, self.steps, self.baseline, self.baseline_trials, self.target, self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(Configuration):
+    """Of ``compare``."""
+
+    runs: str
+    thresholds: tuple[float, ...]
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict(Configuration):
+    """Of ``predict``."""
+
+    model_uri: str
+    source: str
+    threshold: str
+    max_gap: int
+    trim: bool
+    features: str
+    ignore: str
+    steps: int
+    baseline: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sync(Configuration):
+    """Of ``sync``."""
+
+    prune: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Configuration):
+    """Of ``check``."""
+
+    timeout: float
+    mend: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduce(Configuration):
+    """Of ``reproduce``."""
+
+    run_id: str
+    strict: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Main(Configuration):
+    """Of ``main``, the driver: what it needs itself; the rest it hands on."""
+
+    run_name: str
+    reuse: bool
+    register: bool
+    output_dir: str
+    source: str
+    model: str
+    cv: CrossValidation
+    baseline: BaselineKind
+    compute: Compute
+
+    def __post_init__(self) -> None:
+        """Read what later steps would refuse after minutes of work.
+
+        Raises:
+            UserError: a parameter of any step is malformed.
+        """
+        given = {"dataset_uri": "latest", "train_run_id": "latest", **self.given}
+        for step in (Prepare, Train, Evaluate, Attribute):
+            step.of(given)
+
+
+CONFIGURATIONS: Mapping[str, type[Configuration]] = {
+    "main": Main,
+    "prepare": Prepare,
+    "train": Train,
+    "evaluate": Evaluate,
+    "attribute": Attribute,
+    "compare": Compare,
+    "predict": Predict,
+    "sync": Sync,
+    "check": Check,
+    "reproduce": Reproduce,
+}

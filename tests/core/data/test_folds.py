@@ -153,6 +153,6 @@ def test_group_kfold_with_fewer_trials_than_folds_still_tests_everybody_once() -
 
 
 def test_a_fold_comes_back_from_its_split_as_it_was_but_for_the_seed(small_study: Dataset) -> None:
-    for fold in plan_folds(small_study, cv="group-kfold:3", repeats=2):
+    for fold in plan_folds(small_study, cv=CrossValidation(3), repeats=2):
         split = json.loads(json.dumps(fold.split))
         assert Fold.of_split(split, *fold.key, fold.label) == dataclasses.replace(fold, seed=0)

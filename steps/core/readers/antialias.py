@@ -54,12 +54,12 @@ def _filtered(values: Doubles, timesteps: int) -> Doubles:
     samples of the last two steps.
     """
     n = len(values)
-    here, there = np.arange(n)[:, np.newaxis] / (n - 1), np.arange(timesteps)[:, np.newaxis] / (timesteps - 1)
+    recorded, wanted = np.arange(n)[:, np.newaxis] / (n - 1), np.arange(timesteps)[:, np.newaxis] / (timesteps - 1)
     low, slope = values[0], values[-1] - values[0]
-    rest = values - (low + slope * here)
+    rest = values - (low + slope * recorded)
     near = _end_weights(n, timesteps)
     start, end = _weighted(near, rest[: len(near)]), _weighted(near, rest[::-1][: len(near)])
-    rest = rest - (start + (end - start) * here)
+    rest = rest - (start + (end - start) * recorded)
     padding, period = int(_CROSSINGS * ratio(n, timesteps)) + 1, 2 * (n - 1)
     at = np.arange(-padding, n + padding + 1) % period
     whole, unit = _whole(rest)
@@ -70,7 +70,7 @@ def _filtered(values: Doubles, timesteps: int) -> Doubles:
         for i, (row, place) in enumerate(zip(weights, (first + padding).tolist(), strict=True), begin):
             sums[i] = row @ reflected[place : place + len(row)]
     kept = np.ldexp(sums, -_WEIGHT_BITS) * unit
-    return np.asarray(kept + (start + (end - start) * there) + (low + slope * there), dtype=np.float64)
+    return np.asarray(kept + (start + (end - start) * wanted) + (low + slope * wanted), dtype=np.float64)
 
 
 def _rows_at_once(samples: int, timesteps: int) -> int:

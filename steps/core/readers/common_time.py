@@ -49,34 +49,34 @@ class _Axis:
 
 
 def common_time(
-    found: Sequence[Recording], timesteps: int, has_time: bool, features: Sequence[str] = ()
+    trials: Sequence[Recording], timesteps: int, has_time: bool, features: Sequence[str] = ()
 ) -> OnCommonTime:
     """Trials on one time axis: as recorded where they share one, else on 0 to 100 % of their own time.
 
     Args:
-        found: the trials.
+        trials: the trials.
         timesteps: time points to have; 0 = as recorded, or 101 where lengths differ.
         has_time: whether time was recorded; else it counts samples.
         features: their names, for the notes.
     """
-    lengths = np.array([len(trial.time) for trial in found])
+    lengths = np.array([len(trial.time) for trial in trials])
     shortest, longest = int(lengths.min()), int(lengths.max())
     wanted = timesteps or (longest if shortest == longest else DEFAULT_TIMESTEPS)
     timing, differ = Timing(), False
     if has_time:
-        steps = clock.mean_steps([trial.time for trial in found])
+        steps = clock.mean_steps([trial.time for trial in trials])
         durations = steps * (lengths - 1)
         timing = Timing(rates=clock.rates(steps), durations=(float(durations.min()), float(durations.max())))
         usual = float(np.median(steps))
         # What was put on 0 to 100 % before has no sampling rate that could differ.
-        in_percent = all(trial.time[0] == 0.0 and trial.time[-1] == 100.0 for trial in found)
+        in_percent = all(trial.time[0] == 0.0 and trial.time[-1] == 100.0 for trial in trials)
         differ = not in_percent and bool(clock.differing_rates(steps, lengths, usual, usual).any())
     if shortest == longest == wanted:
         counted = np.arange(wanted, dtype=np.float64)
-        axis = _recorded_axis(np.stack([trial.time for trial in found]), differ) if has_time else _Axis(counted)
+        axis = _recorded_axis(np.stack([trial.time for trial in trials]), differ) if has_time else _Axis(counted)
         if axis:
-            return _as_recorded(found, axis, timing, has_time)
-    return _normalised(found, wanted, timing, differ, features)
+            return _as_recorded(trials, axis, timing, has_time)
+    return _normalised(trials, wanted, timing, differ, features)
 
 
 def _recorded_axis(times: Doubles, differ: bool) -> _Axis | None:
@@ -100,9 +100,9 @@ def _recorded_axis(times: Doubles, differ: bool) -> _Axis | None:
     return _Axis(axis, relative, apart / usual if apart > 2 * noise else 0.0)
 
 
-def _as_recorded(found: Sequence[Recording], axis: _Axis, timing: Timing, has_time: bool) -> OnCommonTime:
-    values = np.empty((len(found), *found[0].values.shape), dtype=np.float32)
-    for i, trial in enumerate(found):
+def _as_recorded(trials: Sequence[Recording], axis: _Axis, timing: Timing, has_time: bool) -> OnCommonTime:
+    values = np.empty((len(trials), *trials[0].values.shape), dtype=np.float32)
+    for i, trial in enumerate(trials):
         values[i] = trial.values
     notes = []
     if axis.relative:
@@ -124,14 +124,14 @@ def _as_recorded(found: Sequence[Recording], axis: _Axis, timing: Timing, has_ti
 
 
 def _normalised(
-    found: Sequence[Recording], wanted: int, timing: Timing, differ: bool, features: Sequence[str]
+    trials: Sequence[Recording], wanted: int, timing: Timing, differ: bool, features: Sequence[str]
 ) -> OnCommonTime:
-    lengths = [len(trial.time) for trial in found]
+    lengths = [len(trial.time) for trial in trials]
     shortest, longest = min(lengths), max(lengths)
     filtered = antialias.ratio(longest, wanted) > antialias.RATIO
-    values = np.empty((len(found), wanted, found[0].values.shape[1]), dtype=np.float32)
+    values = np.empty((len(trials), wanted, trials[0].values.shape[1]), dtype=np.float32)
     lost = _Lost(features)
-    for i, trial in enumerate(found):
+    for i, trial in enumerate(trials):
         resampled = antialias.resampled(trial.time, trial.values, wanted, filtered=filtered)
         values[i] = resampled.astype(np.float32)
         if filtered:

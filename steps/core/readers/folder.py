@@ -20,7 +20,7 @@ from steps.core.readers.csv_file import Header, csv_header, is_plain, parse_csv,
 from steps.core.readers.files import Fingerprint, Request, SourceFiles
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.resample import Doubles
-from steps.core.readers.walk import Found, find_files
+from steps.core.readers.walk import Contents, find_files
 from steps.errors import UserError, shown, shown_path
 from steps.system.untrusted_files import read_regular
 
@@ -108,7 +108,7 @@ def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
             raise UserError(f"{CONTROL_DATA}/ has no .csv file{instead}, or move them out of {CONTROL_DATA}/")
         notes.append(f"There is no control group: {CONTROL_DATA}/ holds no file.")
     trials += [_control(folder, parts) for parts in control.trials]
-    both = Found(others=participants.others + control.others, loops=participants.loops + control.loops)
+    both = Contents(others=participants.others + control.others, loops=participants.loops + control.loops)
     return StudyFiles(trials, [*not_read.below(both), *notes])
 
 
@@ -132,7 +132,7 @@ def read_folder(folder: Path, request: Request, run_bytes: int = _RUN_BYTES) -> 
     _check_columns(first, header.columns, first, expected, choice)
     features = features_of(expected)
     has_time = "time" in expected
-    names, found = dict.fromkeys(header.names), header.columns
+    names, every = dict.fromkeys(header.names), header.columns
     lines: dict[int, Lines] = {}
     values: list[Doubles] = []
     times: list[Doubles] = []
@@ -145,7 +145,7 @@ def read_folder(folder: Path, request: Request, run_bytes: int = _RUN_BYTES) -> 
                 lines[len(lengths)] = parsed.lines
             lengths += rows
             if parsed.columns is not header.columns:
-                names, found = names | dict.fromkeys(parsed.names), found.with_those_of(parsed.columns)
+                names, every = names | dict.fromkeys(parsed.names), every.with_those_of(parsed.columns)
     request.fingerprint.add_notes(study.notes)
     check_patterns("ignore", choice.ignore, names, shown_path(str(folder)))
     columns: dict[str, object] = {
@@ -164,8 +164,8 @@ def read_folder(folder: Path, request: Request, run_bytes: int = _RUN_BYTES) -> 
         starts=tuple((np.cumsum(lengths) - lengths).tolist()),
         has_time=has_time,
         lines=lines,
-        left_out=found.left_out,
-        notes=(*found.notes, *study.notes),
+        left_out=every.left_out,
+        notes=(*every.notes, *study.notes),
     )
 
 
@@ -197,8 +197,8 @@ def _runs(
 
 def _parse(run: _Run, plain: bool, header: Header, first: str, choice: Choice) -> Iterator[tuple[Parsed, list[int]]]:
     """A run's tables, with the columns of the first file in its order, and the rows of each of their files."""
-    if plain and (found := parse_together([raw for _, raw in run], header)):
-        table, rows = found
+    if plain and (together := parse_together([raw for _, raw in run], header)):
+        table, rows = together
         yield Parsed(table, header.names, header.columns), rows
         return
     expected = list(header.columns.taken.values())
@@ -235,7 +235,7 @@ def _trial_file(folder: Path, parts: tuple[str, ...], subject: str, label: str, 
 
 
 def _check_columns(name: str, columns: Columns, first: str, expected: Sequence[str], choice: Choice) -> None:
-    found = columns.taken.values()
+    names = columns.taken.values()
     for column, taken in columns.taken.items():
         if taken in IDENTITIES:
             raise UserError(
@@ -244,8 +244,8 @@ def _check_columns(name: str, columns: Columns, first: str, expected: Sequence[s
             )
     kind = {True: "column", False: "feature"}
     for taken in expected:
-        if taken not in found:
+        if taken not in names:
             raise UserError(f"{name} has no {kind[taken == 'time']} {shown(taken)}, which {first} has")
-    for taken in found:
+    for taken in names:
         if taken not in expected:
             raise UserError(f"{name} has an additional {kind[taken == 'time']} {shown(taken)}, which {first} has not")

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from steps.core.data.manifest import WARNING
 from steps.core.readers.groups import is_control_name
-from steps.core.readers.walk import Found, Parts, is_junk
+from steps.core.readers.walk import Contents, Parts, is_junk
 from steps.errors import UserError, shown_path
 
 _EXAMPLES: Final = 3
@@ -81,11 +81,11 @@ def beside(folder: Path, read: Sequence[str]) -> list[str]:
     """
     try:
         with os.scandir(folder) as entries:
-            found = sorted((entry.name, entry.is_dir()) for entry in entries if not is_junk(entry.name))
+            contents = sorted((entry.name, entry.is_dir()) for entry in entries if not is_junk(entry.name))
     except OSError as error:
         raise UserError(f"folder {shown_path(str(folder))} cannot be read: {error.strerror}") from error
     names = []
-    for name, is_folder in found:
+    for name, is_folder in contents:
         if name in read:
             continue
         if is_folder and is_control_name(re.sub(r"[\W_]*data$", "", name, flags=re.IGNORECASE)):
@@ -97,34 +97,34 @@ def beside(folder: Path, read: Sequence[str]) -> list[str]:
     return [f"Not read, beside {read[0]}/: {_some(names)}."] if names else []
 
 
-def below(found: Found) -> list[str]:
+def below(contents: Contents) -> list[str]:
     """Notes on files that are not read and links that are not followed."""
     notes = []
-    if found.others:
-        loud = WARNING if any(holds_recordings(parts[-1]) for parts in found.others) else ""
-        notes.append(f"{loud}Not read: {'; '.join(_by_suffix(found.others))}.")
-    if found.loops:
-        notes.append(f"Not followed, a link back to a folder that it lies in: {_some(found.loops)}.")
+    if contents.others:
+        loud = WARNING if any(holds_recordings(parts[-1]) for parts in contents.others) else ""
+        notes.append(f"{loud}Not read: {'; '.join(_by_suffix(contents.others))}.")
+    if contents.loops:
+        notes.append(f"Not followed, a link back to a folder that it lies in: {_some(contents.loops)}.")
     return notes
 
 
-def check_nobody_is_missing(found: Found, labels: Iterable[str]) -> None:
+def check_nobody_is_missing(contents: Contents, labels: Iterable[str]) -> None:
     """Refuse a subject, or a label of a subject, whose recordings would all be left out.
 
     Args:
-        found: below ``participants/`` or ``control_data/``.
+        contents: below ``participants/`` or ``control_data/``.
         labels: the names of folders that hold trials, of whatever subject; none for the control group.
 
     Raises:
         UserError: a subject's folder holds no trial, or a folder of a label holds none but recordings of another kind.
     """
-    read = {parts[:depth] for parts in found.trials for depth in range(1, len(parts))}
+    read = {parts[:depth] for parts in contents.trials for depth in range(1, len(parts))}
     left_out: dict[Parts, list[Parts]] = defaultdict(list)
-    for parts in found.others:
+    for parts in contents.others:
         for depth in range(1, len(parts)):
             left_out[parts[:depth]].append(parts)
     labels = set(labels)
-    for folder in found.folders:
+    for folder in contents.folders:
         others = left_out.get(folder, [])
         is_label = len(folder) > 2 and folder[-1] in labels
         recorded = bool(others) and (is_label or any(holds_recordings(parts[-1]) for parts in others))
@@ -139,11 +139,11 @@ def check_nobody_is_missing(found: Found, labels: Iterable[str]) -> None:
         )
 
 
-def instead(found: Found) -> str:
+def instead(contents: Contents) -> str:
     """What is there where no trial is, for a message: `` only 4 files .mot (…): how to convert them``; perhaps ""."""
-    if not found.others:
+    if not contents.others:
         return ""
-    return f", only {'; '.join(_by_suffix(found.others))}: {how_to_convert(found.others[0][-1])}"
+    return f", only {'; '.join(_by_suffix(contents.others))}: {how_to_convert(contents.others[0][-1])}"
 
 
 def _by_suffix(files: Sequence[Parts]) -> list[str]:

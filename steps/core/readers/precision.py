@@ -19,7 +19,7 @@ _SAMPLE: Final = 32  # trials
 _DUST: Final = 1e-13  # of a value: what arithmetic in float64 leaves of a constant
 
 
-def check_precision(table: LongTable, found: Sequence[Recording], choice: Choice = EVERYTHING) -> None:
+def check_precision(table: LongTable, trials: Sequence[Recording], choice: Choice = EVERYTHING) -> None:
     """Check that float32 holds every feature well enough: beside its spread within trials, rounding must be small.
 
     Whole numbers up to 2**24, constants, and what stands still within a trial beside what varies in others do no harm.
@@ -27,8 +27,8 @@ def check_precision(table: LongTable, found: Sequence[Recording], choice: Choice
     Raises:
         UserError: rounding to float32 would be more than a tenth of the spread of a feature.
     """
-    for i in _close_to_a_step(table, found):
-        columns = [one.values[:, i] for one in found]
+    for i in _close_to_a_step(table, trials):
+        columns = [one.values[:, i] for one in trials]
         if _is_lost(columns):
             whole = np.concatenate(columns)
             way_out = choice.without([table.features[i]])
@@ -41,18 +41,18 @@ def check_precision(table: LongTable, found: Sequence[Recording], choice: Choice
             )
 
 
-def _close_to_a_step(table: LongTable, found: Sequence[Recording]) -> list[int]:
+def _close_to_a_step(table: LongTable, trials: Sequence[Recording]) -> list[int]:
     """Features that spread over few float32 steps within trials, if any do."""
-    close = np.arange(found[0].values.shape[1])
+    close = np.arange(trials[0].values.shape[1])
     if np.isfinite(table.largest):
         # A bound that costs little: some trials' share in the spread of all, beside the largest value of any feature.
-        some = found[:: max(1, len(found) // _SAMPLE)]
-        spread = np.sqrt(np.sum([np.ptp(one.values, axis=0) ** 2 for one in some], axis=0) / len(found))
+        some = trials[:: max(1, len(trials) // _SAMPLE)]
+        spread = np.sqrt(np.sum([np.ptp(one.values, axis=0) ** 2 for one in some], axis=0) / len(trials))
         close = np.flatnonzero(spread < _CLOSE * np.spacing(np.float32(table.largest)))
     if not len(close):
         return []
-    low = np.array([one.values[:, close].min(axis=0) for one in found])
-    high = np.array([one.values[:, close].max(axis=0) for one in found])
+    low = np.array([one.values[:, close].min(axis=0) for one in trials])
+    high = np.array([one.values[:, close].max(axis=0) for one in trials])
     largest = np.maximum(high.max(axis=0), -low.min(axis=0)).astype(np.float32)
     spread = np.sqrt(np.mean((high - low) ** 2, axis=0))
     return [int(i) for i in close[spread < _CLOSE * np.spacing(largest)]]

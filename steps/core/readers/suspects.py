@@ -59,13 +59,13 @@ def without_empty(table: LongTable, choice: Choice, *, named: bool) -> tuple[Lon
 
 
 def check_suspects(
-    table: LongTable, found: Sequence[Recording], choice: Choice, empty: Sequence[str] = ()
+    table: LongTable, trials: Sequence[Recording], choice: Choice, empty: Sequence[str] = ()
 ) -> list[str]:
     """Check that every feature of a study could be a signal.
 
     Args:
         table: the study as read; its rows are looked at in the order of the file.
-        found: its recordings.
+        trials: its recordings.
         choice: what the user chose; columns called by their full name are kept.
         empty: columns that hold nothing.
 
@@ -77,9 +77,9 @@ def check_suspects(
     """
     why = dict.fromkeys(empty, "empty")
     why |= {name: "has no name; row numbers?" for name in table.features if UNNAMED.fullmatch(name)}
-    if sum(len(one.time) - 1 for one in found) >= _STEPS:
-        for i in _regular(found):
-            if reason := _reason(table, found, i):
+    if sum(len(one.time) - 1 for one in trials) >= _STEPS:
+        for i in _regular(trials):
+            if reason := _reason(table, trials, i):
                 why[table.features[i]] = reason
     kept = [name for name in why if choice.names(name)]
     refused = [name for name in why if name not in kept]
@@ -103,10 +103,10 @@ def _listed(why: dict[str, str], names: Sequence[str]) -> str:
     return ", ".join(f"{shown(name)} ({why[name]})" for name in names)
 
 
-def _regular(found: Sequence[Recording]) -> list[int]:
+def _regular(trials: Sequence[Recording]) -> list[int]:
     """Features that in no trial both rise and fall, or that make two different steps at most: few signals do."""
-    left = np.arange(found[0].values.shape[1])
-    for one in found:
+    left = np.arange(trials[0].values.shape[1])
+    for one in trials:
         steps = np.diff(one.values[:, left], axis=0)
         regular = (steps >= 0).all(axis=0) | (steps <= 0).all(axis=0) | _is_dust(one.values[:, left])
         regular[~regular] = [len(np.unique(column)) <= 2 for column in steps[:, ~regular].T]
@@ -122,16 +122,16 @@ def _is_dust(values: Doubles) -> npt.NDArray[np.bool_]:
     return dust
 
 
-def _reason(table: LongTable, found: Sequence[Recording], i: int) -> str | None:
+def _reason(table: LongTable, trials: Sequence[Recording], i: int) -> str | None:
     """Why a feature that is regular in every trial is no signal; None if it may be one."""
-    columns = [one.values[:, i] for one in found]
+    columns = [one.values[:, i] for one in trials]
     constant = [bool(_is_dust(column[:, np.newaxis])[0]) for column in columns]
     if all(constant):
         values = np.array([column[0] for column in columns])
         if _is_dust(values[:, np.newaxis])[0]:
             return "the same value throughout"
-        return "the label again" if _tells_the_label(found, values) else "the same value within every trial"
-    if not any(constant) and (_is_even(found, columns) or _counts(columns)):
+        return "the label again" if _tells_the_label(trials, values) else "the same value within every trial"
+    if not any(constant) and (_is_even(trials, columns) or _counts(columns)):
         return _COUNTS
     if len(table.origins) == 1:
         steps = np.diff(table.values[:, i])
@@ -140,17 +140,17 @@ def _reason(table: LongTable, found: Sequence[Recording], i: int) -> str | None:
     return None
 
 
-def _tells_the_label(found: Sequence[Recording], values: Doubles) -> bool:
+def _tells_the_label(trials: Sequence[Recording], values: Doubles) -> bool:
     """Whether each label of the patients has one value of its own."""
-    pairs = {(one.label, float(value)) for one, value in zip(found, values, strict=True) if not one.is_control}
+    pairs = {(one.label, float(value)) for one, value in zip(trials, values, strict=True) if not one.is_control}
     return len(pairs) == len({label for label, _ in pairs}) == len({value for _, value in pairs}) > 1
 
 
-def _is_even(found: Sequence[Recording], columns: Sequence[Doubles]) -> bool:
+def _is_even(trials: Sequence[Recording], columns: Sequence[Doubles]) -> bool:
     """Whether a column rises evenly, and equally fast in all trials: by sample, by time, or from end to end."""
     for axis in ("sample", "time", "share"):
         speeds = []
-        for one, column in zip(found, columns, strict=True):
+        for one, column in zip(trials, columns, strict=True):
             along = one.time if axis == "time" else np.arange(len(column), dtype=np.float64)
             share = (along - along[0]) / (along[-1] - along[0])
             rise = column[-1] - column[0]

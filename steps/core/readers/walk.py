@@ -20,7 +20,7 @@ _JUNK = {"thumbs.db", "desktop.ini", "icon\r", "__macosx", "$recycle.bin", "syst
 
 
 @dataclass
-class Found:
+class Contents:
     """What lies below a folder, each as the parts of its path below the study's folder, in sorted order.
 
     Attributes:
@@ -41,24 +41,24 @@ def is_junk(name: str) -> bool:
     return name.startswith((".", "~$")) or name.lower() in _JUNK
 
 
-def find_files(folder: Path, below: str) -> Found:
+def find_files(folder: Path, below: str) -> Contents:
     """All files below ``folder / below``, junk left out; links are followed.
 
     Raises:
         UserError: a folder cannot be read, or there are too many folders in each other, or too many files.
     """
-    found = Found()
+    contents = Contents()
     if (folder / below).is_dir():
         for parts, is_folder, is_loop in _walk(folder, (below,)):
             if is_loop:
-                found.loops.append(parts)
+                contents.loops.append(parts)
             elif is_folder:
-                found.folders.append(parts)
+                contents.folders.append(parts)
             else:
-                (found.trials if parts[-1].lower().endswith(SUFFIX) else found.others).append(parts)
-    for parts_of in (found.trials, found.others, found.folders, found.loops):
+                (contents.trials if parts[-1].lower().endswith(SUFFIX) else contents.others).append(parts)
+    for parts_of in (contents.trials, contents.others, contents.folders, contents.loops):
         parts_of.sort()
-    return found
+    return contents
 
 
 def _walk(folder: Path, start: Parts) -> Iterator[tuple[Parts, bool, bool]]:
@@ -95,8 +95,8 @@ def _walk(folder: Path, start: Parts) -> Iterator[tuple[Parts, bool, bool]]:
             )
 
 
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

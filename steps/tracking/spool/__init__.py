@@ -1,8 +1,7 @@
 """A local store whose content is copied to a tracking server. Other rooms import from here, and no module of it."""
 
-from steps.tracking.spool.copy import Names
 from steps.tracking.spool.logged import note_files, note_folder
-from steps.tracking.spool.marks import server_id, stands_for
+from steps.tracking.spool.marks import server_id
 from steps.tracking.spool.pull import deleted_on_server, fetch, local_run_id
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.replicator import Replicator, recording
@@ -11,7 +10,6 @@ from steps.tracking.spool.server_ids import id_on_server, stand_in_experiment, s
 from steps.tracking.spool.spool import Spool, current, remove, spools
 
 __all__ = [
-    "Names",
     "Push",
     "Replicator",
     "Spool",
@@ -29,5 +27,4 @@ __all__ = [
     "spools",
     "stand_in_experiment",
     "stand_in_run",
-    "stands_for",
 ]

@@ -10,7 +10,8 @@ import pytest
 from mlflow import MlflowClient
 
 from steps.errors import UserError
-from steps.tracking.models import loading, registry
+from steps.tracking import record
+from steps.tracking.models import fold_model, loading, registry
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.spool import copy, pull
 from steps.tracking.spool.push import Push
@@ -214,8 +215,18 @@ def test_no_model_is_read_where_a_server_may_not_send_us(hostile: Hostile, uri: 
         loading.fetch(registry.resolve(uri.format(run=run_id, model=model_id)))
 
 
-def test_a_worker_downloads_nothing_where_a_server_may_not_send_it(hostile: Hostile) -> None:
+def test_a_worker_downloads_and_records_nothing_where_a_server_may_not_send_it(
+    hostile: Hostile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     run_id, _ = of_a_colleague(hostile)
     with pytest.raises(UserError, match=ALLOWED):
         DatasetArtifact("0" * 64, None, f"runs:/{run_id}/dataset", hostile.spool.target).load()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", hostile.spool.target)
+    run = MlflowClient().create_run(MlflowClient().get_experiment_by_name("study").experiment_id)
+    diary = tmp_path / "diary.txt"
+    diary.write_text("overwritten")
+    with pytest.raises(PlaceError):
+        record.log_path(run, diary)
+    with pytest.raises(PlaceError):
+        fold_model.log_network(run, NETWORK, (21, 6), {})
     assert hostile.untouched()

@@ -87,8 +87,9 @@ def study(
 
     monkeypatch.setattr("steps.prepare.run.load_source", load)
     monkeypatch.setattr("steps.main.run.run_step", reached)
+    for name in ("train.run", "trained_folds"):
+        monkeypatch.setattr(f"steps.{name}.open_pool", reached)
     for name in ("train", "evaluate", "attribute"):
-        monkeypatch.setattr(f"steps.{name}.run.open_pool", reached)
         monkeypatch.setattr(f"steps.{name}.__main__.warm_up", lambda _scheduler: None)
     monkeypatch.setattr("steps.check.run._check_installation", reached)
     monkeypatch.setattr("steps.reproduce.run.run_step", reached)

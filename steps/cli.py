@@ -27,7 +27,7 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 # Libraries announce every migration and every missing GPU driver.
-_CHATTER = ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics.system_metrics_monitor")
+_CHATTER = ("alembic", "mlflow.pyfunc", "mlflow.store.db.utils", "mlflow.system_metrics.system_metrics_monitor")
 
 
 def _show_everything() -> None:

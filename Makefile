@@ -1,4 +1,4 @@
-.PHONY: check test test-slow test-faults bench lock format
+.PHONY: check test test-slow test-faults bench lock mlproject format
 
 check: ## lint and types
 	ruff check .
@@ -19,6 +19,9 @@ test-faults: ## servers that are killed, stopped, full; networks that lose answe
 
 lock: ## conda.yaml and requirements-dev.txt from pyproject.toml
 	python scripts/lock.py
+
+mlproject: ## MLproject from the tables in steps/parameters.py
+	python scripts/mlproject.py
 
 format:
 	ruff check --fix .

@@ -179,9 +179,9 @@ def _options(folder: Path) -> list[str]:
 
 
 def _of_step(name: str, folder: Path) -> list[str]:
-    from steps.parameters import ENTRY_POINTS
+    from steps.parameters import STEPS
 
-    given = {key: value for key, value in _STUDY.items() if key in ENTRY_POINTS[name]}
+    given = {key: value for key, value in _STUDY.items() if key in STEPS[name].parameters}
     return [part for key, value in given.items() for part in (f"--{key}", str(value))] + ["--cwd", str(folder)]
 
 

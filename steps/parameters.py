@@ -1,12 +1,12 @@
-"""Every parameter of every entry point, declared once.
+"""Every parameter and every entry point, declared once.
 
-The command lines of the steps and of the driver are made from this table; ``MLproject`` repeats it in
-YAML because MLflow reads it there, and a test compares the two.
+The command lines of the steps and of the driver are made from these tables; so is ``MLproject`` (``make mlproject``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -135,49 +135,79 @@ _EVALUATE = ("thresholds", "baselines")
 _ATTRIBUTE = ("method", "steps", "baseline", "baseline_trials", "target")
 _COMPUTE = ("scheduler", "workers")
 
-ENTRY_POINTS: Mapping[str, tuple[str, ...]] = {
-    "main": (
-        "run_name",
-        "seed",
-        "reuse",
-        "register",
-        "output_dir",
-        *_PREPARE,
-        *_TRAIN,
-        *_EVALUATE,
-        *_ATTRIBUTE,
-        *_COMPUTE,
-        "cwd",
+_PREDICTIONS = ("subject", "trial", "label", "test_number", "probability")
+
+
+@dataclass(frozen=True)
+class Step:
+    """An entry point.
+
+    Attributes:
+        parameters: names of what it takes, rows of `PARAMETERS`.
+        tags: of its run, which the driver hands on to later steps.
+        tables: CSV artifacts of its run that are read back, with columns that they must have.
+        reproducible: whether `reproduce` can run it again and compare.
+    """
+
+    parameters: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reproducible: bool = False
+
+
+STEPS: Mapping[str, Step] = {
+    "main": Step(
+        ("run_name", "seed", "reuse", "register", "output_dir", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, *_COMPUTE,
+         "cwd"),
+        reproducible=True,
     ),
-    "prepare": (*_PREPARE, "seed", "cwd"),
-    "train": ("dataset_uri", *_TRAIN, *_COMPUTE, "seed", "run_name", "output_dir", "cwd"),
-    "evaluate": ("train_run_id", *_EVALUATE, *_COMPUTE, "seed", "output_dir", "cwd"),
-    "attribute": ("train_run_id", *_ATTRIBUTE, *_COMPUTE, "seed", "output_dir", "cwd"),
-    "compare": ("runs", "thresholds", "seed", "cwd"),
-    "predict": (
-        "model_uri",
-        "source",
-        "threshold",
-        "max_gap",
-        "trim",
-        "features",
-        "ignore",
-        "steps",
-        "baseline",
-        "seed",
-        "cwd",
+    "prepare": Step(
+        (*_PREPARE, "seed", "cwd"),
+        tags=("dataset_uri", "dataset_digest"),
+        reproducible=True,
     ),
-    "sync": ("prune", "cwd"),
-    "check": ("timeout", "mend", "cwd"),
-    "reproduce": ("run_id", "strict", "cwd"),
-}
+    "train": Step(
+        ("dataset_uri", *_TRAIN, *_COMPUTE, "seed", "run_name", "output_dir", "cwd"),
+        tags=("dataset_uri", "dataset_digest", "final_model_run_id", "final_model_uri"),
+        reproducible=True,
+    ),
+    "evaluate": Step(
+        ("train_run_id", *_EVALUATE, *_COMPUTE, "seed", "output_dir", "cwd"),
+        tables={
+            "results.csv": _PREDICTIONS,
+            "subjects.csv": ("subject", "label", "trials", "probability"),
+            "in_fold_thresholds.csv": ("subject", "test_number", "fold", "threshold"),
+        },
+        reproducible=True,
+    ),
+    "attribute": Step(
+        ("train_run_id", *_ATTRIBUTE, *_COMPUTE, "seed", "output_dir", "cwd"),
+        tables={
+            "feature_importance.csv": ("feature", "importance", "sd", "rank"),
+            "attribution_map.csv": ("feature",),
+            "class_trajectories.csv": (),
+            "time_importance.csv": (),
+            "importance_by_outcome.csv": (),
+            "deletion_insertion.csv": (),
+        },
+        reproducible=True,
+    ),
+    "compare": Step(("runs", "thresholds", "seed", "cwd")),
+    "predict": Step(
+        ("model_uri", "source", "threshold", "max_gap", "trim", "features", "ignore", "steps", "baseline", "seed",
+         "cwd"),
+    ),
+    "sync": Step(("prune", "cwd")),
+    "check": Step(("timeout", "mend", "cwd")),
+    "reproduce": Step(("run_id", "strict", "cwd")),
+}  # fmt: skip
 
 
 def options(entry_point: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate a click command with one ``--name`` option per parameter of ``entry_point``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for name in reversed(ENTRY_POINTS[entry_point]):
+        for name in reversed(STEPS[entry_point].parameters):
             parameter = PARAMETERS[name]
             option = click.option(
                 f"--{name}",

@@ -16,7 +16,7 @@ from steps.configuration import CONFIGURATIONS
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.readers.simulate import SimulationSize, simulate
-from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.parameters import PARAMETERS, STEPS, Value
 
 if TYPE_CHECKING:
     from tests.clusters import Cluster
@@ -142,5 +142,5 @@ def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def configured(entry_point: str, **given: Value) -> Any:
     """The configuration of an entry point whose other parameters have their defaults."""
-    defaults = {name: PARAMETERS[name].default for name in ENTRY_POINTS[entry_point]}
+    defaults = {name: PARAMETERS[name].default for name in STEPS[entry_point].parameters}
     return CONFIGURATIONS[entry_point].of(defaults | given)

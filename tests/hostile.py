@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
-from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.parameters import PARAMETERS, STEPS
 
 # What people mistype, what programs break on, what attackers try.
 TEXTS: Final = (
@@ -37,7 +37,7 @@ TEXTS: Final = (
 def parameter_values(seed: int, number: int) -> Iterator[tuple[str, str, str]]:
     """Entry point, parameter and value: every parameter of every entry point about as often as any other."""
     draw = random.Random(seed)  # noqa: S311
-    pairs = [(entry_point, name) for entry_point, names in ENTRY_POINTS.items() for name in names]
+    pairs = [(entry_point, name) for entry_point, step in STEPS.items() for name in step.parameters]
     for turn in range(number):
         if turn % len(pairs) == 0:
             draw.shuffle(pairs)

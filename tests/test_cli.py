@@ -18,7 +18,7 @@ from steps.cli import USER_ERROR, command
 from steps.configuration import Configuration
 from steps.core.readers.simulate import simulation_size
 from steps.errors import LONGEST_MESSAGE, UserError
-from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.parameters import PARAMETERS, STEPS
 from steps.tracking.session import step_run
 from tests.conftest import ROOT, clean_environment
 
@@ -51,7 +51,7 @@ def test_what_cannot_be_used_is_said_in_one_line(arguments: list[str], message: 
     assert (result.exit_code, result.output) == (USER_ERROR, f"error: {message}\n")
 
 
-@pytest.mark.parametrize("name", sorted(set(ENTRY_POINTS["main"]) - {"cwd", "subjects"}))
+@pytest.mark.parametrize("name", sorted(set(STEPS["main"].parameters) - {"cwd", "subjects"}))
 def test_no_value_is_echoed_without_end(name: str) -> None:
     result = CliRunner().invoke(typed, [f"--{name}", "9" * 100_000])
     assert result.exit_code == USER_ERROR
@@ -66,7 +66,7 @@ def test_a_message_is_one_printable_line_and_has_an_end() -> None:
 
 
 def test_a_simulated_study_that_fits_no_computer_is_refused() -> None:
-    given = {name: PARAMETERS[name].default for name in ENTRY_POINTS["prepare"]}
+    given = {name: PARAMETERS[name].default for name in STEPS["prepare"].parameters}
     assert simulation_size(given).subjects == 24
     with pytest.raises(UserError, match="would hold 10005 x 10 x 100000 x 24 numbers"):
         simulation_size({**given, "simulated_subjects": 9999, "timesteps": 100_000})

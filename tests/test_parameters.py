@@ -17,7 +17,7 @@ from steps.cli import USER_ERROR, command
 from steps.configuration import Configuration
 from steps.errors import UserError
 from steps.parameter_types import Value, as_text
-from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.parameters import PARAMETERS, STEPS
 from tests.conftest import ROOT, clean_environment, configured
 
 
@@ -56,10 +56,10 @@ def test_what_is_out_of_bounds_is_refused(name: str, text: str) -> None:
 
 
 def test_every_entry_point_takes_known_parameters_once() -> None:
-    for names in ENTRY_POINTS.values():
+    for names in (step.parameters for step in STEPS.values()):
         assert len(set(names)) == len(names)
         assert set(names) <= set(PARAMETERS)
-    used = {name for names in ENTRY_POINTS.values() for name in names}
+    used = {name for names in (step.parameters for step in STEPS.values()) for name in names}
     assert used == set(PARAMETERS)
 
 
@@ -138,14 +138,14 @@ def test_a_baseline_that_the_method_cannot_use_is_refused() -> None:
         configured("main", method="expected_gradients", baseline="zero")
 
 
-@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+@pytest.mark.parametrize("entry_point", STEPS)
 def test_a_configuration_has_every_parameter_in_its_type(entry_point: str) -> None:
     made = configured(entry_point)
-    assert set(made.given) == set(ENTRY_POINTS[entry_point])
+    assert set(made.given) == set(STEPS[entry_point].parameters)
     known = {one.name for one in fields(made)} - {"given", "compute", "simulation"}
-    assert known <= set(ENTRY_POINTS[entry_point])
+    assert known <= set(STEPS[entry_point].parameters)
     if entry_point != "main":  # which hands most on
-        left = set(ENTRY_POINTS[entry_point]) - known - {"cwd", "scheduler", "workers"}
+        left = set(STEPS[entry_point].parameters) - known - {"cwd", "scheduler", "workers"}
         assert {name for name in left if not name.startswith("simulated_")} == set()
 
 

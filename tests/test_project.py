@@ -15,7 +15,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from steps.parameters import ENTRY_POINTS, PARAMETERS
+from scripts.mlproject import mlproject
+from steps.parameters import PARAMETERS, STEPS
 from tests.conftest import ROOT
 
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
@@ -50,36 +51,33 @@ def closure(requirements: list[str]) -> set[str]:
     return {name for name, _ in seen}
 
 
-def test_mlproject_has_the_parameters_of_the_table_with_the_same_types_and_defaults() -> None:
-    assert set(PROJECT["entry_points"]) == set(ENTRY_POINTS)
-    for entry_point, names in ENTRY_POINTS.items():
+def test_mlproject_is_what_the_tables_say() -> None:
+    assert (ROOT / "MLproject").read_text() == mlproject(), "run `make mlproject`"
+
+
+def test_mlproject_is_read_back_as_the_tables_have_it() -> None:
+    assert set(PROJECT["entry_points"]) == set(STEPS)
+    for entry_point, step in STEPS.items():
         declared = PROJECT["entry_points"][entry_point]["parameters"]
-        assert list(declared) == list(names), entry_point
-        for name in names:
+        assert list(declared) == list(step.parameters), entry_point
+        for name in step.parameters:
             parameter = PARAMETERS[name]
             assert declared[name]["type"] == parameter.mlproject_type, (entry_point, name)
             default = declared[name]["default"]
             assert parameter.parse(default) == parameter.default, (entry_point, name)
 
 
-def test_commands_stand_on_one_line_and_pass_every_parameter_on() -> None:
-    for entry_point, names in ENTRY_POINTS.items():
-        command = PROJECT["entry_points"][entry_point]["command"]
-        assert "\n" not in command
-        assert command == f"python -m steps.{entry_point} " + " ".join(f"--{name} {{{name}}}" for name in names)
-
-
 def module_of(entry_point: str) -> str:
     return f"steps.{entry_point}.__main__"
 
 
-@pytest.mark.parametrize("entry_point", sorted(ENTRY_POINTS))
+@pytest.mark.parametrize("entry_point", sorted(STEPS))
 def test_command_line_has_the_same_defaults(entry_point: str) -> None:
     import importlib
 
     command = importlib.import_module(module_of(entry_point)).main
     defaults = {option.name: option.default for option in command.params}
-    assert defaults == {name: PARAMETERS[name].default for name in ENTRY_POINTS[entry_point]}
+    assert defaults == {name: PARAMETERS[name].default for name in STEPS[entry_point].parameters}
 
 
 def test_conda_environment_is_python_3_11_and_exact_pins() -> None:
@@ -120,7 +118,7 @@ def test_tensorflow_is_imported_only_where_it_is_needed(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-@pytest.mark.parametrize("entry_point", sorted(ENTRY_POINTS))
+@pytest.mark.parametrize("entry_point", sorted(STEPS))
 def test_a_command_imports_nothing_that_reads_settings_when_it_is_imported(entry_point: str) -> None:
     module = module_of(entry_point)
     code = f"import {module}, sys; sys.exit(', '.join({{'mlflow', 'numpy', 'tensorflow'}} & set(sys.modules)) or 0)"
@@ -129,7 +127,7 @@ def test_a_command_imports_nothing_that_reads_settings_when_it_is_imported(entry
 
 def test_every_step_and_entry_point_is_documented() -> None:
     readme = (ROOT / "README.md").read_text()
-    for entry_point in ENTRY_POINTS:
+    for entry_point in STEPS:
         assert f"`{entry_point}`" in readme
         assert (ROOT / "docs" / f"{entry_point}.md").is_file()
 

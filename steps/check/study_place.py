@@ -10,7 +10,7 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from steps.check.checklist import CheckError
-from steps.parameters import ENTRY_POINTS
+from steps.parameters import STEPS
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.store.tracking_uri import without_credentials_in
 
@@ -76,7 +76,7 @@ def artifacts_there(experiment_id: str) -> str:
         max_results=_LOOKED_AT,
     )
     # A fold's run at the coarsest level, or one that `mlflow run` made, need not have any.
-    steps = [run for run in runs if run.data.tags[ENTRY_POINT_TAG] in ENTRY_POINTS]
+    steps = [run for run in runs if run.data.tags[ENTRY_POINT_TAG] in STEPS]
     for run in steps[:1]:
         place = without_credentials_in(run.info.artifact_uri)
         if not client.list_artifacts(run.info.run_id):

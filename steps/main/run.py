@@ -15,7 +15,7 @@ from steps.compute import check_reachable
 from steps.configuration import Main
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
-from steps.parameters import ENTRY_POINTS
+from steps.parameters import STEPS
 from steps.system.local_path import local_path
 from steps.tracking import lookup, record, reuse
 from steps.tracking.children import run_step
@@ -140,7 +140,7 @@ class _Study:
     def step(self, entry_point: str, handed_on: dict[str, str], inputs: str) -> Run:
         """Reuse or run one step and return its finished run."""
         given = {**self._parameters, **handed_on}
-        parameters = {name: given[name] for name in ENTRY_POINTS[entry_point]}
+        parameters = {name: given[name] for name in STEPS[entry_point].parameters}
         found, reason = None, "reuse=false"
         if self._parameters["reuse"]:
             identity = reuse.Identity.of(entry_point, parameters, inputs)

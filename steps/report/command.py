@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.parameters import PARAMETERS, STEPS, Value
 
 # The folder the command is typed in; whoever repeats the study has another one.
 _NOT_REPEATED = {"cwd"}
@@ -15,7 +15,7 @@ def changed_parameters(parameters: Mapping[str, Value]) -> dict[str, Value]:
     """Those of the driver's parameters that are not at their defaults, in the order of the table."""
     return {
         name: parameters[name]
-        for name in ENTRY_POINTS["main"]
+        for name in STEPS["main"].parameters
         if name in parameters and name not in _NOT_REPEATED and parameters[name] != PARAMETERS[name].default
     }
 

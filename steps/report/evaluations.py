@@ -11,8 +11,8 @@ from mlflow.entities import Run
 
 from steps.commands import command
 from steps.errors import UserError, shown
+from steps.parameters import STEPS
 from steps.tracking import documents, lookup, reuse
-from steps.tracking.products import PREDICTION_COLUMNS
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import deleted_on_server, fetch, server_id
 from steps.tracking.store.artifact_places import holds
@@ -114,4 +114,4 @@ def training_parameters(train: Run) -> dict[str, str]:
 
 
 def _predictions(evaluation: Run, path: str, *more: str) -> pd.DataFrame:
-    return documents.table_of(evaluation, path, (*PREDICTION_COLUMNS, *more))
+    return documents.table_of(evaluation, path, (*STEPS["evaluate"].tables["results.csv"], *more))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from steps.core.metrics.names import prediction_column
-from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.parameters import PARAMETERS, STEPS
 from steps.report.command import changed_parameters, spelled
 from steps.report.data import ReportData
 from steps.report.table import UNDEFINED, Cell, Table
@@ -39,7 +39,7 @@ def subject_table(data: ReportData) -> Table:
 def parameter_table(data: ReportData) -> Table:
     """Every parameter; those that differ from the defaults first."""
     changed = changed_parameters(data.parameters)
-    names = [name for name in ENTRY_POINTS["main"] if name in data.parameters and name != "cwd"]
+    names = [name for name in STEPS["main"].parameters if name in data.parameters and name != "cwd"]
     rows = [
         (name, spelled(data.parameters[name]), spelled(PARAMETERS[name].default), "changed" if name in changed else "")
         for name in sorted(names, key=lambda name: name not in changed)

@@ -11,7 +11,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.readers.load import SIMULATED, load_source
 from steps.core.readers.simulate import SimulationSize
 from steps.errors import UserError, shown
-from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.parameters import PARAMETERS, STEPS, Value
 from steps.system.local_path import local_path
 
 # Everything is computed anew, on this machine, and nothing that others rely on is changed.
@@ -27,8 +27,8 @@ def complete(entry_point: str, recorded: Mapping[str, Value], **given: Value) ->
     parameters: dict[str, Value] = {}
     defaulted = []
     simulated = recorded.get("source", SIMULATED) == SIMULATED
-    for name in ENTRY_POINTS[entry_point]:
-        known = {**recorded, **{k: v for k, v in _AFRESH.items() if k in ENTRY_POINTS[entry_point]}, **given}
+    for name in STEPS[entry_point].parameters:
+        known = {**recorded, **{k: v for k, v in _AFRESH.items() if k in STEPS[entry_point].parameters}, **given}
         parameters[name] = known.get(name, PARAMETERS[name].default)
         unneeded = name in ("scheduler", "workers", "cwd") or (name.startswith("simulated_") and not simulated)
         if name not in known and not unneeded and not (name == "seed" and not simulated):

@@ -15,7 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.commands import command
 from steps.errors import UserError, shown
-from steps.parameters import ENTRY_POINTS, PARAMETERS, Value
+from steps.parameters import PARAMETERS, STEPS, Value
 from steps.reproduce.compare import Evidence
 from steps.tracking import datasets, documents, lookup, parameters_record
 from steps.tracking.environment import git
@@ -27,8 +27,9 @@ from steps.tracking.store import digests
 from steps.tracking.store.tracking_uri import without_credentials_in
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
-REPRODUCIBLE = ("main", "prepare", "train", "fold", "evaluate", "attribute")
-STEPS = ("prepare", "train", "evaluate", "attribute")
+# A fold is no entry point, but a training can be run again for it alone.
+REPRODUCIBLE = (*(name for name, step in STEPS.items() if step.reproducible), "fold")
+OF_A_STUDY = ("prepare", "train", "evaluate", "attribute")
 _NAME, _ID = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
 _REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 # Packages and times are compared elsewhere, or not at all; parameters name folders and runs.
@@ -126,7 +127,7 @@ def parameters_of(run: Run) -> dict[str, Value]:
     except documents.DamagedError as error:
         broken = error
     parameters: dict[str, Value] = {}
-    for one in [run, *(step_of(run, step) for step in STEPS if kind == "main")]:
+    for one in [run, *(step_of(run, step) for step in OF_A_STUDY if kind == "main")]:
         try:
             parameters |= _identity(one) if one else {}
         except documents.DamagedError as error:
@@ -142,7 +143,7 @@ def parameters_of(run: Run) -> dict[str, Value]:
         raise broken
     if not parameters:
         raise UserError(f"{kind} run {run.info.run_id} did not record its parameters; it cannot be reproduced")
-    return {name: value for name, value in parameters.items() if name in ENTRY_POINTS.get(kind, ())}
+    return {name: value for name, value in parameters.items() if kind in STEPS and name in STEPS[kind].parameters}
 
 
 def step_of(main: Run, step: str) -> Run | None:

@@ -124,7 +124,7 @@ def _study(original: Run, run: Run) -> _Again:
     again_id = run_step("main", parameters, run)
     again = recorded.get(again_id)
     result = _Again(again_id, [("main", original, again)], defaulted=defaulted)
-    for step in recorded.STEPS:
+    for step in recorded.OF_A_STUDY:
         then, now = recorded.step_of(original, step), recorded.step_of(again, step)
         if then is None or now is None:
             result.missing.append(step)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from steps.commands import command
 from steps.errors import UserError, shown
-from steps.parameters import ENTRY_POINTS
+from steps.parameters import STEPS
 from steps.tracking.store import digests
 from steps.tracking.store.trouble import one_line
 from steps.writing.spreadsheet import read_csv
@@ -259,6 +259,6 @@ def _mend(run: Run) -> str:
     kind = tags.get("entry_point")
     if kind in ("evaluate", "attribute") and "train_run_id" in tags:
         return f"make it anew: {command(kind, train_run_id=tags['train_run_id'])}"
-    if kind == "train" or kind not in ENTRY_POINTS:  # a part of a training: a fold, the final model
+    if kind == "train" or kind not in STEPS:  # a part of a training: a fold, the final model
         return f"restore it from a copy, or train again: {command('train')} (main: reuse=false)"
     return f"restore it from a copy, or make it anew: {command(kind if kind in ('prepare', 'main') else 'main')}"

@@ -19,7 +19,7 @@ from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models.keras_file import as_bytes
 from steps.errors import UserError
-from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.parameters import PARAMETERS, STEPS
 from steps.predict.run import score_and_record
 from steps.tracking.models import registry
 from steps.tracking.models.final_model import log_final_model
@@ -41,7 +41,7 @@ def registered(store: Path, network: Any, summary: dict[str, Any]) -> Path:
 
 def predicted(source: str, **parameters: Any) -> Run:
     """Run the step with defaults and return its newest run."""
-    given = {name: PARAMETERS[name].default for name in ENTRY_POINTS["predict"]} | {"source": source} | parameters
+    given = {name: PARAMETERS[name].default for name in STEPS["predict"].parameters} | {"source": source} | parameters
     try:
         score_and_record(Predict.of(given))
     finally:

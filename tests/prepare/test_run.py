@@ -18,7 +18,7 @@ from steps.configuration import Prepare
 from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
-from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.parameters import PARAMETERS, STEPS
 from steps.prepare.run import prepare
 from steps.tracking import datasets, reuse
 from tests.core.readers.helpers import long_frame, write_folder
@@ -35,7 +35,7 @@ def umask() -> Iterator[None]:
 @pytest.fixture
 def study(store: Path) -> dict[str, Any]:
     """Parameters of a prepare run of a small folder, as the command line gives them."""
-    defaults = {name: PARAMETERS[name].default for name in ENTRY_POINTS["prepare"]}
+    defaults = {name: PARAMETERS[name].default for name in STEPS["prepare"].parameters}
     return {**defaults, "source": write_folder(long_frame(), store / "study")}
 
 

@@ -21,7 +21,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
 from steps.core.metrics.summary import summary
-from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.parameters import PARAMETERS, STEPS
 from steps.report.data import ReportData, StepTime
 from steps.report.render import report_html
 
@@ -73,7 +73,7 @@ def make_report(small_study: Dataset) -> MakeReport:
             run_name="fear",
             run_id="0" * 32,
             started=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
-            parameters={name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]},
+            parameters={name: PARAMETERS[name].default for name in STEPS["main"].parameters},
             manifest=dataset.manifest(),
             summary=summary(results, (0.5, 0.43), resamples=100, permutations=100, in_fold=in_fold),
             results=results,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import subprocess
 
-from steps.parameters import ENTRY_POINTS, PARAMETERS
+from steps.parameters import PARAMETERS, STEPS
 from steps.report.command import reproduce_command
 
-DEFAULTS = {name: PARAMETERS[name].default for name in ENTRY_POINTS["main"]}
+DEFAULTS = {name: PARAMETERS[name].default for name in STEPS["main"].parameters}
 
 
 def test_only_what_differs_from_the_defaults_is_given() -> None:

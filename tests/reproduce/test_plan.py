@@ -11,7 +11,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.folds import plan_folds
 from steps.core.readers.simulate import SimulationSize, simulate
 from steps.errors import UserError
-from steps.parameters import ENTRY_POINTS, PARAMETERS, Value, parse_subjects
+from steps.parameters import PARAMETERS, STEPS, Value, parse_subjects
 from steps.reproduce import plan
 
 DEFAULTS: dict[str, Value] = {name: parameter.default for name, parameter in PARAMETERS.items()}
@@ -20,7 +20,7 @@ DEFAULTS: dict[str, Value] = {name: parameter.default for name, parameter in PAR
 def test_given_before_recorded_before_default_and_nothing_reused() -> None:
     recorded = DEFAULTS | {"epochs": 7, "source": "old.csv", "scheduler": "tcp://a-cluster:8786"}
     parameters, defaulted = plan.complete("main", recorded, source="/new.csv")
-    assert list(parameters) == list(ENTRY_POINTS["main"])
+    assert list(parameters) == list(STEPS["main"].parameters)
     assert (parameters["epochs"], parameters["source"]) == (7, "/new.csv")
     assert (parameters["reuse"], parameters["register"], parameters["resume"]) == (False, False, False)
     assert parameters["scheduler"] == "local", "the cluster may be gone"
@@ -28,11 +28,11 @@ def test_given_before_recorded_before_default_and_nothing_reused() -> None:
 
 
 def test_parameters_that_were_not_recorded_are_named() -> None:
-    known = {name: DEFAULTS[name] for name in ENTRY_POINTS["train"] if name not in ("controls", "workers")}
+    known = {name: DEFAULTS[name] for name in STEPS["train"].parameters if name not in ("controls", "workers")}
     parameters, defaulted = plan.complete("train", known)
     assert parameters["controls"] == "exclude"
     assert defaulted == ["controls"]
-    needed = [name for name in ENTRY_POINTS["prepare"] if name not in ("seed", "cwd") and "simulated" not in name]
+    needed = [name for name in STEPS["prepare"].parameters if name not in ("seed", "cwd") and "simulated" not in name]
     _, of_files = plan.complete("prepare", {name: DEFAULTS[name] for name in needed} | {"source": "a.csv"})
     assert of_files == []
 

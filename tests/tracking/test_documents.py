@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.errors import UserError
+from steps.parameters import STEPS
 from steps.report import evaluations
 from steps.reproduce import recorded
 from steps.tracking import documents, lookup, products, record, reuse
@@ -99,7 +100,7 @@ def test_a_damaged_table_is_blamed_on_row_and_column(store: Path, text: str, rea
 
 def test_names_that_look_like_numbers_or_nothing_stay_names(store: Path) -> None:
     run = holding({"results.csv": EVALUATION["results.csv"] + "NA,,1,1,0.25\n"})
-    table = documents.table_of(run, "results.csv", products.PREDICTION_COLUMNS)
+    table = documents.table_of(run, "results.csv", STEPS["evaluate"].tables["results.csv"])
     assert table["subject"].tolist() == ["S1", "NA"]
     assert table["trial"].tolist() == ["01", ""]
 

@@ -13,7 +13,8 @@ from steps.core.attribution.fold import FoldResult, attribute_fold
 from steps.core.attribution.results import REPORTED_TABLES, Results, in_words, results, warnings
 from steps.core.attribution.settings import Method, Settings
 from steps.core.data.dataset import Dataset
-from steps.tracking import products
+from steps.parameters import STEPS
+from steps.tracking.products import may_be_empty
 
 METHODS: tuple[Method, ...] = ("integrated_gradients", "expected_gradients")
 
@@ -103,8 +104,8 @@ def test_missing_values_are_only_where_a_reader_expects_them(outcome: Results) -
     for name in ("feature_importance", "attribution_map", *REPORTED_TABLES):
         table = outcome.tables[name]
         missing = {str(column) for column in table.columns[table.isna().any()]}
-        assert all(products.may_be_empty(column) for column in missing)
-        assert f"{name}.csv" in products.TABLES["attribute"]
+        assert all(may_be_empty(column) for column in missing)
+        assert f"{name}.csv" in STEPS["attribute"].tables
 
 
 def test_it_says_what_it_found(outcome: Results) -> None:

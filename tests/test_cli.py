@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -161,6 +162,7 @@ def test_what_a_command_changes_in_its_process_is_undone(
             umask,
             tempfile.gettempdir(),
             logging.getLogger("alembic").filters[:],
+            gc.get_threshold(),
         )
 
     monkeypatch.setenv("GIVEN", "1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import signal
@@ -23,7 +25,8 @@ def process_of_a_command(
     """Inside the block the process is a command's; afterwards it is as before, whatever the command changed itself.
 
     That is: the environment and the working directory; SIGINT and SIGTERM, which raise KeyboardInterrupt inside, once;
-    the umask, so that what is made is the owner's alone; where temporary files go; what libraries log.
+    the umask, so that what is made is the owner's alone; where temporary files go; what libraries log; how often Python
+    searches for reference cycles.
 
     Args:
         folder: the working directory inside.
@@ -35,12 +38,17 @@ def process_of_a_command(
     """
     environment_before = dict(os.environ)
     folder_before = _working_directory()
+    garbage_before = gc.get_threshold()
     handlers_before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
         os.chdir(folder)
     except OSError as error:
         raise UserError(f"cwd is {shown(folder)}: {error.strerror}, expected a folder") from error
     try:
+        # Nearly all that is made while libraries are imported stays. Searching through it, and again when the process
+        # ends, took 2.1 s of CPU instead of 1.3 s in each of a study's processes.
+        gc.set_threshold(100_000, 50, 100)
+        atexit.register(gc.freeze)
         for name, value in environment.items():
             os.environ.setdefault(name, value)
         # Python ends on SIGTERM without unwinding, which would leave runs that seem to be running for ever.
@@ -50,6 +58,7 @@ def process_of_a_command(
         with _only_warning(loggers), owner_alone(), temporary_files():
             yield
     finally:
+        gc.set_threshold(*garbage_before)
         for number, handler in handlers_before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         os.environ.clear()

@@ -183,5 +183,5 @@ def test_what_a_command_changes_in_its_process_is_undone(
 
     CliRunner().invoke(changes, ["--cwd", str(tmp_path)])
     assert process() == before
-    assert [during != outside for during, outside in zip(inside, before, strict=True)] == [True] * 6
+    assert [during != outside for during, outside in zip(inside, before, strict=True)] == [True] * 7
     assert inside[1] == tmp_path

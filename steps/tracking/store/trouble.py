@@ -132,4 +132,4 @@ def _status(error: BaseException) -> int | None:
 def one_line(error: BaseException) -> str:
     """The first line of what went wrong, without passwords."""
     lines = show_uri(str(error)).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:300]
+    return (lines[0] if lines else type(error).__name__)[:400]

@@ -12,7 +12,7 @@ from steps.compute import check_reachable
 from steps.configuration import Attribute
 from steps.core.attribution.faithfulness import spread_out
 from steps.core.attribution.randomisation import FOLDS
-from steps.core.attribution.results import Results, in_words, results, warnings
+from steps.core.attribution.results import Results, results, summary_lines, warnings
 from steps.core.data.dataset import Dataset
 from steps.core.figures.attribution import all_figures
 from steps.tracking import datasets, record
@@ -50,7 +50,7 @@ def attribute_and_record(configuration: Attribute) -> None:
         exported = {name: attribution.tables[name] for name in ("feature_importance", "time_importance")}
         datasets.log_study(run_id, trained.train, dataset, trained.uri, context="attribute")
         folder = export_tables(configuration.output_dir, run, exported)
-        said = in_words(attribution)
+        said = summary_lines(attribution)
         record.describe(run_id, bullets(said))
         for line in said:
             click.echo(line)

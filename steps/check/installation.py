@@ -220,7 +220,7 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def gpus_in_words(gpus: list[str], environment: Mapping[str, str] = os.environ, driver: bool | None = None) -> str:
+def gpus_text(gpus: list[str], environment: Mapping[str, str] = os.environ, driver: bool | None = None) -> str:
     """Which GPUs TensorFlow sees; none is fine, training runs on the CPU.
 
     Args:

@@ -82,7 +82,7 @@ def _check_installation(checks: Checklist, imports: installation.Imports, patien
         checks.skip(_IMPORTS, f"not done after {patience:g} s; mend the {_STORE} first")
     checks.run("code", installation.check_code, mend="install git", limit=30)
     checks.run("memory and cores", _memory, mend=use, limit=5)
-    checks.run("GPU", lambda: installation.gpus_in_words(imports.gpus), mend=use, limit=5, needs=[_IMPORTS])
+    checks.run("GPU", lambda: installation.gpus_text(imports.gpus), mend=use, limit=5, needs=[_IMPORTS])
 
 
 def _memory() -> str:

@@ -113,18 +113,18 @@ def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     model = ""
     if configuration.register:
         evidence = {name: f"{value:.6g}" for name, value in primary_metrics(data.summary).items()}
-        in_words = description(data, registry.DESCRIPTION_LENGTH)
-        model = _register(trained, evidence | {"main_run_id": run.info.run_id}, in_words)
+        text = description(data, registry.DESCRIPTION_LENGTH)
+        model = _register(trained, evidence | {"main_run_id": run.info.run_id}, text)
     return Outcome(data, model, str(folder / "report.html") if folder else "")
 
 
-def _register(trained: Run, evidence: dict[str, str], in_words: str) -> str:
+def _register(trained: Run, evidence: dict[str, str], text: str) -> str:
     """Register the model fitted on all subjects; returns its address and version."""
     model = lookup.final_model(trained)
     if model is None:
         raise UserError(f"train run {trained.info.run_id} has no final model to register; train again: reuse=false")
     runs = {"train_run_id": trained.info.run_id, "dataset_digest": trained.data.tags["dataset_digest"]}
-    version = registry.register(model.run_id, model.uri, {**runs, **evidence}, in_words)
+    version = registry.register(model.run_id, model.uri, {**runs, **evidence}, text)
     return f"models:/{version.name}@{registry.CHALLENGER}, version {version.version}"
 
 

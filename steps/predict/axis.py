@@ -90,10 +90,10 @@ def _prepared_otherwise(found: Timing, trained: Timing) -> list[str]:
     if len(rates) and found.durations and trained.rates:
         notes = _other_rates(1 / rates, 1 + rates * found.durations[0], trials, trained)
     if found.filtered != trained.filtered:
-        words = {True: "through a low-pass filter", False: "without a low-pass filter"}
+        how = {True: "through a low-pass filter", False: "without a low-pass filter"}
         notes.append(
-            f"{WARNING}the dataset was resampled {words[found.filtered]}, the training trials "
-            f"{words[trained.filtered]}; score the recordings themselves instead, which are then treated as those were."
+            f"{WARNING}the dataset was resampled {how[found.filtered]}, the training trials "
+            f"{how[trained.filtered]}; score the recordings themselves instead, which are then treated as those were."
         )
     return notes
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from steps.configuration import Predict
 from steps.core.figures.heatmap import heatmap
 from steps.core.readers.recorded import from_dataset
-from steps.predict import attribution, figures, scores, words
+from steps.predict import attribution, figures, scores, text
 from steps.predict.source import check_artifact, choice_for, read_source
 from steps.predict.unseen import Unseen, fit_to_model
 from steps.system.local_path import as_uri, is_remote
@@ -81,9 +81,9 @@ def score_and_record(configuration: Predict) -> None:
             ),
         }
         record.log_figures(run_id, drawn)
-        points = words.lines(uri, unseen, trained, predictions, importance, threshold)
-        warned, measured = words.warnings(predictions, subjects), words.results(performance)
-        record.describe(run_id, words.markdown(points, warned, measured))
+        points = text.lines(uri, unseen, trained, predictions, importance, threshold)
+        warned, measured = text.warnings(predictions, subjects), text.results(performance)
+        record.describe(run_id, text.markdown(points, warned, measured))
         for line in (*points, *measured):
             click.echo(line)
         for line in warned:

@@ -101,8 +101,8 @@ def test_memory_of_a_container_counts(tmp_path: Path) -> None:
     assert installation.available_memory(tmp_path / "memory.max") > GIB // 4
 
 
-def test_gpus_in_words() -> None:
-    assert installation.gpus_in_words(["NVIDIA H200"]) == "seen: NVIDIA H200"
-    assert installation.gpus_in_words([], {}, driver=False).startswith("none seen; not needed")
-    assert "tensorflow[and-cuda]" in installation.gpus_in_words([], {}, driver=True)
-    assert "hidden by CUDA_VISIBLE_DEVICES" in installation.gpus_in_words([], {"CUDA_VISIBLE_DEVICES": ""}, driver=True)
+def test_gpus_text() -> None:
+    assert installation.gpus_text(["NVIDIA H200"]) == "seen: NVIDIA H200"
+    assert installation.gpus_text([], {}, driver=False).startswith("none seen; not needed")
+    assert "tensorflow[and-cuda]" in installation.gpus_text([], {}, driver=True)
+    assert "hidden by CUDA_VISIBLE_DEVICES" in installation.gpus_text([], {"CUDA_VISIBLE_DEVICES": ""}, driver=True)

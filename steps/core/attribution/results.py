@@ -85,7 +85,7 @@ def results(
     return Results(tables, {**metrics, **check_metrics(metrics)})
 
 
-def in_words(outcome: Results) -> list[str]:
+def summary_lines(outcome: Results) -> list[str]:
     """What the terminal says, a line each."""
     tables, metrics = outcome.tables, outcome.metrics
     features = tables["feature_importance"]["feature"].tolist()

@@ -68,7 +68,7 @@ def missing(noted: Iterable[str], folder: Path) -> list[str]:
     return sorted(name for name in noted if not (folder / name).is_file())
 
 
-def in_words(lost: list[str], folder: Path) -> str:
+def lost_text(lost: list[str], folder: Path) -> str:
     """That files were lost, and what to do about it."""
     more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
     return (

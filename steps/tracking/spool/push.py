@@ -239,7 +239,7 @@ class Push:
             return
         folder = _folder(model.artifact_location)
         if lost := logged.missing({_MODEL_FILE, *noted.get(model.model_id, ())}, folder):
-            raise DigestError(f"{logged.in_words(lost, folder)} (model of run {model.source_run_id})")
+            raise DigestError(f"{logged.lost_text(lost, folder)} (model of run {model.source_run_id})")
         server_id = copy.model(model, self._experiments.of(model.experiment_id), run_id)
         self._local.set_logged_model_tags(model.model_id, {MODEL_ID: server_id})
         result.models += 1
@@ -276,7 +276,7 @@ class Push:
             known = {item.path for name in folders for item in place.list_artifacts(name or None)}
             lost = [name for name in lost if name not in known]
         if lost:
-            raise DigestError(logged.in_words(lost, folder))
+            raise DigestError(logged.lost_text(lost, folder))
         self._local.set_tag(run_id, STATE, state)
         result.runs += 1
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from steps.core.attribution.fold import FoldResult, attribute_fold
-from steps.core.attribution.results import REPORTED_TABLES, Results, in_words, results, warnings
+from steps.core.attribution.results import REPORTED_TABLES, Results, results, summary_lines, warnings
 from steps.core.attribution.settings import Method, Settings
 from steps.core.data.dataset import Dataset
 from steps.parameters import STEPS
@@ -109,14 +109,14 @@ def test_missing_values_are_only_where_a_reader_expects_them(outcome: Results) -
 
 
 def test_it_says_what_it_found(outcome: Results) -> None:
-    text = "\n".join(in_words(outcome))
+    text = "\n".join(summary_lines(outcome))
     assert "most important of 6 features" in text
     assert f"{outcome.metrics['deletion_area_cells']:.3f} [" in text
     assert ("sampling error" in text) == ("sampling_error_max" in outcome.metrics)
     failed = Results(outcome.tables, {**outcome.metrics, "check_deletion": 0.0, "trials_above_tolerance": 2})
     assert len(warnings(failed)) == len(warnings(outcome)) + 2
     hits_only = Results(outcome.tables, {**outcome.metrics, "trials_error": 0})
-    assert "no trial was decided wrongly" in "\n".join(in_words(hits_only))
+    assert "no trial was decided wrongly" in "\n".join(summary_lines(hits_only))
 
 
 @pytest.mark.parametrize("method", METHODS)

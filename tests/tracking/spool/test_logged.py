@@ -66,6 +66,6 @@ def test_a_local_store_has_no_list(store: Path) -> None:
 def test_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "here").write_text("")
     assert logged.missing({"here", "gone/b", "gone/a"}, tmp_path) == ["gone/a", "gone/b"]
-    assert logged.in_words([str(number) for number in range(7)], tmp_path).startswith(
+    assert logged.lost_text([str(number) for number in range(7)], tmp_path).startswith(
         f"logged, but no longer in this spool: 0, 1, 2, 3, 4 and 2 more; put back what is lost under {tmp_path} and"
     )

@@ -1,4 +1,4 @@
-"""What a scoring says in words: on the console and as the run's description."""
+"""The text of a scoring: on the console and as the run's description."""
 
 from __future__ import annotations
 

@@ -61,6 +61,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             evaluated = trained.each(
                 partial(worker.evaluate, job), lambda of_fold, result: record.update_metrics(of_fold, result.metrics)
             )
+            click.echo(f"{len(folds)} folds evaluated; next are intervals, permutations, baselines and figures")
             results = results_table(
                 [
                     FoldPrediction(dataset.of_subjects(fold.test_subjects), fold.test_number, result.probabilities)

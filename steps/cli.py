@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import click
 
-from steps.configuration import CONFIGURATIONS
+from steps.configuration import CONFIGURATIONS, Configuration
 from steps.errors import UserError, one_line
 from steps.parameters import options
 from steps.system import storage_errors
@@ -88,7 +88,7 @@ def command(entry_point: str) -> Callable[[Callable[[Any], None]], click.Command
                 with process_of_a_command(
                     parameters["cwd"], _ENVIRONMENT, dict.fromkeys(_CHATTER, storage_errors.OneLine())
                 ):
-                    function(CONFIGURATIONS[entry_point].of(parameters))
+                    function(CONFIGURATIONS.get(entry_point, Configuration).of(parameters))
             except UserError as error:
                 click.echo(f"error: {error}", err=True)
                 sys.exit(USER_ERROR)

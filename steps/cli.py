@@ -12,7 +12,7 @@ import click
 
 from steps.configuration import CONFIGURATIONS, Configuration
 from steps.errors import UserError, one_line
-from steps.parameters import options
+from steps.parameters import options, without_older_names
 from steps.system import storage_errors
 from steps.system.process_wide import process_of_a_command
 
@@ -83,8 +83,9 @@ def command(entry_point: str) -> Callable[[Callable[[Any], None]], click.Command
     def decorate(function: Callable[[Any], None]) -> click.Command:
         @click.command(entry_point, cls=_Command, help=function.__doc__, context_settings={"max_content_width": 110})
         @options(entry_point)
-        def run(**parameters: Any) -> None:
+        def run(**given: Any) -> None:
             try:
+                parameters = without_older_names(given)
                 with process_of_a_command(
                     parameters["cwd"], _ENVIRONMENT, dict.fromkeys(_CHATTER, storage_errors.OneLine())
                 ):

@@ -115,9 +115,9 @@ class Attribute(Configuration):
 
     train_run_id: str
     method: Method
-    steps: int
-    baseline: BaselineKind
-    baseline_trials: int
+    attribution_steps: int
+    attribution_baseline: BaselineKind
+    attribution_baseline_trials: int
     target: Literal[0, 1]
     compute: Compute
     seed: int
@@ -129,11 +129,18 @@ class Attribute(Configuration):
         Raises:
             UserError: the method cannot use the baseline.
         """
-        check_method(self.method, self.baseline)
+        check_method(self.method, self.attribution_baseline)
 
     def settings(self) -> Settings:
         """How trials are attributed."""
-        return Settings(self.method, self.steps, self.baseline, self.baseline_trials, self.target, self.seed)
+        return Settings(
+            self.method,
+            self.attribution_steps,
+            self.attribution_baseline,
+            self.attribution_baseline_trials,
+            self.target,
+            self.seed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +163,8 @@ class Predict(Configuration):
     trim: bool
     features: str
     ignore: str
-    steps: int
-    baseline: str
+    attribution_steps: int
+    attribution_baseline: str
     seed: int
 
 
@@ -195,7 +202,7 @@ class Main(Configuration):
     source: str
     model: str
     cv: CrossValidation
-    baseline: BaselineKind
+    attribution_baseline: BaselineKind
     compute: Compute
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ The command lines of the steps and of the driver are made from these tables; so 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
@@ -100,9 +100,10 @@ _PARAMETERS = (
               read=parse_baselines),
     Parameter("method", "integrated_gradients", "from one baseline, or expected_gradients: from many drawn trials",
               choices=("integrated_gradients", "expected_gradients")),
-    Parameter("steps", 32, "quadrature points of Integrated Gradients", minimum=2, maximum=10_000),
-    Parameter("baseline", "mean", "what trials are compared with", choices=("zero", "mean", "control")),
-    Parameter("baseline_trials", 32, "trials that expected_gradients draws as baselines", minimum=1, maximum=100_000),
+    Parameter("attribution_steps", 32, "quadrature points of Integrated Gradients", minimum=2, maximum=10_000),
+    Parameter("attribution_baseline", "mean", "what trials are compared with", choices=("zero", "mean", "control")),
+    Parameter("attribution_baseline_trials", 32, "trials that expected_gradients draws as baselines",
+              minimum=1, maximum=100_000),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
     # predict
     Parameter("model_uri", "models:/fear-classifier@challenger",
@@ -121,6 +122,13 @@ _PARAMETERS = (
 
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
 
+# Older name -> name. Older runs recorded the older names; command lines take them for one more version.
+RENAMED: Mapping[str, str] = {
+    "steps": "attribution_steps",
+    "baseline": "attribution_baseline",
+    "baseline_trials": "attribution_baseline_trials",
+}
+
 _PREPARE = (
     "source", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "duplicates",
     "simulated_subjects", "simulated_controls", "simulated_trials_min", "simulated_trials_max", "simulated_features",
@@ -132,7 +140,7 @@ _TRAIN = (
     "resume", "log_level",
 )  # fmt: skip
 _EVALUATE = ("thresholds", "baselines")
-_ATTRIBUTE = ("method", "steps", "baseline", "baseline_trials", "target")
+_ATTRIBUTE = ("method", "attribution_steps", "attribution_baseline", "attribution_baseline_trials", "target")
 _COMPUTE = ("scheduler", "workers")
 
 _PREDICTIONS = ("subject", "trial", "label", "test_number", "probability")
@@ -194,8 +202,8 @@ STEPS: Mapping[str, Step] = {
     ),
     "compare": Step(("runs", "thresholds", "seed", "cwd")),
     "predict": Step(
-        ("model_uri", "source", "threshold", "max_gap", "trim", "features", "ignore", "steps", "baseline", "seed",
-         "cwd"),
+        ("model_uri", "source", "threshold", "max_gap", "trim", "features", "ignore", "attribution_steps",
+         "attribution_baseline", "seed", "cwd"),
     ),
     "sync": Step(("prune", "cwd")),
     "check": Step(("timeout", "mend", "cwd")),
@@ -203,10 +211,40 @@ STEPS: Mapping[str, Step] = {
 }  # fmt: skip
 
 
+def renamed(recorded: Mapping[str, Value | None]) -> dict[str, Value | None]:
+    """Recorded parameters under the names that this version gives them."""
+    return {RENAMED.get(name, name): value for name, value in recorded.items()}
+
+
+def without_older_names(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters from a command line, with what was given under an older name under its name, and a note on stderr.
+
+    Raises:
+        UserError: a parameter was given under both names, with different values. Its default is what MLflow fills in,
+            and counts as not given.
+    """
+    parameters = {name: value for name, value in given.items() if name not in RENAMED}
+    for older, name in RENAMED.items():
+        if (value := given.get(older)) is None:
+            continue
+        if parameters[name] not in (value, PARAMETERS[name].default):
+            raise UserError(
+                f"{older} is {value!r} and {name} is {parameters[name]!r}, expected one of them: "
+                f"{older} is called {name} now, leave {older} out"
+            )
+        click.echo(f"note: parameter {older} is called {name} now", err=True)
+        parameters[name] = value
+    return parameters
+
+
 def options(entry_point: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate a click command with one ``--name`` option per parameter of ``entry_point``."""
+    """Decorate a click command with one ``--name`` option per parameter of ``entry_point``, older names hidden."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for older, name in RENAMED.items():
+            if name in STEPS[entry_point].parameters:
+                kind = replace(PARAMETERS[name], name=older).click_type()  # an error says the name that was given
+                function = click.option(f"--{older}", older, type=kind, default=None, hidden=True)(function)
         for name in reversed(STEPS[entry_point].parameters):
             parameter = PARAMETERS[name]
             option = click.option(

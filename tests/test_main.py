@@ -323,10 +323,10 @@ def test_attribute_alone_finds_the_training(study: Study) -> None:
         "-e",
         "attribute",
         cwd=study.folder,
-        baseline="control",
+        attribution_baseline="control",
         target=0,
         method="expected_gradients",
-        baseline_trials=3,
+        attribution_baseline_trials=3,
     )
     assert alone.returncode == 0, alone.stderr[-3000:]
     run = study.of("attribute")[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -17,7 +18,7 @@ from steps.cli import USER_ERROR, command
 from steps.configuration import Configuration
 from steps.errors import UserError
 from steps.parameter_types import Value, as_text
-from steps.parameters import PARAMETERS, STEPS
+from steps.parameters import PARAMETERS, RENAMED, STEPS
 from tests.conftest import ROOT, clean_environment, configured
 
 
@@ -134,8 +135,8 @@ def test_the_driver_refuses_at_once_what_a_later_step_would(name: str, text: Val
 
 
 def test_a_baseline_that_the_method_cannot_use_is_refused() -> None:
-    with pytest.raises(UserError, match="cannot use baseline=zero"):
-        configured("main", method="expected_gradients", baseline="zero")
+    with pytest.raises(UserError, match="cannot use attribution_baseline=zero"):
+        configured("main", method="expected_gradients", attribution_baseline="zero")
 
 
 @pytest.mark.parametrize("entry_point", STEPS)
@@ -164,3 +165,46 @@ def test_what_a_child_is_given_as_text_is_the_same_value(data: st.DataObject) ->
     else:
         value = data.draw(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=100))
     assert parameter.parse(as_text(value)) == value
+
+
+@command("predict")
+def shows(configuration: Configuration) -> None:
+    """Show what of an attribution it was given."""
+    print(*(f"{name}={v}" for name, v in configuration.given.items() if name in {*RENAMED, *RENAMED.values()}))
+
+
+@pytest.mark.parametrize("now", [(), ("--attribution_steps", "32"), ("--attribution_steps", "16.0")])
+def test_an_older_name_is_taken_with_a_note(now: tuple[str, ...]) -> None:
+    """MLflow fills in the default under the name of today."""
+    result = CliRunner().invoke(shows, [*now, "--steps", "16", "--baseline", "zero"])
+    assert (result.exit_code, result.stdout) == (0, "attribution_steps=16 attribution_baseline=zero\n")
+    assert result.stderr.splitlines() == [
+        "note: parameter steps is called attribution_steps now",
+        "note: parameter baseline is called attribution_baseline now",
+    ]
+
+
+def test_names_of_today_get_no_note() -> None:
+    result = CliRunner().invoke(shows, ["--attribution_steps", "16"])
+    assert (result.stdout, result.stderr) == ("attribution_steps=16 attribution_baseline=mean\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--steps", "16", "--attribution_steps", "8"], "steps is 16 and attribution_steps is 8, expected one of them"),
+        (["--steps", "1"], "steps is '1', expected a whole number from 2 to 10000"),
+        (["--baseline_trials", "8"], "No such option '--baseline_trials'"),
+    ],
+)
+def test_an_older_name_that_cannot_be_used_is_one_line(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(shows, arguments)
+    assert (result.exit_code, result.stdout) == (USER_ERROR, "")
+    assert result.stderr.startswith(f"error: {said}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_older_names_stand_in_no_help_and_in_no_entry_point() -> None:
+    assert not re.search(r"--(steps|baseline|baseline_trials)\b", CliRunner().invoke(shows, ["--help"]).output)
+    assert not set(RENAMED) & set(PARAMETERS)
+    assert set(RENAMED.values()) <= set(PARAMETERS)

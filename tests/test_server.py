@@ -178,7 +178,7 @@ def test_colleagues_work_with_what_only_the_server_has(
         assert "degraded" not in done.stderr
         return done.stdout
 
-    step("predict", "--source", source, "--steps", "8")
+    step("predict", "--source", source, "--attribution_steps", "8")
     step("train", "--dataset_uri", source, "--subjects", "S01", "--epochs", "1")
     experiment = client.get_experiment_by_name("colleagues")
     runs = client.search_runs([experiment.experiment_id])

@@ -86,8 +86,10 @@ def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     # What draws the report takes seconds to import; the first step runs meanwhile, in a process of its own.
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
     prepared = study.step("prepare", {}, source_fingerprint(local_path(configuration.source)))
-    if configuration.baseline == "control" and not prepared.data.metrics["control_subjects"]:
-        raise UserError("baseline=control, but the dataset has no control group; use baseline=mean")
+    if configuration.attribution_baseline == "control" and not prepared.data.metrics["control_subjects"]:
+        raise UserError(
+            "attribution_baseline=control, but the dataset has no control group; use attribution_baseline=mean"
+        )
     tags = prepared.data.tags
     trained = study.step("train", {"dataset_uri": tags["dataset_uri"]}, tags["dataset_digest"])
     of_training = {"train_run_id": trained.info.run_id}

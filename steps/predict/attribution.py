@@ -40,8 +40,10 @@ def baseline_values(kind: str, trained: TrainingReference) -> Floats:
     if kind == "control" and trained.control_mean is not None:
         return np.asarray(trained.control_mean, dtype=np.float32)
     if kind == "control":
-        raise UserError("baseline=control, but the model's training had no control group; use baseline=mean")
-    raise UserError(f"baseline={kind} is not stored with the model, expected mean, control or zero")
+        raise UserError(
+            "attribution_baseline=control, but the model's training had no control group; use attribution_baseline=mean"
+        )
+    raise UserError(f"attribution_baseline={kind} is not stored with the model, expected mean, control or zero")
 
 
 def attribute(network: Any, unseen: Unseen, baseline: Floats, steps: int) -> Attribution:

@@ -31,14 +31,14 @@ def score_and_record(configuration: Predict) -> None:
         unseen, model = _read(configuration)
         trained = model.training
         threshold = scores.choose_threshold(configuration.threshold, model.reference.tags.get(registry.THRESHOLD_TAG))
-        baseline = attribution.baseline_values(configuration.baseline, trained)
+        baseline = attribution.baseline_values(configuration.attribution_baseline, trained)
         network = loading.load_network(model)
 
         predictions = scores.score(network, unseen, trained, threshold)
         subjects = scores.by_subject(predictions, threshold)
         labelled = unseen.labels is not None and not unseen.is_control.all()
         performance = scores.performance(predictions, threshold, configuration.seed) if labelled else {}
-        found = attribution.attribute(network, unseen, baseline, configuration.steps)
+        found = attribution.attribute(network, unseen, baseline, configuration.attribution_steps)
         importance = attribution.importance(unseen, found, trained)
         completeness = attribution.completeness(unseen, found)
 

@@ -125,10 +125,11 @@ def texts(data: ReportData) -> dict[str, tuple[str, str]]:
 
 
 def _method(data: ReportData) -> str:
-    target, baseline = data.label_names[int(data.parameters["target"])], data.parameters["baseline"]
+    target, baseline = data.label_names[int(data.parameters["target"])], data.parameters["attribution_baseline"]
     if data.parameters["method"] == "expected_gradients":
         source = "control trials" if baseline == "control" else "training trials"
-        name, what = "Expected gradients", f"up to {data.parameters['baseline_trials']} {source} are the baselines"
+        trials = data.parameters["attribution_baseline_trials"]
+        name, what = "Expected gradients", f"up to {trials} {source} are the baselines"
     else:
         name, what = "Integrated Gradients", f"the baseline is {baseline!r}"
     return (

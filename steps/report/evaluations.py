@@ -103,7 +103,7 @@ def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
 def training_parameters(train: Run) -> dict[str, str]:
     """What a training was given, resolved, and what it ran on; empty where it did not record it."""
     try:
-        identity = documents.tag_of(train, reuse.IDENTITY_TAG, documents.RecordedIdentity)
+        identity = reuse.recorded_identity(train)
     except documents.DamagedError as error:
         click.echo(f"warning: {error}", err=True)
         identity = None

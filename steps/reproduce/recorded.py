@@ -20,7 +20,7 @@ from steps.reproduce.compare import Evidence
 from steps.tracking import datasets, documents, lookup, parameters_record
 from steps.tracking.environment import git
 from steps.tracking.experiments import EXPERIMENT
-from steps.tracking.reuse import IDENTITY_TAG
+from steps.tracking.reuse import recorded_identity
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import deleted_on_server, fetch, local_run_id
 from steps.tracking.store import digests
@@ -237,7 +237,7 @@ def _run(run_id: str) -> Run | None:
 
 
 def _identity(run: Run) -> dict[str, Value]:
-    recorded = documents.tag_of(run, IDENTITY_TAG, documents.RecordedIdentity)
+    recorded = recorded_identity(run)
     if recorded is None:
         return {}
     whole = {name: v for name, v in recorded["parameters"].items() if name not in recorded.get("shortened", [])}

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
+from steps.parameters import renamed
 from steps.tracking import documents
 from steps.tracking.spool import note_files
 from steps.tracking.store.tracking_uri import without_credentials_in
@@ -50,11 +51,11 @@ def load(run: Run) -> dict[str, Any]:
     """
     try:
         if (recorded := documents.tag_of(run, TAG, documents.Parameters)) is not None:
-            return dict(recorded)
+            return renamed(recorded)
     except documents.DamagedError:
         if not _has_file(run):
             raise
-    return dict(documents.json_of(run, FILE, documents.Parameters)) if _has_file(run) else {}
+    return renamed(documents.json_of(run, FILE, documents.Parameters)) if _has_file(run) else {}
 
 
 def _has_file(run: Run) -> bool:

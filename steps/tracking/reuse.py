@@ -10,12 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.errors import UserError, shown
-from steps.parameters import PARAMETERS, Value
+from steps.parameters import PARAMETERS, Value, renamed
 from steps.tracking import documents, products
 from steps.tracking.environment import code_hash, environment_hash
 from steps.tracking.parameters_record import LONGEST_TAG
@@ -108,9 +109,19 @@ def find(identity: Identity, experiment_id: str, source: str = "") -> tuple[Run 
     return None, _difference(identity, last[0], source)
 
 
+def recorded_identity(run: Run) -> dict[str, Any] | None:
+    """What a run recorded of its identity, as `documents.RecordedIdentity`; None where it recorded none.
+
+    Raises:
+        DamagedError: the tag is not whole any more.
+    """
+    recorded = documents.tag_of(run, IDENTITY_TAG, documents.RecordedIdentity)
+    return recorded and {**recorded, "parameters": renamed(recorded["parameters"])}
+
+
 def _difference(identity: Identity, last: Run, source: str) -> str:
     try:
-        before = documents.tag_of(last, IDENTITY_TAG, documents.RecordedIdentity)
+        before = recorded_identity(last)
     except documents.DamagedError:
         return f"tag {IDENTITY_TAG} of the last run, {last.info.run_id}, is damaged"
     if before is None:

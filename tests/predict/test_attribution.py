@@ -62,7 +62,9 @@ def test_baselines_are_those_stored_with_the_model(small_study: Dataset, trained
 
 def test_a_baseline_that_is_not_there_is_refused(trained: TrainingReference) -> None:
     without = trained.model_copy(update={"control_mean": None})
-    with pytest.raises(UserError, match="baseline=control, but the model's training had no control group"):
+    with pytest.raises(UserError, match="attribution_baseline=control, but the model's training had no control group"):
         attribution.baseline_values("control", without)
-    with pytest.raises(UserError, match="baseline=median is not stored with the model, expected mean, control or zero"):
+    with pytest.raises(
+        UserError, match="attribution_baseline=median is not stored with the model, expected mean, control or zero"
+    ):
         attribution.baseline_values("median", trained)

@@ -89,7 +89,7 @@ def test_unlabelled_recordings_are_scored_and_explained(
 
 def test_every_table_of_the_attribution_adds_up(registered: Path, new_people: Dataset) -> None:
     long_table(new_people).to_parquet("new.parquet", index=False)
-    run = predicted("new.parquet", baseline="zero", steps=16)
+    run = predicted("new.parquet", attribution_baseline="zero", attribution_steps=16)
     path = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="attribution.parquet")
     whole = pq.read_table(path).to_pandas()
     by_feature = table(run, "attribution_by_feature.csv").set_index(["subject", "trial"])

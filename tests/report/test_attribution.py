@@ -74,7 +74,12 @@ def test_the_section_is_in_both_reports(make_report: MakeReport) -> None:
 def test_the_method_is_named(make_report: MakeReport) -> None:
     data = make_report()
     assert sentences(data)[0].startswith("Integrated Gradients split the probability of fear")
-    expected = {**data.parameters, "method": "expected_gradients", "baseline": "control", "baseline_trials": 7}
+    expected = {
+        **data.parameters,
+        "method": "expected_gradients",
+        "attribution_baseline": "control",
+        "attribution_baseline_trials": 7,
+    }
     metrics = {**data.attribution_metrics, "sampling_error_median": 0.21, "source_error_max": 0.034}
     paragraphs = sentences(make_report(parameters=expected, attribution_metrics=metrics))
     assert paragraphs[0].startswith("Expected gradients")

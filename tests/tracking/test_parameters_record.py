@@ -99,3 +99,26 @@ def test_a_password_that_occurs_in_a_path_or_a_number_changes_neither(
     assert parameters_record.load(MlflowClient().get_run(run.info.run_id)) == given
     text = MlflowClient().download_artifacts(run.info.run_id, parameters_record.FILE)
     assert json.loads(Path(text).read_text()) == given
+
+
+@pytest.mark.parametrize("lost", ["", parameters_record.TAG, IDENTITY_TAG])
+def test_what_was_recorded_under_older_names_is_read_under_those_of_today(store: Path, lost: str) -> None:
+    before = {"steps": 16, "baseline": "control", "baseline_trials": 8, "target": 0, "seed": 3}
+    now = {"attribution_steps": 16, "attribution_baseline": "control", "attribution_baseline_trials": 8}
+    with step_run("attribute", before) as run:
+        record.log(run, tags={IDENTITY_TAG: Identity("attribute", dict(before), "code", "in").as_json()})
+    client = MlflowClient()
+    if lost:
+        client.delete_tag(run.info.run_id, lost)
+    if lost == parameters_record.TAG:
+        Path(run.info.artifact_uri.removeprefix("file://"), parameters_record.FILE).unlink()
+    assert recorded.parameters_of(client.get_run(run.info.run_id)) == now | {"target": 0, "seed": 3}
+
+
+def test_a_parameter_that_was_renamed_is_no_difference_between_runs(store: Path) -> None:
+    same = Identity.of("attribute", {"attribution_steps": 16, "target": 0}, "in")
+    with step_run("attribute", {}) as run:
+        older = Identity("attribute", {"steps": 16, "target": 1}, same.code, "in")
+        record.log(run, tags=older.tags())
+    _, why = reuse.find(same, run.info.experiment_id)
+    assert why == "target was 1, is 0"

@@ -137,7 +137,7 @@ def attribute_fold(
         functions: of ``settings.target``, to go on with what was compiled for ``model`` before.
 
     Raises:
-        UserError: ``baseline=control`` without controls, or a baseline that the method cannot use.
+        UserError: ``attribution_baseline=control`` without controls, or a baseline that the method cannot use.
     """
     seed = zlib.crc32(f"{settings.seed} {name} {test_number}".encode())
     task = FoldTask(model, functions or Functions(settings.target), test, training, controls, settings, seed)

@@ -30,8 +30,8 @@ def baseline_values(kind: BaselineKind, training: Dataset, controls: Dataset | N
     if kind == "control":
         if controls is None or not len(controls.labels):
             raise UserError(
-                "baseline=control needs trials of a control group, and the dataset has none: "
-                "add some (control_data/, or a 'group' column) and prepare again, or choose baseline=mean"
+                "attribution_baseline=control needs trials of a control group, and the dataset has none: "
+                "add some (control_data/, or a 'group' column) and prepare again, or choose attribution_baseline=mean"
             )
         return _mean(controls)
     raise ValueError(f"baseline is {kind!r}, expected zero, mean or control")

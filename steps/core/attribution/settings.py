@@ -13,7 +13,7 @@ Method = Literal["integrated_gradients", "expected_gradients"]
 
 @dataclass(frozen=True)
 class Settings:
-    """How trials are attributed; the fields are parameters of the entry point."""
+    """How trials are attributed; the fields are parameters of the entry point, without their ``attribution_``."""
 
     method: Method = "integrated_gradients"
     steps: int = 32
@@ -31,6 +31,7 @@ def check_method(method: str, kind: str) -> None:
     """
     if method == "expected_gradients" and kind == "zero":
         raise UserError(
-            "method=expected_gradients draws its baselines from trials and cannot use baseline=zero: "
-            "choose baseline=mean (training trials) or baseline=control, or method=integrated_gradients"
+            "method=expected_gradients draws its baselines from trials and cannot use "
+            "attribution_baseline=zero: choose attribution_baseline=mean (training trials) or "
+            "attribution_baseline=control, or method=integrated_gradients"
         )

@@ -136,11 +136,11 @@ def test_baselines_come_from_training_or_control_trials(values: Floats) -> None:
     training, controls = make_dataset(values), make_dataset(values[:2] + 1)
     assert baseline_source("mean", training, controls) is training.values
     assert baseline_source("control", training, controls) is controls.values
-    with pytest.raises(UserError, match="baseline=control needs trials of a control group"):
+    with pytest.raises(UserError, match="attribution_baseline=control needs trials of a control group"):
         baseline_source("control", training, controls.select(controls.is_control))
 
 
 def test_zero_is_no_trial(values: Floats) -> None:
-    with pytest.raises(UserError, match=r"method=expected_gradients .* choose baseline=mean"):
+    with pytest.raises(UserError, match=r"method=expected_gradients .* choose attribution_baseline=mean"):
         baseline_source("zero", make_dataset(values))
     check_method("integrated_gradients", "zero")

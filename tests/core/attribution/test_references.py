@@ -35,7 +35,7 @@ def test_large_offsets_keep_their_precision() -> None:
 def test_control_without_controls_says_what_to_do(values: Floats) -> None:
     dataset = make_dataset(values)
     for controls in (None, dataset.select(dataset.is_control)):
-        with pytest.raises(UserError, match=r"baseline=control needs .* choose baseline=mean"):
+        with pytest.raises(UserError, match=r"attribution_baseline=control needs .* choose attribution_baseline=mean"):
             baseline_values("control", dataset, controls)
 
 

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts.mlproject import mlproject
-from steps.parameters import PARAMETERS, STEPS
+from steps.parameters import PARAMETERS, RENAMED, STEPS
 from tests.conftest import ROOT
 
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
@@ -77,7 +77,10 @@ def test_command_line_has_the_same_defaults(entry_point: str) -> None:
 
     command = importlib.import_module(module_of(entry_point)).main
     defaults = {option.name: option.default for option in command.params}
-    assert defaults == {name: PARAMETERS[name].default for name in STEPS[entry_point].parameters}
+    taken = STEPS[entry_point].parameters
+    older = {older: None for older, name in RENAMED.items() if name in taken}
+    assert defaults == {name: PARAMETERS[name].default for name in taken} | older
+    assert {option.name for option in command.params if option.hidden} == set(older)
 
 
 def test_conda_environment_is_python_3_11_and_exact_pins() -> None:

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.errors import UserError
+from steps.parameters import Value
 from steps.report import evaluations
 from steps.reproduce import recorded
 from steps.tracking import parameters_record, record, reuse
@@ -103,10 +104,10 @@ def test_a_password_that_occurs_in_a_path_or_a_number_changes_neither(
 
 @pytest.mark.parametrize("lost", ["", parameters_record.TAG, IDENTITY_TAG])
 def test_what_was_recorded_under_older_names_is_read_under_those_of_today(store: Path, lost: str) -> None:
-    before = {"steps": 16, "baseline": "control", "baseline_trials": 8, "target": 0, "seed": 3}
+    before: dict[str, Value] = {"steps": 16, "baseline": "control", "baseline_trials": 8, "target": 0, "seed": 3}
     now = {"attribution_steps": 16, "attribution_baseline": "control", "attribution_baseline_trials": 8}
     with step_run("attribute", before) as run:
-        record.log(run, tags={IDENTITY_TAG: Identity("attribute", dict(before), "code", "in").as_json()})
+        record.log(run, tags={IDENTITY_TAG: Identity("attribute", before, "code", "in").as_json()})
     client = MlflowClient()
     if lost:
         client.delete_tag(run.info.run_id, lost)

@@ -166,7 +166,10 @@ def settled(stock: Inventory) -> Inventory:
         for name, run in stock.runs.items()
     }
     registered = {
-        name: [replace(version, description="", files=_steady_files(version.files)) for version in versions]
+        name: [
+            replace(version, description="", tags=_steady(version.tags), files=_steady_files(version.files))
+            for version in versions
+        ]
         for name, versions in stock.registered.items()
     }
     return Inventory(runs, registered, _steady(stock.experiment_tags))

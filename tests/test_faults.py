@@ -38,8 +38,8 @@ from tests.servers import Server, SmallDisk, can_mount, mlflow_server, small_dis
 from tests.test_two_drivers import TINY
 from tests.tracking.spool.test_push import OWN_TAGS, a_fold, missed
 
-# And a pointer from a model to its registered versions, which only a server writes.
-NOT_COPIED = rf"{OWN_TAGS}|mlflow\.modelVersions$"
+# And a pointer from a model to its registered versions, which only a server writes; where a store is, only a local one.
+NOT_COPIED = rf"{OWN_TAGS}|mlflow\.modelVersions$|store_place$"
 BODY = b"0123456789" * 100
 
 

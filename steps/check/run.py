@@ -6,7 +6,6 @@ Nothing here imports MLflow before it is known that this can be done.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from steps.check.checklist import CheckError, Checklist
 from steps.check.recording import CALL_SECONDS, LOG, OPEN, RECORD, check_store, mark
 from steps.configuration import Check
 from steps.system.project import ROOT
+from steps.system.quiet import standard_error_to
 from steps.tracking.store.tracking_uri import show_uri
 
 # The names that other checks need.
@@ -126,13 +126,5 @@ def _absolute_uri() -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what libraries print on standard error, which would bury the table; what matters is in the outcomes."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
+    with Path(os.devnull).open("wb") as nowhere, standard_error_to(nowhere):
         yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -6,6 +6,7 @@ import multiprocessing as mp
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +26,7 @@ from steps.compute.where import LOCAL
 from steps.errors import UserError
 from steps.system.environment_variables import environment_variables
 from steps.system.project import ROOT
+from steps.system.scratch import put_temporary_files_in
 
 # Enough for nobody to wait for work, few enough for results not to pile up.
 _TASKS_PER_WORKER = 4
@@ -102,7 +104,9 @@ def local_pool(workers: int, on_event: OnEvent | None) -> Iterator[LocalPool]:
         for end in (ends_with_us, ours):
             stack.callback(end.close)
         executor = stack.enter_context(
-            ProcessPoolExecutor(workers, context, initializer=_start, initargs=(queue, ends_with_us))
+            ProcessPoolExecutor(
+                workers, context, initializer=_start, initargs=(queue, ends_with_us, tempfile.gettempdir())
+            )
         )
         try:
             yield LocalPool(executor, workers)
@@ -137,8 +141,9 @@ def _listen(queue: Queue[Any], on_event: OnEvent) -> None:
         on_event(event)
 
 
-def _start(queue: Queue[Any] | None, ends_with_owner: Connection) -> None:
+def _start(queue: Queue[Any] | None, ends_with_owner: Connection, temporary: str) -> None:
     """In a new process of the pool."""
+    put_temporary_files_in(temporary)
     # The owner decides when to stop; an interrupt here would end one task and begin the next.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_owner, args=(ends_with_owner,), daemon=True).start()

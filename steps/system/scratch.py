@@ -66,6 +66,11 @@ def temporary_files() -> Iterator[None]:
         os.close(lock)
 
 
+def put_temporary_files_in(folder: str) -> None:
+    """From now on, in this process of a pool: its fork server may have been started by an earlier command."""
+    os.environ[_TMPDIR] = tempfile.tempdir = folder
+
+
 def remove_leftovers(parent: Path) -> None:
     """Remove the folders whose processes are gone: nobody holds their locks."""
     for folder in parent.iterdir():

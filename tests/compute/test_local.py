@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from steps.compute import Compute, Pool, open_pool
 from steps.errors import UserError
+from steps.system.scratch import temporary_files
 from tests.compute import work
 from tests.conftest import ROOT
 
@@ -135,6 +137,15 @@ if __name__ == "__main__":
     has_keras, changed = json.loads(done.stdout)
     assert has_keras
     assert not changed
+
+
+def test_temporary_files_of_a_second_command_go_to_its_own_folder() -> None:
+    """The fork server of the first goes on, and remembers a folder that is gone."""
+    for _ in range(2):
+        with temporary_files(), open_pool(Compute(workers=1), jobs=1) as pool:
+            made = pool.submit(work.temporary_file).result()
+            assert made.is_file()
+            assert made.parent == Path(tempfile.gettempdir())
 
 
 def test_work_may_be_called_without_a_pool() -> None:

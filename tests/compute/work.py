@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,3 +100,10 @@ def kill_itself(_number: int) -> None:
 
 def ignores_interrupts() -> bool:
     return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+def temporary_file() -> Path:
+    """A file made where this process puts temporary ones."""
+    handle, name = tempfile.mkstemp()
+    os.close(handle)
+    return Path(name)

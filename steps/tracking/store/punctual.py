@@ -106,30 +106,12 @@ class _Punctual:
         self.tracking_uri = uri
         self._line = line_to(uri)
         self._made: MlflowClient | None = None
-        self._sizes: dict[tuple[str, str], int | None] = {}  # of files that were sent or listed
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *args, **kwargs: self._call(patience_s(), name, *args, **kwargs)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._line.within(patience_s(), lambda: getattr(self._client(), name)(*args, **kwargs))
 
-    def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
-        path = Path(local_path)
-        self._sizes[run_id, f"{artifact_path}/{path.name}" if artifact_path else path.name] = path.stat().st_size
-        self._call(time_for(path), "log_artifact", run_id, local_path, artifact_path)
-
-    def log_artifacts(self, run_id: str, local_dir: str, artifact_path: str | None = None) -> None:
-        self._call(time_for(Path(local_dir)), "log_artifacts", run_id, local_dir, artifact_path)
-
-    def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
-        files: list[FileInfo] = self._call(patience_s(), "list_artifacts", run_id, path)
-        self._sizes |= {(run_id, item.path): item.file_size for item in files}
-        return files
-
-    def download_artifacts(self, run_id: str, path: str, dst_path: str | None = None) -> str:
-        seconds = time_for(self._sizes.get((run_id, path)))
-        return str(self._call(seconds, "download_artifacts", run_id, path, dst_path))
-
-    def _call(self, seconds: float, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        return self._line.within(seconds, lambda: getattr(self._client(), name)(*args, **kwargs))
+        return call
 
     def _client(self) -> MlflowClient:
         if self._made is None:

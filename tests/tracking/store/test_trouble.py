@@ -154,11 +154,11 @@ def test_a_file_that_was_sent_is_waited_for_by_its_size_when_it_is_read_back(
     monkeypatch.setattr("steps.tracking.store.punctual._SLOWEST", 100)
     monkeypatch.setattr("steps.tracking.store.punctual.line_to", lambda _uri: Recording(waited))
     (tmp_path / "a").write_bytes(bytes(150))
-    client = punctual_client("http://host")
-    client.log_artifact("run", str(tmp_path / "a"), "folder")
-    client.download_artifacts("run", "folder/a", str(tmp_path))
-    client.get_run("run")
-    client.download_artifacts("run", "unknown")
+    files = punctual_files(LocalArtifactRepository((tmp_path / "store").as_uri()), "http://host")
+    files.log_artifact(str(tmp_path / "a"), "folder")
+    files.download_artifacts("folder/a", str(tmp_path))
+    files.list_artifacts()
+    files.download_artifacts("unknown")
     assert [waited[str(number)] for number in range(3)] == [4.0, 4.0, 2.5]
     assert waited["3"] > 60
 

@@ -44,15 +44,6 @@ class Pool(ABC):
     def submit(self, function: Callable[..., T], /, *arguments: Any) -> Task[T]:
         """Hand out ``function(*arguments)``; it returns at once."""
 
-    def as_completed(self, tasks: Iterable[Task[T]]) -> Iterator[Task[T]]:
-        """The tasks, each as soon as it is done."""
-        finished: SimpleQueue[Task[T]] = SimpleQueue()
-        waiting = list(tasks)
-        for task in waiting:
-            task.add_done_callback(finished.put)
-        for _ in waiting:
-            yield self._next(finished)
-
     def each(self, function: Callable[[Item], T], items: Iterable[Item]) -> Iterator[tuple[Item, T]]:
         """Every item with ``function(item)``, as soon as it is done.
 

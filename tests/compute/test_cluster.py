@@ -38,7 +38,6 @@ def test_every_item_comes_back_with_its_result(pool: Pool, dask_cluster: Cluster
 
 def test_tasks_are_handed_out_one_by_one_too(pool: Pool) -> None:
     tasks = [pool.submit(work.times, JOB, number) for number in range(5)]
-    assert sorted(task.result() for task in pool.as_completed(tasks)) == [0, 5, 10, 15, 20]
     assert [task.result() for task in tasks] == [0, 5, 10, 15, 20]
 
 

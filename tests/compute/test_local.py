@@ -52,7 +52,6 @@ def test_no_more_is_taken_than_the_workers_need(pool: Pool) -> None:
 
 def test_tasks_are_handed_out_one_by_one_too(pool: Pool) -> None:
     tasks = [pool.submit(work.times, JOB, number) for number in range(5)]
-    assert sorted(task.result() for task in pool.as_completed(tasks)) == [0, 3, 6, 9, 12]
     assert [task.result() for task in tasks] == [0, 3, 6, 9, 12]
 
 

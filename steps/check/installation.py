@@ -195,31 +195,6 @@ def check_memory(available: float, cores: int) -> str:
     return text
 
 
-def available_memory(limit_file: Path = Path("/sys/fs/cgroup/memory.max")) -> float:
-    """Bytes that can be used without swapping; in a container, no more than it still allows."""
-    import psutil
-
-    available = float(psutil.virtual_memory().available)
-    try:
-        limit = int(limit_file.read_text(encoding="utf-8"))
-        used = int(limit_file.with_name("memory.current").read_text(encoding="utf-8"))
-        reclaimable = _reclaimable(limit_file.with_name("memory.stat").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # no container, no limit ("max"), or another system
-        return available
-    return min(available, float(limit - used + reclaimable))
-
-
-def _reclaimable(stat: str) -> int:
-    """Bytes of file cache, which the kernel gives back when memory is short."""
-    values = dict(line.split() for line in stat.splitlines())
-    return int(values.get("inactive_file", 0))
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-
-
 def gpus_text(gpus: list[str], environment: Mapping[str, str] = os.environ, driver: bool | None = None) -> str:
     """Which GPUs TensorFlow sees; none is fine, training runs on the CPU.
 

@@ -86,7 +86,9 @@ def _check_installation(checks: Checklist, imports: installation.Imports, patien
 
 
 def _memory() -> str:
-    return installation.check_memory(installation.available_memory(), installation.usable_cores())
+    from steps.system.capacity import MIB, available_mib, usable_cores  # psutil may be missing
+
+    return installation.check_memory(available_mib() * MIB, usable_cores())
 
 
 def _reach(checks: Checklist, uri: str, timeout: float) -> None:

@@ -90,17 +90,6 @@ def test_memory() -> None:
         installation.check_memory(GIB / 2, 1)
 
 
-def test_memory_of_a_container_counts(tmp_path: Path) -> None:
-    without = installation.available_memory(tmp_path / "missing")
-    assert without > 0
-    (tmp_path / "memory.max").write_text(f"{GIB // 4}\n")
-    (tmp_path / "memory.current").write_text(f"{GIB // 8}\n")
-    (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {GIB // 16}\n")
-    assert installation.available_memory(tmp_path / "memory.max") == GIB // 4 - GIB // 8 + GIB // 16
-    (tmp_path / "memory.max").write_text("max\n")
-    assert installation.available_memory(tmp_path / "memory.max") > GIB // 4
-
-
 def test_gpus_text() -> None:
     assert installation.gpus_text(["NVIDIA H200"]) == "seen: NVIDIA H200"
     assert installation.gpus_text([], {}, driver=False).startswith("none seen; not needed")

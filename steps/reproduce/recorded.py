@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -17,10 +16,9 @@ from steps.commands import command
 from steps.errors import UserError, shown
 from steps.parameters import PARAMETERS, STEPS, Value
 from steps.reproduce.compare import Evidence
-from steps.tracking import datasets, documents, lookup, parameters_record
+from steps.tracking import documents, lookup, parameters_record
 from steps.tracking.environment import git
 from steps.tracking.experiments import EXPERIMENT
-from steps.tracking.reuse import recorded_identity
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import deleted_on_server, fetch, local_run_id
 from steps.tracking.store import digests
@@ -113,37 +111,18 @@ def split_of(fold: Run) -> dict[str, list[str]]:
 def parameters_of(run: Run) -> dict[str, Value]:
     """The parameters of a run, typed, as this project recorded them; never those that MLflow quoted for the shell.
 
-    Runs of older versions did not record them as a whole: what they lack is taken from their identity, a study's from
-    those of its steps, and a source from the dataset's manifest.
-
     Raises:
-        UserError: none of that is there, or what is needed of it is damaged.
+        UserError: it recorded none, or they are damaged.
     """
     kind = run.data.tags[ENTRY_POINT_TAG]
-    typed: dict[str, Any] = {}
-    broken = None
-    try:
-        typed = parameters_record.load(run)
-    except documents.DamagedError as error:
-        broken = error
-    parameters: dict[str, Value] = {}
-    for one in [run, *(step_of(run, step) for step in OF_A_STUDY if kind == "main")]:
-        try:
-            parameters |= _identity(one) if one else {}
-        except documents.DamagedError as error:
-            if not typed:
-                raise broken or error from error
-    if kind == "main":
-        parameters |= {"run_name": str(run.info.run_name)}
-    prepared = run if kind == "prepare" else step_of(run, "prepare")
-    if prepared and prepared.data.tags.get(ENTRY_POINT_TAG) == "prepare":
-        parameters |= _source(prepared)
-    parameters |= _known(run, typed)
-    if not parameters and broken:
-        raise broken
+    parameters = parameters_record.load(run)
     if not parameters:
         raise UserError(f"{kind} run {run.info.run_id} did not record its parameters; it cannot be reproduced")
-    return {name: value for name, value in parameters.items() if kind in STEPS and name in STEPS[kind].parameters}
+    known = STEPS[kind].parameters if kind in STEPS else ()
+    try:
+        return {name: PARAMETERS[name].parse(value) for name, value in parameters.items() if name in known}
+    except click.BadParameter as error:
+        raise documents.damaged(run, "record of the parameters", error.message) from error
 
 
 def step_of(main: Run, step: str) -> Run | None:
@@ -234,29 +213,6 @@ def _run(run_id: str) -> Run | None:
         return MlflowClient().get_run(local_run_id(run_id))
     except MlflowException:
         return None
-
-
-def _identity(run: Run) -> dict[str, Value]:
-    recorded = recorded_identity(run)
-    if recorded is None:
-        return {}
-    whole = {name: v for name, v in recorded["parameters"].items() if name not in recorded.get("shortened", [])}
-    return _known(run, whole)
-
-
-def _known(run: Run, parameters: Mapping[str, Any]) -> dict[str, Value]:
-    """Those that this version still has, in its types."""
-    try:
-        return {name: PARAMETERS[name].parse(value) for name, value in parameters.items() if name in PARAMETERS}
-    except click.BadParameter as error:
-        raise documents.damaged(run, "record of the parameters", error.message) from error
-
-
-def _source(prepare: Run) -> dict[str, Value]:
-    try:
-        return {"source": datasets.manifest_of(prepare).source}
-    except UserError:
-        return {}
 
 
 def final_model_run(train: Run) -> Run | None:

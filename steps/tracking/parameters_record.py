@@ -44,19 +44,9 @@ def save(client: MlflowClient, run_id: str, parameters: Mapping[str, object]) ->
 
 
 def load(run: Run) -> dict[str, Any]:
-    """The parameters of a run as `save` recorded them; empty where an older version recorded none.
+    """The parameters of a run as `save` recorded them.
 
     Raises:
-        DamagedError: they are not whole any more.
+        DamagedError: they are not whole any more, or not there.
     """
-    try:
-        if (recorded := documents.tag_of(run, TAG, documents.Parameters)) is not None:
-            return renamed(recorded)
-    except documents.DamagedError:
-        if not _has_file(run):
-            raise
-    return renamed(documents.json_of(run, FILE, documents.Parameters)) if _has_file(run) else {}
-
-
-def _has_file(run: Run) -> bool:
-    return any(item.path == FILE for item in MlflowClient().list_artifacts(run.info.run_id))
+    return renamed(documents.json_of(run, FILE, documents.Parameters))

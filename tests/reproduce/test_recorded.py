@@ -15,7 +15,6 @@ from steps.errors import UserError
 from steps.reproduce import recorded
 from steps.tracking import record
 from steps.tracking.parameters_record import TAG as PARAMETERS_TAG
-from steps.tracking.reuse import Identity
 from steps.tracking.session import step_run
 
 
@@ -44,32 +43,8 @@ def test_parameters_quoted_for_the_shell_are_not_trusted(store: Path, monkeypatc
     assert recorded.parameters_of(run)["source"] == "my file.csv"
 
 
-def test_an_older_study_is_pieced_together_from_its_steps(store: Path) -> None:
-    client = MlflowClient()
-    steps = {}
-    for step, parameters in {
-        "prepare": {"source": "simulated", "timesteps": 21, "seed": 4},
-        "train": {"epochs": 3, "seed": 4, "workers": "2"},
-        "evaluate": {"thresholds": "0.5", "seed": 4},
-    }.items():
-        run = finished(step, {}, **Identity.of(step, parameters, "in").tags())
-        client.delete_tag(run.info.run_id, PARAMETERS_TAG)
-        steps[f"{step}_run_id"] = run.info.run_id
-    study = finished("main", {}, **steps)
-    client.delete_tag(study.info.run_id, PARAMETERS_TAG)
-    found = recorded.parameters_of(client.get_run(study.info.run_id))
-    assert found == {"timesteps": 21, "seed": 4, "epochs": 3, "thresholds": "0.5", "run_name": "fear"}
-
-
-def test_a_record_cut_off_by_mlflow_falls_back_to_the_identity(store: Path) -> None:
-    run = finished("evaluate", {}, **Identity.of("evaluate", {"thresholds": "0.4", "seed": 1}, "in").tags())
-    MlflowClient().set_tag(run.info.run_id, PARAMETERS_TAG, '{"thresholds": "0.4", "se')
-    assert recorded.parameters_of(mlflow.get_run(run.info.run_id)) == {"thresholds": "0.4", "seed": 1}
-
-
 def test_a_run_that_recorded_nothing_is_refused(store: Path) -> None:
     run = finished("evaluate", {})
-    MlflowClient().delete_tag(run.info.run_id, PARAMETERS_TAG)
     with pytest.raises(UserError, match="did not record its parameters"):
         recorded.parameters_of(mlflow.get_run(run.info.run_id))
 

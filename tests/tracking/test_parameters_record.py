@@ -55,29 +55,27 @@ def test_an_identity_too_long_for_a_tag_still_says_what_differs(store: Path) -> 
     assert len(evaluations.training_parameters(run)["subjects"]) < 200
 
 
+def file_of(run: Run) -> Path:
+    return Path(run.info.artifact_uri.removeprefix("file://"), parameters_record.FILE)
+
+
 def test_a_study_whose_record_was_cut_is_refused_not_guessed(store: Path) -> None:
-    """As versions before this one left it: subjects would silently become all subjects."""
+    """Subjects would silently become all subjects."""
     run = trained("S1,S2")
-    client = MlflowClient()
-    for name in (parameters_record.TAG, IDENTITY_TAG):
-        client.set_tag(run.info.run_id, name, run.data.tags[name][:40])
-    Path(run.info.artifact_uri.removeprefix("file://"), parameters_record.FILE).unlink()
-    with pytest.raises(UserError, match=rf"tag parameters of train run {run.info.run_id} is damaged: Invalid JSON"):
-        recorded.parameters_of(client.get_run(run.info.run_id))
+    file_of(run).write_text(file_of(run).read_text()[:40])
+    with pytest.raises(UserError, match=rf"parameters.json of train run {run.info.run_id} is damaged: Invalid JSON"):
+        recorded.parameters_of(run)
+    file_of(run).unlink()
+    with pytest.raises(UserError, match=rf"train run {run.info.run_id} holds no parameters.json that can be read"):
+        recorded.parameters_of(run)
 
 
 @pytest.mark.parametrize("text", ['{"epochs": "many"}', '{"epochs": -1}'])
 def test_parameters_of_wrong_types_are_one_line(store: Path, text: str) -> None:
     run = trained("S1,S2")
-    MlflowClient().set_tag(run.info.run_id, parameters_record.TAG, text)
+    file_of(run).write_text(text)
     with pytest.raises(UserError, match=r"record of the parameters of train run .* is damaged"):
-        recorded.parameters_of(MlflowClient().get_run(run.info.run_id))
-
-
-def test_a_cut_tag_falls_back_to_the_file(store: Path) -> None:
-    run = trained("S1,S2")
-    MlflowClient().set_tag(run.info.run_id, parameters_record.TAG, '{"subjects": "S')
-    assert recorded.parameters_of(MlflowClient().get_run(run.info.run_id))["subjects"] == "S1,S2"
+        recorded.parameters_of(run)
 
 
 def test_long_tags_and_notes_say_that_they_were_cut(store: Path) -> None:
@@ -102,18 +100,12 @@ def test_a_password_that_occurs_in_a_path_or_a_number_changes_neither(
     assert json.loads(Path(text).read_text()) == given
 
 
-@pytest.mark.parametrize("lost", ["", parameters_record.TAG, IDENTITY_TAG])
-def test_what_was_recorded_under_older_names_is_read_under_those_of_today(store: Path, lost: str) -> None:
+def test_what_was_recorded_under_older_names_is_read_under_those_of_today(store: Path) -> None:
     before: dict[str, Value] = {"steps": 16, "baseline": "control", "baseline_trials": 8, "target": 0, "seed": 3}
     now = {"attribution_steps": 16, "attribution_baseline": "control", "attribution_baseline_trials": 8}
     with step_run("attribute", before) as run:
-        record.log(run, tags={IDENTITY_TAG: Identity("attribute", before, "code", "in").as_json()})
-    client = MlflowClient()
-    if lost:
-        client.delete_tag(run.info.run_id, lost)
-    if lost == parameters_record.TAG:
-        Path(run.info.artifact_uri.removeprefix("file://"), parameters_record.FILE).unlink()
-    assert recorded.parameters_of(client.get_run(run.info.run_id)) == now | {"target": 0, "seed": 3}
+        pass
+    assert recorded.parameters_of(MlflowClient().get_run(run.info.run_id)) == now | {"target": 0, "seed": 3}
 
 
 def test_a_parameter_that_was_renamed_is_no_difference_between_runs(store: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +17,7 @@ from steps.tracking import lookup, record
 from steps.tracking.environment import machine_tags
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.store import digests
-from steps.tracking.tracked_run import LogLevel, TrackedRun
+from steps.tracking.tracked_run import TrackedRun
 from steps.tracking.tracker import MLflowTracker
 from steps.train.worker import FoldRecord
 from steps.writing.spreadsheet import to_csv
@@ -31,57 +29,25 @@ if TYPE_CHECKING:
 _RUNTIME = ("epochs_trained", "training_time_s", "model_saving_s", "peak_memory_mib")
 
 
-@dataclass(frozen=True)
-class Training:
-    """What the runs of a training's folds have in common, in one store.
-
-    Attributes:
-        experiment_id: where they are.
-        run_id: the run they are nested under.
-        run_name: how their names begin.
-        log_level: how fine to log.
-        tags: of each of them.
-        source: of the dataset, as the user named it.
-        digest: of the dataset.
-        dataset_uri: of the dataset artifact.
-    """
-
-    experiment_id: str
-    run_id: str
-    run_name: str
-    log_level: LogLevel
-    tags: dict[str, str] = field(hash=False)
-    source: str
-    digest: str
-    dataset_uri: str
-
-    @classmethod
-    def of(cls, run: Run, configuration: Train, manifest: Manifest, dataset_uri: str) -> Training:
-        """The training whose run this is."""
-        return cls(
-            experiment_id=run.info.experiment_id,
-            run_id=run.info.run_id,
-            run_name=configuration.run_name,
-            log_level=configuration.log_level,
-            tags={"model": configuration.model, "dataset_uri": dataset_uri, "dataset_digest": manifest.digest},
-            source=manifest.source,
-            digest=manifest.digest,
-            dataset_uri=dataset_uri,
-        )
-
-
 class FoldRecorder:
     """Records folds as they are begun and finished, while others are being trained."""
 
-    def __init__(self, training: Training) -> None:
-        """Open the store for the folds of a training."""
-        self._training = training
+    def __init__(self, run: Run, configuration: Train, manifest: Manifest, dataset_uri: str) -> None:
+        """Open the store for the folds of a training.
+
+        Args:
+            run: of the training, which theirs are nested under.
+            configuration: of the training.
+            manifest: of the dataset.
+            dataset_uri: of the dataset artifact.
+        """
+        self._run_name, self._manifest, self._dataset_uri = configuration.run_name, manifest, dataset_uri
+        self._tags = {"model": configuration.model, "dataset_uri": dataset_uri, "dataset_digest": manifest.digest}
         self._tracker = MLflowTracker(
-            log_level=training.log_level,
-            parent_run_id=training.run_id,
-            experiment_id=training.experiment_id,
+            log_level=configuration.log_level,
+            parent_run_id=run.info.run_id,
+            experiment_id=run.info.experiment_id,
         )
-        self._stack = ExitStack()
         self._reference: Mapping[str, Any] | None = None
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, int], TrackedRun] = {}
@@ -151,22 +117,21 @@ class FoldRecorder:
 
     def close(self) -> None:
         """Write what is left and let go of the store."""
-        with self._stack:
-            self._tracker.close()
+        self._tracker.close()
 
     def _run_of(self, fold: Fold, started_ms: int | None = None) -> TrackedRun:
         """The fold's run, made if it was not begun before."""
         if fold.key not in self._begun:
-            tags = {"label": fold.label, "entry_point": "fold", **self._training.tags}
+            tags = {"label": fold.label, "entry_point": "fold", **self._tags}
             self._begun[fold.key] = self._tracker.start_run(
-                self._training.run_name, fold.name, fold.test_number, tags, started_ms
+                self._run_name, fold.name, fold.test_number, tags, started_ms
             )
         return self._begun[fold.key]
 
     def _final_model_run(self, fold: Fold) -> TrackedRun:
         if fold.key not in self._begun:
-            tags = {"entry_point": lookup.FINAL_MODEL, **self._training.tags}
-            self._begun[fold.key] = self._tracker.start_run(f"{self._training.run_name}_{fold.name}", tags=tags)
+            tags = {"entry_point": lookup.FINAL_MODEL, **self._tags}
+            self._begun[fold.key] = self._tracker.start_run(f"{self._run_name}_{fold.name}", tags=tags)
         return self._begun[fold.key]
 
     def _log_fit(self, run: TrackedRun, fitted: FoldRecord) -> Callable[[], dict[str, str]]:
@@ -187,10 +152,10 @@ class FoldRecorder:
         return files
 
     def _log_datasets(self, run: TrackedRun, fold: Fold) -> None:
-        of = self._training
+        source, digest = self._manifest.source, self._manifest.digest
         run.log_datasets(
             [
-                record.DatasetPart(of.source, of.digest, of.dataset_uri, subjects, context)
+                record.DatasetPart(source, digest, self._dataset_uri, subjects, context)
                 for context, subjects in _contexts(fold).items()
                 if subjects
             ]

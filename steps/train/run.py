@@ -22,7 +22,7 @@ from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import no_child_left_running, step_run
 from steps.tracking.store.ui import say_where
 from steps.train.pool import showing, train_folds
-from steps.train.recording import FoldRecorder, Training, runtime_table
+from steps.train.recording import FoldRecorder, runtime_table
 from steps.train.worker import FoldRecord, TrainingJob
 
 
@@ -75,9 +75,8 @@ def train(configuration: Train) -> None:
         )
         before = time.perf_counter()
         refit = refit_fold(dataset, configuration.controls, configuration.seed)
-        training = Training.of(run, configuration, manifest, uri)
         stack.enter_context(no_child_left_running(run))  # after the recorder has written what was waiting
-        recorder = stack.enter_context(FoldRecorder(training))
+        recorder = stack.enter_context(FoldRecorder(run, configuration, manifest, uri))
         with (
             showing(left, job.settings.epochs, recorder.begin) as shown,
             open_pool(

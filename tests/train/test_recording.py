@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
@@ -22,7 +23,7 @@ from steps.tracking.spool import id_on_server
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.spool import Spool
 from steps.tracking.store import digests
-from steps.train.recording import FoldRecorder, Training
+from steps.train.recording import FoldRecorder
 from tests.clusters import Cluster
 from tests.conftest import ROOT, clean_environment, configured
 from tests.inventory import differences, inventory
@@ -47,10 +48,15 @@ def spool(store: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Sp
 
 
 @pytest.fixture
-def training(spool: Spool, small_study: Dataset, store: Path) -> Training:
+def training(spool: Spool) -> Run:
     """A training under way."""
-    run = spool.client().create_run(spool.experiment(EXPERIMENT), tags={"entry_point": "train"}, run_name="train")
-    return Training.of(run, configured("train"), small_study.manifest(), str(store / "dataset"))
+    return spool.client().create_run(spool.experiment(EXPERIMENT), tags={"entry_point": "train"}, run_name="train")
+
+
+@pytest.fixture
+def recorder(training: Run, small_study: Dataset, store: Path) -> FoldRecorder:
+    """What records its folds."""
+    return FoldRecorder(training, configured("train"), small_study.manifest(), str(store / "dataset"))
 
 
 def folds_on_server(spool: Spool) -> list[tuple[str, str]]:
@@ -61,9 +67,9 @@ def folds_on_server(spool: Spool) -> list[tuple[str, str]]:
     return sorted((run.info.run_name, run.info.status) for run in runs)
 
 
-def test_a_fold_is_on_the_server_while_it_is_trained_and_once_in_the_end(training: Training, spool: Spool) -> None:
+def test_a_fold_is_on_the_server_while_it_is_trained_and_once_in_the_end(recorder: FoldRecorder, spool: Spool) -> None:
     first, second = record_of("S1"), replace(record_of("S2"), machine={"cpu": "a worker's"})
-    with FoldRecorder(training) as recorder:
+    with recorder:
         recorder.begin(first.fold)
         recorder.flush()
         Push(spool).once()
@@ -79,20 +85,25 @@ def test_a_fold_is_on_the_server_while_it_is_trained_and_once_in_the_end(trainin
 
 
 def test_files_of_folds_can_be_checked_on_every_side(
-    training: Training, spool: Spool, empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    training: Run,
+    recorder: FoldRecorder,
+    spool: Spool,
+    empty_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fitted = [replace(record_of(name), network=NETWORK) for name in ("S1", "S2")]
-    with FoldRecorder(training) as recorder:
+    with recorder:
         for one in fitted:
             recorder.record(one)
     Push(spool).once()
-    copy_id = id_on_server(spool, training.run_id)
+    copy_id = id_on_server(spool, training.info.run_id)
     assert copy_id
     elsewhere = Spool(spool.target, tmp_path / "elsewhere")
     elsewhere.folder.mkdir()
     shutil.copy(empty_store, elsewhere.folder / "mlflow.db")
     for uri, run_id in (
-        (spool.uri, training.run_id),
+        (spool.uri, training.info.run_id),
         (spool.target, copy_id),
         (elsewhere.uri, copy_id),  # fetched from the server
     ):

@@ -23,7 +23,7 @@ from steps.tracking.models import loading, reading, registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
 from steps.tracking.store import digests
-from steps.train.recording import FoldRecorder, Training
+from steps.train.recording import FoldRecorder
 from steps.train.worker import FoldRecord
 from tests.conftest import configured
 from tests.fold_networks import fold_network
@@ -42,8 +42,7 @@ def train(store: Path, small_study: Dataset) -> Run:
     """A training with two folds."""
     with step_run("train", {}) as run:
         configuration = configured("train", log_level="experiment")
-        training = Training.of(run, configuration, small_study.manifest(), str(store))
-        with FoldRecorder(training) as recorder:
+        with FoldRecorder(run, configuration, small_study.manifest(), str(store)) as recorder:
             for number in (1, 2):
                 recorder.record(found_record(number))
     return MlflowClient().get_run(run.info.run_id)

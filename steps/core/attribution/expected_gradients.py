@@ -13,14 +13,12 @@ baselines. How far those are from all the trials they were drawn from is reporte
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.attribution.compiled import Array, GradientFunction, inputs_per_call, model_gradient, outputs
+from steps.core.attribution.compiled import Array, GradientFunction, inputs_per_call, outputs
 from steps.core.attribution.integrated_gradients import Attribution, path_attributions, refine
-from steps.core.attribution.references import draw
 from steps.core.data.dataset import Floats
 
 ELEMENTS = 4_000_000  # of the attributions of all paths that are held at a time, 32 MB
@@ -46,44 +44,6 @@ class ExpectedAttribution(Attribution):
     source_error: Array
 
 
-def expected_gradients(
-    model: Any,
-    values: Floats,
-    source: Floats,
-    *,
-    count: int,
-    generator: np.random.Generator,
-    target: Literal[0, 1] = 1,
-    steps: int = 8,
-    tolerance: float = 0.01,
-    max_steps: int = 512,
-    chunk: int | None = None,
-) -> ExpectedAttribution:
-    """Expected gradients of the probability of ``target`` under a Keras model with a sigmoid output.
-
-    Args:
-        model: maps ``(trials, timesteps, features)`` to the probability of class 1, ``(trials, 1)``.
-        values: float32, shape ``(trials, timesteps, features)``.
-        source: what baselines are drawn from, shape ``(source trials, timesteps, features)``.
-        count: how many are drawn; the same for all trials.
-        generator: draws them.
-        target: 1 attributes the probability p of class 1, 0 attributes 1 - p.
-        steps: quadrature points to begin with, for each trial and baseline; their errors average out, so that
-            fewer are needed than from one baseline.
-        tolerance: trials whose ``relative_error`` is larger are done again with twice the points...
-        max_steps: ...up to this many.
-        chunk: inputs per gradient call, by default as `inputs_per_call` says.
-
-    Raises:
-        ValueError: ``target`` is not 0 or 1, there is nothing to draw from, or the shapes do not fit.
-    """
-    drawn = draw(len(source), count, generator) if len(source) else np.zeros(0, np.intp)
-    return integrate_expected(
-        model_gradient(model, target), values, source, drawn,
-        steps=steps, tolerance=tolerance, max_steps=max_steps, chunk=chunk,
-    )  # fmt: skip
-
-
 def integrate_expected(
     gradient: GradientFunction,
     values: Floats,
@@ -96,9 +56,22 @@ def integrate_expected(
     chunk: int | None = None,
     elements: int = ELEMENTS,
 ) -> ExpectedAttribution:
-    """Expected gradients of any function, from the trials ``source[drawn]``; see `expected_gradients`.
+    """Expected gradients of any function.
 
-    ``elements`` is how many attributions of all paths are held at a time.
+    Args:
+        gradient: the function, with its gradient.
+        values: float32, shape ``(trials, timesteps, features)``.
+        source: what baselines were drawn from, shape ``(source trials, timesteps, features)``.
+        drawn: which of them (`steps.core.attribution.references.draw`); the same for all trials.
+        steps: quadrature points to begin with, for each trial and baseline; their errors average out, so that
+            fewer are needed than from one baseline.
+        tolerance: trials whose ``relative_error`` is larger are done again with twice the points...
+        max_steps: ...up to this many.
+        chunk: inputs per gradient call, by default as `inputs_per_call` says.
+        elements: how many attributions of all paths are held at a time.
+
+    Raises:
+        ValueError: nothing was drawn, or the shapes do not fit.
     """
     if not len(drawn):
         raise ValueError("there are no trials to draw baselines from")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steps.core.attribution.expected_gradients import expected_gradients
+from steps.core.attribution.compiled import model_gradient
+from steps.core.attribution.expected_gradients import integrate_expected
 from steps.core.attribution.integrated_gradients import integrated_gradients
 from steps.core.data.dataset import Floats
 from tests.core.attribution.conftest import NetworkMaker
@@ -46,9 +47,8 @@ def test_integrated_gradients(shap: Any, values: Floats, network: NetworkMaker) 
 
 def test_expected_gradients(shap: Any, values: Floats, network: NetworkMaker) -> None:
     model = network(gain=2.0, activation="tanh")
-    attribution = expected_gradients(
-        model, values[:3], BASELINES, count=len(BASELINES), generator=np.random.default_rng(0)
-    )  # fmt: skip
+    every = np.arange(len(BASELINES))
+    attribution = integrate_expected(model_gradient(model), values[:3], BASELINES, every)
     theirs = explained(shap, model, BASELINES, values[:3])
     # A sample of 4,000 is off by about the spread over baselines divided by 63.
     assert difference(attribution.attributions, theirs).max() < 0.05

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from steps.core.attribution.expected_gradients import expected_gradients, integrate_expected
+from steps.core.attribution.compiled import model_gradient
+from steps.core.attribution.expected_gradients import ExpectedAttribution, integrate_expected
 from steps.core.attribution.integrated_gradients import integrated_gradients
 from steps.core.attribution.references import baseline_source, draw
 from steps.core.attribution.settings import check_method
@@ -16,6 +19,12 @@ from tests.core.attribution.test_integrated_gradients import WEIGHTS, linear, qu
 
 SOURCE = np.random.default_rng(3).normal(0.5, 1.5, size=(20, 12, 3)).astype(np.float32)
 DRAWN = np.array([1, 4, 9, 13, 18])
+
+
+def expected_gradients(model: Any, values: Floats, source: Floats, count: int, **options: Any) -> ExpectedAttribution:
+    """Of the probability of class 1 under a network."""
+    drawn = draw(len(source), count, np.random.default_rng(0))
+    return integrate_expected(model_gradient(model), values, source, drawn, **options)
 
 
 def test_of_a_linear_function_is_weight_times_difference_from_the_mean_baseline(values: Floats) -> None:
@@ -40,7 +49,7 @@ def test_of_a_sum_of_squares_is_the_mean_change_of_each_square(values: Floats) -
 
 def test_one_baseline_is_integrated_gradients(values: Floats, network: NetworkMaker) -> None:
     model = network()
-    one = expected_gradients(model, values, SOURCE[:1], count=1, generator=np.random.default_rng(0), steps=32)
+    one = expected_gradients(model, values, SOURCE[:1], count=1, steps=32)
     other = integrated_gradients(model, values, SOURCE[0], steps=32)
     np.testing.assert_allclose(one.attributions, other.attributions, rtol=1e-4, atol=1e-6)
     assert not one.sampling_error.any()  # there was nothing else to draw
@@ -48,7 +57,7 @@ def test_one_baseline_is_integrated_gradients(values: Floats, network: NetworkMa
 
 def test_is_the_mean_of_integrated_gradients(values: Floats, network: NetworkMaker) -> None:
     model = network(activation="tanh")
-    attribution = expected_gradients(model, values, SOURCE[:7], count=100, generator=np.random.default_rng(0))
+    attribution = expected_gradients(model, values, SOURCE[:7], count=100)
     each = [integrated_gradients(model, values, baseline).attributions for baseline in SOURCE[:7]]
     np.testing.assert_allclose(attribution.attributions, np.mean(each, axis=0), rtol=1e-2, atol=1e-5)
     assert attribution.baselines == 7
@@ -58,7 +67,7 @@ def test_is_the_mean_of_integrated_gradients(values: Floats, network: NetworkMak
 
 def test_a_network_is_complete_against_the_mean_baseline_output(values: Floats, network: NetworkMaker) -> None:
     model = network(gain=3.0)
-    attribution = expected_gradients(model, values, SOURCE, count=6, generator=np.random.default_rng(0), steps=4)
+    attribution = expected_gradients(model, values, SOURCE, count=6, steps=4)
     assert (attribution.relative_error <= 0.01).all()
     total = attribution.attributions.sum(axis=(1, 2), dtype=np.float64)
     np.testing.assert_allclose(total, attribution.output - attribution.baseline_output, atol=0.01)
@@ -100,11 +109,11 @@ def test_blocks_change_nothing(values: Floats) -> None:
     np.testing.assert_allclose(in_blocks.sampling_error, at_once.sampling_error, rtol=1e-6)
 
 
-def test_what_does_not_fit_is_refused(values: Floats, network: NetworkMaker) -> None:
+def test_what_does_not_fit_is_refused(values: Floats) -> None:
     with pytest.raises(ValueError, match=r"baselines have shape \(11, 3\), expected \(12, 3\)"):
         integrate_expected(linear, values, SOURCE[:, 1:], DRAWN)
     with pytest.raises(ValueError, match="no trials to draw baselines from"):
-        expected_gradients(network(), values, SOURCE[:0], count=3, generator=np.random.default_rng(0))
+        integrate_expected(linear, values, SOURCE, DRAWN[:0])
 
 
 def test_no_trials_give_no_attributions(values: Floats) -> None:

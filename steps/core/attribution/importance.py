@@ -126,7 +126,7 @@ def cell_importance(
         {
             "feature": np.repeat(np.asarray(features, dtype=object), len(time)),
             "time": np.tile(np.asarray(time, dtype=np.float64), len(features)),
-            **_columns(absolute, signed),
+            **columns_of(absolute, signed),
         }
     )
 
@@ -158,11 +158,12 @@ def _importance(fold_maps: Sequence[FoldMap], *, axis: int, seed: int) -> dict[s
     spread = per_fold.std(axis=0, ddof=1) if len(per_fold) > 1 else np.full(per_fold.shape[1], np.nan)
     absolute = _estimate(fold_maps, lambda one: one.subject_absolute.mean(axis=1 + axis), seed)
     signed = _estimate(fold_maps, lambda one: one.subject_signed.mean(axis=1 + axis), seed)
-    columns = _columns(absolute, signed)
+    columns = columns_of(absolute, signed)
     return {"importance": columns.pop("importance"), "sd": spread, **columns}
 
 
-def _columns(absolute: Estimates, signed: Estimates) -> dict[str, Array]:
+def columns_of(absolute: Estimates, signed: Estimates) -> dict[str, Array]:
+    """Importance and mean attribution with their intervals, as columns of a table."""
     return {
         "importance": absolute.value,
         "low": absolute.low,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import kendalltau
 
+from steps.core.attribution.importance import columns_of
 from steps.core.attribution.resampling import estimate, subject_means, subject_rows
 from steps.core.data.dataset import Floats, Ints
 
@@ -90,12 +91,7 @@ def importance_by_outcome(folds: Sequence[FoldOutcomes], features: Sequence[str]
                 "trials": int(rows.trials.sum()),
                 "subjects": len(np.unique(rows.subjects)),
                 "feature": list(features),
-                "importance": absolute.value,
-                "low": absolute.low,
-                "high": absolute.high,
-                "signed": signed.value,
-                "signed_low": signed.low,
-                "signed_high": signed.high,
+                **columns_of(absolute, signed),
             }
         ).sort_values("importance", ascending=False, kind="stable")
         tables.append(table.assign(rank=np.arange(1, len(features) + 1)))

@@ -104,23 +104,13 @@ def resampled_statistics(
         thresholds: decision thresholds.
         chunked: where to work, and on how many resamples at a time.
     """
-    return _resampled(partial(_statistics_of, scores, tuple(thresholds)), scores, weights, chunked)
-
-
-def _statistics_of(scores: Scores, thresholds: Sequence[float], weights: Array) -> dict[str, Array]:
-    return statistics(scores, weights.astype(np.float64), thresholds)
-
-
-def _vote_statistics_of(subjects: Scores, votes: Mapping[Rule, Bools], weights: Array) -> dict[str, Array]:
-    return vote_statistics(subjects, weights.astype(np.float64), votes)
+    return _resampled(partial(statistics, scores, thresholds=tuple(thresholds)), scores, weights, chunked)
 
 
 def _resampled(
     function: Callable[[Any], dict[str, Array]], scores: Scores, weights: Array, chunked: Chunked
 ) -> dict[str, Array]:
-    counts = weights.astype(np.uint16)
-    compact = counts if np.array_equal(counts, weights) else weights  # a quarter of the bytes has to travel
-    parts = chunked(function, compact, len(scores.labels))
+    parts = chunked(function, weights, len(scores.labels))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -148,7 +138,7 @@ def vote_estimates(
     subjects: Scores, weights: Array, votes: Mapping[Rule, Bools], *, confidence: float, chunked: Chunked = AT_ONCE
 ) -> dict[str, Estimate]:
     """`vote_statistics` with percentile intervals; the arguments are explained there and in `estimates`."""
-    resampled = _resampled(partial(_vote_statistics_of, subjects, votes), subjects, weights, chunked)
+    resampled = _resampled(partial(vote_statistics, subjects, votes=votes), subjects, weights, chunked)
     return _with_intervals(vote_values(subjects, votes), resampled, weights, confidence)
 
 

@@ -53,7 +53,10 @@ def roc(
         label = f"{len(scores.labels)} {name}, AUC {estimate_text(document[level]['auc'], 2)}"
         axes.plot(alarms, hits, color=colour, linestyle=line, linewidth=2, label=label, zorder=3)
         sizes = range(12, 2, -2)  # points that coincide stay visible
-        for threshold, marker, size in zip(thresholds, THRESHOLD_MARKERS, sizes, strict=False):
+        marks = list(zip(thresholds, THRESHOLD_MARKERS, sizes, strict=False))
+        for threshold, marker, size in [*marks, (scores.in_fold, IN_FOLD_MARKER, 9)]:
+            if threshold is None:
+                continue
             predicted = scores.probabilities >= threshold
             axes.plot(
                 predicted[scores.labels == 0].mean(),
@@ -62,18 +65,6 @@ def roc(
                 color=colour,
                 markeredgecolor="white",
                 markersize=size,
-                clip_on=False,
-                zorder=4,
-            )
-        if scores.in_fold is not None:
-            predicted = scores.probabilities >= scores.in_fold
-            axes.plot(
-                predicted[scores.labels == 0].mean(),
-                predicted[scores.labels == 1].mean(),
-                marker=IN_FOLD_MARKER,
-                color=colour,
-                markeredgecolor="white",
-                markersize=9,
                 clip_on=False,
                 zorder=4,
             )

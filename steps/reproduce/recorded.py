@@ -21,7 +21,6 @@ from steps.tracking.environment import git
 from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import deleted_on_server, fetch, local_run_id
-from steps.tracking.store import digests
 from steps.tracking.store.tracking_uri import without_credentials_in
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
@@ -87,25 +86,6 @@ def find(run_id: str, experiment_id: str) -> Run:
     if run.info.status != "FINISHED":
         raise UserError(f"{kind} run {run_id} is {run.info.status}, expected FINISHED")
     return run
-
-
-def get(run_id: str) -> Run:
-    """A run of this store.
-
-    Raises:
-        MlflowException: there is none.
-    """
-    return MlflowClient().get_run(run_id)
-
-
-def split_of(fold: Run) -> dict[str, list[str]]:
-    """Who trained, validated and was tested, as a fold recorded it.
-
-    Raises:
-        UserError: it did not, or ``split.json`` is not the one that was recorded.
-    """
-    split: dict[str, list[str]] = documents.json_of(fold, digests.SPLIT, documents.Split)
-    return split
 
 
 def parameters_of(run: Run) -> dict[str, Value]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import mlflow
+from mlflow.entities import Run
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -25,10 +26,8 @@ from steps.tracking import datasets, documents, lookup, record
 from steps.tracking.children import run_step
 from steps.tracking.environment import environment_tags, installed_packages
 from steps.tracking.session import ENTRY_POINT_TAG, step_run
+from steps.tracking.store import digests
 from steps.tracking.store.ui import say_where
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
 
 
 @dataclass
@@ -122,7 +121,7 @@ def _study(original: Run, run: Run) -> _Again:
     plan.same_dataset(documents.required_tag(first, "dataset_digest"), digest, parameters["source"])
     click.echo(f"dataset: the same, digest {digest[:12]}…; running the study again")
     again_id = run_step("main", parameters, run)
-    again = recorded.get(again_id)
+    again = mlflow.get_run(again_id)
     result = _Again(again_id, [("main", original, again)], defaulted=defaulted)
     for step in recorded.OF_A_STUDY:
         then, now = recorded.step_of(original, step), recorded.step_of(again, step)
@@ -143,13 +142,13 @@ def _prepare(original: Run, run: Run) -> _Again:
     source, folder = _source(known, original)
     parameters, defaulted = plan.complete("prepare", known, source=source, cwd=folder)
     again_id = run_step("prepare", parameters, run)
-    return _Again(again_id, [("prepare", original, recorded.get(again_id))], defaulted=defaulted)
+    return _Again(again_id, [("prepare", original, mlflow.get_run(again_id))], defaulted=defaulted)
 
 
 def _train(original: Run, run: Run) -> _Again:
     parameters, defaulted = _training(original, run)
     again_id = run_step("train", parameters, run)
-    again = recorded.get(again_id)
+    again = mlflow.get_run(again_id)
     result = _Again(again_id, [("train", original, again)], evaluated=False, defaulted=defaulted)
     _add_folds(result, original, again)
     return result
@@ -159,10 +158,10 @@ def _fold(original: Run, run: Run) -> _Again:
     train = recorded.parent_of(original)
     parameters, defaulted = _training(train, run)
     name, number = documents.fold_key(original)
-    split = recorded.split_of(original)
+    split = documents.json_of(original, digests.SPLIT, documents.Split)
     again_id = run_step("train", plan.of_one_fold(parameters, name, number, split["test"]), run)
     result = _Again(again_id, [], evaluated=False, defaulted=defaulted)
-    _add_folds(result, train, recorded.get(again_id), only=(name, number))
+    _add_folds(result, train, mlflow.get_run(again_id), only=(name, number))
     return result
 
 
@@ -174,7 +173,7 @@ def _of_training(original: Run, run: Run) -> _Again:
     given = {"train_run_id": train_run_id, "cwd": str(Path.cwd())}
     parameters, defaulted = plan.complete(kind, recorded.parameters_of(original), **given)
     again_id = run_step(kind, parameters, run)
-    return _Again(again_id, [(kind, original, recorded.get(again_id))], defaulted=defaulted)
+    return _Again(again_id, [(kind, original, mlflow.get_run(again_id))], defaulted=defaulted)
 
 
 _RUN_AGAIN = {

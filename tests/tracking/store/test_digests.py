@@ -17,8 +17,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from steps.core.data.dataset import Dataset
 from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
-from steps.reproduce import recorded
-from steps.tracking import lookup
+from steps.tracking import documents, lookup
 from steps.tracking.models import loading, reading, registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
@@ -61,7 +60,7 @@ USES: list[tuple[str, Callable[[Run, lookup.FoldRun], Any]]] = [
     ("model.keras", lambda _train, fold: reading.load_network(fold.run)),
     ("history.csv", lambda _train, fold: lookup.load_history(fold)),
     ("split.json", lambda train, _fold: lookup.fold_runs(train.info.run_id)),
-    ("split.json", lambda _train, fold: recorded.split_of(fold.run)),
+    ("split.json", lambda _train, fold: documents.json_of(fold.run, digests.SPLIT, documents.Split)),
 ]
 
 

@@ -6,15 +6,13 @@ from itertools import islice
 
 import click
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.commands import command
 from steps.errors import UserError, shown
 from steps.parameters import STEPS
 from steps.tracking import documents, lookup, reuse
-from steps.tracking.session import ENTRY_POINT_TAG
-from steps.tracking.spool import deleted_on_server, fetch, server_id
+from steps.tracking.spool import server_id
 from steps.tracking.store.artifact_places import holds
 
 PREVIOUS = "previous"
@@ -28,12 +26,7 @@ def find_training(token: str, experiment_id: str) -> Run:
     """
     if token != PREVIOUS:
         return lookup.find_run("train", token, experiment_id)
-    finished = MlflowClient().search_runs(
-        [experiment_id],
-        f"tags.{ENTRY_POINT_TAG} = 'train' and attributes.status = 'FINISHED'",
-        order_by=["attributes.start_time DESC"],
-    )
-    newest = list(islice((run for run in finished if not deleted_on_server(run)), 2))
+    newest = list(islice(lookup.finished("train", experiment_id), 2))
     if len(newest) < 2:
         raise UserError(
             f"runs: 'previous' is the newest finished train run but one, and the experiment has {len(newest)}; "
@@ -48,16 +41,10 @@ def evaluations_of(train: Run) -> list[Run]:
     Raises:
         UserError: there are none.
     """
-    run_id = train.info.run_id
-    evaluations = f"tags.{ENTRY_POINT_TAG} = 'evaluate' and attributes.status = 'FINISHED' and tags.train_run_id"
-    if on_server := server_id(train):
-        fetch(train.info.experiment_id, f"{evaluations} = '{on_server}'")
-    finished = MlflowClient().search_runs(
-        [train.info.experiment_id],
-        f"{evaluations} = '{run_id}'",
-        order_by=["attributes.start_time DESC"],
-    )
-    finished = [run for run in finished if not deleted_on_server(run)]
+    run_id, experiment_id = train.info.run_id, train.info.experiment_id
+    if on_server := server_id(train):  # fetches the newest, which then names the training as this store does
+        lookup.finished("evaluate", experiment_id, f" and tags.train_run_id = '{on_server}'")
+    finished = list(lookup.finished("evaluate", experiment_id, f" and tags.train_run_id = '{run_id}'"))
     if not finished:
         raise UserError(
             f"train run {run_id} has no finished evaluate run; first run: "

@@ -20,7 +20,7 @@ from steps.tracking import documents, lookup, parameters_record
 from steps.tracking.environment import git
 from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.session import ENTRY_POINT_TAG
-from steps.tracking.spool import deleted_on_server, fetch, local_run_id
+from steps.tracking.spool import local_run_id
 from steps.tracking.store.tracking_uri import without_credentials_in
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
@@ -57,16 +57,8 @@ def find(run_id: str, experiment_id: str) -> Run:
         studies_in = client.get_experiment_by_name(EXPERIMENT)
         places = dict.fromkeys([*([studies_in.experiment_id] if studies_in else []), experiment_id])
         for place in places:
-            fetch(place, f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'")
-            # A re-run is nested; it is not a study of its own.
-            finished = client.search_runs(
-                [place],
-                f"tags.{ENTRY_POINT_TAG} = 'main' and attributes.status = 'FINISHED'",
-                order_by=["attributes.start_time DESC"],
-            )
-            studies = [run for run in finished if MLFLOW_PARENT_RUN_ID not in run.data.tags]
-            for study in studies:
-                if not deleted_on_server(study):
+            for study in lookup.finished("main", place):
+                if MLFLOW_PARENT_RUN_ID not in study.data.tags:  # a re-run is nested; it is not a study of its own
                     return study
         raise UserError(f"no finished study to reproduce; first run: {command('main')}, or name a run with run_id")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -39,6 +40,19 @@ class FoldRun:
         return str(self.run.info.run_id)
 
 
+def finished(entry_point: str, experiment_id: str, more: str = "") -> Iterator[Run]:
+    """The finished runs of an entry point, newest first, without those that somebody has deleted on the server.
+
+    Args:
+        entry_point: its name.
+        experiment_id: where to look.
+        more: of a filter, such as `` and tags.train_run_id = '…'``.
+    """
+    condition = f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and attributes.status = 'FINISHED'{more}"
+    fetch(experiment_id, condition)
+    return (run for run in every_run([experiment_id], condition) if not deleted_on_server(run))
+
+
 def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
     """The run named by ``run_id``, or the newest FINISHED run of ``entry_point`` for ``latest``.
 
@@ -47,10 +61,7 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
     """
     client = MlflowClient()
     if run_id == LATEST:
-        finished = f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and attributes.status = 'FINISHED'"
-        fetch(experiment_id, finished)
-        newest = client.search_runs([experiment_id], finished, order_by=["attributes.start_time DESC"])
-        run = next((run for run in newest if not deleted_on_server(run)), None)
+        run = next(finished(entry_point, experiment_id), None)
         if run is None:
             name = client.get_experiment(experiment_id).name
             first = command(entry_point, experiment=name if name != EXPERIMENT else "")

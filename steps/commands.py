@@ -71,7 +71,7 @@ def command(entry_point: str, *, folder: Path | None = None, experiment: str = "
         experiment: where its run belongs, if not where it would go anyway.
         parameters: of the entry point.
     """
-    how, here = called(), Path.cwd()
+    how, current = called(), Path.cwd()
     texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in parameters.items()}
     if how.project:
         words = [how.mlflow, "run", how.project, *(["-v", how.version] if how.version else [])]
@@ -82,10 +82,10 @@ def command(entry_point: str, *, folder: Path | None = None, experiment: str = "
         return goes + shlex.join(words)
     words = [how.python, "-m", f"steps.{entry_point}"]
     words += [word for name, text in texts.items() for word in (f"--{name}", text)]
-    place = folder or here
+    place = folder or current
     if place != ROOT:
         words += ["--cwd", str(place)]
-    goes = f"cd {shlex.quote(str(ROOT))} && " if folder or here != ROOT else ""
+    goes = f"cd {shlex.quote(str(ROOT))} && " if folder or current != ROOT else ""
     variable = f"MLFLOW_EXPERIMENT_NAME={shlex.quote(experiment)} " if experiment else ""
     return goes + variable + shlex.join(words)
 
@@ -151,5 +151,5 @@ def _mlflow() -> str:
 
 
 def _is_first_on_path(program: str) -> bool:
-    found = shutil.which(program)
-    return found is not None and Path(found).absolute().parent == Path(sys.executable).parent
+    path = shutil.which(program)
+    return path is not None and Path(path).absolute().parent == Path(sys.executable).parent

@@ -216,12 +216,12 @@ def _connected(address: str) -> Iterator[Client]:
 
 def _check_interpreters(client: Client) -> None:
     """Code of one version of Python means nothing to another; packages are compared where the work is done."""
-    here = remote.versions()["python"]
-    for worker, there in client.run(platform.python_version, on_error="ignore").items():
-        if there.split(".")[:2] != here.split(".")[:2]:
+    own = remote.versions()["python"]
+    for worker, version in client.run(platform.python_version, on_error="ignore").items():
+        if version.split(".")[:2] != own.split(".")[:2]:
             raise UserError(
-                f"worker {worker} has python {there}, expected {here} as on this side; start workers in an environment "
-                "made from the same conda.yaml"
+                f"worker {worker} has python {version}, expected {own} as on this side; start workers in an "
+                "environment made from the same conda.yaml"
             )
 
 

@@ -45,7 +45,7 @@ def call(pool: str, expected: Mapping[str, str], payload: bytes) -> bytes:
         Exception: whatever the function raised.
     """
     worker, key = get_worker(), thread_state.key
-    if differing := [f"{name} {found}" for name, found in versions().items() if expected.get(name) != found]:
+    if differing := [f"{name} {version}" for name, version in versions().items() if expected.get(name) != version]:
         wanted = ", ".join(f"{name} {version}" for name, version in expected.items() if versions().get(name) != version)
         raise UserError(
             f"worker {worker.address} ({platform.node()}) has {', '.join(differing)}, expected {wanted} as on this "

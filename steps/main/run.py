@@ -143,26 +143,26 @@ class _Study:
         """Reuse or run one step and return its finished run."""
         given = {**self._parameters, **handed_on}
         parameters = {name: given[name] for name in STEPS[entry_point].parameters}
-        found, reason = None, "reuse=false"
+        reusable, reason = None, "reuse=false"
         if self._parameters["reuse"]:
             identity = reuse.Identity.of(entry_point, parameters, inputs)
-            found, reason = reuse.find(identity, self._run.info.experiment_id, str(parameters.get("source", "")))
-        if found:
-            click.echo(f"{entry_point}: reused run {found.info.run_id} ({reason})")
+            reusable, reason = reuse.find(identity, self._run.info.experiment_id, str(parameters.get("source", "")))
+        if reusable:
+            click.echo(f"{entry_point}: reused run {reusable.info.run_id} ({reason})")
         else:
             click.echo(f"{entry_point}: running ({reason})")
         started = time.perf_counter()
-        run_id = found.info.run_id if found else run_step(entry_point, parameters, self._run)
+        run_id = reusable.info.run_id if reusable else run_step(entry_point, parameters, self._run)
         seconds = time.perf_counter() - started
-        finished = found or lookup.find_run(entry_point, run_id, self._run.info.experiment_id)
+        finished = reusable or lookup.find_run(entry_point, run_id, self._run.info.experiment_id)
         record.log(
             self._run.info.run_id,
             tags={f"{entry_point}_run_id": run_id},
             metrics={f"{entry_point}_wall_s": seconds},
         )
-        if not found:
+        if not reusable:
             click.echo(f"{entry_point}: run {run_id}, {seconds:.0f} s")
-        self.done.append(Done(entry_point, finished, found is not None, seconds))
+        self.done.append(Done(entry_point, finished, reusable is not None, seconds))
         return finished
 
 
@@ -173,5 +173,5 @@ def _print(outcome: Outcome, run: Run, replicator: Replicator | None) -> None:
     terminal.show_results(outcome.data.summary, to)
     page = run_page(run)
     if replicator:
-        page = [found] if (found := replicator.page_of(run.info.run_id)) else []
+        page = [address] if (address := replicator.page_of(run.info.run_id)) else []
     terminal.show_closing(terminal.closing_lines(outcome.data, outcome.model, outcome.report, page), to)

@@ -53,7 +53,7 @@ def attribute(network: Any, unseen: Unseen, baseline: Floats, steps: int) -> Att
     )
 
 
-def attribution_table(unseen: Unseen, found: Attribution, trained: TrainingReference) -> pa.Table:
+def attribution_table(unseen: Unseen, outcome: Attribution, trained: TrainingReference) -> pa.Table:
     """A row per trial and time point: ``subject``, ``trial``, ``time``, then float32 columns, one per feature."""
     timesteps, features = trained.shape
     columns: dict[str, Any] = {
@@ -61,49 +61,49 @@ def attribution_table(unseen: Unseen, found: Attribution, trained: TrainingRefer
         "trial": pa.array(np.repeat(unseen.trials, timesteps)).dictionary_encode(),
         "time": pa.array(np.tile(np.asarray(trained.time), len(unseen.trials))),
     }
-    flat = found.attributions.reshape(-1, features)
+    flat = outcome.attributions.reshape(-1, features)
     return pa.table(columns | {name: pa.array(flat[:, i]) for i, name in enumerate(trained.features)})
 
 
-def by_feature(unseen: Unseen, found: Attribution, trained: TrainingReference) -> pd.DataFrame:
+def by_feature(unseen: Unseen, outcome: Attribution, trained: TrainingReference) -> pd.DataFrame:
     """A row per trial: ``subject``, ``trial``, then a column per feature, its attributions summed over time.
 
     A row sums to ``output - baseline_output`` of the same row of `completeness`, up to its ``completeness_error``.
     """
-    sums = pd.DataFrame(found.attributions.sum(axis=1, dtype=np.float64), columns=list(trained.features))
+    sums = pd.DataFrame(outcome.attributions.sum(axis=1, dtype=np.float64), columns=list(trained.features))
     return pd.concat([_names(unseen), sums], axis=1)
 
 
-def completeness(unseen: Unseen, found: Attribution) -> pd.DataFrame:
+def completeness(unseen: Unseen, outcome: Attribution) -> pd.DataFrame:
     """A row per trial: do the attributions add up?
 
     ``subject``, ``trial``; ``output``, the probability; ``baseline_output``, that of the baseline;
     ``completeness_error``, ``relative_error`` and ``steps`` as in `Attribution`.
     """
     return _names(unseen).assign(
-        output=found.output,
-        baseline_output=found.baseline_output,
-        completeness_error=found.completeness_error,
-        relative_error=found.relative_error,
-        steps=found.steps,
+        output=outcome.output,
+        baseline_output=outcome.baseline_output,
+        completeness_error=outcome.completeness_error,
+        relative_error=outcome.relative_error,
+        steps=outcome.steps,
     )
 
 
-def importance(unseen: Unseen, found: Attribution, trained: TrainingReference) -> pd.DataFrame:
+def importance(unseen: Unseen, outcome: Attribution, trained: TrainingReference) -> pd.DataFrame:
     """Mean absolute attribution of each feature, every subject counting the same; ``sd`` is over subjects.
 
     The columns are those of `steps.core.attribution.importance.feature_importance`.
     """
-    return feature_importance(_subject_maps(unseen, found), trained.features)
+    return feature_importance(_subject_maps(unseen, outcome), trained.features)
 
 
-def mean_absolute(unseen: Unseen, found: Attribution) -> npt.NDArray[np.float64]:
+def mean_absolute(unseen: Unseen, outcome: Attribution) -> npt.NDArray[np.float64]:
     """Mean absolute attribution, every subject counting the same, shape ``(features, timesteps)``."""
-    return np.asarray(np.mean([one.absolute for one in _subject_maps(unseen, found)], axis=0).T)
+    return np.asarray(np.mean([one.absolute for one in _subject_maps(unseen, outcome)], axis=0).T)
 
 
-def _subject_maps(unseen: Unseen, found: Attribution) -> list[FoldMap]:
-    return [fold_map(found.attributions[unseen.subjects == name]) for name in np.unique(unseen.subjects)]
+def _subject_maps(unseen: Unseen, outcome: Attribution) -> list[FoldMap]:
+    return [fold_map(outcome.attributions[unseen.subjects == name]) for name in np.unique(unseen.subjects)]
 
 
 def _names(unseen: Unseen) -> pd.DataFrame:

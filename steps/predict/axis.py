@@ -82,17 +82,17 @@ def _normalised(recorded: Recorded, trained: TrainingReference) -> tuple[Floats,
     return np.stack(values).astype(np.float32), notes
 
 
-def _prepared_otherwise(found: Timing, trained: Timing) -> list[str]:
+def _prepared_otherwise(timing: Timing, trained: Timing) -> list[str]:
     """Warnings if a dataset that `prepare` time-normalised is of other rates, or was filtered otherwise."""
-    rates = np.array([one.rate for one in found.rates])
-    trials = np.array([one.trials for one in found.rates], dtype=np.intp)
+    rates = np.array([one.rate for one in timing.rates])
+    trials = np.array([one.trials for one in timing.rates], dtype=np.intp)
     notes = []
-    if len(rates) and found.durations and trained.rates:
-        notes = _other_rates(1 / rates, 1 + rates * found.durations[0], trials, trained)
-    if found.filtered != trained.filtered:
+    if len(rates) and timing.durations and trained.rates:
+        notes = _other_rates(1 / rates, 1 + rates * timing.durations[0], trials, trained)
+    if timing.filtered != trained.filtered:
         how = {True: "through a low-pass filter", False: "without a low-pass filter"}
         notes.append(
-            f"{WARNING}the dataset was resampled {how[found.filtered]}, the training trials "
+            f"{WARNING}the dataset was resampled {how[timing.filtered]}, the training trials "
             f"{how[trained.filtered]}; score the recordings themselves instead, which are then treated as those were."
         )
     return notes
@@ -121,11 +121,11 @@ def _check_axis(recorded: Recorded, trained: TrainingReference) -> None:
     length = np.array([len(expected)])
     for trial, one in zip(recorded.trials, recorded.recordings, strict=True):
         if timing.relative:
-            found = clock.mean_steps([one.time])
-            if not clock.differing_rates(found, length, step, step)[0]:
+            steps = clock.mean_steps([one.time])
+            if not clock.differing_rates(steps, length, step, step)[0]:
                 continue
             raise UserError(
-                f"{_which(recorded, trial, one)} has another sampling rate: {1 / found[0]:g} per unit of time, "
+                f"{_which(recorded, trial, one)} has another sampling rate: {1 / steps[0]:g} per unit of time, "
                 f"expected {1 / step:g} as in the model's training, which resampled nothing; resample it to that rate"
             )
         if np.abs(one.time - expected).max() > tolerance:

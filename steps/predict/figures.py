@@ -60,7 +60,7 @@ def probabilities(predictions: pd.DataFrame, subjects: pd.DataFrame, labels: Seq
 
 
 def _kind_of(subjects: pd.DataFrame, labels: Sequence[str]) -> npt.NDArray[np.str_]:
-    """What is known of each subject, in words."""
+    """The text about what is known of each subject."""
     if "label" not in subjects:
         known = np.full(len(subjects), "subject")
     else:

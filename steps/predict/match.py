@@ -21,8 +21,8 @@ REST = "rest"
 
 def split_unit(column: str) -> tuple[str, str]:
     """Name and unit of a column such as ``knee_angle_x [deg]``; the unit is "" where there is none."""
-    found = _WITH_UNIT.fullmatch(column)
-    return (found[1], found[2].strip()) if found else (column, "")
+    matched = _WITH_UNIT.fullmatch(column)
+    return (matched[1], matched[2].strip()) if matched else (column, "")
 
 
 def match_features(recorded: Recorded, trained: TrainingReference) -> tuple[npt.NDArray[np.intp], list[str]]:
@@ -81,17 +81,18 @@ def match_labels(recorded: Recorded, trained: TrainingReference) -> Ints | None:
     return labels
 
 
-def _by_name(found: Sequence[str], wanted: Sequence[str], source: str) -> dict[str, int]:
-    """Position among ``found`` of each name of ``wanted`` that is there: the same text, or the same without units."""
-    positions = {name: i for i, name in enumerate(found) if name in wanted}
+def _by_name(columns: Sequence[str], wanted: Sequence[str], source: str) -> dict[str, int]:
+    """Position among ``columns`` of each ``wanted`` name they hold, spelled the same or the same without units."""
+    positions = {name: i for i, name in enumerate(columns) if name in wanted}
     bare = {split_unit(name)[0]: name for name in wanted if name not in positions}
-    for i, column in enumerate(found):
+    for i, column in enumerate(columns):
         name = bare.get(split_unit(column)[0])
         if column in positions or name is None:
             continue
         if name in positions:
             raise UserError(
-                f"{source} has the feature {shown(name)} twice, in {shown(found[positions[name]])} and {shown(column)}"
+                f"{source} has the feature {shown(name)} twice, in {shown(columns[positions[name]])} and "
+                f"{shown(column)}"
             )
         positions[name] = i
     return positions
@@ -101,14 +102,14 @@ def _check_units(recorded: Recorded, trained: TrainingReference, positions: Mapp
     unknown = []
     for name, position in positions.items():
         column = recorded.features[position]
-        found = recorded.units.get(column) or split_unit(column)[1]
+        unit = recorded.units.get(column) or split_unit(column)[1]
         expected = trained.units.get(name) or split_unit(name)[1]
-        if found and expected and found != expected:
+        if unit and expected and unit != expected:
             raise UserError(
-                f"{recorded.source}: feature {shown(column)} is in {shown(found)}, the model was trained on "
+                f"{recorded.source}: feature {shown(column)} is in {shown(unit)}, the model was trained on "
                 f"{shown(expected)}; convert it"
             )
-        if expected and not found:
+        if expected and not unit:
             unknown.append(expected)
     if unknown:
         units = ", ".join(sorted(set(unknown)))

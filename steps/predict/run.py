@@ -38,9 +38,9 @@ def score_and_record(configuration: Predict) -> None:
         subjects = scores.by_subject(predictions, threshold)
         labelled = unseen.labels is not None and not unseen.is_control.all()
         performance = scores.performance(predictions, threshold, configuration.seed) if labelled else {}
-        found = attribution.attribute(network, unseen, baseline, configuration.attribution_steps)
-        importance = attribution.importance(unseen, found, trained)
-        completeness = attribution.completeness(unseen, found)
+        attributions = attribution.attribute(network, unseen, baseline, configuration.attribution_steps)
+        importance = attribution.importance(unseen, attributions, trained)
+        completeness = attribution.completeness(unseen, attributions)
 
         uri = model.reference.uri
         record.log(
@@ -63,9 +63,9 @@ def score_and_record(configuration: Predict) -> None:
                 "predictions.csv": predictions,
                 "subjects.csv": subjects,
                 "feature_importance.csv": importance,
-                "attribution_by_feature.csv": attribution.by_feature(unseen, found, trained),
+                "attribution_by_feature.csv": attribution.by_feature(unseen, attributions, trained),
                 "completeness.csv": completeness,
-                "attribution.parquet": _as_parquet(attribution.attribution_table(unseen, found, trained)),
+                "attribution.parquet": _as_parquet(attribution.attribution_table(unseen, attributions, trained)),
                 **({"summary.json": performance} if performance else {}),
             },
         )
@@ -73,7 +73,7 @@ def score_and_record(configuration: Predict) -> None:
         drawn = {
             "probabilities": figures.probabilities(predictions, subjects, labels),
             "attribution_map": heatmap(
-                attribution.mean_absolute(unseen, found),
+                attribution.mean_absolute(unseen, attributions),
                 trained.features,
                 trained.time,
                 time_unit=trained.time_unit,

@@ -119,10 +119,10 @@ def performance(predictions: pd.DataFrame, threshold: float, seed: int) -> dict[
     return {name: summary(part, (threshold,), seed=seed) for name, part in parts.items() if len(part)}
 
 
-def performance_metrics(found: dict[str, dict[str, Any]]) -> dict[str, float]:
+def performance_metrics(documents: dict[str, dict[str, Any]]) -> dict[str, float]:
     """A performance as metric names and values: ``pooled/auc`` for new subjects, ``trained_subjects/pooled/auc``."""
     metrics: dict[str, float] = {}
-    for name, document in found.items():
+    for name, document in documents.items():
         prefix = f"{TRAINED_PREFIX}/" if name == TRAINED_PREFIX else ""
         metrics |= {f"{prefix}{key}": value for key, value in flat_metrics(document).items()}
     return metrics

@@ -19,22 +19,22 @@ _LISTED = 8
 
 def warnings(predictions: pd.DataFrame, subjects: pd.DataFrame) -> list[str]:
     """What a reader must not miss: subjects the model was fitted on, and trials unlike any it has seen."""
-    found = []
+    sentences = []
     names = subjects["subject"].nunique()
     trained = sorted(set(subjects.loc[subjects["in_training"] == 1, "subject"]))
     if trained:
-        found.append(
+        sentences.append(
             f"the model was FITTED ON {len(trained)} of these {names} subjects ({_some(trained)}): its predictions for "
             "them say nothing about new people"
         )
     unusual = int(predictions["unusual"].sum())
     if unusual:
         who = sorted(set(predictions.loc[predictions["unusual"] == 1, "subject"]))
-        found.append(
+        sentences.append(
             f"{unusual} of {len(predictions)} trials lie further from the training trials than 99% of those do "
             f"(subjects {_some(who)}): do not rely on their probabilities"
         )
-    return found
+    return sentences
 
 
 def lines(

@@ -87,10 +87,10 @@ def _parent(common: Path) -> Path:
     parent = common / f"fear-{os.getuid()}"
     with suppress(FileExistsError):
         parent.mkdir(0o700)
-    found = parent.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    status = parent.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise PermissionError(f"{parent} is not a folder of yours")
-    if stat.S_IMODE(found.st_mode) != 0o700:
+    if stat.S_IMODE(status.st_mode) != 0o700:
         parent.chmod(0o700)
     return parent
 

@@ -59,8 +59,8 @@ def trouble(path: Path) -> tuple[str, str] | None:
         return f"{path}: file is not a database", _RESTORE
     if _lacks(path):
         time.sleep(_COMMIT_S)  # it may have been in the middle of a commit
-        if found := _lacks(path):
-            return f"{path} is cut off: {found}", _RESTORE
+        if lack := _lacks(path):
+            return f"{path} is cut off: {lack}", _RESTORE
     return None
 
 

@@ -58,9 +58,9 @@ def _where(error: OSError) -> str:
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """An exception, and what it came of: the first one is what happened."""
-    found: list[BaseException] = []
+    errors: list[BaseException] = []
     step: BaseException | None = error
-    while step is not None and step not in found:
-        found.append(step)
+    while step is not None and step not in errors:
+        errors.append(step)
         step = step.__cause__ or step.__context__
-    yield from reversed(found)
+    yield from reversed(errors)

@@ -58,10 +58,10 @@ def read_regular(path: Path, name: str) -> bytes:
         raise UserError(f"{name} cannot be read: {reason}") from error
 
 
-def _check_regular(found: os.stat_result, name: str) -> None:
-    if special := what_it_is(found.st_mode):
+def _check_regular(status: os.stat_result, name: str) -> None:
+    if special := what_it_is(status.st_mode):
         raise UserError(f"{name} is {special}, expected a file")
-    check_files(found.st_size, name)
+    check_files(status.st_size, name)
 
 
 def check_files(total: int, name: str) -> None:

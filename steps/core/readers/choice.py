@@ -86,19 +86,19 @@ class Choice:
 EVERYTHING: Final = Choice()
 
 
-def check_patterns(name: str, patterns: Iterable[str], found: Iterable[str], where: str) -> None:
+def check_patterns(name: str, patterns: Iterable[str], columns: Iterable[str], where: str) -> None:
     """Check that every entry of the parameter ``features`` or ``ignore`` means a column.
 
     Raises:
         UserError: one means none.
     """
-    columns = list(dict.fromkeys(found))
+    known = list(dict.fromkeys(columns))
     for pattern in patterns:
-        if not any(pattern == column or _fits(pattern, column) for column in columns):
-            close = closest(pattern, columns)
+        if not any(pattern == column or _fits(pattern, column) for column in known):
+            close = closest(pattern, known)
             hint = f"; did you mean {shown(close[0])}?" if close else ""
             raise UserError(
-                f"{name} names {shown(pattern)}, which is no column of {where}; it has {listed(columns)}{hint}"
+                f"{name} names {shown(pattern)}, which is no column of {where}; it has {listed(known)}{hint}"
             )
 
 
@@ -117,9 +117,9 @@ def _names(parameter: str, text: str) -> tuple[str, ...]:
     return names
 
 
-def closest(name: str, found: Sequence[str]) -> list[str]:
+def closest(name: str, columns: Sequence[str]) -> list[str]:
     """Names that are nearly this one, nearest first."""
-    folded = {column.casefold(): column for column in found}
+    folded = {column.casefold(): column for column in columns}
     return [folded[close] for close in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)]
 
 

@@ -187,8 +187,8 @@ def rates(steps: Doubles) -> list[SamplingRate]:
     return [SamplingRate(rate=rate, trials=counts[rate]) for rate in sorted(counts)]
 
 
-def described_rates(found: Sequence[SamplingRate]) -> str:
-    """Rates in words: each with its trials if they are few, else the smallest and the largest."""
-    if len(found) <= _LISTED_RATES:
-        return ", ".join(f"{one.trials} at {one.rate:g}" for one in found)
-    return f"{len(found)} rates from {found[0].rate:g} to {found[-1].rate:g}"
+def described_rates(sampling: Sequence[SamplingRate]) -> str:
+    """Rates as text: each with its trials if they are few, else the smallest and the largest."""
+    if len(sampling) <= _LISTED_RATES:
+        return ", ".join(f"{one.trials} at {one.rate:g}" for one in sampling)
+    return f"{len(sampling)} rates from {sampling[0].rate:g} to {sampling[-1].rate:g}"

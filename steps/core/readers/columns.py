@@ -57,11 +57,11 @@ class Columns:
         ]
 
 
-def choose(found: Sequence[str], file: str, choice: Choice, required: Sequence[str] = ()) -> Columns:
-    """Which of the columns ``found`` in a file are identities, time and features.
+def choose(columns: Sequence[str], file: str, choice: Choice, required: Sequence[str] = ()) -> Columns:
+    """Which of a file's ``columns`` are identities, time and features.
 
     Args:
-        found: names of all columns.
+        columns: names of all columns.
         file: what messages call it.
         choice: which are wanted.
         required: columns that must be there, of a table; a table is a whole study, what it lacks is in no other file.
@@ -69,11 +69,11 @@ def choose(found: Sequence[str], file: str, choice: Choice, required: Sequence[s
     Raises:
         UserError: a required column or one that the choice names is missing, or two columns could be the same one.
     """
-    check_patterns("features", choice.features, found, file)
+    check_patterns("features", choice.features, columns, file)
     if required:
-        check_patterns("ignore", choice.ignore, found, file)
-    left_out = [column for column in found if choice.leaves_out(column)]
-    rest = [column for column in found if column not in left_out]
+        check_patterns("ignore", choice.ignore, columns, file)
+    left_out = [column for column in columns if choice.leaves_out(column)]
+    rest = [column for column in columns if column not in left_out]
     taken = {column: column for column in rest}
     for name in RESERVED_COLUMNS:
         candidates = [column for column in rest if not choice.names(column) and _may_be(name, column)]
@@ -93,7 +93,7 @@ def choose(found: Sequence[str], file: str, choice: Choice, required: Sequence[s
     not_taken = [column for column, name in taken.items() if name not in RESERVED_COLUMNS and not choice.takes(column)]
     return Columns(
         {column: name for column, name in taken.items() if column not in not_taken},
-        tuple(column for column in found if column in left_out or column in not_taken),
+        tuple(column for column in columns if column in left_out or column in not_taken),
     )
 
 
@@ -165,7 +165,7 @@ def _may_be(name: str, column: str) -> bool:
     return is_time(column) if name == "time" else column.casefold() == name
 
 
-def _did_you_mean(name: str, found: Sequence[str]) -> str:
-    also = [column for column in found if re.sub(r"[\W_]", "", column.casefold()) in _ALSO_CALLED.get(name, ())]
-    close = also or closest(name, found)
+def _did_you_mean(name: str, columns: Sequence[str]) -> str:
+    also = [column for column in columns if re.sub(r"[\W_]", "", column.casefold()) in _ALSO_CALLED.get(name, ())]
+    close = also or closest(name, columns)
     return f"; did you mean {shown(close[0])}? call it {shown(name)}" if close else ""

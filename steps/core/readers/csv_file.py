@@ -165,11 +165,11 @@ def _explain(message: str, header: Header, raw: bytes, name: str, lines: Lines |
     def number(row: str) -> int:
         return int(row) if lines is None else int(lines[int(row) - 1])
 
-    if found := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
-        row, expected, got = found.groups()
+    if matched := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
+        row, expected, got = matched.groups()
         return f"{name}, row {number(row)} has {got} cells, expected {expected} as in its header"
-    if found := re.search(r"column #(\d+): Row #(\d+): .* invalid value '(.*)'$", message, re.DOTALL):
-        column, row, value = found.groups()
+    if matched := re.search(r"column #(\d+): Row #(\d+): .* invalid value '(.*)'$", message, re.DOTALL):
+        column, row, value = matched.groups()
         label = header.names[int(column)]
         way_out = ""
         if re.fullmatch(r"\s*-?\d+,\d+\s*", value):

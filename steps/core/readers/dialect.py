@@ -127,14 +127,14 @@ def _otherwise_separated(text: Sequence[str], name: str, separator: str, above: 
     word, pattern = _SEPARATORS[separator]
     has_commas = any(re.search(r"\d,\d", line) for line in text)
     options = f"sep='{pattern}'" + (", decimal=','" if has_commas else "")
-    found = f"{word}, with decimal commas" if has_commas else word
+    separation = f"{word}, with decimal commas" if has_commas else word
     rows = ""
     if above == 0:
         rows = " It has no header, either."
     elif above is not None and above > 1:
         rows = f" It has {above} rows above its numbers, expected one row with the names of the columns."
     return (
-        f"{name} is separated by {found}, expected commas and decimal points: {_SAVE}, or in Python with "
+        f"{name} is separated by {separation}, expected commas and decimal points: {_SAVE}, or in Python with "
         f"pandas.read_csv(path, {options}).to_csv(path, index=False).{rows}"
     )
 
@@ -184,8 +184,10 @@ def _rows_above_numbers(rows: Sequence[Sequence[str]], width: int) -> int | None
         return None
     for above, row in enumerate(rows):
         cells = [row[i] for i in numeric if row[i]] if len(row) == width else []
-        found = [_is_number(cell) for cell in cells]
-        if (above > 0 and len(row) == width and not cells) or (found and (all if above == 0 else any)(found)):
+        numeric_cells = [_is_number(cell) for cell in cells]
+        if (above > 0 and len(row) == width and not cells) or (
+            numeric_cells and (all if above == 0 else any)(numeric_cells)
+        ):
             return above
     return None
 

@@ -98,10 +98,10 @@ def text_column(column: pa.ChunkedArray, name: str = "", merged: list[str] | Non
         merged: receives a sentence for each name that had several spellings.
     """
     encoded = column.combine_chunks().dictionary_encode()
-    found = encoded.dictionary.to_pylist()
+    texts = encoded.dictionary.to_pylist()
     if merged is not None:
-        merged += made_one(found, name)
-    names = [*clean(found, name), ""]
+        merged += made_one(texts, name)
+    names = [*clean(texts, name), ""]
     return categorical(encoded.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False), names)
 
 

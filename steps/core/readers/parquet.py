@@ -69,8 +69,8 @@ def _typed(
         return column.cast(pa.string())
     if not is_number:
         value = next((cell for cell in column.slice(0, 1000).to_pylist() if cell is not None), None)
-        found = f"{shown(value)} (type {kind})"
-        raise UserError(f"{name}, row 1: column {shown(label)} holds {found}, expected a number{way_out}")
+        value_text = f"{shown(value)} (type {kind})"
+        raise UserError(f"{name}, row 1: column {shown(label)} holds {value_text}, expected a number{way_out}")
     return column.cast(pa.float64(), safe=False)
 
 
@@ -118,14 +118,14 @@ def _names_in(column: pa.ChunkedArray, label: str, name: str) -> pa.DictionaryAr
         content = text.as_py() or b""
         try:
             content.decode()
-            found = "" if len(content) <= _LONGEST else f"{_short(content.decode())} of {len(content):,} bytes"
+            value_text = "" if len(content) <= _LONGEST else f"{_short(content.decode())} of {len(content):,} bytes"
             expected = "a name"
         except UnicodeDecodeError as error:
-            found = f"text that is not UTF-8 (byte 0x{content[error.start]:02x} at offset {error.start})"
+            value_text = f"text that is not UTF-8 (byte 0x{content[error.start]:02x} at offset {error.start})"
             expected = "UTF-8"
-        if found:
+        if value_text:
             row = 1 + pc.index(codes, pa.scalar(code, codes.type)).as_py()
-            raise UserError(f"{name}, row {row}: column {_short(label)} holds {found}, expected {expected}")
+            raise UserError(f"{name}, row {row}: column {_short(label)} holds {value_text}, expected {expected}")
     new_code = np.zeros(len(encoded.dictionary), dtype=np.int32)
     new_code[used.to_numpy(zero_copy_only=False)] = np.arange(len(used), dtype=np.int32)
     is_null = codes.is_null().to_numpy(zero_copy_only=False)

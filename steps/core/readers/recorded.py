@@ -107,7 +107,7 @@ def from_table(table: LongTable, source: str, request: Request, max_gap: int, *,
 def from_dataset(dataset: Dataset, source: str) -> Recorded:
     """The trials of a dataset artifact, which knows units and labels."""
     time = np.asarray(dataset.time, dtype=np.float64)
-    found = [
+    trials = [
         Recording(
             subject=str(dataset.subjects[i]),
             label="" if dataset.is_control[i] else dataset.label_names[dataset.labels[i]],
@@ -121,8 +121,8 @@ def from_dataset(dataset: Dataset, source: str) -> Recorded:
     ]
     return Recorded(
         source=source,
-        recordings=tuple(found),
-        trials=tuple(trial_names(found, [0] * len(found))),
+        recordings=tuple(trials),
+        trials=tuple(trial_names(trials, [0] * len(trials))),
         features=dataset.features,
         has_time=dataset.time_unit != "sample",
         has_labels=True,
@@ -133,23 +133,23 @@ def from_dataset(dataset: Dataset, source: str) -> Recorded:
     )
 
 
-def trial_names(found: Sequence[Recording], labels: Sequence[int]) -> list[str]:
+def trial_names(trials: Sequence[Recording], labels: Sequence[int]) -> list[str]:
     """A name per trial, unique within subject and class: test number and label are added where needed."""
-    repeats = Counter((trial.subject, trial.label, trial.trial) for trial in found)
+    repeats = Counter((trial.subject, trial.label, trial.trial) for trial in trials)
     names = [
         f"{trial.trial}_t{trial.test_number}"
         if trial.test_number and repeats[trial.subject, trial.label, trial.trial] > 1
         else trial.trial
-        for trial in found
+        for trial in trials
     ]
     # Several labels may have become one class, so the label has to tell their trials apart.
-    keys = [(trial.subject, label, name) for trial, label, name in zip(found, labels, names, strict=True)]
+    keys = [(trial.subject, label, name) for trial, label, name in zip(trials, labels, names, strict=True)]
     counts = Counter(keys)
     names = [
         f"{name}_{trial.label}" if trial.label and counts[key] > 1 else name
-        for trial, name, key in zip(found, names, keys, strict=True)
+        for trial, name, key in zip(trials, names, keys, strict=True)
     ]
-    final = Counter((trial.subject, label, name) for trial, label, name in zip(found, labels, names, strict=True))
+    final = Counter((trial.subject, label, name) for trial, label, name in zip(trials, labels, names, strict=True))
     (subject, _, name), count = final.most_common(1)[0]
     if count > 1:
         raise UserError(

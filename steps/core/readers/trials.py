@@ -54,17 +54,17 @@ class Filled:
 
     def notes(self, max_gap: int) -> list[str]:
         """One sentence if anything was cut, and one if anything was interpolated."""
-        found = []
+        sentences = []
         if self.cut_trials:
-            found.append(
+            sentences.append(
                 f"Cut {self.cut} samples with missing values at the start or end of {self.cut_trials} trials (trim)."
             )
         if self.trials:
-            found.append(
+            sentences.append(
                 f"Interpolated {self.points} missing time points and {self.cells} missing values in {self.trials} "
                 f"trials (gaps of up to {max_gap} samples)."
             )
-        return found
+        return sentences
 
 
 def recordings(table: LongTable, max_gap: int, *, trim: bool = False) -> tuple[list[Recording], list[str]]:
@@ -94,14 +94,14 @@ def recordings(table: LongTable, max_gap: int, *, trim: bool = False) -> tuple[l
     first = order[starts]
     names = {key: _names(table, key, first) for key in _KEYS}
     control = is_control(table.frame).to_numpy()[first].tolist()
-    found = []
+    trials = []
     for i, (start, stop) in enumerate(pairwise(bounds)):
         if stop - start < 2:
             raise UserError(f"{table.where(int(first[i]))}: the trial has 1 time point, expected at least 2")
         times, block = time[start:stop], values[start:stop]
         if irregular[i]:
             times, block = gaps.closed(order[start:stop], times, block)
-        found.append(
+        trials.append(
             Recording(
                 subject=names["subject"][i],
                 label=names["label"][i],
@@ -112,7 +112,7 @@ def recordings(table: LongTable, max_gap: int, *, trim: bool = False) -> tuple[l
                 values=block,
             )
         )
-    return found, gaps.filled.notes(max_gap) + _alternating_note(table, values, order, bounds)
+    return trials, gaps.filled.notes(max_gap) + _alternating_note(table, values, order, bounds)
 
 
 def _trial_numbers(table: LongTable) -> Rows:

@@ -153,9 +153,9 @@ def _check_one_spelling(
         group[codes] = number
     codes_of = table.frame[column].cat.codes.to_numpy()
     rows = np.flatnonzero((group[codes_of] >= 0) & where)
-    found = within.iloc[rows].assign(group=group[codes_of[rows]], code=codes_of[rows], row=rows)
+    spelled = within.iloc[rows].assign(group=group[codes_of[rows]], code=codes_of[rows], row=rows)
     keys = [*within.columns, "group"]
-    first = found.drop_duplicates([*keys, "code"])
+    first = spelled.drop_duplicates([*keys, "code"])
     twice = first[first.duplicated(keys, keep=False)]
     if twice.empty:
         return

@@ -98,9 +98,9 @@ def measure(model: str, size: Size, folder: Path) -> Result:
             "project, new processes": lambda: _project_anew(job, runs),
         }
         fact = check_completeness(model, folds, {side: function() for side, function in attribute.items()})
-        found = by_turns({side: partial(_timed, function) for side, function in attribute.items()}, size.turns)
+        timings = by_turns({side: partial(_timed, function) for side, function in attribute.items()}, size.turns)
     trials = len(dataset.labels)
-    per_trial = {side: tuple(1e3 * seconds / trials for seconds in values) for side, values in found.items()}
+    per_trial = {side: tuple(1e3 * seconds / trials for seconds in values) for side, values in timings.items()}
     work, against = f"`{model}`: Integrated Gradients of {trials} held-out trials, per trial", "trial by trial"
     ours, complete = per_trial["project"], per_trial["plain"]
     rows = [
@@ -123,7 +123,9 @@ def check_completeness(model: str, folds: Sequence[TrainedFold], attributions: M
         ClickException: those of the plain side or of the project are above 1%.
     """
     errors = {
-        side: np.concatenate([completeness(fold, found) for fold, found in zip(folds, arrays, strict=True)])
+        side: np.concatenate(
+            [completeness(fold, of_fold) for fold, of_fold in zip(folds, arrays, strict=True)]
+        )
         for side, arrays in attributions.items()
     }
     words = ", ".join(f"{side} {error.max():.2g} ({np.median(error):.2g})" for side, error in errors.items())

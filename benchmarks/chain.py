@@ -82,13 +82,13 @@ def measure(turns: int, folder: Path) -> Result:
     """
     walls, bare = [], []
     for turn in range(turns):
-        here = folder / f"chain-{turn}"
-        here.mkdir()
-        chain = [sys.executable, "-m", "steps.main", *_options(here)]
-        walls.append(run(chain, here, probing(here / "seen")).wall_s)
-        seen = read_probe(here / "seen")
-        bare.append(import_all(seen, here))
-    warm = run([sys.executable, "-m", "benchmarks.chain", "--work-in", str(here)], here, probing(here / "warm"))
+        place = folder / f"chain-{turn}"
+        place.mkdir()
+        chain = [sys.executable, "-m", "steps.main", *_options(place)]
+        walls.append(run(chain, place, probing(place / "seen")).wall_s)
+        seen = read_probe(place / "seen")
+        bare.append(import_all(seen, place))
+    warm = run([sys.executable, "-m", "benchmarks.chain", "--work-in", str(place)], place, probing(place / "warm"))
     if warm.output.count(": reused run ") != 2 * len(STEPS):
         raise click.ClickException("the driver did not find the steps of the tiny study done, so their work is unknown")
     work = json.loads(warm.output.splitlines()[-1])
@@ -109,11 +109,11 @@ def measure(turns: int, folder: Path) -> Result:
 
 def read_probe(folder: Path) -> list[Seen]:
     """The processes that the probe saw, in the order they began."""
-    found = []
+    processes = []
     for path in folder.glob("*.jsonl"):
         first, *rest = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-        found.append(Seen(int(path.stem), **first, imports=rest))
-    return sorted(found, key=lambda process: process.began)
+        processes.append(Seen(int(path.stem), **first, imports=rest))
+    return sorted(processes, key=lambda process: process.began)
 
 
 def script_of(process: Seen, seen: Sequence[Seen]) -> list[dict[str, Any]]:

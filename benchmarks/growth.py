@@ -58,15 +58,15 @@ QUICK = Size(((6, 3), (8, 3)), (), 2)
 
 def measure(model: str, size: Size, folder: Path) -> Result:
     """Train every study once."""
-    found: dict[tuple[int, int], tuple[float | str, ...]] = {}
+    by_size: dict[tuple[int, int], tuple[float | str, ...]] = {}
     rows = []
     for subjects, trials in dict.fromkeys((*size.by_subjects, *size.by_trials)):
-        here = folder / f"{subjects}x{trials}"
-        study = make_study(here / "study", subjects=subjects, trials=trials)
+        place = folder / f"{subjects}x{trials}"
+        study = make_study(place / "study", subjects=subjects, trials=trials)
         training = Training(model, size.epochs)
-        outcome = sides.project(study, Plan(), training, here / "trained", memory=True, auc=False)
+        outcome = sides.project(study, Plan(), training, place / "trained", memory=True, auc=False)
         gigabytes = (outcome.command.peak_bytes or 0) / 1e9
-        found[subjects, trials] = _row((subjects, trials), study, training, outcome, gigabytes)
+        by_size[subjects, trials] = _row((subjects, trials), study, training, outcome, gigabytes)
         if (subjects, trials) == (BAR_SUBJECTS, BAR_TRIALS):
             work = (
                 f"`{model}`: peak memory, {subjects} subjects x {trials} trials, {min(CORES, subjects)} folds at once"
@@ -74,8 +74,8 @@ def measure(model: str, size: Size, folder: Path) -> Result:
             rows.append(Row(work, "GB", (gigabytes,), bar=Bar("at most", GIGABYTES_ALLOWED)))
     title = f"`{model}`, {size.epochs} epochs, {CORES} cores"
     series = [
-        Series(f"{title}, more subjects:", HEADER, tuple(found[key] for key in size.by_subjects)),
-        Series(f"{title}, more trials per subject:", HEADER, tuple(found[key] for key in size.by_trials)),
+        Series(f"{title}, more subjects:", HEADER, tuple(by_size[key] for key in size.by_subjects)),
+        Series(f"{title}, more trials per subject:", HEADER, tuple(by_size[key] for key in size.by_trials)),
     ]
     return Result(rows, [], [entry for entry in series if entry.rows])
 

@@ -88,8 +88,8 @@ def to_parquet(participants: Path, subjects: list[str], path: Path) -> None:
     pd.concat(tables, names=["subject", "label", "trial", "sample"]).to_parquet(path)
 
 
-def _sides(found: dict[str, list[float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    return tuple(found["project"]), tuple(found["plain"])
+def _sides(timings: dict[str, list[float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return tuple(timings["project"]), tuple(timings["plain"])
 
 
 @part(__doc__)

@@ -47,11 +47,11 @@ class Finished:
 
 def by_turns(sides: Mapping[str, Callable[[int], T]], turns: int) -> dict[str, list[T]]:
     """Call every side with 0, 1, ..., A B A B, so that a slow minute of the machine meets all of them."""
-    found: dict[str, list[T]] = {name: [] for name in sides}
+    results: dict[str, list[T]] = {name: [] for name in sides}
     for turn in range(turns):
         for name, side in sides.items():
-            found[name].append(side(turn))
-    return found
+            results[name].append(side(turn))
+    return results
 
 
 def seconds_of(action: Callable[[], object]) -> float:

@@ -38,13 +38,13 @@ def measure(turns: int, folder: Path) -> Result:
     for name in MODELS:
         network = build(name, TIMESTEPS, FEATURES)
         project(network, 0)  # makes the experiment
-        found = by_turns({"plain": partial(plain, network), "project": partial(project, network)}, turns)
+        timings = by_turns({"plain": partial(plain, network), "project": partial(project, network)}, turns)
         rows.append(
             Row(
                 f"`{name}`: logging a fold's model",
                 "s",
-                tuple(found["project"]),
-                tuple(found["plain"]),
+                tuple(timings["project"]),
+                tuple(timings["plain"]),
                 "mlflow.tensorflow.log_model",
                 Bar("at most", SECONDS_ALLOWED),
             )

@@ -73,9 +73,9 @@ def dask_cluster(folder: Path, workers: int) -> Iterator[tuple[str, int]]:
     """Address and process ID of a scheduler that has that many workers."""
     described = folder / "scheduler.json"
     environment = os.environ | {"DASK_LOGGING__DISTRIBUTED": "error", "PYTHONPATH": str(ROOT)}
-    dask, here = [sys.executable, "-m", "dask"], ["--host", "127.0.0.1", "--no-dashboard"]
+    dask, only_local = [sys.executable, "-m", "dask"], ["--host", "127.0.0.1", "--no-dashboard"]
     one = ["--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
-    command = [*dask, "scheduler", *here, "--port", "0", "--scheduler-file", str(described)]
+    command = [*dask, "scheduler", *only_local, "--port", "0", "--scheduler-file", str(described)]
     started = [subprocess.Popen(command, env=environment)]
     try:
         deadline = time.monotonic() + _START_S
@@ -84,7 +84,9 @@ def dask_cluster(folder: Path, workers: int) -> Iterator[tuple[str, int]]:
                 raise TimeoutError(f"no scheduler after {_START_S:.0f} s")
             time.sleep(0.1)
         address = json.loads(described.read_text(encoding="utf-8"))["address"]
-        started += [subprocess.Popen([*dask, "worker", address, *here, *one], env=environment) for _ in range(workers)]
+        started += [
+            subprocess.Popen([*dask, "worker", address, *only_local, *one], env=environment) for _ in range(workers)
+        ]
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=_START_S)
         yield address, started[0].pid

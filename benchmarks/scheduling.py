@@ -56,11 +56,18 @@ def measure(size: Size) -> Result:
     rows: list[tuple[float | str, ...]] = []
     for load, workers in size.passages:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
-            found = fresh.submit(put_through, load, workers).result()
+            outcome = fresh.submit(put_through, load, workers).result()
         rows.append(
             (
-                *(load.folds, load.subjects, load.record_kb, workers, found.wall_s, 1000 * found.wall_s / load.folds),
-                *(found.driver_bytes / 1e6, found.scheduler_bytes / 1e6),
+                *(
+                    load.folds,
+                    load.subjects,
+                    load.record_kb,
+                    workers,
+                    outcome.wall_s,
+                    1000 * outcome.wall_s / load.folds,
+                ),
+                *(outcome.driver_bytes / 1e6, outcome.scheduler_bytes / 1e6),
             )
         )
         click.echo("  ".join(f"{name} {value:.5g}" for name, value in zip(HEADER, rows[-1], strict=True)), err=True)

@@ -52,13 +52,13 @@ def measure(model: str, size: Size, folder: Path) -> Result:
 
     for module in ("steps.train", UNTRACKED):
         side(module, 1)  # makes the store's tables, fills the caches of the disk
-    found = by_turns(
+    timings = by_turns(
         {"without": lambda _turn: side(UNTRACKED, size.epochs), "with": lambda _turn: side("steps.train", size.epochs)},
         size.pairs,
     )
     work = f"`{model}`, {size.subjects} subjects, {size.epochs} epochs: training with tracking"
     bar = Bar("longer", TIMES_ALLOWED)
-    return Result([Row(work, "s", tuple(found["with"]), tuple(found["without"]), "without", bar)])
+    return Result([Row(work, "s", tuple(timings["with"]), tuple(timings["without"]), "without", bar)])
 
 
 @part(__doc__)

@@ -111,17 +111,17 @@ def measure(model: str, size: Size, folder: Path, torch_python: str | None) -> R
     }
     if torch_python and model == "cnn":
         runners["PyTorch"] = partial(sides.torch, interpreter=torch_python)
-    found = by_turns({name: timed(name, side) for name, side in runners.items()}, size.pairs)
+    outcomes = by_turns({name: timed(name, side) for name, side in runners.items()}, size.pairs)
     peaks.append(matmul_peak())
-    wanted, accuracies = size.accuracy, found
+    wanted, accuracies = size.accuracy, outcomes
     if wanted is None and size.pairs * size.repeats < SEEDS:
         wanted = AccuracyStudy()
     if wanted:
         accuracies = _accuracy_runs(runners, wanted, replace(training, epochs=wanted.epochs), folder)
     facts = [check_accuracy({side: _aucs(runs) for side, runs in accuracies.items()}, model, size.tolerance)]
-    rows = _rows(model, size, found)
-    rows += _shares(study, size, training, found, max(peaks))
-    facts.append(_phases(found["Keras fit"]))
+    rows = _rows(model, size, outcomes)
+    rows += _shares(study, size, training, outcomes, max(peaks))
+    facts.append(_phases(outcomes["Keras fit"]))
     return Result(rows, facts)
 
 
@@ -130,7 +130,7 @@ def measure_large_batches(model: str, size: Size, folder: Path) -> Result:
     study = make_study(folder / "study", subjects=_LARGE_SUBJECTS, trials=_LARGE_TRIALS)
     subjects = ",".join(f"S{number:02d}" for number in range(1, _LARGE_FOLDS + 1))
     training = Training(model, size.large_epochs + 1, LARGE_BATCH)
-    found = by_turns(
+    outcomes = by_turns(
         {
             "Keras fit": lambda turn: sides.plain(
                 study, Plan(subjects=subjects), training, folder / f"plain-{turn}", track=False
@@ -141,7 +141,7 @@ def measure_large_batches(model: str, size: Size, folder: Path) -> Result:
         },
         2 if size.pairs > 1 else 1,
     )
-    return Result([_step_row(model, LARGE_BATCH, found)])
+    return Result([_step_row(model, LARGE_BATCH, outcomes)])
 
 
 def check_accuracy(aucs: Mapping[str, Sequence[float]], model: str, tolerance: float) -> str:
@@ -186,37 +186,37 @@ def _aucs(runs: Sequence[Outcome]) -> list[float]:
     return [value for outcome in runs for value in outcome.auc.values()]
 
 
-def _rows(model: str, size: Size, found: Mapping[str, Sequence[Outcome]]) -> list[Row]:
+def _rows(model: str, size: Size, outcomes: Mapping[str, Sequence[Outcome]]) -> list[Row]:
     study = f"`{model}`, {size.subjects} subjects, {size.epochs} epochs"
     rows = [
-        _row(f"{study}: training alone", "s", found, lambda o: o.training_s, bar=BARS[model]),
-        _row(f"{study}: the command, start and metrics included", "s", found, lambda o: o.command.wall_s),
-        _row(f"`{model}`: a whole fold", "s", found, lambda o: o.fold_s),
-        _step_row(model, Training(model).batch_size, found),
+        _row(f"{study}: training alone", "s", outcomes, lambda o: o.training_s, bar=BARS[model]),
+        _row(f"{study}: the command, start and metrics included", "s", outcomes, lambda o: o.command.wall_s),
+        _row(f"`{model}`: a whole fold", "s", outcomes, lambda o: o.fold_s),
+        _step_row(model, Training(model).batch_size, outcomes),
     ]
-    if "PyTorch" in found:
+    if "PyTorch" in outcomes:
         faster = Bar("faster", 1.0)
-        rows.insert(1, _row(f"{study}: training alone", "s", found, lambda o: o.training_s, "PyTorch", faster))
+        rows.insert(1, _row(f"{study}: training alone", "s", outcomes, lambda o: o.training_s, "PyTorch", faster))
     return rows
 
 
-def _step_row(model: str, batch_size: int, found: Mapping[str, Sequence[Outcome]]) -> Row:
-    return _row(f"`{model}`: a training step, batch {batch_size}", "ms", found, lambda o: 1e3 * o.step_s)
+def _step_row(model: str, batch_size: int, outcomes: Mapping[str, Sequence[Outcome]]) -> Row:
+    return _row(f"`{model}`: a training step, batch {batch_size}", "ms", outcomes, lambda o: 1e3 * o.step_s)
 
 
 def _row(
     work: str,
     unit: str,
-    found: Mapping[str, Sequence[Outcome]],
+    outcomes: Mapping[str, Sequence[Outcome]],
     value: Callable[[Outcome], float],
     against: str = "Keras fit",
     bar: Bar | None = None,
 ) -> Row:
-    return Row(work, unit, tuple(map(value, found["project"])), tuple(map(value, found[against])), against, bar)
+    return Row(work, unit, tuple(map(value, outcomes["project"])), tuple(map(value, outcomes[against])), against, bar)
 
 
 def _shares(
-    study: Study, size: Size, training: Training, found: Mapping[str, Sequence[Outcome]], peak: float
+    study: Study, size: Size, training: Training, outcomes: Mapping[str, Sequence[Outcome]], peak: float
 ) -> list[Row]:
     """Which part of the cores' matrix-multiply peak training reaches."""
     from benchmarks.plain.networks import build
@@ -235,8 +235,8 @@ def _shares(
         Row(
             work,
             "%",
-            tuple(map(share, found["project"])),
-            tuple(map(share, found["Keras fit"])),
+            tuple(map(share, outcomes["project"])),
+            tuple(map(share, outcomes["Keras fit"])),
             "Keras fit",
             is_share=True,
         )

@@ -31,7 +31,7 @@ class Line:
     runs: dict[str, str] = field(default_factory=dict)
 
     @property
-    def there(self) -> MlflowClient:
+    def server_client(self) -> MlflowClient:
         return self.spool.target_client()
 
     def backup(self, name: str = "backup") -> Path:
@@ -43,14 +43,14 @@ class Line:
 
     def copies(self, view: int = ViewType.ACTIVE_ONLY) -> dict[str, Run]:
         """The runs of the study on the server by name, each there once."""
-        experiment = self.there.get_experiment_by_name(STUDY)
-        runs = self.there.search_runs([experiment.experiment_id], "", view) if experiment else []
+        experiment = self.server_client.get_experiment_by_name(STUDY)
+        runs = self.server_client.search_runs([experiment.experiment_id], "", view) if experiment else []
         assert len({run.info.run_name for run in runs}) == len(runs), "each run is there once"
         return {run.info.run_name: run for run in runs}
 
     def missed(self) -> list[str]:
         """What the server does not hold as the spool does."""
-        return missed(stock(self.spool.client()), stock(self.there))
+        return missed(stock(self.spool.client()), stock(self.server_client))
 
     def sync(self, *options: str) -> Result:
         folder = self.spool.folder.parents[1]
@@ -58,8 +58,8 @@ class Line:
 
 
 def stock(client: MlflowClient) -> Inventory:
-    found = inventory(client, STUDY, IGNORED)
-    return Inventory({k: v for k, v in found.runs.items() if "(deleted)" not in k}, found.registered, {})
+    whole = inventory(client, STUDY, IGNORED)
+    return Inventory({k: v for k, v in whole.runs.items() if "(deleted)" not in k}, whole.registered, {})
 
 
 def copy_database(source: Path, target: Path) -> Path:

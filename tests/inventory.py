@@ -112,10 +112,12 @@ def inventory(client: MlflowClient, experiment: str, ignored_tags: str = "$^") -
 
 
 def _inventory(client: MlflowClient, experiment: str, ignored_tags: str) -> Inventory:
-    found = client.get_experiment_by_name(experiment)
-    assert found is not None, f"no experiment {experiment}"
-    runs = list(_pages(lambda token: client.search_runs([found.experiment_id], "", ViewType.ALL, 1000, None, token)))
-    models = list(_pages(lambda token: client.search_logged_models([found.experiment_id], page_token=token)))
+    described = client.get_experiment_by_name(experiment)
+    assert described is not None, f"no experiment {experiment}"
+    runs = list(
+        _pages(lambda token: client.search_runs([described.experiment_id], "", ViewType.ALL, 1000, None, token))
+    )
+    models = list(_pages(lambda token: client.search_logged_models([described.experiment_id], page_token=token)))
     names = _run_names(runs)
     known = _Known(names, models)
     records = {
@@ -124,7 +126,7 @@ def _inventory(client: MlflowClient, experiment: str, ignored_tags: str) -> Inve
         )
         for run in runs
     }
-    return Inventory(records, _registered(client, known, ignored_tags), known.mapping(found.tags, ignored_tags))
+    return Inventory(records, _registered(client, known, ignored_tags), known.mapping(described.tags, ignored_tags))
 
 
 # What depends on when, where and how fast something was computed.
@@ -184,15 +186,15 @@ def _steady_files(files: dict[str, File]) -> dict[str, File]:
     return {name: File(0, "", "") if _VOLATILE_FILES.search(name) else file for name, file in files.items()}
 
 
-def differences(expected: Inventory, found: Inventory, verbatim: str = "$^") -> list[str]:
+def differences(expected: Inventory, actual: Inventory, verbatim: str = "$^") -> list[str]:
     """One line for everything that is missing, doubled or different; none when the two are the same.
 
     Args:
         expected: what there should be.
-        found: what there is.
+        actual: what there is.
         verbatim: regular expression of files that must agree byte by byte, IDs in them included.
     """
-    return list(_differences("", _plain(expected, "", verbatim), _plain(found, "", verbatim)))
+    return list(_differences("", _plain(expected, "", verbatim), _plain(actual, "", verbatim)))
 
 
 class _Known:
@@ -211,7 +213,7 @@ class _Known:
 
     def text(self, text: str) -> str:
         """The text with IDs replaced, and with that what stands before them in a store's own addresses."""
-        text = self._pattern.sub(lambda found: self._replaced[found[0]], text)
+        text = self._pattern.sub(lambda match: self._replaced[match[0]], text)
         return re.sub(r"(?:mlflow-artifacts:|file://|/)[^\s\"'<>]*?/(?=(?:models/)?<(?:run|model) )", "…/", text)
 
     def mapping(self, values: Mapping[str, str], ignored: str = "$^") -> dict[str, str]:
@@ -323,13 +325,13 @@ def _model_record(client: MlflowClient, model: LoggedModel, known: _Known, ignor
 
 
 def _registered(client: MlflowClient, known: _Known, ignored: str) -> dict[str, list[VersionRecord]]:
-    found: dict[str, list[VersionRecord]] = {}
+    records: dict[str, list[VersionRecord]] = {}
     for model in _pages(lambda token: client.search_registered_models(page_token=token)):
         aliases: dict[str, list[str]] = {}
         for alias, version in client.get_registered_model(model.name).aliases.items():
             aliases.setdefault(str(version), []).append(alias)
         versions = _pages(partial(_versions, client, model.name))
-        found[model.name] = [
+        records[model.name] = [
             VersionRecord(
                 run=known.names.get(version.run_id, version.run_id),
                 description=known.text(version.description or ""),
@@ -341,7 +343,7 @@ def _registered(client: MlflowClient, known: _Known, ignored: str) -> dict[str, 
             )
             for version in sorted(versions, key=lambda version: int(version.version))
         ]
-    return found
+    return records
 
 
 def _versions(client: MlflowClient, name: str, token: str | None) -> Any:
@@ -358,18 +360,18 @@ def _plain(value: Any, name: str, verbatim: str) -> Any:
     return [_plain(item, name, verbatim) for item in value] if isinstance(value, list) else value
 
 
-def _differences(where: str, expected: Any, found: Any) -> Iterator[str]:
-    if isinstance(expected, dict) and isinstance(found, dict):
-        for name in sorted(expected.keys() | found.keys()):
+def _differences(where: str, expected: Any, actual: Any) -> Iterator[str]:
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for name in sorted(expected.keys() | actual.keys()):
             place = f"{where} > {name}" if where else name
-            if name not in found:
+            if name not in actual:
                 yield f"{place} is missing"
             elif name not in expected:
                 yield f"{place} is too much"
             else:
-                yield from _differences(place, expected[name], found[name])
-    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        for number, (one, other) in enumerate(zip(expected, found, strict=True), 1):
+                yield from _differences(place, expected[name], actual[name])
+    elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        for number, (one, other) in enumerate(zip(expected, actual, strict=True), 1):
             yield from _differences(f"{where} > {number}", one, other)
-    elif repr(expected) != repr(found):  # by what they print: not-a-number is equal to nothing
-        yield f"{where} is {str(found)[:200]!r}, expected {str(expected)[:200]!r}"
+    elif repr(expected) != repr(actual):  # by what they print: not-a-number is equal to nothing
+        yield f"{where} is {str(actual)[:200]!r}, expected {str(expected)[:200]!r}"

@@ -120,7 +120,7 @@ def test_an_experiment_that_is_not_there_is_named(
     said = r"MLFLOW_EXPERIMENT_ID is .*, which is no experiment of sqlite"
     with pytest.raises(UserError, match=said), step_run("prepare", {}):
         pytest.fail("nothing should have been recorded")
-    assert [found.name for found in MlflowClient().search_experiments()] == ["Default"]
+    assert [experiment.name for experiment in MlflowClient().search_experiments()] == ["Default"]
 
 
 def test_an_experiment_that_was_deleted_is_named(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,8 @@ def study(folder: Path, scheduler: str) -> Inventory:
 
 
 def test_everything_is_the_same_but_the_scheduler(dask_cluster: Cluster, tmp_path: Path) -> None:
-    here = study(tmp_path / "here", "local")
-    there = study(tmp_path / "there", dask_cluster.address)
+    local = study(tmp_path / "here", "local")
+    on_cluster = study(tmp_path / "there", dask_cluster.address)
     # The parameters of all runs hold the address; as a tag they are one text.
     named = (dask_cluster.address, "> tags > parameters is ")
-    assert [line for line in differences(here, there) if not any(text in line for text in named)] == []
+    assert [line for line in differences(local, on_cluster) if not any(text in line for text in named)] == []

@@ -253,10 +253,10 @@ def test_an_inventory_shows_what_is_missing_doubled_or_different(
     (one, _), (other, ids) = two_stores
     (tmp_path / "data.bin").write_bytes(b"cut short")
     CHANGES[expected](other, ids, tmp_path / "data.bin")
-    found = differences(inventory(one, EXPERIMENT), inventory(other, EXPERIMENT))
-    assert found[0].startswith(f"runs > {expected}")
+    lines = differences(inventory(one, EXPERIMENT), inventory(other, EXPERIMENT))
+    assert lines[0].startswith(f"runs > {expected}")
     place = " > ".join(expected.split(" is ")[0].split(" > ")[:4])
-    assert [line for line in found if not line.startswith(f"runs > {place}")] == []
+    assert [line for line in lines if not line.startswith(f"runs > {place}")] == []
 
 
 @dataclass
@@ -269,19 +269,19 @@ class Line:
     disk: SmallDisk | None
 
     @property
-    def here(self) -> Inventory:
+    def local(self) -> Inventory:
         return inventory(self.spool.client(), STUDIES, NOT_COPIED)
 
     @property
-    def there(self) -> Inventory:
+    def copied(self) -> Inventory:
         """Also what was removed, under names that end in ``(deleted)``."""
         return inventory(MlflowClient(self.server.uri), STUDIES, NOT_COPIED)
 
     def assert_exactly_once(self) -> None:
-        there = self.there
-        kept = replace(there, runs={name: run for name, run in there.runs.items() if "(deleted)" not in name})
-        assert missed(self.here, kept) == []
-        counts = self.here.summary()
+        copied = self.copied
+        kept = replace(copied, runs={name: run for name, run in copied.runs.items() if "(deleted)" not in name})
+        assert missed(self.local, kept) == []
+        counts = self.local.summary()
         assert counts == kept.summary() | {"tags": counts["tags"]}
 
     def sync(self) -> subprocess.CompletedProcess[str]:
@@ -349,11 +349,11 @@ def assert_sync_completes(line: Line) -> None:
     done = line.sync()
     assert done.returncode == 0, done.stdout + done.stderr
     line.assert_exactly_once()
-    before = line.there
+    before = line.copied
     again = line.sync()
     assert again.returncode == 0, again.stdout + again.stderr
     assert "0 of 0 runs, 0 models and 0 registered versions" in again.stdout
-    assert differences(before, line.there, verbatim="") == []
+    assert differences(before, line.copied, verbatim="") == []
 
 
 @pytest.mark.slow
@@ -406,8 +406,8 @@ def test_a_whole_study_amid_faults_ends_as_an_undisturbed_one(line: Line, tmp_pa
     undisturbed = study(alone, None)
     assert undisturbed.returncode == 0, undisturbed.stderr[-3000:]
     expected = inventory(MlflowClient(f"sqlite:///{alone / 'mlflow.db'}"), STUDIES, NOT_COPIED)
-    found = line.there
-    kept = replace(found, runs={name: run for name, run in found.runs.items() if "(deleted)" not in name})
+    copied = line.copied
+    kept = replace(copied, runs={name: run for name, run in copied.runs.items() if "(deleted)" not in name})
     assert differences(settled(expected), settled(kept)) == []
 
 

@@ -63,11 +63,11 @@ ONLY_IN = {
 
 def modules() -> dict[str, Path]:
     """Every module of ``steps`` by its dotted name, packages by their own."""
-    found = {}
+    paths = {}
     for path in sorted((ROOT / "steps").rglob("*.py")):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        found[name.removesuffix(".__init__")] = path
-    return found
+        paths[name.removesuffix(".__init__")] = path
+    return paths
 
 
 def imports(name: str, path: Path) -> Iterator[str]:

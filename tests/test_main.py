@@ -47,9 +47,9 @@ class Study:
         return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
 
     def runs(self, filter_string: str = "", experiment: str = "Fear_Classification_Experiments") -> list[Run]:
-        found = self.client.get_experiment_by_name(experiment)
+        described = self.client.get_experiment_by_name(experiment)
         return list(
-            self.client.search_runs([found.experiment_id], filter_string, order_by=["attributes.start_time ASC"])
+            self.client.search_runs([described.experiment_id], filter_string, order_by=["attributes.start_time ASC"])
         )
 
     def of(self, entry_point: str) -> list[Run]:
@@ -151,11 +151,11 @@ def test_results_hold_every_trial_once_and_only_patients(study: Study) -> None:
 
 def test_evaluate_leaves_what_printers_and_statisticians_need(study: Study) -> None:
     (run,) = study.of("evaluate")
-    found = study.artifacts(run)
-    assert {"export.csv", "export.parquet", "codebook.csv", "in_fold_thresholds.csv", "decision_curve.csv"} <= found
-    pictures = {name.removesuffix(".png") for name in found if name.endswith(".png")}
+    artifacts = study.artifacts(run)
+    assert {"export.csv", "export.parquet", "codebook.csv", "in_fold_thresholds.csv", "decision_curve.csv"} <= artifacts
+    pictures = {name.removesuffix(".png") for name in artifacts if name.endswith(".png")}
     assert {"roc", "precision_recall", "reliability", "threshold_sweep", "decision_curve", "subject_table"} <= pictures
-    assert {f"{name}.svg" for name in pictures} <= found
+    assert {f"{name}.svg" for name in pictures} <= artifacts
     rows = list(csv.DictReader(io.StringIO(study.text(run, "export.csv"))))
     assert len(rows) == 4 * (len(study.text(run, "results.csv").splitlines()) - 1)  # three thresholds, one of the fold
     book = list(csv.DictReader(io.StringIO(study.text(run, "codebook.csv"))))
@@ -291,17 +291,17 @@ def test_a_second_study_reuses_every_step_and_says_so(study: Study) -> None:
 def test_the_filters_of_the_readme_find_what_they_say(study: Study) -> None:
     filters = re.findall(r'^find\("(.*)"\)', (ROOT / "README.md").read_text(), re.MULTILINE)
     assert len(filters) == 5
-    found = [study.runs(filter_string) for filter_string in filters]
+    selections = [study.runs(filter_string) for filter_string in filters]
     folds = study.of("fold")
-    assert [run.info.run_name for run in found[0]] == ["fear_S01_1"]
+    assert [run.info.run_name for run in selections[0]] == ["fear_S01_1"]
     wrong = [fold.info.run_id for fold in folds if fold.data.metrics["threshold_0.5/accuracy"] < 0.5]
-    assert [run.info.run_id for run in found[1]] == wrong
+    assert [run.info.run_id for run in selections[1]] == wrong
     afraid = [fold.info.run_id for fold in folds if fold.data.tags["label"] == "fear"]
-    assert [run.info.run_id for run in found[2]] == afraid
+    assert [run.info.run_id for run in selections[2]] == afraid
     better = [run.info.run_id for run in study.of("main") if run.data.metrics.get("subject/auc_low", 0) > 0.5]
-    assert [run.info.run_id for run in found[3]] == better
+    assert [run.info.run_id for run in selections[3]] == better
     clean = [run.info.run_id for run in study.of("train") if run.data.tags.get("git_dirty") == "false"]
-    assert [run.info.run_id for run in found[4]] == clean
+    assert [run.info.run_id for run in selections[4]] == clean
 
 
 def test_evaluate_alone_finds_the_training_and_doubles_nothing(study: Study) -> None:
@@ -419,8 +419,8 @@ def test_from_a_git_url_with_a_relative_source(tmp_path: Path, small_study_table
     commit = git("rev-parse", "HEAD", cwd=clone)
     done = mlflow_run("-v", commit, "-e", "prepare", cwd=folder, uri=clone.as_uri(), source="mine.csv")
     assert done.returncode == 0, done.stderr[-3000:]
-    found = Study(folder, done.stdout)
-    (run,) = found.of("prepare")
+    study = Study(folder, done.stdout)
+    (run,) = study.of("prepare")
     assert run.data.tags["mlflow.source.git.commit"] == commit
     artifacts = Path(run.info.artifact_uri.removeprefix("file://"))
     assert artifacts.is_relative_to(folder)

@@ -23,8 +23,8 @@ PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 
 
 def pins(text: str) -> dict[str, str]:
-    found = re.findall(r"^(?:\s*- )?([A-Za-z0-9_.\-]+)==([^\s\\;]+)", text, re.MULTILINE)
-    return {canonicalize_name(name): version for name, version in found}
+    pinned = re.findall(r"^(?:\s*- )?([A-Za-z0-9_.\-]+)==([^\s\\;]+)", text, re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in pinned}
 
 
 CONDA = pins((ROOT / "conda.yaml").read_text())

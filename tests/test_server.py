@@ -186,14 +186,14 @@ def test_colleagues_work_with_what_only_the_server_has(
     assert {run.info.status for run in runs} == {"FINISHED"}
     (fold,) = [run for run in runs if run.data.tags["entry_point"] == "fold"]
     assert fold.data.tags["dataset_digest"] == prepare.data.tags["dataset_digest"]
-    contexts = [tag.value for found in client.get_run(fold.info.run_id).inputs.dataset_inputs for tag in found.tags]
+    contexts = [tag.value for used in client.get_run(fold.info.run_id).inputs.dataset_inputs for tag in used.tags]
     assert sorted(contexts) == ["test", "train", "validation"]
 
 
 def with_secret(text: str) -> list[str]:
     """Where in a text a secret stands."""
-    found = [text.find(secret) for secret in SECRETS]
-    return [text[max(0, place - 100) : place + 60] for place in found if place >= 0]
+    places = [text.find(secret) for secret in SECRETS]
+    return [text[max(0, place - 100) : place + 60] for place in places if place >= 0]
 
 
 def rows_of_the_database(server: Server) -> Iterator[str]:

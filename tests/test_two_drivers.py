@@ -73,13 +73,13 @@ def test_two_drivers_at_once_do_not_mix(alone: dict[str, Inventory], tmp_path: P
     for short, stock in alone.items():
         name = short + STUDY
         train = f"{name}/train"
-        found = part_of(both, name)
-        assert {f"{name}/{step}" for step in CHAIN} < set(found.runs)
-        folds = [run for path, run in found.runs.items() if path.startswith(f"{train}/") and run.tags.get("subject")]
+        own = part_of(both, name)
+        assert {f"{name}/{step}" for step in CHAIN} < set(own.runs)
+        folds = [run for path, run in own.runs.items() if path.startswith(f"{train}/") and run.tags.get("subject")]
         assert len(folds) == SUBJECTS
-        assert found.runs[name].tags["train_run_id"] == f"<run {train}>"
-        assert found.runs[f"{name}/evaluate"].tags["train_run_id"] == f"<run {train}>"
-        assert "\n".join(differences(stock, found)) == ""
+        assert own.runs[name].tags["train_run_id"] == f"<run {train}>"
+        assert own.runs[f"{name}/evaluate"].tags["train_run_id"] == f"<run {train}>"
+        assert "\n".join(differences(stock, own)) == ""
     assert [version.run.partition("/")[0] for version in both.registered["fear-classifier"]] in (
         [f"first{STUDY}", f"second{STUDY}"],
         [f"second{STUDY}", f"first{STUDY}"],

@@ -19,13 +19,13 @@ class CheckError(Exception):
     """A check that failed.
 
     Attributes:
-        found: what was found, one line.
+        finding: what was found, one line.
         mend: what to do about it, one line.
     """
 
-    def __init__(self, found: str, mend: str) -> None:
-        super().__init__(found)
-        self.found = found
+    def __init__(self, finding: str, mend: str) -> None:
+        super().__init__(finding)
+        self.finding = finding
         self.mend = mend
 
 
@@ -36,14 +36,14 @@ class Outcome:
     Attributes:
         name: what was checked.
         status: ``ok``, ``failed`` or ``skipped``.
-        found: one line.
+        finding: one line.
         mend: how to mend a failure, one line; empty otherwise.
         milliseconds: wall time; None where nothing ran.
     """
 
     name: str
     status: Status
-    found: str
+    finding: str
     mend: str = ""
     milliseconds: float | None = None
 
@@ -96,7 +96,7 @@ class Checklist:
         try:
             status, said, how = OK, within(limit, probe), ""
         except CheckError as failure:
-            status, said, how = FAILED, failure.found, failure.mend
+            status, said, how = FAILED, failure.finding, failure.mend
         except Exception as error:  # whatever a library raises is a finding here, not a crash
             status, said, how = FAILED, in_one_line(error), mend
         milliseconds = (time.perf_counter() - started) * 1000
@@ -111,7 +111,7 @@ class Checklist:
         self._add(Outcome(name, FAILED, in_one_line(error), mend))
 
     def _add(self, outcome: Outcome) -> None:
-        said, mend = (" ".join(self._hide(text).split()) for text in (outcome.found, outcome.mend))
+        said, mend = (" ".join(self._hide(text).split()) for text in (outcome.finding, outcome.mend))
         self.outcomes.append(Outcome(outcome.name, outcome.status, said, mend, outcome.milliseconds))
 
 

@@ -57,7 +57,7 @@ def check_store(checks: Checklist, uri: str, timeout: float) -> str:
     if experiments and store.is_server(uri):
         looks.append(("writing to it", lambda: study_place.may_write(experiments[0])))
     if experiments:
-        looks.append(("files of the studies", lambda: study_place.artifacts_there(experiments[0])))
+        looks.append(("files of the studies", lambda: study_place.look_for_artifacts(experiments[0])))
     for name, look in looks:
         checks.run(name, _told(look), mend=LOG, limit=CALL_SECONDS)
     exercise = Exercise()
@@ -106,7 +106,7 @@ def _told(probe: Callable[[], str]) -> Callable[[], str]:
         except FAILURES as error:
             trouble = trouble_with(error)
             if trouble.mend:
-                raise CheckError(trouble.found, trouble.mend) from error
+                raise CheckError(trouble.reason, trouble.mend) from error
             raise
 
     return asked

@@ -62,7 +62,7 @@ def may_write(experiment_id: str) -> str:
     return "this account may"
 
 
-def artifacts_there(experiment_id: str) -> str:
+def look_for_artifacts(experiment_id: str) -> str:
     """Whether the newest finished run of a study still has its files: every step records some.
 
     Raises:

@@ -23,12 +23,12 @@ def show(outcomes: Sequence[Outcome], console: Console | None = None) -> None:
     table.columns[3].overflow = "fold"
     for outcome in outcomes:
         status = f"[{_COLOUR[outcome.status]}]{outcome.status}[/]"
-        table.add_row(outcome.name, status, _milliseconds(outcome), escape(outcome.found))
+        table.add_row(outcome.name, status, _milliseconds(outcome), escape(outcome.finding))
     console.print(table)
     # Whole lines, never wrapped at the terminal's width: a command in them can be copied.
     for outcome in outcomes:
         if outcome.status == FAILED:
-            console.print(f"[bold red]failed[/]: {outcome.name}: {escape(outcome.found)}", soft_wrap=True)
+            console.print(f"[bold red]failed[/]: {outcome.name}: {escape(outcome.finding)}", soft_wrap=True)
             console.print(f"  mend: {escape(outcome.mend)}", soft_wrap=True)
     console.print(verdict(outcomes))
 

@@ -36,7 +36,7 @@ def complete(entry_point: str, recorded: Mapping[str, Value], **given: Value) ->
     return parameters, defaulted
 
 
-def source_there(source: str, folders: Sequence[Path]) -> str:
+def existing_source(source: str, folders: Sequence[Path]) -> str:
     """The recorded source as an absolute path, or ``simulated``.
 
     Args:

@@ -193,7 +193,7 @@ def _source(known: dict[str, Value], original: Run) -> tuple[str, str]:
         folders.insert(0, Path(str(known["cwd"])))
     if "source" not in known:
         raise UserError(f"run {original.info.run_id} did not record its source; it cannot be reproduced")
-    return plan.source_there(str(known["source"]), folders), str(Path.cwd())
+    return plan.existing_source(str(known["source"]), folders), str(Path.cwd())
 
 
 def _training(train: Run, run: Run) -> tuple[dict[str, Value], list[str]]:

@@ -96,4 +96,4 @@ def _prune(spool: Spool, push: Push) -> list[str]:
 def _not_copied(shown: str, trouble: Trouble, push: Push) -> str:
     """One line: what is the matter, what to do, what is missing."""
     todo = f"{trouble.mend}, then sync again" if trouble.mend else "try again later"
-    return f"{shown}: {trouble.found}; {todo} (runs not there yet: {push.pending()})"
+    return f"{shown}: {trouble.reason}; {todo} (runs not there yet: {push.pending()})"

@@ -71,9 +71,9 @@ def find_run(entry_point: str, run_id: str, experiment_id: str) -> Run:
         run = client.get_run(local_run_id(run_id))
     except MlflowException as error:
         raise UserError(f"no run {shown(run_id)} in this store; expected the ID of a {entry_point} run") from error
-    found_as = run.data.tags.get(ENTRY_POINT_TAG, "something else")
-    if found_as != entry_point:
-        raise UserError(f"run {run_id} is a run of {found_as}, expected a {entry_point} run")
+    actual = run.data.tags.get(ENTRY_POINT_TAG, "something else")
+    if actual != entry_point:
+        raise UserError(f"run {run_id} is a run of {actual}, expected a {entry_point} run")
     if run.info.status != "FINISHED":
         raise UserError(f"{entry_point} run {run_id} is {run.info.status}, expected FINISHED")
     return run

@@ -64,9 +64,9 @@ def test_results_are_the_same_wherever_they_are_made(
     alone = attributed("local", "1")
     assert set(alone) == {"S01", "S02", "S03"}
     assert (alone["S02"].randomised is None, alone["S03"].randomised is None) == (True, False)
-    for found in (attributed("local", "2"), attributed(dask_cluster.address, "auto")):
+    for tables in (attributed("local", "2"), attributed(dask_cluster.address, "auto")):
         for name, expected in alone.items():
-            assert_equal(found[name], expected)
+            assert_equal(tables[name], expected)
 
 
 def test_what_is_kept_from_fold_to_fold_changes_nothing(small_study: Dataset, folds: list[FoldNetwork]) -> None:
@@ -101,7 +101,7 @@ def test_what_is_kept_from_fold_to_fold_changes_nothing(small_study: Dataset, fo
 @pytest.mark.parametrize("module", ["steps.attribute.__main__", "steps.attribute.worker"])
 def test_what_waits_for_nothing_imports_nothing_slow(module: str) -> None:
     slow = "{'mlflow', 'tensorflow', 'keras', 'matplotlib', 'scipy', 'sklearn', 'distributed'}"
-    code = f"import {module}, sys; found = {slow} & set(sys.modules); assert not found, found"
+    code = f"import {module}, sys; loaded = {slow} & set(sys.modules); assert not loaded, loaded"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

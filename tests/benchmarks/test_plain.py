@@ -51,8 +51,8 @@ def test_steps_are_doubled_until_the_attributions_are_complete() -> None:
     trial, baseline = np.array([[2.0]], np.float32), np.array([[-1.0]], np.float32)
     change = 1.0  # the sigmoid goes from 0 to 1 within a fraction of one of a hundred steps
     assert abs(integrated_gradients(model, trial, baseline).sum() - change) > 0.01
-    found = complete_integrated_gradients(model, trial, baseline, tolerance=0.01, floor=1e-4)
-    assert abs(found.sum() - change) <= 0.01
+    attributions = complete_integrated_gradients(model, trial, baseline, tolerance=0.01, floor=1e-4)
+    assert abs(attributions.sum() - change) <= 0.01
 
 
 @pytest.mark.slow
@@ -71,9 +71,9 @@ def test_script_trains_every_fold_and_predicts_its_test_subject(tmp_path: Path) 
     dataset = read_artifact(study.dataset)
     result = json.loads((tmp_path / "result.json").read_text())["folds"]
     assert [fold["name"] for fold in result] == ["S01", "S03"]
-    for found, fold in zip(result, folds, strict=True):
-        assert found["labels"] == dataset.of_subjects(fold.test_subjects).labels.tolist()
-        assert found["training_trials"] == len(dataset.of_subjects(fold.training_subjects).labels)
-        assert all(0 <= probability <= 1 for probability in found["probabilities"])
-        assert set(found["seconds"]) == {"read", "fit", "predict", "log", "attribute"}
-        assert 0 < found["later_epochs_s"] < found["seconds"]["fit"]
+    for trained, fold in zip(result, folds, strict=True):
+        assert trained["labels"] == dataset.of_subjects(fold.test_subjects).labels.tolist()
+        assert trained["training_trials"] == len(dataset.of_subjects(fold.training_subjects).labels)
+        assert all(0 <= probability <= 1 for probability in trained["probabilities"])
+        assert set(trained["seconds"]) == {"read", "fit", "predict", "log", "attribute"}
+        assert 0 < trained["later_epochs_s"] < trained["seconds"]["fit"]

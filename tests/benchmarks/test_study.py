@@ -23,9 +23,9 @@ def test_files_dataset_and_simulation_hold_the_same_values(study: Study) -> None
     expected = simulated(6, 3, timesteps=11)
     dataset = read_artifact(study.dataset)
     values, labels = read_trials(study.recordings / "participants", np.unique(dataset.subjects).tolist())
-    for found_values, found_labels in ((values, labels), (dataset.values, dataset.labels)):
-        np.testing.assert_array_equal(found_values, expected.values)
-        np.testing.assert_array_equal(found_labels, expected.labels)
+    for read_values, read_labels in ((values, labels), (dataset.values, dataset.labels)):
+        np.testing.assert_array_equal(read_values, expected.values)
+        np.testing.assert_array_equal(read_labels, expected.labels)
     assert values.dtype == dataset.values.dtype == np.float32
 
 

@@ -37,13 +37,13 @@ def test_output_loss_and_gradients_are_those_of_keras(name: str) -> None:
             parameter.data = torch.from_numpy(np.ascontiguousarray(next(own).T))
             compared.append(parameter)
     model.eval()
-    found = model(torch.from_numpy(values).transpose(1, 2))
+    output = model(torch.from_numpy(values).transpose(1, 2))
     entropy = torch.nn.functional.binary_cross_entropy(
-        found[:, 0], torch.from_numpy(labels), weight=torch.from_numpy(weights)
+        output[:, 0], torch.from_numpy(labels), weight=torch.from_numpy(weights)
     )
     total = entropy + 0.01 * sum(weight.square().sum() for weight in penalised)
     total.backward()
-    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(output.detach().numpy(), expected, rtol=1e-5)
     np.testing.assert_allclose(total.item(), loss, rtol=1e-5)
     for parameter, gradient in zip(compared, gradients, strict=True):
         np.testing.assert_allclose(parameter.grad.numpy().T, gradient, rtol=1e-3, atol=1e-6)

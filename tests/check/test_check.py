@@ -35,7 +35,11 @@ def statuses(output: str) -> dict[str, str]:
 
 
 def left_behind(client: MlflowClient) -> list[str]:
-    return [found.name for found in client.search_experiments(view_type=ViewType.ALL) if found.name != "Default"]
+    return [
+        experiment.name
+        for experiment in client.search_experiments(view_type=ViewType.ALL)
+        if experiment.name != "Default"
+    ]
 
 
 @pytest.mark.slow
@@ -43,9 +47,9 @@ def test_by_mlflow_run_on_the_default_store(empty_store: Path, tmp_path: Path) -
     (tmp_path / "mlflow.db").write_bytes(empty_store.read_bytes())
     done = mlflow_run("-e", "check", cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    found = statuses(done.stdout)
-    assert {found[name] for name in RECORDING} == {"ok"}
-    assert "failed" not in found.values()
+    status = statuses(done.stdout)
+    assert {status[name] for name in RECORDING} == {"ok"}
+    assert "failed" not in status.values()
     assert f"cd {tmp_path} && mlflow ui" in done.stdout
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert left_behind(client) == []
@@ -73,9 +77,9 @@ def test_a_stalled_server_and_another_version_of_a_package(tmp_path: Path) -> No
     assert time.perf_counter() - started < 60, "10 s on an idle machine"
     assert "Traceback" not in done.stdout + done.stderr
     assert "s3cret" not in done.stdout + done.stderr
-    found = statuses(done.stdout)
-    assert (found["tracking store"], found["packages"]) == ("failed", "failed")
-    assert found["what a study records"] == "skipped"
+    status = statuses(done.stdout)
+    assert (status["tracking store"], status["packages"]) == ("failed", "failed")
+    assert status["what a study records"] == "skipped"
     assert "does not answer within 3 s" in done.stdout
     assert "failed: packages: scipy is 0.0.1 (pinned " in done.stdout
     assert done.stdout.count("\n  mend: ") == 2
@@ -98,8 +102,8 @@ def test_on_a_server_that_answers_then_stalls(tmp_path: Path) -> None:
     with mlflow_server(tmp_path / "server") as server:
         done = check(tmp_path, server.uri.replace("http://", "http://me:s3cret@"))
         assert done.returncode == 0, done.stdout[-3000:]
-        found = statuses(done.stdout)
-        assert {found[name] for name in RECORDING} == {"ok"}
+        status = statuses(done.stdout)
+        assert {status[name] for name in RECORDING} == {"ok"}
         assert "on both sides" in done.stdout
         assert "mlflow gc --backend-store-uri <database> --experiment-ids " in done.stdout
         assert f"see it at {server.uri}/" in done.stdout

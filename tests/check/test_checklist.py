@@ -25,7 +25,7 @@ def test_outcomes_in_order() -> None:
     checks.run("red", fails, mend="unused", limit=5)
     checks.run("broken", crashes, mend="do this", limit=5)
     checks.run("later", lambda: "never run", mend="", limit=5, needs=["good", "red"])
-    assert [(o.name, o.status, o.found, o.mend) for o in checks.outcomes] == [
+    assert [(o.name, o.status, o.finding, o.mend) for o in checks.outcomes] == [
         ("good", "ok", "fine", ""),
         ("red", "failed", "it is red", "paint it"),
         ("broken", "failed", "RuntimeError: first line", "do this"),
@@ -46,7 +46,7 @@ def test_a_check_that_does_not_return_is_given_up() -> None:
     assert time.perf_counter() - started < 30
     (outcome,) = checks.outcomes
     assert (outcome.status, outcome.mend) == ("failed", "restart it")
-    assert "no answer within 0.2 s" in outcome.found
+    assert "no answer within 0.2 s" in outcome.finding
 
 
 def test_what_must_be_hidden_is_hidden_in_findings_and_advice() -> None:

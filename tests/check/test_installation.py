@@ -45,7 +45,7 @@ def test_another_version_and_a_missing_package_fail() -> None:
     with pytest.raises(CheckError) as raised:
         installation.check_packages(CONDA, version)
     pins = installation.pins(CONDA)
-    assert raised.value.found.startswith(f"keras is missing (pinned {pins['keras']}), numpy is 0.1 (pinned ")
+    assert raised.value.finding.startswith(f"keras is missing (pinned {pins['keras']}), numpy is 0.1 (pinned ")
 
 
 def test_imports_name_what_cannot_be_imported() -> None:

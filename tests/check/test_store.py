@@ -70,11 +70,11 @@ def test_a_server_that_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "found"),
+    ("status", "finding"),
     [(404, "not an MLflow server"), (502, r"is in trouble \(HTTP 502\)"), (401, r"asks who you are \(HTTP 401\)")],
 )
-def test_a_server_that_answers_something_else(status: int, found: str) -> None:
-    with answering(status) as uri, pytest.raises(CheckError, match=found):
+def test_a_server_that_answers_something_else(status: int, finding: str) -> None:
+    with answering(status) as uri, pytest.raises(CheckError, match=finding):
         store.reach(uri, 30)
 
 
@@ -83,13 +83,13 @@ def test_an_address_that_is_mistyped(uri: str) -> None:
     assert not store.is_usable(uri)
     with pytest.raises(CheckError, match="MLFLOW_TRACKING_URI is '") as caught:
         store.reach(uri, 3)
-    assert "s3" not in caught.value.found
+    assert "s3" not in caught.value.finding
 
 
 def test_a_server_that_is_down(refusing: int) -> None:
     with pytest.raises(CheckError, match="connection refused") as raised:
         store.reach(f"http://me:s3cret@127.0.0.1:{refusing}", 3)
-    assert "s3cret" not in raised.value.found + raised.value.mend
+    assert "s3cret" not in raised.value.finding + raised.value.mend
     assert "mlflow server" in raised.value.mend
 
 
@@ -190,7 +190,7 @@ def test_a_database_server_that_is_down(refusing: int) -> None:
         CheckError, match=rf"database server postgresql\+psycopg2://127\.0\.0\.1:{refusing}/db: Connection refused"
     ) as raised:
         store.reach(f"postgresql+psycopg2://me:s3cret@127.0.0.1:{refusing}/db", 3)
-    assert "s3cret" not in raised.value.found
+    assert "s3cret" not in raised.value.finding
 
 
 def test_a_database_server_that_answers(silent: int) -> None:

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from steps.check import installation
 from steps.check.checklist import CheckError
-from steps.check.study_place import artifacts_there, default_experiment, may_write
+from steps.check.study_place import look_for_artifacts, default_experiment, may_write
 from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.session import step_run
 from steps.tracking.store.trouble import trouble_with
@@ -66,15 +66,15 @@ def test_a_readers_account_is_told_what_it_is(tracking_uri: pytest.MonkeyPatch) 
 
 
 def test_files_that_were_taken_away_are_missed(store: Path) -> None:
-    assert artifacts_there("0") == "none yet"
+    assert look_for_artifacts("0") == "none yet"
     with step_run("prepare", {}) as run:
         pass
     experiment = MlflowClient().get_experiment_by_name(EXPERIMENT)
     place = Path(urlsplit(run.info.artifact_uri).path)
-    assert artifacts_there(experiment.experiment_id) == f"those of the newest run are in {run.info.artifact_uri}"
+    assert look_for_artifacts(experiment.experiment_id) == f"those of the newest run are in {run.info.artifact_uri}"
     shutil.move(place, store / "elsewhere")
     with pytest.raises(CheckError, match=f"recorded files in .*{place}, and none are there") as caught:
-        artifacts_there(experiment.experiment_id)
+        look_for_artifacts(experiment.experiment_id)
     assert "put the folder back" in caught.value.mend
 
 

@@ -42,9 +42,9 @@ def test_tasks_are_handed_out_one_by_one_too(pool: Pool) -> None:
 
 
 def test_a_worker_makes_a_job_ready_once(pool: Pool) -> None:
-    found = {task.result() for task in [pool.submit(work.made_at, JOB) for _ in range(20)]}
-    assert 1 <= len(found) <= 2
-    assert len({process for process, _ in found}) == len(found)
+    makers = {task.result() for task in [pool.submit(work.made_at, JOB) for _ in range(20)]}
+    assert 1 <= len(makers) <= 2
+    assert len({process for process, _ in makers}) == len(makers)
 
 
 def test_events_arrive_in_order_at_the_pool_they_are_for(pool: Pool, dask_cluster: Cluster) -> None:
@@ -61,18 +61,18 @@ def test_an_error_of_the_user_comes_back_as_it_was_raised(pool: Pool) -> None:
 
 
 def test_other_versions_are_named(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = remote.versions()
-    monkeypatch.setattr(remote, "versions", lambda: {**here, "numpy": "1.2.3"})
-    with pytest.raises(UserError, match=rf"has numpy {here['numpy']}, expected numpy 1\.2\.3 as on this side"):
+    versions = remote.versions()
+    monkeypatch.setattr(remote, "versions", lambda: {**versions, "numpy": "1.2.3"})
+    with pytest.raises(UserError, match=rf"has numpy {versions['numpy']}, expected numpy 1\.2\.3 as on this side"):
         pool.submit(work.times, JOB, 1).result()
 
 
 def test_another_interpreter_is_refused_before_anything_runs(
     dask_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = remote.versions()
-    monkeypatch.setattr(remote, "versions", lambda: {**here, "python": "2.7.18"})
-    expected = rf"^worker tcp://127.0.0.1:\d+ has python {here['python']}, expected 2\.7\.18 as on this side"
+    versions = remote.versions()
+    monkeypatch.setattr(remote, "versions", lambda: {**versions, "python": "2.7.18"})
+    expected = rf"^worker tcp://127.0.0.1:\d+ has python {versions['python']}, expected 2\.7\.18 as on this side"
     with pytest.raises(UserError, match=expected), open_pool(Compute(dask_cluster.address), jobs=1):
         pass
 
@@ -105,9 +105,9 @@ def threaded_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clust
 
 def test_a_worker_with_threads_does_one_thing_at_a_time(threaded_cluster: Cluster) -> None:
     with open_pool(Compute(threaded_cluster.address), jobs=20) as pool:
-        found = sorted(result for _, result in pool.each(work.process_and_times, range(20)))
-    assert len({process for process, _, _ in found}) == 1
-    assert all(ended <= begun for (_, _, ended), (_, begun, _) in pairwise(found))
+        spans = sorted(result for _, result in pool.each(work.process_and_times, range(20)))
+    assert len({process for process, _, _ in spans}) == 1
+    assert all(ended <= begun for (_, _, ended), (_, begun, _) in pairwise(spans))
 
 
 def test_work_runs_with_the_code_of_its_driver(
@@ -166,9 +166,9 @@ def test_a_cluster_without_workers_is_waited_for_but_not_for_ever(
         def run() -> dict[int, int]:
             with open_pool(Compute(made.address), jobs=1) as pool:
                 assert (pool.workers, pool.where) == (0, f"the workers to come of {made.address}")
-                found = dict(pool.each(partial(work.times, JOB), [2]))
+                results = dict(pool.each(partial(work.times, JOB), [2]))
                 assert pool.workers == 1
-                return found
+                return results
 
         with (
             dask.config.set({"fear.wait-for-workers": "1s"}),

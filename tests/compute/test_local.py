@@ -33,8 +33,8 @@ def pool(events: list[str]) -> Iterator[Pool]:
 
 
 def test_every_item_comes_back_with_its_result(pool: Pool) -> None:
-    found = dict(pool.each(partial(work.times, JOB), range(40)))
-    assert found == {number: 3 * number for number in range(40)}
+    results = dict(pool.each(partial(work.times, JOB), range(40)))
+    assert results == {number: 3 * number for number in range(40)}
 
 
 def test_no_more_is_taken_than_the_workers_need(pool: Pool) -> None:
@@ -56,9 +56,9 @@ def test_tasks_are_handed_out_one_by_one_too(pool: Pool) -> None:
 
 
 def test_a_process_makes_a_job_ready_once(pool: Pool) -> None:
-    found = [pool.submit(work.made_at, JOB) for _ in range(20)]
+    tasks = [pool.submit(work.made_at, JOB) for _ in range(20)]
     by_process = dict[int, set[float]]()
-    for task in found:
+    for task in tasks:
         process, at = task.result()
         by_process.setdefault(process, set()).add(at)
     assert 1 <= len(by_process) <= 2

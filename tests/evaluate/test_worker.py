@@ -118,7 +118,7 @@ def test_chunks_in_this_process_keep_their_order() -> None:
 @pytest.mark.parametrize("module", ["steps.evaluate.__main__", "steps.evaluate.worker"])
 def test_what_waits_for_nothing_imports_nothing_slow(module: str) -> None:
     slow = "{'mlflow', 'tensorflow', 'keras', 'matplotlib', 'scipy', 'sklearn', 'distributed'}"
-    code = f"import {module}, sys; found = {slow} & set(sys.modules); assert not found, found"
+    code = f"import {module}, sys; loaded = {slow} & set(sys.modules); assert not loaded, loaded"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

@@ -16,15 +16,15 @@ from steps.predict.unseen import Unseen
 
 
 @pytest.fixture(scope="module")
-def found(network: Any, unseen: Unseen, trained: TrainingReference) -> Attribution:
+def attributions(network: Any, unseen: Unseen, trained: TrainingReference) -> Attribution:
     return attribution.attribute(network, unseen, attribution.baseline_values("mean", trained), steps=32)
 
 
 def test_features_add_up_to_the_change_from_the_baseline(
-    found: Attribution, network: Any, unseen: Unseen, trained: TrainingReference
+    attributions: Attribution, network: Any, unseen: Unseen, trained: TrainingReference
 ) -> None:
-    sums = attribution.by_feature(unseen, found, trained)
-    whole = attribution.completeness(unseen, found)
+    sums = attribution.by_feature(unseen, attributions, trained)
+    whole = attribution.completeness(unseen, attributions)
     assert sums[["subject", "trial"]].equals(whole[["subject", "trial"]])
     left = sums[list(trained.features)].sum(axis=1) - (whole["output"] - whole["baseline_output"])
     np.testing.assert_allclose(left.abs(), whole["completeness_error"], atol=1e-6)
@@ -34,20 +34,24 @@ def test_features_add_up_to_the_change_from_the_baseline(
     np.testing.assert_allclose(whole["baseline_output"], at_mean, rtol=1e-5)
 
 
-def test_the_long_table_holds_every_value(found: Attribution, unseen: Unseen, trained: TrainingReference) -> None:
-    table = attribution.attribution_table(unseen, found, trained).to_pandas()
+def test_the_long_table_holds_every_value(
+    attributions: Attribution, unseen: Unseen, trained: TrainingReference
+) -> None:
+    table = attribution.attribution_table(unseen, attributions, trained).to_pandas()
     assert list(table.columns) == ["subject", "trial", "time", *trained.features]
     subject, trial = unseen.subjects[4], unseen.trials[4]
     one = table[(table["subject"] == subject) & (table["trial"] == trial)]
     assert one["time"].tolist() == trained.time
-    np.testing.assert_array_equal(one[list(trained.features)], found.attributions[4])
+    np.testing.assert_array_equal(one[list(trained.features)], attributions.attributions[4])
 
 
-def test_every_subject_counts_the_same(found: Attribution, unseen: Unseen, trained: TrainingReference) -> None:
-    per_subject = [np.abs(found.attributions[unseen.subjects == name]).mean(axis=0) for name in set(unseen.subjects)]
+def test_every_subject_counts_the_same(attributions: Attribution, unseen: Unseen, trained: TrainingReference) -> None:
+    per_subject = [
+        np.abs(attributions.attributions[unseen.subjects == name]).mean(axis=0) for name in set(unseen.subjects)
+    ]
     expected = np.mean(per_subject, axis=0)
-    np.testing.assert_allclose(attribution.mean_absolute(unseen, found), expected.T, rtol=1e-5)
-    table = attribution.importance(unseen, found, trained).set_index("feature")
+    np.testing.assert_allclose(attribution.mean_absolute(unseen, attributions), expected.T, rtol=1e-5)
+    table = attribution.importance(unseen, attributions, trained).set_index("feature")
     np.testing.assert_allclose(table.loc[trained.features, "importance"], expected.mean(axis=0), rtol=1e-5)
     assert sorted(table["rank"]) == [1, 2, 3, 4, 5, 6]
 

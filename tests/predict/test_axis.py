@@ -47,8 +47,8 @@ def test_the_same_recordings_are_prepared_and_scored_alike(trained: TrainingRefe
         expected = common_time(trials, timesteps, has_time=True)
         update = {"time_normalised": True, "time": list(expected.time), "time_unit": "%", "timing": expected.timing}
         assert expected.timing.filtered == (timesteps == 21)
-        found, _ = on_time_axis(of(*trials), trained.model_copy(update=update))
-        np.testing.assert_array_equal(found, expected.values)
+        values, _ = on_time_axis(of(*trials), trained.model_copy(update=update))
+        np.testing.assert_array_equal(values, expected.values)
 
 
 def test_another_length_is_refused_where_training_resampled_nothing(trained: TrainingReference) -> None:
@@ -63,12 +63,12 @@ def test_a_prepared_dataset_is_not_interpolated_twice(trained: TrainingReference
 
 
 def test_another_sampling_rate_is_refused_with_both_named(trained: TrainingReference) -> None:
-    found = of(recording(np.linspace(0, 1, 21)))
+    recorded = of(recording(np.linspace(0, 1, 21)))
     with pytest.raises(
         UserError,
         match=r"its time runs from 0 to 1 in steps of 0\.05, expected from 0 to 100 in steps of 5 % as in the model's",
     ):
-        on_time_axis(found, trained)
+        on_time_axis(recorded, trained)
 
 
 def test_rounded_times_are_the_same_axis(trained: TrainingReference) -> None:

@@ -38,11 +38,11 @@ def test_additional_columns_are_refused_unless_left_out(
         UserError, match=r"not the model's: additional 'Frame'; .*; leave out what is additional: ignore=comment,Fr"
     ):
         _fit(source, trained, ignore="comment")
-    found = _fit(source, trained, ignore="comment,Frame")
-    np.testing.assert_array_equal(found.values, new_people.values)
-    assert found.notes[0] == "Left out 'comment', 'Frame'."
+    fitted = _fit(source, trained, ignore="comment,Frame")
+    np.testing.assert_array_equal(fitted.values, new_people.values)
+    assert fitted.notes[0] == "Left out 'comment', 'Frame'."
     chosen = _fit(source, trained, features=",".join(trained.features))
-    assert chosen.digest == found.digest
+    assert chosen.digest == fitted.digest
 
 
 def test_what_training_left_out_is_left_out_and_said(
@@ -50,12 +50,12 @@ def test_what_training_left_out_is_left_out_and_said(
 ) -> None:
     source = _with_columns(new_people, tmp_path / "new.csv")
     model = trained.model_copy(update={"left_out": ["Frame", "comment", "EMG"]})
-    found = _fit(source, model)
-    np.testing.assert_array_equal(found.values, new_people.values)
-    assert found.notes[0] == "Left out 'comment', 'Frame'."
+    fitted = _fit(source, model)
+    np.testing.assert_array_equal(fitted.values, new_people.values)
+    assert fitted.notes[0] == "Left out 'comment', 'Frame'."
     folder = tmp_path / "study"
     write_folder(new_people, folder, labels=False)
-    assert _fit(str(folder), model).digest == found.digest, "they need not be there"
+    assert _fit(str(folder), model).digest == fitted.digest, "they need not be there"
 
 
 def test_a_models_feature_may_be_called_like_time_or_a_counter(
@@ -82,10 +82,10 @@ def test_time_in_capitals_and_a_comma_at_the_end(
     table = long_table(new_people).rename(columns={"time": "Time [%]", "subject": "Subject"})
     text = table.to_csv(index=False)
     (tmp_path / "new.csv").write_text("".join(f"{line},\n" for line in text.splitlines()))
-    found = _fit(str(tmp_path / "new.csv"), trained)
-    np.testing.assert_array_equal(found.values, new_people.values)
-    assert found.notes[0] == "Took the column 'Subject' as subject, the column 'Time [%]' as time."
-    assert found.notes[1] == "Dropped an empty column without a name."
+    fitted = _fit(str(tmp_path / "new.csv"), trained)
+    np.testing.assert_array_equal(fitted.values, new_people.values)
+    assert fitted.notes[0] == "Took the column 'Subject' as subject, the column 'Time [%]' as time."
+    assert fitted.notes[1] == "Dropped an empty column without a name."
 
 
 def test_what_float32_cannot_hold_is_refused(new_people: Dataset, trained: TrainingReference, tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def test_reordered_features_find_their_places(recorded: Recorded, trained: Train
         recordings=tuple(replace(one, values=one.values[:, order]) for one in recorded.recordings),
     )
     expected = fit_to_model(recorded, trained)
-    found = fit_to_model(shuffled, trained)
-    np.testing.assert_array_equal(found.values, expected.values)
-    assert found.digest == expected.digest
+    fitted = fit_to_model(shuffled, trained)
+    np.testing.assert_array_equal(fitted.values, expected.values)
+    assert fitted.digest == expected.digest
 
 
 def test_missing_and_additional_features_are_named(recorded: Recorded, trained: TrainingReference) -> None:

@@ -32,11 +32,11 @@ POINTS = 21
 
 def of(*times: np.ndarray, has_time: bool = True) -> Recorded:
     rng = np.random.default_rng(0)
-    found = tuple(
+    recordings = tuple(
         Recording("N01", "", "jump", "", False, time.astype(np.float64), rng.normal(size=(len(time), 6)))
         for time in times
     )
-    return Recorded("new.csv", found, tuple(map(str, range(len(found)))), tuple("abcdef"), has_time, False)
+    return Recorded("new.csv", recordings, tuple(map(str, range(len(recordings)))), tuple("abcdef"), has_time, False)
 
 
 def timing(rate: float, **more: object) -> Timing:
@@ -165,9 +165,9 @@ def test_trim_is_for_new_recordings_too(tmp_path: Path, new_people: Dataset) -> 
     table.to_csv(tmp_path / "new.csv", index=False)
     with pytest.raises(UserError, match="trim=true"):
         read_source(str(tmp_path / "new.csv"))
-    found = read_source(str(tmp_path / "new.csv"), trim=True)
-    assert [len(one.time) for one in found.recordings][:2] == [POINTS - 1, POINTS]
-    assert found.notes == ("Cut 1 samples with missing values at the start or end of 1 trials (trim).",)
+    recorded = read_source(str(tmp_path / "new.csv"), trim=True)
+    assert [len(one.time) for one in recorded.recordings][:2] == [POINTS - 1, POINTS]
+    assert recorded.notes == ("Cut 1 samples with missing values at the start or end of 1 trials (trim).",)
 
 
 def test_models_of_before_are_served_as_before(normalised: TrainingReference) -> None:

@@ -101,31 +101,31 @@ def test_performance_is_scikit_learns_without_controls(unseen: Unseen, trained: 
     table = scored(unseen, trained, 0.4)
     patients = table[table["group"] == "patient"]
     labels = patients["label"].astype(int)
-    found = performance_metrics(performance(table, 0.4, seed=0))
-    assert found["pooled/auc"] == pytest.approx(roc_auc_score(labels, patients["probability"]))
-    assert found["pooled/threshold_0.4/balanced_accuracy"] == pytest.approx(
+    metrics = performance_metrics(performance(table, 0.4, seed=0))
+    assert metrics["pooled/auc"] == pytest.approx(roc_auc_score(labels, patients["probability"]))
+    assert metrics["pooled/threshold_0.4/balanced_accuracy"] == pytest.approx(
         balanced_accuracy_score(labels, patients["decision"])
     )
-    assert found["pooled/auc_low"] <= found["pooled/auc"] <= found["pooled/auc_high"]
-    assert not any(name.startswith("trained_subjects") for name in found)
+    assert metrics["pooled/auc_low"] <= metrics["pooled/auc"] <= metrics["pooled/auc_high"]
+    assert not any(name.startswith("trained_subjects") for name in metrics)
 
 
 def test_trained_subjects_never_enter_the_metrics_of_new_ones(unseen: Unseen, trained: TrainingReference) -> None:
     known = unseen.subjects == unseen.subjects[-1]
     table = scored(replace(unseen, in_training=known), trained)
-    found = performance(table, 0.5, seed=0)
-    counted = {name: document["counts"]["trials"] for name, document in found.items()}
+    documents = performance(table, 0.5, seed=0)
+    counted = {name: document["counts"]["trials"] for name, document in documents.items()}
     assert counted == {
         "new_subjects": int((~known & ~unseen.is_control).sum()),
         "trained_subjects": int((known & ~unseen.is_control).sum()),
     }
-    assert "trained_subjects/pooled/threshold_0.5/accuracy" in performance_metrics(found)
+    assert "trained_subjects/pooled/threshold_0.5/accuracy" in performance_metrics(documents)
     everybody = performance(scored(replace(unseen, in_training=~unseen.is_control), trained), 0.5, seed=0)
     assert set(everybody) == {"trained_subjects"}
 
 
 def test_one_class_has_no_auc(unseen: Unseen, trained: TrainingReference) -> None:
     table = scored(replace(unseen, labels=np.zeros_like(unseen.trials, dtype=np.int8)), trained)
-    found = performance_metrics(performance(table, 0.5, seed=0))
-    assert "pooled/auc" not in found
-    assert "pooled/threshold_0.5/accuracy" in found
+    metrics = performance_metrics(performance(table, 0.5, seed=0))
+    assert "pooled/auc" not in metrics
+    assert "pooled/threshold_0.5/accuracy" in metrics

@@ -121,9 +121,9 @@ def test_a_served_model_gives_the_numbers_of_predict_in_any_unit(served: str, mo
         for key in ("inputs", "instances"):
             status, answer = ask(served, **{key: trials}, params={"threshold": threshold})
             assert status == 200
-            found = pd.DataFrame(answer["predictions"])
+            answered = pd.DataFrame(answer["predictions"])
             columns = ["probability", "decision", "distance", "unusual"]
-            pd.testing.assert_frame_equal(found, expected[columns], check_dtype=False, rtol=1e-5)
+            pd.testing.assert_frame_equal(answered, expected[columns], check_dtype=False, rtol=1e-5)
     assert ask(served, inputs=trials)[1] == ask(served, inputs=trials, params={"threshold": 0.5})[1]
 
     broken = unseen.values[:1].tolist()

@@ -41,15 +41,15 @@ FORMS = ("labelled csv", "unlabelled csv", "unlabelled parquet", "labelled folde
 def test_every_form_gives_the_same_trials(
     form: str, new_people: Dataset, trained: TrainingReference, tmp_path: Path
 ) -> None:
-    found = fit_to_model(read_source(write(form, new_people, tmp_path)), trained)
-    np.testing.assert_array_equal(found.values, new_people.values)
-    assert found.subjects.tolist() == new_people.subjects.tolist()
-    assert found.is_control.tolist() == new_people.is_control.tolist()
+    fitted = fit_to_model(read_source(write(form, new_people, tmp_path)), trained)
+    np.testing.assert_array_equal(fitted.values, new_people.values)
+    assert fitted.subjects.tolist() == new_people.subjects.tolist()
+    assert fitted.is_control.tolist() == new_people.is_control.tolist()
     if form.startswith("unlabelled"):
-        assert found.labels is None
+        assert fitted.labels is None
     else:
-        assert found.labels is not None
-        assert found.labels.tolist() == new_people.labels.tolist()
+        assert fitted.labels is not None
+        assert fitted.labels.tolist() == new_people.labels.tolist()
 
 
 def test_one_trial_of_one_subject_is_enough(new_people: Dataset, trained: TrainingReference, tmp_path: Path) -> None:

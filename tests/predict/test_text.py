@@ -31,8 +31,8 @@ def test_trained_subjects_and_unusual_trials_are_warned_of(unseen: Unseen, train
     first, second = text.warnings(table, by_subject(table, 0.5))
     assert first.startswith("the model was FITTED ON 1 of these 5 subjects (N02)")
     assert second.startswith(f"1 of {len(values)} trials lie further from the training trials than 99%")
-    found = text.results(performance(table, 0.5, seed=0))
-    assert [line.partition(",")[0] for line in found] == [
+    lines = text.results(performance(table, 0.5, seed=0))
+    assert [line.partition(",")[0] for line in lines] == [
         *["new subjects"] * 2,
         *["subjects the model was FITTED ON (no evidence)"] * 2,
     ]

@@ -15,18 +15,18 @@ def test_trials_come_out_sorted_whatever_their_order(
     recorded: Recorded, unseen: Unseen, trained: TrainingReference
 ) -> None:
     backwards = replace(recorded, recordings=recorded.recordings[::-1], trials=recorded.trials[::-1])
-    found = fit_to_model(backwards, trained)
-    assert found.subjects.tolist() == sorted(found.subjects)
-    np.testing.assert_array_equal(found.values, unseen.values)
-    assert found.digest == unseen.digest
+    fitted = fit_to_model(backwards, trained)
+    assert fitted.subjects.tolist() == sorted(fitted.subjects)
+    np.testing.assert_array_equal(fitted.values, unseen.values)
+    assert fitted.digest == unseen.digest
 
 
 def test_subjects_of_the_training_are_known_in_any_case(recorded: Recorded, trained: TrainingReference) -> None:
     assert not fit_to_model(recorded, trained).in_training.any()
     first = recorded.recordings[0]
     known = replace(first, subject=trained.subjects[0].lower())
-    found = fit_to_model(replace(recorded, recordings=(known, *recorded.recordings[1:])), trained)
-    assert found.subjects[found.in_training].tolist() == [trained.subjects[0].lower()]
+    fitted = fit_to_model(replace(recorded, recordings=(known, *recorded.recordings[1:])), trained)
+    assert fitted.subjects[fitted.in_training].tolist() == [trained.subjects[0].lower()]
 
 
 def test_the_digest_sees_values_names_and_labels(

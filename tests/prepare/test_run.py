@@ -91,8 +91,8 @@ def test_a_damaged_dataset_is_prepared_again(damage: str, reason: str, study: di
     prepare(Prepare.of(study))
     run = _prepared()
     identity = reuse.Identity.of("prepare", study, source_fingerprint(study["source"]))
-    found, _ = reuse.find(identity, run.info.experiment_id)
-    assert found is not None
+    reusable, _ = reuse.find(identity, run.info.experiment_id)
+    assert reusable is not None
     folder = _dataset(run)
     trials = folder / "trials.parquet"
     content = trials.read_bytes()
@@ -108,26 +108,26 @@ def test_a_damaged_dataset_is_prepared_again(damage: str, reason: str, study: di
     else:
         loaded = read_artifact(folder)
         write_artifact(loaded.select(loaded.subjects != "S1"), folder)
-    found, why = reuse.find(identity, run.info.experiment_id)
-    assert found is None
+    reusable, why = reuse.find(identity, run.info.experiment_id)
+    assert reusable is None
     assert why.startswith(f"run {run.info.run_id} matches, but ")
     assert re.search(reason, why)
     prepare(Prepare.of(study))
-    found, _ = reuse.find(identity, run.info.experiment_id)
-    assert found is not None
-    assert found.info.run_id != run.info.run_id
+    reusable, _ = reuse.find(identity, run.info.experiment_id)
+    assert reusable is not None
+    assert reusable.info.run_id != run.info.run_id
 
 
 def test_in_a_read_only_folder_artifacts_lie_beside_the_store(
     study: dict[str, Any], store: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = tmp_path_factory.mktemp("read-only")
-    monkeypatch.chdir(here)
+    folder = tmp_path_factory.mktemp("read-only")
+    monkeypatch.chdir(folder)
     access = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != here and access(path, mode))  # root may write
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder and access(path, mode))  # root may write
     prepare(Prepare.of(study))
     assert _dataset(_prepared()).is_relative_to(store / "mlruns")
-    assert not list(here.iterdir())
+    assert not list(folder.iterdir())
 
 
 def test_bad_recordings_leave_no_dataset(study: dict[str, Any], store: Path) -> None:

@@ -279,9 +279,9 @@ def test_the_printed_link_opens_the_study(browser: webdriver.Chrome, printed: st
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_charts_of_a_fold_open_on_its_curves(browser: webdriver.Chrome, printed: str) -> None:
-    found = re.fullmatch(r"(http://[^/]+)/#/experiments/(\d+)/runs/[0-9a-f]+(\?.*)", printed)
-    assert found is not None
-    server, experiment_id, query = found.groups()
+    address = re.fullmatch(r"(http://[^/]+)/#/experiments/(\d+)/runs/[0-9a-f]+(\?.*)", printed)
+    assert address is not None
+    server, experiment_id, query = address.groups()
     (fold, *_) = MlflowClient(server).search_runs([experiment_id], "tags.entry_point = 'fold'")
     assert "threshold_0.35/accuracy" in fold.data.metrics
     browser.get("about:blank")

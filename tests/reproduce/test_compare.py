@@ -23,12 +23,12 @@ RECORDED = Evidence(
 
 
 def verdicts(recorded: Evidence, again: Evidence) -> dict[str, str]:
-    return {found.name: found.verdict for found in compare("run", recorded, again)}
+    return {comparison.name: comparison.verdict for comparison in compare("run", recorded, again)}
 
 
 def test_the_same_is_identical_and_times_are_left_out() -> None:
-    found = compare("run", RECORDED, RECORDED)
-    assert [(c.kind, c.name, c.verdict, c.values) for c in found] == [
+    comparisons = compare("run", RECORDED, RECORDED)
+    assert [(c.kind, c.name, c.verdict, c.values) for c in comparisons] == [
         ("digest", "dataset", "identical", 1),
         ("metric", "pooled/auc", "identical", 1),
         ("curve", "loss", "identical", 2),
@@ -36,8 +36,8 @@ def test_the_same_is_identical_and_times_are_left_out() -> None:
         ("table", "results.csv: probability", "identical", 2),
         ("document", "summary.json", "identical", 4),
     ]
-    assert verdict_of(found) == "identical"
-    assert {c.difference for c in found if not math.isnan(c.difference)} == {0.0}
+    assert verdict_of(comparisons) == "identical"
+    assert {c.difference for c in comparisons if not math.isnan(c.difference)} == {0.0}
 
 
 def test_every_kind_of_difference_is_found() -> None:
@@ -70,8 +70,10 @@ def test_another_number_of_epochs_rows_or_keys_differs() -> None:
         documents={"summary.json": {"auc": {"value": 0.9}}},
         digest="abc",
     )
-    found = verdicts(RECORDED, again)
-    assert (found["loss"], found["results.csv"], found["summary.json"]) == ("different",) * 3
+    verdict_by_name = verdicts(RECORDED, again)
+    assert (verdict_by_name["loss"], verdict_by_name["results.csv"], verdict_by_name["summary.json"]) == (
+        "different",
+    ) * 3
 
 
 def test_missing_counts_and_new_does_not() -> None:
@@ -116,8 +118,8 @@ def test_a_sequence_is_identical_to_itself_whatever_is_in_it(values: list[float]
 @given(st.floats(-1e12, 1e12), st.floats(-1e3, 1e3))
 def test_the_difference_is_absolute_and_the_tolerance_scales(value: float, apart: float) -> None:
     other = value + apart
-    verdict, found = difference([0.0, value], [0.0, other])
-    assert found == abs(value - other)
+    verdict, measured = difference([0.0, value], [0.0, other])
+    assert measured == abs(value - other)
     if value == other:
         assert verdict == "identical"
     else:

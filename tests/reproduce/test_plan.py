@@ -38,25 +38,25 @@ def test_parameters_that_were_not_recorded_are_named() -> None:
 
 
 def test_a_source_is_looked_for_in_its_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    for folder in (here, there):
+    empty, holding = tmp_path / "here", tmp_path / "there"
+    for folder in (empty, holding):
         folder.mkdir()
-    (there / "mine.csv").write_text("x")
-    assert plan.source_there("mine.csv", [here, there]) == str(there / "mine.csv")
-    assert plan.source_there(str(there / "mine.csv"), [here]) == str(there / "mine.csv")
-    assert plan.source_there((there / "mine.csv").as_uri(), [here]) == str(there / "mine.csv")
-    monkeypatch.setenv("HOME", str(there))
-    assert plan.source_there("~/mine.csv", [here]) == str(there / "mine.csv")
-    assert plan.source_there("simulated", []) == "simulated"
+    (holding / "mine.csv").write_text("x")
+    assert plan.existing_source("mine.csv", [empty, holding]) == str(holding / "mine.csv")
+    assert plan.existing_source(str(holding / "mine.csv"), [empty]) == str(holding / "mine.csv")
+    assert plan.existing_source((holding / "mine.csv").as_uri(), [empty]) == str(holding / "mine.csv")
+    monkeypatch.setenv("HOME", str(holding))
+    assert plan.existing_source("~/mine.csv", [empty]) == str(holding / "mine.csv")
+    assert plan.existing_source("simulated", []) == "simulated"
     with pytest.raises(UserError, match=r"'mine\.csv' is no longer there \(looked for .*here/mine\.csv\)"):
-        plan.source_there("mine.csv", [here, here])
+        plan.existing_source("mine.csv", [empty, empty])
 
 
 def test_a_simulated_dataset_comes_out_again() -> None:
     known = DEFAULTS | {"simulated_subjects": 5, "simulated_features": 3, "timesteps": 9, "seed": 4}
     expected = simulate(SimulationSize(subjects=5, features=3), timesteps=9, seed=4)
-    found = plan.dataset_again(known).digest()
-    plan.same_dataset(expected.digest(), found, "simulated")
+    digest = plan.dataset_again(known).digest()
+    plan.same_dataset(expected.digest(), digest, "simulated")
     other = plan.dataset_again(known | {"seed": 5}).digest()
     with pytest.raises(UserError, match=r"the dataset is another one: .* the code that simulates has changed"):
         plan.same_dataset(expected.digest(), other, "simulated")

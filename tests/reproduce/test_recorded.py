@@ -28,9 +28,9 @@ def test_every_step_records_its_parameters_typed(store: Path) -> None:
     given = {"epochs": 3, "learning_rate": 0.01, "reuse": True, "source": "my file.csv"}
     run = finished("main", given)
     assert json.loads(run.data.tags[PARAMETERS_TAG]) == given
-    found = recorded.parameters_of(run)
-    assert {name: found[name] for name in given} == given
-    assert [type(found[name]) for name in given] == [int, float, bool, str]
+    parameters = recorded.parameters_of(run)
+    assert {name: parameters[name] for name in given} == given
+    assert [type(parameters[name]) for name in given] == [int, float, bool, str]
 
 
 def test_parameters_quoted_for_the_shell_are_not_trusted(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,10 +101,10 @@ def test_evidence_is_everything_but_models_figures_and_the_environment(store: Pa
         record.log_files(run_id, {"runtime.json": {"wall_s": 1}})
         record.log(run_id, metrics={"auc": 0.9}, tags={"dataset_digest": "abc"})
         MlflowClient().log_text(run_id, "x", "folder/other.csv")
-    found = recorded.evidence(mlflow.get_run(run_id))
-    assert found.metrics == {"auc": 0.9}
-    assert found.curves == {"loss": [(1, 0.7), (2, 0.1 + 0.2)]}
-    assert sorted(found.tables) == ["history.csv", "results.csv"]
-    assert found.tables["results.csv"]["subject"].tolist() == ["007", "NA"]
-    assert found.documents == {"summary.json": {"a": 1}}
-    assert found.digest == "abc"
+    evidence = recorded.evidence(mlflow.get_run(run_id))
+    assert evidence.metrics == {"auc": 0.9}
+    assert evidence.curves == {"loss": [(1, 0.7), (2, 0.1 + 0.2)]}
+    assert sorted(evidence.tables) == ["history.csv", "results.csv"]
+    assert evidence.tables["results.csv"]["subject"].tolist() == ["007", "NA"]
+    assert evidence.documents == {"summary.json": {"a": 1}}
+    assert evidence.digest == "abc"

@@ -90,9 +90,13 @@ def test_a_whole_study(finished: Study) -> None:
     done = reproduce(finished.folder, "latest")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     assert "not compared" not in done.stdout
-    found = outcome(finished)
-    assert found["reproduced_run_id"] == original.info.run_id
-    assert (found["verdict"], found["expected"], found["parameters_not_recorded"]) == ("identical", "identical", [])
+    document = outcome(finished)
+    assert document["reproduced_run_id"] == original.info.run_id
+    assert (document["verdict"], document["expected"], document["parameters_not_recorded"]) == (
+        "identical",
+        "identical",
+        [],
+    )
     rows = finished.text(newest(finished), "reproduction.csv")
     for expected in (
         "main,metric,pooled/auc,identical", "fold S01 1,curve,val_loss,identical",
@@ -102,7 +106,7 @@ def test_a_whole_study(finished: Study) -> None:
         assert expected in rows
     assert "_wall_s" not in rows
     assert len(finished.client.search_model_versions("name = 'fear-classifier'")) == 1, "register=false"
-    again = finished.client.get_run(str(found["rerun_run_id"]))
+    again = finished.client.get_run(str(document["rerun_run_id"]))
     assert again.info.run_id != original.info.run_id
     assert again.data.tags["train_run_id"] != original.data.tags["train_run_id"], "reuse=false"
 

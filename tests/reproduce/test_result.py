@@ -40,9 +40,9 @@ def result(comparisons: Sequence[Comparison], where: object = SAME) -> Reproduct
 def test_exact_equality_is_expected_where_everything_is_the_same(
     comparisons: list[Comparison], where: object, verdict: str, reproduced: bool
 ) -> None:
-    found = result(comparisons, where)
-    assert (found.verdict, found.reproduced) == (verdict, reproduced)
-    assert found.sentence().startswith("reproduced" if reproduced else "NOT reproduced")
+    outcome = result(comparisons, where)
+    assert (outcome.verdict, outcome.reproduced) == (verdict, reproduced)
+    assert outcome.sentence().startswith("reproduced" if reproduced else "NOT reproduced")
 
 
 def test_json_is_strict_and_complete() -> None:
@@ -50,11 +50,11 @@ def test_json_is_strict_and_complete() -> None:
     for comparisons in ([EQUAL, APART], [GONE], [infinite]):
         text = json.dumps(result(comparisons).as_json(), allow_nan=False)
         assert json.loads(text)["verdict"] == "different"
-    found = result([EQUAL, CLOSE, APART, GONE], ELSEWHERE).as_json()
-    assert found["counts"] == {"identical": 1, "within 1e-6": 1, "different": 1, "missing": 1, "new": 0}
-    assert found["largest_difference"] == 0.25
-    assert found["differing_surroundings"] == ["processor"]
-    assert found["surroundings"]["processor"] == {"recorded": "AMD, 2 cores", "now": "Intel, 8 cores"}
+    document = result([EQUAL, CLOSE, APART, GONE], ELSEWHERE).as_json()
+    assert document["counts"] == {"identical": 1, "within 1e-6": 1, "different": 1, "missing": 1, "new": 0}
+    assert document["largest_difference"] == 0.25
+    assert document["differing_surroundings"] == ["processor"]
+    assert document["surroundings"]["processor"] == {"recorded": "AMD, 2 cores", "now": "Intel, 8 cores"}
 
 
 def test_the_worst_come_first() -> None:
@@ -63,7 +63,7 @@ def test_the_worst_come_first() -> None:
 
 
 def test_a_row_per_run_and_per_thing() -> None:
-    found = result([EQUAL, CLOSE, APART])
-    assert [row[:2] for row in found.summary()] == [("main", "2"), ("fold S01 1", "1")]
-    assert found.table().shape[0] == 3
-    assert found.markdown().count("\n| ") >= 3
+    outcome = result([EQUAL, CLOSE, APART])
+    assert [row[:2] for row in outcome.summary()] == [("main", "2"), ("fold S01 1", "1")]
+    assert outcome.table().shape[0] == 3
+    assert outcome.markdown().count("\n| ") >= 3

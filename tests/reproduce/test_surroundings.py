@@ -13,18 +13,18 @@ THEN = {
 
 
 def test_all_the_same() -> None:
-    found = surroundings(THEN, THEN, {"numpy": "2.3.5", "click": "8"}, {"numpy": "2.3.5", "click": "8"})
-    assert found.different == {}
-    assert found.exact
-    assert not found.code_differs
-    assert found.commit == "abc"
+    compared = surroundings(THEN, THEN, {"numpy": "2.3.5", "click": "8"}, {"numpy": "2.3.5", "click": "8"})
+    assert compared.different == {}
+    assert compared.exact
+    assert not compared.code_differs
+    assert compared.commit == "abc"
 
 
 def test_a_new_kernel_or_commit_with_the_same_code_changes_nothing() -> None:
-    found = surroundings(THEN, THEN | {"os": "Linux 6.2", "git_commit": "abd", "git_dirty": "true"}, {}, {})
-    assert set(found.different) == {"operating system", "commit", "uncommitted changes"}
-    assert found.exact
-    assert not found.code_differs
+    compared = surroundings(THEN, THEN | {"os": "Linux 6.2", "git_commit": "abd", "git_dirty": "true"}, {}, {})
+    assert set(compared.different) == {"operating system", "commit", "uncommitted changes"}
+    assert compared.exact
+    assert not compared.code_differs
 
 
 def test_code_packages_and_processor_count() -> None:
@@ -37,11 +37,11 @@ def test_code_packages_and_processor_count() -> None:
 
 def test_what_was_not_recorded_is_not_taken_for_the_same() -> None:
     then = {"mlflow.source.git.commit": "abc"}
-    found = surroundings(then, THEN, {}, {"numpy": "2.3.5"})
-    assert found.commit == "abc"
-    assert not found.code_differs  # the same commit is all that is known
-    assert not found.exact
-    assert "code" in found.unknown
+    compared = surroundings(then, THEN, {}, {"numpy": "2.3.5"})
+    assert compared.commit == "abc"
+    assert not compared.code_differs  # the same commit is all that is known
+    assert not compared.exact
+    assert "code" in compared.unknown
     assert surroundings({}, THEN, {}, {}).code_differs
     assert surroundings({}, THEN, {}, {}).commit == ""
 

@@ -41,52 +41,52 @@ def test_a_new_and_empty_server_at_the_same_address_gets_everything(line: Line) 
 
 def test_an_experiment_that_has_our_number_but_is_a_strangers_stays_his(line: Line) -> None:
     assert line.sync().exit_code == 0
-    number = line.there.get_experiment_by_name(STUDY).experiment_id
+    number = line.server_client.get_experiment_by_name(STUDY).experiment_id
     line.restore(line.empty)
-    assert line.there.create_experiment("a stranger's") == number
-    his = line.there.create_run(number, run_name="a stranger's").info
+    assert line.server_client.create_experiment("a stranger's") == number
+    his = line.server_client.create_run(number, run_name="a stranger's").info
     run = his.run_id
-    line.there.create_registered_model("fear-classifier")
-    line.there.create_model_version("fear-classifier", f"{his.artifact_uri}/model", run, {"auc": "0.1"})
+    line.server_client.create_registered_model("fear-classifier")
+    line.server_client.create_model_version("fear-classifier", f"{his.artifact_uri}/model", run, {"auc": "0.1"})
     client = line.spool.client()
     client.set_tag(line.runs["fold_S1_1"], "later", "yes")
     client.set_model_version_tag("fear-classifier", "1", "auc", "0.95")
     done = line.sync()
     assert done.exit_code == 0, done.output
-    assert [found.info.run_id for found in line.there.search_runs([number])] == [run]
+    assert [entity.info.run_id for entity in line.server_client.search_runs([number])] == [run]
     assert set(line.copies()) == set(line.runs)
-    versions = {found.version: found.tags["auc"] for found in line.there.search_model_versions()}
+    versions = {entity.version: entity.tags["auc"] for entity in line.server_client.search_model_versions()}
     assert {str(version): auc for version, auc in versions.items()} == {"1": "0.1", "2": "0.95"}
 
 
 def test_an_experiment_that_was_renamed_is_still_ours(line: Line) -> None:
     assert line.sync().exit_code == 0
-    number = line.there.get_experiment_by_name(STUDY).experiment_id
-    line.there.rename_experiment(number, "another name")
+    number = line.server_client.get_experiment_by_name(STUDY).experiment_id
+    line.server_client.rename_experiment(number, "another name")
     line.spool.client().set_tag(line.runs["fold_S1_1"], "later", "yes")
     done = line.sync()
     assert (done.exit_code, done.stderr) == (0, ""), done.output
-    assert line.there.get_experiment_by_name(STUDY) is None
-    assert len(line.there.search_runs([number], "tags.later = 'yes'")) == 1
+    assert line.server_client.get_experiment_by_name(STUDY) is None
+    assert len(line.server_client.search_runs([number], "tags.later = 'yes'")) == 1
 
 
 def test_an_experiment_that_was_deleted_there_is_said(line: Line) -> None:
     assert line.sync().exit_code == 0
-    number = line.there.get_experiment_by_name(STUDY).experiment_id
-    line.there.delete_experiment(number)
+    number = line.server_client.get_experiment_by_name(STUDY).experiment_id
+    line.server_client.delete_experiment(number)
     line.spool.client().create_run(line.spool.experiment(STUDY), run_name="new")
     done = line.sync()
     assert done.exit_code == 2
     assert f"run new: experiment {STUDY!r} was deleted on " in done.stderr
     assert f"mlflow experiments restore -x {number}) and sync again" in done.stderr
-    line.there.restore_experiment(number)
+    line.server_client.restore_experiment(number)
     assert line.sync().exit_code == 0
     assert "new" in line.copies()
 
 
 def test_a_registered_model_that_is_gone_is_registered_again(line: Line) -> None:
     assert line.sync().exit_code == 0
-    line.there.delete_registered_model("fear-classifier")
+    line.server_client.delete_registered_model("fear-classifier")
     done = line.sync()
     assert "no longer has fear-classifier/1; registered again" in done.stderr
     assert_whole(line, done)
@@ -97,7 +97,7 @@ def test_a_server_that_names_a_folder_is_refused_until_that_is_allowed(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = line.spool.folder.parent / "theirs"
-    line.there.create_experiment(STUDY, artifact_location=theirs.as_uri())
+    line.server_client.create_experiment(STUDY, artifact_location=theirs.as_uri())
     done = line.sync()
     assert done.exit_code == 2
     assert done.stderr.count("keeps artifacts in file:///") == 1, "one line for all runs"
@@ -110,16 +110,16 @@ def test_a_server_that_names_a_folder_is_refused_until_that_is_allowed(
 
 
 def test_a_study_says_what_is_wrong_where_the_server_is_not_away(line: Line) -> None:
-    line.there.delete_experiment(line.there.create_experiment(STUDY))
+    line.server_client.delete_experiment(line.server_client.create_experiment(STUDY))
     backlog = Backlog(3, "reason", refused=["run train: reason"])
     user = line.spool.folder.parents[1]
     assert "Nothing is lost. When that is mended:" in degraded(line.spool, backlog, user)
     assert "Nothing is lost. When the server is back:" in degraded(line.spool, Backlog(3, "away"), user)
     replicator = Replicator(line.spool)
     replicator.start()
-    found = replicator.stop()
-    assert found.runs == 4
-    assert found.reason.startswith(f"run train, run fold_S1_1, run fold_S2_1: experiment {STUDY!r} was deleted on ")
+    backlog = replicator.stop()
+    assert backlog.runs == 4
+    assert backlog.reason.startswith(f"run train, run fold_S1_1, run fold_S2_1: experiment {STUDY!r} was deleted on ")
 
 
 def test_what_the_server_has_deleted_is_not_used_again(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,14 +129,14 @@ def test_what_the_server_has_deleted_is_not_used_again(line: Line, monkeypatch: 
     Push(line.spool).once()
     train = client.get_run(line.runs["train"])
     assert pull.deleted_on_server(train) == ""
-    line.there.delete_run(line.copies()["train"].info.run_id)
+    line.server_client.delete_run(line.copies()["train"].info.run_id)
     assert pull.deleted_on_server(train) == "train"
     with pytest.raises(UserError, match="no finished train run"):
         lookup.find_run("train", "latest", experiment_id)
     identity = reuse.Identity("train", {}, "code", "inputs")
     client.set_tag(line.runs["train"], reuse.KEY_TAG, identity.key)
-    found, reason = reuse.find(identity, experiment_id)
-    assert found is None
+    reusable, reason = reuse.find(identity, experiment_id)
+    assert reusable is None
     assert reason == f"run {line.runs['train']} matches, but train was deleted on the server"
 
 
@@ -146,7 +146,7 @@ def test_a_training_whose_fold_the_server_has_deleted_is_not_whole(line: Line, m
     client = line.spool.client()
     client.set_tag(line.runs["fold_S2_1"], "entry_point", "fold")
     Push(line.spool).once()
-    line.there.delete_run(line.copies()["fold_S2_1"].info.run_id)
+    line.server_client.delete_run(line.copies()["fold_S2_1"].info.run_id)
     assert pull.deleted_on_server(client.get_run(line.runs["train"])) == "fold_S2_1"
 
 

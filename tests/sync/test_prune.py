@@ -30,7 +30,7 @@ def test_pruning_asks_the_server_and_removes_nothing_that_it_has_forgotten(line:
     assert set(line.copies()) == set(line.runs)
     fold = line.copies()["fold_S1_1"]
     assert line.copies()["train"].data.tags["best"] == fold.info.run_id
-    assert line.there.get_model_version_by_alias("fear-classifier", "challenger").run_id == fold.info.run_id
+    assert line.server_client.get_model_version_by_alias("fear-classifier", "challenger").run_id == fold.info.run_id
 
 
 QUICK = ("metric point", "file", "alias")
@@ -64,7 +64,7 @@ def damage(line: Line, wanted: str) -> None:
         with closing(sqlite3.connect(line.database)) as connection, connection:
             connection.execute(sql, [copy.info.run_id])
     elif wanted == "version":
-        line.there.delete_model_version("fear-classifier", "1")
+        line.server_client.delete_model_version("fear-classifier", "1")
     else:
         name = "history.csv" if wanted == "file" else "model.keras"
         for path in line.database.parent.rglob(name):
@@ -75,7 +75,7 @@ def damage(line: Line, wanted: str) -> None:
 def test_a_run_that_was_deleted_there_stays_deleted_and_is_not_pruned(line: Line) -> None:
     assert line.sync().exit_code == 0
     copy = line.copies()["fold_S2_1"].info.run_id
-    line.there.delete_run(copy)
+    line.server_client.delete_run(copy)
     line.spool.client().set_tag(line.runs["fold_S2_1"], "later", "yes")
     done = line.sync()
     assert done.exit_code == 0, done.output
@@ -87,7 +87,7 @@ def test_a_run_that_was_deleted_there_stays_deleted_and_is_not_pruned(line: Line
     assert kept.exit_code == 2
     assert "run fold_S2_1: deleted on the server, so this is all that is left of it" in kept.stderr
     assert line.spool.folder.exists()
-    line.there.restore_run(copy)
+    line.server_client.restore_run(copy)
     assert_whole(line, line.sync())
     assert line.copies()["fold_S2_1"].data.tags["later"] == "yes"
     assert line.sync("--prune", "true").exit_code == 0
@@ -96,7 +96,7 @@ def test_a_run_that_was_deleted_there_stays_deleted_and_is_not_pruned(line: Line
 def test_a_model_that_was_deleted_there_stays_deleted_and_is_not_pruned(line: Line) -> None:
     assert line.sync().exit_code == 0
     (output,) = line.copies()["fold_S2_1"].outputs.model_outputs
-    line.there.delete_logged_model(output.model_id)
+    line.server_client.delete_logged_model(output.model_id)
     done = line.sync()
     assert done.exit_code == 0, done.output
     assert "left so: 1 model (model)" in done.stderr

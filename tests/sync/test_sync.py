@@ -64,8 +64,8 @@ def test_a_spool_is_copied_and_then_removed_if_wished(
     assert "1 of 1 runs, 0 models and 0 registered versions copied and checked; 0 duplicates removed; 0 runs left" in (
         done.stdout
     )
-    there = MlflowClient(server)
-    (run,) = there.search_runs([there.get_experiment_by_name("study").experiment_id])
+    server_client = MlflowClient(server)
+    (run,) = server_client.search_runs([server_client.get_experiment_by_name("study").experiment_id])
     assert run.data.params == {"epochs": "3"}
     again = sync("--prune", "true")
     assert "0 of 0 runs" in again.stdout

@@ -100,4 +100,4 @@ def test_writing_replaces_the_whole_file(tmp_path: Path, umask: int) -> None:
     with pytest.raises(TypeError):
         write_private(path, "text")  # type: ignore[arg-type]
     assert path.read_bytes() == b"new"
-    assert [found.name for found in tmp_path.iterdir()] == ["file"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]

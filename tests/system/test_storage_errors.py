@@ -97,8 +97,8 @@ def test_a_store_that_is_none(tmp_path: Path, empty_store: Path) -> None:
     assert trouble(tmp_path / "a" / "b" / "mlflow.db") is None, "MLflow makes folders"
     for content, expected in ((b"", None), (b"x" * 5000, "is not a database"), (empty_store.read_bytes(), None)):
         path.write_bytes(content)
-        found = trouble(path)
-        assert (found[0] if found else None) == (f"{path}: file {expected}" if expected else None)
+        problem = trouble(path)
+        assert (problem[0] if problem else None) == (f"{path}: file {expected}" if expected else None)
     whole = path.stat().st_size
     os.truncate(path, whole // 2)
     assert trouble(path) == (

@@ -53,9 +53,9 @@ def test_json_of_wrong_types_is_blamed_on_file_and_run(store: Path, text: str, r
     run = holding({"split.json": SPLIT}, kind="fold")
     assert documents.json_of(run, "split.json", documents.Split) == json.loads(SPLIT)
     MlflowClient().log_text(run.info.run_id, text, "split.json")
-    with pytest.raises(DamagedError) as found:
+    with pytest.raises(DamagedError) as raised:
         documents.json_of(run, "split.json", documents.Split)
-    message = str(found.value)
+    message = str(raised.value)
     assert message.startswith(f"split.json of fold run {run.info.run_id} is damaged: ")
     assert reason in message
     assert "-m steps.train" in message
@@ -113,8 +113,8 @@ def test_a_damaged_or_foreign_tag_never_stops_reuse(store: Path, text: str) -> N
     assert reuse.find(other, experiment_id) == (None, f"tag reuse_identity of the last run, {run_id}, is damaged")
     run = MlflowClient().get_run(run_id)
     assert evaluations.training_parameters(run) == {}
-    found, _ = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
-    assert found is not None, "its key, which is what counts, is whole"
+    reusable, _ = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
+    assert reusable is not None, "its key, which is what counts, is whole"
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_a_damaged_or_foreign_tag_never_stops_reuse(store: Path, text: str) -> N
 def test_a_run_whose_files_are_damaged_is_not_reused(store: Path, name: str, text: str, reason: str) -> None:
     run_id, experiment_id = evaluated()
     MlflowClient().log_text(run_id, text, name)
-    found, why = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
-    assert found is None
+    reusable, why = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
+    assert reusable is None
     assert why.startswith(f"run {run_id} matches, but {reason.format(run_id)}")
 
 

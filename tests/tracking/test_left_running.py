@@ -88,8 +88,8 @@ def test_what_a_killed_driver_left_is_marked_by_the_next_run(store: Path, capsys
 
 
 def tagged(**tags: str | None) -> Run:
-    found = {name: value for name, value in {**left_running.process_tags(), **tags}.items() if value is not None}
-    return MlflowClient().create_run(experiment(), tags=found)
+    given = {name: value for name, value in {**left_running.process_tags(), **tags}.items() if value is not None}
+    return MlflowClient().create_run(experiment(), tags=given)
 
 
 def status_after_the_next_run(run: Run) -> str:
@@ -147,5 +147,5 @@ def test_a_child_is_as_alive_as_its_parent_unless_it_says_itself(store: Path) ->
     with step_run("prepare", {}):
         pass
     runs = (dead, child, step_that_goes_on, fold_of_it, lost, own_parent)
-    found = [client.get_run(run.info.run_id).info.status for run in runs]
-    assert found == ["FAILED", "FAILED", "RUNNING", "RUNNING", "RUNNING", "RUNNING"]
+    statuses = [client.get_run(run.info.run_id).info.status for run in runs]
+    assert statuses == ["FAILED", "FAILED", "RUNNING", "RUNNING", "RUNNING", "RUNNING"]

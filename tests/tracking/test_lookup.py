@@ -96,8 +96,8 @@ def test_a_dataset_that_is_gone_is_replaced_by_one_with_the_same_digest(
             record.log(run.info.run_id, tags={"dataset_digest": digest})
     with step_run("train", {}) as train:
         record.log(train.info.run_id, tags={"dataset_uri": "runs:/gone/dataset", "dataset_digest": digest})
-    found = datasets.dataset_and_uri_of(MlflowClient().get_run(train.info.run_id))[0]
-    assert found.digest() == digest
+    dataset = datasets.dataset_and_uri_of(MlflowClient().get_run(train.info.run_id))[0]
+    assert dataset.digest() == digest
     record.log(train.info.run_id, tags={"dataset_digest": "another"})
     with pytest.raises(UserError, match="no dataset artifact at runs:/gone/dataset"):
         datasets.dataset_and_uri_of(MlflowClient().get_run(train.info.run_id))[0]

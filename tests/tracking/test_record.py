@@ -24,9 +24,9 @@ def test_large_batches_are_split(store: Path) -> None:
         run_id = run.info.run_id
         record.log(run_id, params={f"p{i}": i for i in range(250)}, tags={f"t{i}": i for i in range(250)})
         record.log(run_id, points=[Metric("loss", float(i), i, i) for i in range(2500)])
-    found = MlflowClient().get_run(run_id)
-    assert len(found.data.params) == 250
-    assert found.data.tags["t249"] == "249"
+    recorded = MlflowClient().get_run(run_id)
+    assert len(recorded.data.params) == 250
+    assert recorded.data.tags["t249"] == "249"
     history = MlflowClient().get_metric_history(run_id, "loss")
     assert [(point.step, point.value) for point in history] == [(i, float(i)) for i in range(2500)]
 
@@ -65,9 +65,9 @@ def test_json_refuses_what_is_not_a_number_and_nothing_is_logged(store: Path) ->
 def test_dataset_is_logged_as_an_input(store: Path, small_study: Dataset) -> None:
     with step_run("prepare", {}) as run:
         record.log_dataset_input(small_study.manifest(), f"runs:/{run.info.run_id}/dataset", "prepare")
-    (found,) = MlflowClient().get_run(run.info.run_id).inputs.dataset_inputs
-    assert small_study.digest().startswith(found.dataset.digest)
-    assert {tag.key: tag.value for tag in found.tags} == {"mlflow.data.context": "prepare"}
+    (dataset_input,) = MlflowClient().get_run(run.info.run_id).inputs.dataset_inputs
+    assert small_study.digest().startswith(dataset_input.dataset.digest)
+    assert {tag.key: tag.value for tag in dataset_input.tags} == {"mlflow.data.context": "prepare"}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -44,9 +44,9 @@ def test_numbers_count_by_value_and_locations_do_not_count() -> None:
 def test_a_hit_is_the_newest_equal_run(store: Path) -> None:
     evaluated()
     run_id, experiment_id = evaluated()
-    found, reason = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
-    assert found is not None
-    assert found.info.run_id == run_id
+    reusable, reason = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
+    assert reusable is not None
+    assert reusable.info.run_id == run_id
     assert reason == "same parameters, code and inputs"
 
 
@@ -89,8 +89,8 @@ def test_a_run_that_lost_an_artifact_is_a_miss(store: Path) -> None:
     run_id, experiment_id = evaluated()
     artifacts = MlflowClient().get_run(run_id).info.artifact_uri
     Path(artifacts.removeprefix("file://"), "subjects.csv").unlink()
-    found, reason = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
-    assert found is None
+    reusable, reason = reuse.find(Identity.of("evaluate", PARAMETERS, "in"), experiment_id)
+    assert reusable is None
     assert reason == f"run {run_id} matches, but its subjects.csv is gone"
 
 

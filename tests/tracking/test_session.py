@@ -50,9 +50,9 @@ def test_no_password_in_a_parameter_is_recorded(store: Path) -> None:
     given = {"source": "https://me:s3cret@host/a.csv?token=s3cret", "run_name": "a@b", "epochs": 3}
     with step_run("prepare", given) as run:
         pass
-    found = MlflowClient().get_run(run.info.run_id).data
-    assert found.params == {"source": "https://host/a.csv", "run_name": "a@b", "epochs": "3"}
-    assert "s3cret" not in str(found.tags)
+    data = MlflowClient().get_run(run.info.run_id).data
+    assert data.params == {"source": "https://host/a.csv", "run_name": "a@b", "epochs": "3"}
+    assert "s3cret" not in str(data.tags)
 
 
 @pytest.mark.parametrize("uri", ["127.0.0.1:5000", "htp://host"])

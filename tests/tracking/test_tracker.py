@@ -48,12 +48,12 @@ def test_a_run_holds_what_it_was_given(store: Path, tmp_path: Path) -> None:
         tracker.log_artifacts(tmp_path / "more", "folder")
         tracker.log_artifacts(tmp_path / "more" / "a.txt")
         tracker.end_run()
-    found = MlflowClient().get_run(run.run_id)
-    assert mlflow.get_experiment(found.info.experiment_id).name == EXPERIMENT
-    assert (found.info.run_name, found.info.status) == ("fear_S01_2", "FINISHED")
-    assert {"subject": "S01", "test_number": "2", "label": "fear"}.items() <= found.data.tags.items()
-    assert found.data.params == {"epochs": "2"}
-    assert found.data.metrics == {"loss": 0.6, "accuracy": 0.75, "test_auc": 0.75, "inference_ms_per_trial": 0.5}
+    recorded = MlflowClient().get_run(run.run_id)
+    assert mlflow.get_experiment(recorded.info.experiment_id).name == EXPERIMENT
+    assert (recorded.info.run_name, recorded.info.status) == ("fear_S01_2", "FINISHED")
+    assert {"subject": "S01", "test_number": "2", "label": "fear"}.items() <= recorded.data.tags.items()
+    assert recorded.data.params == {"epochs": "2"}
+    assert recorded.data.metrics == {"loss": 0.6, "accuracy": 0.75, "test_auc": 0.75, "inference_ms_per_trial": 0.5}
     assert history_of(run.run_id, "loss") == [(1, 0.7), (2, 0.6)]
     assert {item.path for item in MlflowClient().list_artifacts(run.run_id)} == {
         "split.json",
@@ -78,9 +78,9 @@ def test_the_log_level_chooses_how_fine(store: Path, level: LogLevel, metrics: s
         run.log_training_metrics(HISTORY)
         run.log_evaluation_metrics({"test_auc": 0.75})
         run.log_evaluation_metrics({"kept": 1.0}, needed=True)
-    found = MlflowClient().get_run(run.run_id).data
-    assert set(found.metrics) == metrics
-    assert bool(found.params) == params
+    data = MlflowClient().get_run(run.run_id).data
+    assert set(data.metrics) == metrics
+    assert bool(data.params) == params
 
 
 @pytest.mark.parametrize(
@@ -191,13 +191,13 @@ def test_what_autologging_has_logged_is_not_logged_again(store: Path) -> None:
         history = model.fit(values, np.arange(8) % 2, epochs=2, verbose=0)
         tracker.log_parameters({"epochs": 2, "mine": "yes"})
         tracker.log_training_metrics({**history.history, "mine": [1.0, 2.0]})
-    found = MlflowClient().get_run(run.run_id)
-    assert found.info.status == "FINISHED"
-    assert found.data.params["mine"] == "yes"
+    recorded = MlflowClient().get_run(run.run_id)
+    assert recorded.info.status == "FINISHED"
+    assert recorded.data.params["mine"] == "yes"
     assert len(history_of(run.run_id, "loss")) == 2
     assert len(history_of(run.run_id, "mine")) == 2
     assert not mlflow.active_run()
-    assert len(MlflowClient().search_logged_models([found.info.experiment_id])) == 0
+    assert len(MlflowClient().search_logged_models([recorded.info.experiment_id])) == 0
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -53,13 +53,13 @@ def trained(
 
 def weights(record: FoldRecord) -> list[np.ndarray]:
     """Every number in the model's file."""
-    found: list[np.ndarray] = []
+    arrays: list[np.ndarray] = []
     with (
         zipfile.ZipFile(io.BytesIO(record.network)) as archive,
         h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
     ):
-        file.visititems(lambda _, item: found.append(item[()]) if isinstance(item, h5py.Dataset) else None)
-    return found
+        file.visititems(lambda _, item: arrays.append(item[()]) if isinstance(item, h5py.Dataset) else None)
+    return arrays
 
 
 def design(record: FoldRecord) -> Any:
@@ -76,23 +76,25 @@ def test_results_are_the_same_to_the_last_bit_wherever_they_are_made(
     small_study: Dataset, small_study_folder: Path, dask_cluster: Cluster, tmp_path: Path
 ) -> None:
     folds = plan_folds(small_study, cv=CrossValidation(3), seed=0)
-    here, _ = trained("local", "1", small_study, small_study_folder, folds, tmp_path / "here")
-    there, events = trained(dask_cluster.address, "auto", small_study, small_study_folder, folds, tmp_path / "there")
-    assert set(here) == set(there) == {"fold-1", "fold-2", "fold-3", "all"}
+    serial, _ = trained("local", "1", small_study, small_study_folder, folds, tmp_path / "here")
+    on_cluster, events = trained(
+        dask_cluster.address, "auto", small_study, small_study_folder, folds, tmp_path / "there"
+    )
+    assert set(serial) == set(on_cluster) == {"fold-1", "fold-2", "fold-3", "all"}
     assumed = process_mib(SETTINGS, small_study.values)
     # Half of it for a process of its own; less for one that shares TensorFlow's pages with the one it is forked from.
-    assert all(assumed / 3 < record.metrics["peak_memory_mib"] < assumed for record in here.values())
-    for name, expected in here.items():
-        found = there[name]
-        assert found.history.equals(expected.history)
+    assert all(assumed / 3 < record.metrics["peak_memory_mib"] < assumed for record in serial.values())
+    for name, expected in serial.items():
+        on_cluster_record = on_cluster[name]
+        assert on_cluster_record.history.equals(expected.history)
         # Neither says what its process had trained before.
-        assert found.model_summary == expected.model_summary
-        assert design(found) == design(expected)
-        assert found.parameters == expected.parameters
-        assert {k: v for k, v in found.metrics.items() if k not in TIMES} == {
+        assert on_cluster_record.model_summary == expected.model_summary
+        assert design(on_cluster_record) == design(expected)
+        assert on_cluster_record.parameters == expected.parameters
+        assert {k: v for k, v in on_cluster_record.metrics.items() if k not in TIMES} == {
             k: v for k, v in expected.metrics.items() if k not in TIMES
         }
-        assert all(np.array_equal(a, b) for a, b in zip(weights(found), weights(expected), strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(weights(on_cluster_record), weights(expected), strict=True))
     assert sorted(event.fold for event in events if event.epoch == 0) == sorted(fold.name for fold in folds)
 
 

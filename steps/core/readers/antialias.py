@@ -88,9 +88,9 @@ def _weights(samples: int, timesteps: int, begin: int, end: int) -> tuple[Double
     at = np.arange(begin, end) * wide
     taps = int(2 * _CROSSINGS * wide) + 1
     first = np.ceil(at - _CROSSINGS * wide).astype(np.int64)
-    from_there = (first[:, np.newaxis] + np.arange(taps) - at[:, np.newaxis]) / wide
-    inside = np.clip(1 - (from_there / _CROSSINGS) ** 2, 0, None)
-    weights = np.where(inside > 0, np.sinc(from_there) * i0(_KAISER * np.sqrt(inside)), 0.0)
+    distance = (first[:, np.newaxis] + np.arange(taps) - at[:, np.newaxis]) / wide
+    inside = np.clip(1 - (distance / _CROSSINGS) ** 2, 0, None)
+    weights = np.where(inside > 0, np.sinc(distance) * i0(_KAISER * np.sqrt(inside)), 0.0)
     return _whole_weights(weights), first
 
 

@@ -43,7 +43,7 @@ class Columns:
     taken: dict[str, str]
     left_out: tuple[str, ...] = ()
 
-    def with_those_of(self, other: Columns) -> Columns:
+    def merged_with(self, other: Columns) -> Columns:
         """These and what another file has besides."""
         return Columns(self.taken | other.taken, tuple(dict.fromkeys((*self.left_out, *other.left_out))))
 

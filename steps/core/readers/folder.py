@@ -145,7 +145,7 @@ def read_folder(folder: Path, request: Request, run_bytes: int = _RUN_BYTES) -> 
                 lines[len(lengths)] = parsed.lines
             lengths += rows
             if parsed.columns is not header.columns:
-                names, every = names | dict.fromkeys(parsed.names), every.with_those_of(parsed.columns)
+                names, every = names | dict.fromkeys(parsed.names), every.merged_with(parsed.columns)
     request.fingerprint.add_notes(study.notes)
     check_patterns("ignore", choice.ignore, names, shown_path(str(folder)))
     columns: dict[str, object] = {

@@ -63,10 +63,10 @@ class Replicator:
         with suppress(OSError):  # a full disk
             self._push.note_files()
         if self._thread.is_alive():
-            return self._backlog(self._failure.found or "the server does not answer")
+            return self._backlog(self._failure.reason or "the server does not answer")
         result = self._try(thorough=True, wait_s=_LAST_TRY_S)
         if result is None:
-            return self._backlog(self._failure.found)
+            return self._backlog(self._failure.reason)
         return Backlog(self._push.pending(), "; ".join(result.reasons()[:1]), refused=result.refused)
 
     def _backlog(self, reason: str) -> Backlog:
@@ -84,7 +84,7 @@ class Replicator:
             if self._failure.mend:  # until the end: a server may lock out who tries a wrong password again and again
                 return
             # Copying a large study must not take more than a tenth of a core.
-            pause = max(_INTERVAL_S, 10 * (time.monotonic() - started)) if not self._failure.found else _INTERVAL_S
+            pause = max(_INTERVAL_S, 10 * (time.monotonic() - started)) if not self._failure.reason else _INTERVAL_S
 
     def _try(self, *, thorough: bool, wait_s: float) -> SyncResult | None:
         """One pass; None when it failed. An outage is announced once, and so is its end."""
@@ -100,11 +100,11 @@ class Replicator:
                 trouble = trouble_with(error)
         server = show_uri(self._spool.target)
         if trouble:
-            if not self._failure.found:
+            if not self._failure.reason:
                 _say(f"warning: {failed(server, trouble)}; the work goes on, recorded in the spool")
             self._failure = trouble
             return None
-        if self._failure.found:
+        if self._failure.reason:
             _say(f"tracking server {server} is back")
         self._failure = Trouble("")
         for line in result.notes:

@@ -39,11 +39,11 @@ class Trouble:
     """Why a server cannot be worked with.
 
     Attributes:
-        found: one line, without secrets.
+        reason: one line, without secrets.
         mend: what to do, one line; empty where waiting helps.
     """
 
-    found: str
+    reason: str
     mend: str = ""
 
 
@@ -112,7 +112,7 @@ def trouble_with(error: BaseException) -> Trouble:
 
 def failed(server: str, trouble: Trouble) -> str:
     """What is the matter with a server, and what to do about it if waiting does not help."""
-    return f"tracking server {server} failed ({trouble.found})" + (f": {trouble.mend}" if trouble.mend else "")
+    return f"tracking server {server} failed ({trouble.reason})" + (f": {trouble.mend}" if trouble.mend else "")
 
 
 def _status(error: BaseException) -> int | None:

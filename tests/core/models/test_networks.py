@@ -48,7 +48,7 @@ def test_a_seed_decides_weights_and_dropout_whatever_other_threads_draw(name: st
     keras.utils.set_random_seed(3)
     expected = [variable.numpy() for variable in networks.build(name, 21, 6).variables]
     random.seed(4)  # as a thread may do that shares the interpreter's generator
-    found = [variable.numpy() for variable in networks.build(name, 21, 6, seed=3).variables]
-    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    weights = [variable.numpy() for variable in networks.build(name, 21, 6, seed=3).variables]
+    assert all(np.array_equal(a, b) for a, b in zip(weights, expected, strict=True))
     other = [variable.numpy() for variable in networks.build(name, 21, 6, seed=4).variables]
     assert not all(np.array_equal(a, b) for a, b in zip(other, expected, strict=True))

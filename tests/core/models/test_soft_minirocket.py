@@ -49,13 +49,15 @@ def raw(network: Any, trials: Floats) -> npt.NDArray[np.float64]:
 
 def of_layers(network: Any) -> list[tuple[int, Any, Any, Any]]:
     """Per dilation: the dilation, kernels (9, features, 84), slopes (84, n) and offsets (84, n)."""
-    found = []
+    layers_of_network = []
     for convolution in network.layers:
         if convolution.name.startswith("kernels_"):
             dilation = convolution.dilation_rate[0]
             slopes, offsets = network.get_layer(f"thresholds_{dilation}").get_weights()
-            found.append((dilation, convolution.get_weights()[0], slopes[0], offsets.reshape(slopes[0].shape)))
-    return sorted(found, key=lambda layers: layers[0])
+            layers_of_network.append(
+                (dilation, convolution.get_weights()[0], slopes[0], offsets.reshape(slopes[0].shape))
+            )
+    return sorted(layers_of_network, key=lambda layers: layers[0])
 
 
 def convolve(trial: Floats, kernels: Floats, dilation: int) -> npt.NDArray[np.float64]:

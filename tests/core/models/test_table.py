@@ -136,13 +136,13 @@ def test_its_attributions_are_complete(name: str, train: Any, small_study: Datas
 
     network = load(as_bytes(train(name)[0].model))
     test, training = (small_study.of_subjects(s) for s in (folds[0].test_subjects, folds[0].training_subjects))
-    found = attribute_fold(
+    attributed = attribute_fold(
         network, test, training, small_study, Settings(steps=32), name=folds[0].name, test_number=1, randomise=True
     )
-    assert np.abs(found.map.signed).max() > 0
-    assert found.completeness["relative_error"].max() < 0.01
-    assert found.randomised is not None
-    assert np.isfinite(found.randomised["correlation"]).all()
+    assert np.abs(attributed.map.signed).max() > 0
+    assert attributed.completeness["relative_error"].max() < 0.01
+    assert attributed.randomised is not None
+    assert np.isfinite(attributed.randomised["correlation"]).all()
 
 
 def test_architectures_are_the_same_in_any_process() -> None:

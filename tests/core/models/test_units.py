@@ -83,7 +83,7 @@ def test_a_fold_is_trained_evaluated_and_attributed_the_same_in_any_unit(small_s
 
     fold = plan_folds(small_study)[0]
     engine = Engine(model, small_study.timesteps, len(small_study.features))
-    found = []
+    results = []
     for study in (small_study, in_other_units(small_study)):
         trained = train_fold(engine, study, fold, FitSettings(epochs=4, batch_size=8))
         network = ResidentNetwork().load(as_bytes(trained.model), fold.name)
@@ -103,8 +103,8 @@ def test_a_fold_is_trained_evaluated_and_attributed_the_same_in_any_unit(small_s
             )
             for method in ("integrated_gradients", "expected_gradients")
         ]
-        found.append((trained, evaluated, attributed))
-    (one, evaluated, attributed), (other, other_evaluated, other_attributed) = found
+        results.append((trained, evaluated, attributed))
+    (one, evaluated, attributed), (other, other_evaluated, other_attributed) = results
     pd.testing.assert_frame_equal(one.history, other.history, check_exact=True)
     np.testing.assert_allclose(other_evaluated.probabilities, evaluated.probabilities, rtol=0, atol=1e-6)
     assert other_evaluated.own == evaluated.own
@@ -124,13 +124,13 @@ def test_distances_are_the_same_in_any_unit_also_from_a_point_that_never_changed
     steady = replace(small_study, values=values)
     strange = values[:3].copy()
     strange[:, 0] += 2 * values.std(axis=(0, 1))
-    found = []
+    distances = []
     for study, asked in ((steady, strange), (in_other_units(steady), strange * UNITS)):
         trained = TrainingReference.model_validate(training_summary(study, refit_fold(study, "exclude", seed=0)))
-        found.append((trained.distances(asked), trained.usual_distance))
-    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-9)
-    assert found[1][1] == pytest.approx(found[0][1], rel=1e-9)
-    assert (found[0][0] > 0.1).all()
+        distances.append((trained.distances(asked), trained.usual_distance))
+    np.testing.assert_allclose(distances[1][0], distances[0][0], rtol=1e-9)
+    assert distances[1][1] == pytest.approx(distances[0][1], rel=1e-9)
+    assert (distances[0][0] > 0.1).all()
 
 
 def test_new_people_are_attributed_the_same_in_any_unit(small_study: Dataset) -> None:
@@ -140,15 +140,15 @@ def test_new_people_are_attributed_the_same_in_any_unit(small_study: Dataset) ->
 
     network = networks.build("cnn", small_study.timesteps, len(small_study.features), seed=1)
     far = replace(small_study, values=small_study.values + 1000 * small_study.values.std(axis=(0, 1)))
-    found = []
+    results = []
     for values in (far.values, in_other_units(far).values):
         networks.set_scaler(network, *standardisation(values))
         model = load(as_bytes(network))
-        found.append(integrated_gradients(model, values[:5], values.mean(axis=0)))
-    np.testing.assert_allclose(found[1].output, found[0].output, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(found[1].attributions, found[0].attributions, rtol=1e-3, atol=1e-7)
-    assert np.abs(found[0].attributions).max() > 1e-5
-    assert found[1].relative_error.max() < 0.01
+        results.append(integrated_gradients(model, values[:5], values.mean(axis=0)))
+    np.testing.assert_allclose(results[1].output, results[0].output, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(results[1].attributions, results[0].attributions, rtol=1e-3, atol=1e-7)
+    assert np.abs(results[0].attributions).max() > 1e-5
+    assert results[1].relative_error.max() < 0.01
 
 
 @pytest.mark.parametrize("kind", ["Normalization", "Rescaling"])

@@ -36,8 +36,8 @@ def filtered(values: Doubles, points: int = POINTS) -> Doubles:
 @pytest.mark.parametrize("samples", [250, 1000, 5001])
 @pytest.mark.parametrize("cycles", [0.3, 5.0, 20.0, 40.0])
 def test_tones_that_fit_are_kept_within_1_percent(samples: int, cycles: float) -> None:
-    found = filtered(tone(shares(samples), cycles))
-    np.testing.assert_allclose(found[INSIDE], tone(shares(POINTS), cycles)[INSIDE], atol=0.01)
+    resampled_values = filtered(tone(shares(samples), cycles))
+    np.testing.assert_allclose(resampled_values[INSIDE], tone(shares(POINTS), cycles)[INSIDE], atol=0.01)
 
 
 @pytest.mark.parametrize("samples", [250, 1000, 5001])
@@ -59,11 +59,11 @@ def test_at_the_ends_too_a_tone_that_does_not_fit_is_mostly_gone_and_a_slow_curv
 @pytest.mark.parametrize(("samples", "points"), [(3, 2), (30, 2), (102, 101), (151, 101), (5000, 7), (5000, 101)])
 def test_constants_and_straight_lines_are_exact(samples: int, points: int) -> None:
     at = shares(samples)[:, np.newaxis]
-    found = filtered(np.hstack([np.full_like(at, 7.3), 3 * at - 5, 1e9 + 1e6 * at]), points)
+    resampled_values = filtered(np.hstack([np.full_like(at, 7.3), 3 * at - 5, 1e9 + 1e6 * at]), points)
     at = shares(points)[:, np.newaxis]
     expected = np.hstack([np.full_like(at, 7.3), 3 * at - 5, 1e9 + 1e6 * at])
-    np.testing.assert_allclose(found, expected, rtol=1e-15, atol=1e-14)
-    assert (found[:, 0] == 7.3).all()
+    np.testing.assert_allclose(resampled_values, expected, rtol=1e-15, atol=1e-14)
+    assert (resampled_values[:, 0] == 7.3).all()
 
 
 @pytest.mark.parametrize("samples", [301, 1000, 5000])
@@ -79,15 +79,15 @@ def test_without_a_filter_and_where_points_are_added_it_is_linear_interpolation_
     rng = np.random.default_rng(0)
     for samples, which in ((80, True), (101, True), (150, False), (5000, False)):
         time, values = np.sort(rng.random(samples)), rng.normal(size=(samples, 2))
-        found = resampled(time, values, POINTS, filtered=which)
-        np.testing.assert_array_equal(found, normalise(time, values, POINTS))
+        resampled_values = resampled(time, values, POINTS, filtered=which)
+        np.testing.assert_array_equal(resampled_values, normalise(time, values, POINTS))
 
 
 def test_uneven_samples_are_put_on_even_steps_first() -> None:
     at = shares(1000) + np.random.default_rng(0).uniform(-3e-4, 3e-4, 1000)
     at[[0, -1]] = 0, 1
-    found = resampled(at, tone(at, 5.0), POINTS, filtered=True)
-    np.testing.assert_allclose(found[INSIDE], tone(shares(POINTS), 5.0)[INSIDE], atol=0.01)
+    resampled_values = resampled(at, tone(at, 5.0), POINTS, filtered=True)
+    np.testing.assert_allclose(resampled_values[INSIDE], tone(shares(POINTS), 5.0)[INSIDE], atol=0.01)
 
 
 def test_sums_are_exact_so_their_order_cannot_matter() -> None:

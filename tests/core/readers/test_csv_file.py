@@ -84,17 +84,17 @@ def test_together_or_alone_comes_to_the_same(files: list[tuple[Content, bool]], 
 
 @given(st.lists(alike, min_size=2, max_size=5))
 def test_values_are_those_that_python_reads(files: list[Content]) -> None:
-    found = _read([_bytes(file) for file in files])
+    table = _read([_bytes(file) for file in files])
     cells = [cell for _, lines, _, _ in files for line in lines for cell in line]
     if any("0x" in cell for cell in cells):
-        assert isinstance(found, str)
-        assert "holds '0x10', expected a number" in found
+        assert isinstance(table, str)
+        assert "holds '0x10', expected a number" in table
         return
-    assert isinstance(found, LongTable)
+    assert isinstance(table, LongTable)
     missing = ("", "NA")
     expected = [float("nan") if cell in missing else float(cell) for cell in cells]
-    np.testing.assert_array_equal(found.values.reshape(-1), expected)
-    assert found.starts == tuple(np.cumsum([0, *(len(lines) for _, lines, _, _ in files[:-1])]).tolist())
+    np.testing.assert_array_equal(table.values.reshape(-1), expected)
+    assert table.starts == tuple(np.cumsum([0, *(len(lines) for _, lines, _, _ in files[:-1])]).tolist())
 
 
 def _as_r_writes(text: str) -> str:

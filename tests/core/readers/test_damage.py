@@ -44,9 +44,9 @@ def files_of(folder: Path) -> dict[str, int]:
 
 
 def place(study: Study, entry_point: str, name: str) -> Path:
-    found = moved.local_path(study.of(entry_point)[0].info.artifact_uri)
-    assert found
-    return found / name
+    folder = moved.local_path(study.of(entry_point)[0].info.artifact_uri)
+    assert folder
+    return folder / name
 
 
 @pytest.mark.parametrize("how", ["moved", "copied"])
@@ -55,24 +55,24 @@ def test_a_study_elsewhere_goes_on_after_one_command(finished: Path, tmp_path: P
     shutil.copytree(finished, original)
     mend.mend_all(original / "mlflow.db")
     before = files_of(original)
-    here = tmp_path / "here"
-    shutil.copytree(original, here)
+    copy = tmp_path / "here"
+    shutil.copytree(original, copy)
     if how == "moved":
         shutil.rmtree(original)
     for command in ("main", "compare", "reproduce"):
         parameters = PARAMETERS if command == "main" else {}
-        assert f"this study was {how} from {original} to {here}" in one_error(step(command, here, **parameters))
-    looked = step("check", here)
+        assert f"this study was {how} from {original} to {copy}" in one_error(step(command, copy, **parameters))
+    looked = step("check", copy)
     assert looked.returncode == 1
     assert "failed: places of artifacts: this study was" in looked.stdout
-    mended = step("check", here, mend="true")
+    mended = step("check", copy, mend="true")
     assert mended.returncode == 0, mended.stdout
-    done = step("main", here, **PARAMETERS)
+    done = step("main", copy, **PARAMETERS)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count(": reused run ") == 4
-    compared = step("compare", here, runs="latest,majority")
+    compared = step("compare", copy, runs="latest,majority")
     assert compared.returncode == 0, compared.stderr[-3000:]
-    again = step("reproduce", here, run_id=Study(here, "").of("prepare")[0].info.run_id)
+    again = step("reproduce", copy, run_id=Study(copy, "").of("prepare")[0].info.run_id)
     assert again.returncode == 0, again.stdout[-3000:]
     assert original.exists() == (how == "copied")
     assert how == "moved" or files_of(original) == before, "nothing went to the original"

@@ -175,9 +175,9 @@ def test_a_comma_at_the_end_of_lines_makes_no_feature(tmp_path: Path) -> None:
     expected = load_source(str(table)).digest()
     for path in tmp_path.rglob("*.csv"):
         path.write_text("".join(f"{line},\n" for line in path.read_text().splitlines()))
-    for found in (load_source(source), load_source(str(table))):
-        assert found.digest() == expected
-        assert found.notes == ("Dropped an empty column without a name.",)
+    for dataset in (load_source(source), load_source(str(table))):
+        assert dataset.digest() == expected
+        assert dataset.notes == ("Dropped an empty column without a name.",)
     table.write_text(table.read_text().replace(",\n", ",1\n").replace("hip,1", "hip,", 1))
     with pytest.raises(UserError, match=r"'Unnamed: 7' \(.*ignore='Unnamed: 7'"):
         load_source(str(table))

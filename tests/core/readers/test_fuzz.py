@@ -104,7 +104,7 @@ def study(
 
 
 @dataclass
-class Found:
+class Attempts:
     """What was tried, and what was wrong with it."""
 
     tried: int = 0
@@ -129,9 +129,9 @@ class Found:
             self.wrong.append(f"{what}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
-def type_parameters(study: Path, seed: int, number: int) -> Found:
+def type_parameters(study: Path, seed: int, number: int) -> Attempts:
     """Type values at the commands of the steps."""
-    found = Found()
+    attempts = Attempts()
     for entry_point, name, value in parameter_values(seed, number):
         command = importlib.import_module(f"steps.{entry_point}.__main__").main
         arguments = [f"--{name}", value]
@@ -154,8 +154,8 @@ def type_parameters(study: Path, seed: int, number: int) -> Found:
                 return
             raise result.exception
 
-        found.check(f"{entry_point} {arguments!r}"[:600], attempt)
-    return found
+        attempts.check(f"{entry_point} {arguments!r}"[:600], attempt)
+    return attempts
 
 
 def nothing_half_done() -> None:
@@ -169,19 +169,19 @@ def nothing_half_done() -> None:
 
 
 def test_a_sample_of_hostile_parameters(study: Path) -> None:
-    found = type_parameters(study, seed=1, number=SAMPLE_VALUES)
-    assert found.wrong == []
-    assert found.refused > SAMPLE_VALUES / 2
+    attempts = type_parameters(study, seed=1, number=SAMPLE_VALUES)
+    assert attempts.wrong == []
+    assert attempts.refused > SAMPLE_VALUES / 2
     nothing_half_done()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_hostile_parameters(study: Path, seed: int) -> None:
-    found = type_parameters(study, seed=100 + seed, number=VALUES // 4)
-    assert "\n".join(found.wrong) == ""
-    assert found.tried == VALUES // 4
-    assert found.refused > found.tried / 2
+    attempts = type_parameters(study, seed=100 + seed, number=VALUES // 4)
+    assert "\n".join(attempts.wrong) == ""
+    assert attempts.tried == VALUES // 4
+    assert attempts.refused > attempts.tried / 2
     nothing_half_done()
 
 
@@ -193,17 +193,19 @@ def damage_file(path: Path, seed: int, other: bytes = b"\x00\x01,x,1.5\n{}") -> 
     path.write_bytes(damaged(seed, path.read_bytes(), other))
 
 
-def damage_files(read: Callable[[Path], object], original: Path, folder: Path, names: list[str], seeds: range) -> Found:
+def damage_files(
+    read: Callable[[Path], object], original: Path, folder: Path, names: list[str], seeds: range
+) -> Attempts:
     """Damage one of the files of a folder at a time and read the folder."""
-    found = Found()
+    attempts = Attempts()
     for seed in seeds:
         copy = folder / f"case{seed}"
         shutil.copytree(original, copy)
         name = names[seed % len(names)]
         damage_file(copy / name, seed)
-        found.check(f"{name}, seed {seed}", lambda copy=copy: read(copy))  # type: ignore[misc]
+        attempts.check(f"{name}, seed {seed}", lambda copy=copy: read(copy))  # type: ignore[misc]
         shutil.rmtree(copy)
-    return found
+    return attempts
 
 
 @pytest.fixture
@@ -240,17 +242,17 @@ KINDS: dict[str, tuple[Callable[[Path], object], list[str]]] = {
 def test_a_sample_of_damaged_recordings(kind: str, originals: Path, tmp_path: Path) -> None:
     read, names = KINDS[kind]
     assert read(originals / kind)
-    found = damage_files(read, originals / kind, tmp_path, names, range(SAMPLE_FILES))
-    assert found.wrong == []
+    attempts = damage_files(read, originals / kind, tmp_path, names, range(SAMPLE_FILES))
+    assert attempts.wrong == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_recordings(kind: str, originals: Path, tmp_path: Path) -> None:
     read, names = KINDS[kind]
-    found = damage_files(read, originals / kind, tmp_path, names, range(1000, 1000 + 2 * FILES))
-    assert "\n".join(found.wrong) == ""
-    assert found.refused > FILES
+    attempts = damage_files(read, originals / kind, tmp_path, names, range(1000, 1000 + 2 * FILES))
+    assert "\n".join(attempts.wrong) == ""
+    assert attempts.refused > FILES
 
 
 @pytest.mark.slow
@@ -260,12 +262,12 @@ def test_damaged_networks(tmp_path: Path) -> None:
     from tests.tracking.test_tracker import network
 
     content = as_bytes(network())
-    found = Found()
+    attempts = Attempts()
     for seed in range(2000, 2000 + FILES):
         wrong = damaged(seed, content, content)
-        found.check(f"model.keras, seed {seed}", partial(ResidentNetwork().load, wrong, "S01"))
-    assert "\n".join(found.wrong) == ""
-    assert found.refused > FILES / 2
+        attempts.check(f"model.keras, seed {seed}", partial(ResidentNetwork().load, wrong, "S01"))
+    assert "\n".join(attempts.wrong) == ""
+    assert attempts.refused > FILES / 2
 
 
 @pytest.mark.slow
@@ -290,13 +292,13 @@ def test_damaged_documents_of_a_fold(store: Path) -> None:
         lookup.load_history(fold)
 
     read()
-    found = Found()
+    attempts = Attempts()
     for seed in range(3000, 3000 + FILES):
         name = sorted(texts)[seed % 2]
         (place / name).write_bytes(damaged(seed, texts[name].encode()))
-        found.check(f"{name}, seed {seed}", read)
+        attempts.check(f"{name}, seed {seed}", read)
         (place / name).write_text(texts[name])
-    assert "\n".join(found.wrong) == ""
+    assert "\n".join(attempts.wrong) == ""
 
 
 @pytest.mark.slow
@@ -307,7 +309,7 @@ def test_damaged_spools(tmp_path: Path, untouched: None) -> None:
     spool = open_spool("http://127.0.0.1:9", tmp_path / "study")
     files = ("spool.json", "mlflow.db")
     content = {name: (spool.folder / name).read_bytes() for name in files}
-    found = Found()
+    attempts = Attempts()
 
     def read() -> None:
         result = CliRunner().invoke(main, ["--cwd", str(tmp_path / "study")])
@@ -319,10 +321,10 @@ def test_damaged_spools(tmp_path: Path, untouched: None) -> None:
     for seed in range(4000, 4000 + FILES):
         name = files[int(seed % 8 == 0)]
         (spool.folder / name).write_bytes(damaged(seed, content[name]))
-        found.check(f"{name}, seed {seed}", read)
+        attempts.check(f"{name}, seed {seed}", read)
         for each, original in content.items():
             (spool.folder / each).write_bytes(original)
-    assert "\n".join(found.wrong) == ""
+    assert "\n".join(attempts.wrong) == ""
 
 
 def test_every_parameter_is_tried() -> None:

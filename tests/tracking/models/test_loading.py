@@ -56,9 +56,9 @@ def test_mlflow_loads_the_model_and_nothing_in_it_names_folders_of_this_machine(
     logged: ModelReference, network: Any, small_study: Dataset, tmp_path: Path
 ) -> None:
     values = small_study.values[:3]
-    found = mlflow.pyfunc.load_model(logged.uri).predict(values, params={"threshold": 0.2})
-    np.testing.assert_allclose(found["probability"], np.asarray(network(values))[:, 0], rtol=1e-6)
-    assert found["decision"].tolist() == (found["probability"] >= 0.2).astype(int).tolist()
+    answer = mlflow.pyfunc.load_model(logged.uri).predict(values, params={"threshold": 0.2})
+    np.testing.assert_allclose(answer["probability"], np.asarray(network(values))[:, 0], rtol=1e-6)
+    assert answer["decision"].tolist() == (answer["probability"] >= 0.2).astype(int).tolist()
     folder = Path(mlflow.artifacts.download_artifacts(logged.uri, dst_path=str(tmp_path)))
     described = yaml.safe_load((folder / "MLmodel").read_text())
     store = described.pop("artifact_path")
@@ -91,12 +91,12 @@ def with_config(archive: bytes, change: Callable[[dict[str, Any]], None]) -> byt
 def test_the_network_comes_back_with_what_it_was_trained_on(
     logged: ModelReference, network: Any, small_study: Dataset
 ) -> None:
-    found = loading.fetch(logged)
+    model = loading.fetch(logged)
     values = small_study.values[:3]
-    np.testing.assert_allclose(loading.load_network(found)(values), network(values), rtol=1e-6)
-    assert found.training.features == list(small_study.features)
-    assert found.training.subjects == sorted(set(small_study.subjects[~small_study.is_control]))
-    assert found.training.dataset_digest == small_study.digest()
+    np.testing.assert_allclose(loading.load_network(model)(values), network(values), rtol=1e-6)
+    assert model.training.features == list(small_study.features)
+    assert model.training.subjects == sorted(set(small_study.subjects[~small_study.is_control]))
+    assert model.training.dataset_digest == small_study.digest()
 
 
 def test_the_script_inside_the_model_is_never_run_and_files_must_be_there(logged: ModelReference) -> None:
@@ -175,6 +175,6 @@ def test_a_summary_that_says_too_little_or_nonsense_is_refused(archive: bytes, s
 
 def test_network_and_summary_must_agree(archive: bytes, summary: dict[str, Any]) -> None:
     fewer = {name: [row[1:] for row in summary[name]] for name in ("mean", "sd", "control_mean")}
-    found = fetched(archive, summary | fewer | {"features": summary["features"][1:]})
+    model = fetched(archive, summary | fewer | {"features": summary["features"][1:]})
     with pytest.raises(UserError, match=r"maps \(21, 6\) to \(1,\), but its artifacts/training.json says \(21, 5\)"):
-        loading.load_network(found)
+        loading.load_network(model)

@@ -72,9 +72,9 @@ def test_a_run_is_registered_once_and_becomes_the_challenger(logged: tuple[str, 
     first = registry.register(run_id, uri, {"dataset_digest": "abc"}, "AUC 0.9")
     again = registry.register(run_id, uri, {"dataset_digest": "abc"}, "AUC 0.91")
     assert first.version == again.version
-    found = MlflowClient().get_model_version_by_alias("fear-classifier", "challenger")
-    assert (found.version, found.run_id, found.description) == (first.version, run_id, "AUC 0.91")
-    assert found.tags["dataset_digest"] == "abc"
+    challenger = MlflowClient().get_model_version_by_alias("fear-classifier", "challenger")
+    assert (challenger.version, challenger.run_id, challenger.description) == (first.version, run_id, "AUC 0.91")
+    assert challenger.tags["dataset_digest"] == "abc"
     loaded = mlflow.pyfunc.load_model("models:/fear-classifier@challenger")
     assert len(loaded.predict(np.zeros((2, TIMESTEPS, FEATURES), np.float32))) == 2
 
@@ -89,25 +89,25 @@ def registered(logged: tuple[str, str, Any]) -> tuple[str, str]:
 @pytest.mark.parametrize("uri", ["{name}@challenger", "{name}/1", "{name}/latest", "runs:/{run}/model"])
 def test_every_way_to_name_a_version_leads_to_the_same_number(registered: tuple[str, str], uri: str) -> None:
     run_id, model_uri = registered
-    found = registry.resolve(uri.format(name="models:/fear-classifier", run=run_id))
-    assert found == registry.ModelReference(
+    reference = registry.resolve(uri.format(name="models:/fear-classifier", run=run_id))
+    assert reference == registry.ModelReference(
         "models:/fear-classifier/1",
         "fear-classifier",
         "1",
         model_uri.removeprefix("models:/"),
-        {"threshold": "0.43", **found.digests},
-        digests=found.digests,
+        {"threshold": "0.43", **reference.digests},
+        digests=reference.digests,
     )
-    assert len(found.digests) == 2
+    assert len(reference.digests) == 2
 
 
 def test_a_model_that_is_not_registered_keeps_its_own_name(logged: tuple[str, str, Any]) -> None:
     run_id, uri, _ = logged
     model_id = uri.removeprefix("models:/")
-    found = registry.resolve(uri)
-    assert found == registry.ModelReference(uri, model_id=model_id, digests=found.digests)
+    reference = registry.resolve(uri)
+    assert reference == registry.ModelReference(uri, model_id=model_id, digests=reference.digests)
     assert registry.resolve(f"runs:/{run_id}/model") == registry.ModelReference(
-        f"runs:/{run_id}/model", model_id=model_id, digests=found.digests
+        f"runs:/{run_id}/model", model_id=model_id, digests=reference.digests
     )
 
 

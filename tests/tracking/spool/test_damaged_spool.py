@@ -39,7 +39,7 @@ def test_a_damaged_description_is_one_line_that_leads_on(
     with pytest.raises(UserError, match=r"does not answer; try again later \(runs not there yet: 1\)"):
         sync(Sync.of({"prune": False}))
     assert json.loads(path.read_text()) == {"tracking_uri": SERVER}, "and it is whole again"
-    assert [found.target for found in spools(store)] == [SERVER]
+    assert [spool.target for spool in spools(store)] == [SERVER]
 
 
 @pytest.mark.parametrize("damage", ["cut off", "overwritten", "a folder"])

@@ -17,9 +17,9 @@ from tests.tracking.spool.test_push import NETWORK
 
 @pytest.fixture
 def spool(store: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
-    found = open_spool("http://127.0.0.1:9", store)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", found.uri)
-    return found
+    opened = open_spool("http://127.0.0.1:9", store)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", opened.uri)
+    return opened
 
 
 def test_every_way_of_logging_is_noted(spool: Spool, tmp_path: Path) -> None:

@@ -54,11 +54,11 @@ class Stores:
     folds: list[str]
 
     @property
-    def here(self) -> Inventory:
+    def local(self) -> Inventory:
         return inventory(self.spool.client(), EXPERIMENT, OWN_TAGS)
 
     @property
-    def there(self) -> Inventory:
+    def copied(self) -> Inventory:
         return inventory(self.spool.target_client(), EXPERIMENT, OWN_TAGS)
 
 
@@ -72,8 +72,8 @@ def stores(store: Path, empty_store: Path, small_study: Dataset, monkeypatch: py
     spool = Spool(f"sqlite:///{target / 'mlflow.db'}", store / "spool")
     spool.folder.mkdir()
     shutil.copy(empty_store, spool.folder / "mlflow.db")
-    there = spool.target_client()
-    there.create_experiment(EXPERIMENT, artifact_location=(target / "files").as_uri())
+    server_client = spool.target_client()
+    server_client.create_experiment(EXPERIMENT, artifact_location=(target / "files").as_uri())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", spool.uri)
     experiment_id = spool.experiment(EXPERIMENT)
     manifest = small_study.manifest()
@@ -91,9 +91,9 @@ def stores(store: Path, empty_store: Path, small_study: Dataset, monkeypatch: py
     return Stores(spool, runs)
 
 
-def missed(expected: Inventory, found: Inventory) -> list[str]:
+def missed(expected: Inventory, actual: Inventory) -> list[str]:
     """What differs, but for the lengths of addresses in the descriptions of models."""
-    return [line for line in differences(expected, found) if "MLmodel > size" not in line]
+    return [line for line in differences(expected, actual) if "MLmodel > size" not in line]
 
 
 def a_fold(tracker: MLflowTracker, subject: str, train_run_id: str, manifest: Any) -> str:
@@ -108,48 +108,50 @@ def a_fold(tracker: MLflowTracker, subject: str, train_run_id: str, manifest: An
 
 
 def assert_same(stores: Stores) -> None:
-    assert stores.here.summary() == {
+    assert stores.local.summary() == {
         "runs": 3,
         "params": 4,
-        "tags": stores.there.summary()["tags"],
+        "tags": stores.copied.summary()["tags"],
         "metric points": 16,
         "artifacts": 2,
         "models": 2,
         "model files": 14,
         "registered versions": 1,
     }
-    assert not missed(stores.here, stores.there)
+    assert not missed(stores.local, stores.copied)
 
 
 def test_everything_gets_there_and_a_second_time_changes_nothing(stores: Stores) -> None:
     passed = Push(stores.spool).once(thorough=True)
     assert (passed.runs, passed.models, passed.versions, passed.refused) == (3, 2, 1, [])
     assert_same(stores)
-    before = stores.there
+    before = stores.copied
     again = Push(stores.spool).once(thorough=True)
     assert again == SyncResult()
     assert Push(stores.spool).unverified() == []
-    assert not differences(before, stores.there, verbatim=".")
+    assert not differences(before, stores.copied, verbatim=".")
     assert Push(stores.spool).pending() == 0
 
 
 def test_identifiers_mean_the_copies(stores: Stores) -> None:
     push_ = Push(stores.spool)
     push_.once()
-    names, there = push_.names().identifiers, stores.spool.target_client()
-    (train,) = there.search_runs([there.get_experiment_by_name(EXPERIMENT).experiment_id], "tags.entry_point = 'train'")
+    names, server_client = push_.names().identifiers, stores.spool.target_client()
+    (train,) = server_client.search_runs(
+        [server_client.get_experiment_by_name(EXPERIMENT).experiment_id], "tags.entry_point = 'train'"
+    )
     assert train.data.tags["best_fold"] == names[stores.folds[0]]
-    report = Path(there.download_artifacts(train.info.run_id, "report.md")).read_text()
+    report = Path(server_client.download_artifacts(train.info.run_id, "report.md")).read_text()
     assert report == f"the best fold is {names[stores.folds[0]]}\n"
-    (version,) = there.search_model_versions("name = 'fear-classifier'")
+    (version,) = server_client.search_model_versions("name = 'fear-classifier'")
     assert version.tags["train_run_id"] == train.info.run_id
-    assert there.get_model_version_by_alias("fear-classifier", "challenger").version == version.version
-    fold = there.get_run(names[stores.folds[0]])
+    assert server_client.get_model_version_by_alias("fear-classifier", "challenger").version == version.version
+    fold = server_client.get_run(names[stores.folds[0]])
     (output,) = fold.outputs.model_outputs
-    linked = {metric.key for metric in there.get_logged_model(output.model_id).metrics}
+    linked = {metric.key for metric in server_client.get_logged_model(output.model_id).metrics}
     assert linked == {"test_loss", "inference_ms_per_trial"}
     path = mlflow.artifacts.download_artifacts(
-        artifact_uri=there.get_logged_model(output.model_id).artifact_location, tracking_uri=stores.spool.target
+        artifact_uri=server_client.get_logged_model(output.model_id).artifact_location, tracking_uri=stores.spool.target
     )
     described = (Path(path) / "MLmodel").read_text()
     assert output.model_id in described
@@ -163,7 +165,7 @@ def test_what_changes_later_follows(stores: Stores) -> None:
     stores.spool.client().log_text(stores.folds[1], "more", "later.txt")
     assert push_.pending() == 2
     assert push_.once(thorough=True).runs == 2
-    assert not missed(stores.here, stores.there)
+    assert not missed(stores.local, stores.copied)
 
 
 class Unlucky:
@@ -174,16 +176,16 @@ class Unlucky:
         self.writes = 0
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._client, name)
+        attribute = getattr(self._client, name)
         if not name.startswith(("create", "log", "set", "update", "finalize")):
-            return found
+            return attribute
 
         def call(*args: Any, **kwargs: Any) -> Any:
             self.writes += 1
             if self.writes != self._left:
-                return found(*args, **kwargs)
+                return attribute(*args, **kwargs)
             if self._carried_out:
-                found(*args, **kwargs)
+                attribute(*args, **kwargs)
             raise ConnectionError("gone")
 
         return call
@@ -212,49 +214,51 @@ def test_copies_made_twice_are_removed(stores: Stores) -> None:
     push_ = Push(stores.spool)
     push_.once()
     # A server that was stopped carries out, when it goes on, what we had given up.
-    there, names = stores.spool.target_client(), push_.names().identifiers
-    experiment_id = there.get_run(names[stores.folds[0]]).info.experiment_id
-    there.create_run(experiment_id, tags={COPY_OF: stores.folds[0]}, run_name="fear_S1_1")
+    server_client, names = stores.spool.target_client(), push_.names().identifiers
+    experiment_id = server_client.get_run(names[stores.folds[0]]).info.experiment_id
+    server_client.create_run(experiment_id, tags={COPY_OF: stores.folds[0]}, run_name="fear_S1_1")
     (model,) = stores.spool.client().search_logged_models(["1"], f"source_run_id = '{stores.folds[0]}'")
     copy_id = names[stores.folds[0]]
-    there.create_logged_model(experiment_id, "model", copy_id, tags={COPY_OF: model.model_id})
-    version = there.create_model_version("fear-classifier", "file:///nowhere", copy_id, {COPY_OF: model.model_id})
+    server_client.create_logged_model(experiment_id, "model", copy_id, tags={COPY_OF: model.model_id})
+    version = server_client.create_model_version(
+        "fear-classifier", "file:///nowhere", copy_id, {COPY_OF: model.model_id}
+    )
     assert version.version == 2
     passed = push_.once(thorough=True)
     assert passed.duplicates == 3
-    assert len(there.search_model_versions("name = 'fear-classifier'")) == 1
-    assert not [line for line in missed(stores.here, stores.there) if "(deleted)" not in line]
+    assert len(server_client.search_model_versions("name = 'fear-classifier'")) == 1
+    assert not [line for line in missed(stores.local, stores.copied) if "(deleted)" not in line]
 
 
 def test_a_run_of_mlflow_run_keeps_its_name_and_parameters(stores: Stores) -> None:
-    there, here = stores.spool.target_client(), stores.spool.client()
-    given = there.create_run("0", run_name="chosen", tags={"mlflow.user": "somebody"})
-    there.log_param(given.info.run_id, "thresholds", "'0.5'")
-    run = here.create_run("0", tags={marks.RUN_ID: given.info.run_id, marks.ADOPTED: "true"})
-    here.log_param(run.info.run_id, "thresholds", "0.5")
-    here.log_param(run.info.run_id, "seed", "0")
-    here.set_tag(run.info.run_id, "study_run_id", stores.folds[0])
+    server_client, client = stores.spool.target_client(), stores.spool.client()
+    given = server_client.create_run("0", run_name="chosen", tags={"mlflow.user": "somebody"})
+    server_client.log_param(given.info.run_id, "thresholds", "'0.5'")
+    run = client.create_run("0", tags={marks.RUN_ID: given.info.run_id, marks.ADOPTED: "true"})
+    client.log_param(run.info.run_id, "thresholds", "0.5")
+    client.log_param(run.info.run_id, "seed", "0")
+    client.set_tag(run.info.run_id, "study_run_id", stores.folds[0])
     push_ = Push(stores.spool)
     push_.once(thorough=True)
-    found = there.get_run(given.info.run_id)
-    assert found.info.run_name == "chosen"
-    assert found.data.tags["mlflow.user"] == "somebody"
-    assert found.data.params == {"thresholds": "'0.5'", "seed": "0"}
-    assert found.data.tags["study_run_id"] == push_.names().identifiers[stores.folds[0]]
+    adopted = server_client.get_run(given.info.run_id)
+    assert adopted.info.run_name == "chosen"
+    assert adopted.data.tags["mlflow.user"] == "somebody"
+    assert adopted.data.params == {"thresholds": "'0.5'", "seed": "0"}
+    assert adopted.data.tags["study_run_id"] == push_.names().identifiers[stores.folds[0]]
 
 
 def test_what_one_run_is_refused_does_not_hold_up_the_others(stores: Stores) -> None:
-    there, push_ = stores.spool.target_client(), Push(stores.spool)
+    server_client, push_ = stores.spool.target_client(), Push(stores.spool)
     push_.once()
     names = push_.names().identifiers
-    there.delete_run(names[stores.folds[0]])
+    server_client.delete_run(names[stores.folds[0]])
     for run_id in stores.folds:
         stores.spool.client().set_tag(run_id, "later", "yes")
     passed = push_.once()
     assert passed.runs == 1
     assert len(passed.refused) == 1
     assert "fear_S1_1" in passed.refused[0]
-    assert there.get_run(names[stores.folds[1]]).data.tags["later"] == "yes"
+    assert server_client.get_run(names[stores.folds[1]]).data.tags["later"] == "yes"
     after = push_.once()
     assert (after.refused, after.waiting, len(after.notes)) == ([], 0, 1), "then it is known why"
 
@@ -263,10 +267,10 @@ def test_a_tampered_copy_is_noticed(stores: Stores, monkeypatch: pytest.MonkeyPa
     real: Callable[..., str] = LocalArtifactRepository.download_artifacts
 
     def tampered(self: LocalArtifactRepository, path: str, dst_path: str | None = None) -> str:
-        found = real(self, path, dst_path)
-        if Path(found).is_file():
-            Path(found).write_bytes(Path(found).read_bytes()[:-1] + b"?")
-        return found
+        path_of_copy = real(self, path, dst_path)
+        if Path(path_of_copy).is_file():
+            Path(path_of_copy).write_bytes(Path(path_of_copy).read_bytes()[:-1] + b"?")
+        return path_of_copy
 
     monkeypatch.setattr(LocalArtifactRepository, "download_artifacts", tampered)
     passed = Push(stores.spool).once()
@@ -285,18 +289,18 @@ def test_a_colleagues_training_is_fetched_with_its_folds(
     shutil.copy(empty_store, elsewhere.folder / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere.uri)
     monkeypatch.setenv("FEAR_TRACKING_TARGET", elsewhere.target)
-    there = stores.spool.target_client()
-    experiment_id = there.get_experiment_by_name(EXPERIMENT).experiment_id
-    (train,) = there.search_runs([experiment_id], "tags.entry_point = 'train'")
-    here_id = pull.local_run_id(train.info.run_id)
-    assert here_id != train.info.run_id
-    assert pull.local_run_id(train.info.run_id) == here_id, "once is enough"
-    assert pull.local_run_id(here_id) == here_id
+    server_client = stores.spool.target_client()
+    experiment_id = server_client.get_experiment_by_name(EXPERIMENT).experiment_id
+    (train,) = server_client.search_runs([experiment_id], "tags.entry_point = 'train'")
+    local_id = pull.local_run_id(train.info.run_id)
+    assert local_id != train.info.run_id
+    assert pull.local_run_id(train.info.run_id) == local_id, "once is enough"
+    assert pull.local_run_id(local_id) == local_id
     fetched = inventory(elsewhere.client(), EXPERIMENT, OWN_TAGS)
-    expected = stores.there
-    found = [line for line in missed(expected, fetched) if not line.startswith("registered")]
-    assert not found
-    before = stores.there
+    expected = stores.copied
+    lacking = [line for line in missed(expected, fetched) if not line.startswith("registered")]
+    assert not lacking
+    before = stores.copied
     assert Push(elsewhere).once(thorough=True) == SyncResult(), "nothing of it is sent back"
     assert Push(elsewhere).unverified() == []
-    assert not differences(before, stores.there, verbatim=".")
+    assert not differences(before, stores.copied, verbatim=".")

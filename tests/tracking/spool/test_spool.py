@@ -23,7 +23,7 @@ def test_a_spool_knows_its_server_but_no_password(tmp_path: Path) -> None:
     assert spool.folder == open_spool("http://127.0.0.1:9", tmp_path).folder
     assert spool.folder != open_spool("http://127.0.0.1:10", tmp_path).folder
     assert "s3cret" not in (spool.folder / "spool.json").read_text()
-    assert {found.target for found in spools(tmp_path)} == {"http://127.0.0.1:9", "http://127.0.0.1:10"}
+    assert {spool.target for spool in spools(tmp_path)} == {"http://127.0.0.1:9", "http://127.0.0.1:10"}
     assert spools(tmp_path / "elsewhere") == []
 
 
@@ -47,8 +47,8 @@ def test_a_password_that_an_earlier_version_left_is_taken_out(tmp_path: Path) ->
     old = tmp_path / ".fear-spool" / "0123456789ab"
     old.mkdir(parents=True)
     (old / "spool.json").write_text(json.dumps({"tracking_uri": "postgresql://me:s3/cret@host/db?password=s3cret"}))
-    (found,) = spools(tmp_path)
-    assert (found.target, found.folder) == ("postgresql://host/db", old)
+    (spool,) = spools(tmp_path)
+    assert (spool.target, spool.folder) == ("postgresql://host/db", old)
     assert json.loads((old / "spool.json").read_text()) == {"tracking_uri": "postgresql://host/db"}
     assert open_spool("postgresql://me:new@host/db", tmp_path).folder == old
     assert {oct(path.stat().st_mode & 0o777) for path in (old, old.parent)} == {"0o700"}

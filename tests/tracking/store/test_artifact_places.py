@@ -135,7 +135,7 @@ class Hostile:
     private: Path
 
     @property
-    def there(self) -> MlflowClient:
+    def server_client(self) -> MlflowClient:
         return self.spool.target_client()
 
     def untouched(self) -> bool:
@@ -150,7 +150,7 @@ def hostile(store: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> 
     uri = f"sqlite:///{store / 'server.db'}"
     shutil.copy(empty_store, store / "server.db")
     for module in (artifact_places, copy):
-        monkeypatch.setattr(module, "is_remote", lambda found: found == uri)
+        monkeypatch.setattr(module, "is_remote", lambda address: address == uri)
     spool = open_spool(uri, store / "user")
     spool.target_client().create_experiment("study", artifact_location=private.as_uri())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", spool.uri)
@@ -168,7 +168,7 @@ def test_nothing_is_copied_where_a_server_may_not_send_us(hostile: Hostile, monk
     assert passed.refused[0].startswith("run one: ")
     assert str(hostile.private) in passed.refused[0]
     assert hostile.untouched()
-    assert hostile.there.search_runs(["1"]) == [], "nothing half-written"
+    assert hostile.server_client.search_runs(["1"]) == [], "nothing half-written"
     monkeypatch.setenv(ALLOWED, str(hostile.private))
     assert Push(hostile.spool).once(thorough=True).refused == []
     assert not hostile.untouched()
@@ -187,9 +187,9 @@ def test_a_run_may_not_lie_where_its_experiment_does_not(hostile: Hostile, monke
 
 def of_a_colleague(hostile: Hostile) -> tuple[str, str]:
     """A run and its model on the server, with the user's folder as theirs."""
-    run = hostile.there.create_run("1", run_name="theirs", tags={"entry_point": "train"})
-    model = hostile.there.create_logged_model("1", "model", run.info.run_id)
-    hostile.there.set_terminated(run.info.run_id)
+    run = hostile.server_client.create_run("1", run_name="theirs", tags={"entry_point": "train"})
+    model = hostile.server_client.create_logged_model("1", "model", run.info.run_id)
+    hostile.server_client.set_terminated(run.info.run_id)
     return run.info.run_id, model.model_id
 
 
@@ -208,9 +208,9 @@ def test_nothing_is_fetched_from_where_a_server_may_not_send_us(
 @pytest.mark.parametrize("uri", ["models:/{model}", "models:/theirs/1", "models:/theirs@champion", "runs:/{run}/model"])
 def test_no_model_is_read_where_a_server_may_not_send_us(hostile: Hostile, uri: str) -> None:
     run_id, model_id = of_a_colleague(hostile)
-    hostile.there.create_registered_model("theirs")
-    hostile.there.create_model_version("theirs", hostile.private.as_uri(), run_id)
-    hostile.there.set_registered_model_alias("theirs", "champion", "1")
+    hostile.server_client.create_registered_model("theirs")
+    hostile.server_client.create_model_version("theirs", hostile.private.as_uri(), run_id)
+    hostile.server_client.set_registered_model_alias("theirs", "champion", "1")
     with pytest.raises(UserError, match=ALLOWED):
         loading.fetch(registry.resolve(uri.format(run=run_id, model=model_id)))
 

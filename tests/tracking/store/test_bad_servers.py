@@ -68,7 +68,7 @@ def sync(store: Path) -> Iterator[Sync]:
 
 
 @pytest.mark.parametrize(
-    ("status", "found", "mend"),
+    ("status", "reason", "mend"),
     [
         (401, "asks who you are, or does not know this name and password", "set MLFLOW_TRACKING_USERNAME and"),
         (403, "the server does not let this account do that", "ask the server's owner for permission to write"),
@@ -80,7 +80,7 @@ def test_a_refusal_is_said_as_what_it_is_at_once(
     sync: Sync,
     capsys: pytest.CaptureFixture[str],
     status: int,
-    found: str,
+    reason: str,
     mend: str,
 ) -> None:
     asked: list[str] = []
@@ -96,14 +96,14 @@ def test_a_refusal_is_said_as_what_it_is_at_once(
         said = capsys.readouterr().err
         done = sync()
     assert f"warning: tracking server {uri} failed (" in said
-    assert said.count(found) == 2
+    assert said.count(reason) == 2
     assert f"Nothing is lost. Waiting does not help: {mend}" in said
     assert "Then:\n  cd " in said
     assert "steps.sync" in said
     assert "When the server is back" not in said
     assert done.exit_code == 2
     assert done.stderr.startswith(f"error: {uri}: ")
-    assert found in done.stderr
+    assert reason in done.stderr
     assert mend in done.stderr
     assert "then sync again (runs not there yet: 1)" in done.stderr
     assert "s3cret" not in said + done.stderr
@@ -166,8 +166,8 @@ def test_a_database_that_was_down_gets_everything_when_it_is_back(
         cluster.start()
         said = capsys.readouterr().err
         done = sync()
-        there = MlflowClient(cluster.uri)
-        (run,) = there.search_runs([there.get_experiment_by_name("study").experiment_id])
+        server_client = MlflowClient(cluster.uri)
+        (run,) = server_client.search_runs([server_client.get_experiment_by_name("study").experiment_id])
     finally:
         cluster.remove()
     assert "When the server is back:" in said

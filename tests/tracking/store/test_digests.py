@@ -30,10 +30,10 @@ from tests.tracking.helpers import fold_run
 from tests.train.records import record_of
 
 
-def found_record(number: int) -> FoldRecord:
-    found = record_of(f"S{number}")
-    history = found.history + number
-    return dataclasses.replace(found, history=history, network=bytes([number]) * 100)
+def numbered_record(number: int) -> FoldRecord:
+    record = record_of(f"S{number}")
+    history = record.history + number
+    return dataclasses.replace(record, history=history, network=bytes([number]) * 100)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def train(store: Path, small_study: Dataset) -> Run:
         configuration = configured("train", log_level="experiment")
         with FoldRecorder(run, configuration, small_study.manifest(), str(store)) as recorder:
             for number in (1, 2):
-                recorder.record(found_record(number))
+                recorder.record(numbered_record(number))
     return MlflowClient().get_run(run.info.run_id)
 
 
@@ -82,7 +82,7 @@ def test_a_file_of_another_fold_is_refused(train: Run, name: str, use: Callable[
 def test_what_was_recorded_is_taken(train: Run) -> None:
     folds = lookup.fold_runs(train.info.run_id)
     assert [reading.read_network(fold.run) for fold in folds] == [bytes([number]) * 100 for number in (1, 2)]
-    assert lookup.load_history(folds[1])["loss"].tolist() == pytest.approx(found_record(2).history["loss"].tolist())
+    assert lookup.load_history(folds[1])["loss"].tolist() == pytest.approx(numbered_record(2).history["loss"].tolist())
     assert digests.unchecked_note(fold.run for fold in folds) is None
 
 
@@ -100,13 +100,13 @@ def test_what_was_recorded_before_there_were_digests_is_taken_and_said(store: Pa
 def models(store: Path, small_study: Dataset) -> list[tuple[str, str]]:
     """Run and address of two models for new people; the first is registered."""
     summary = training_summary(small_study, refit_fold(small_study, "exclude", seed=0))
-    found = []
+    logged_by_run = []
     for seed in (1, 2):
         with step_run("train", {}) as run:
             logged = log_final_model(run, fold_network(seed), summary | {"usual_distance": float(seed)})
-        found.append((run.info.run_id, logged))
-    registry.register(*found[0], {"threshold": "0.4"}, "evidence")
-    return found
+        logged_by_run.append((run.info.run_id, logged))
+    registry.register(*logged_by_run[0], {"threshold": "0.4"}, "evidence")
+    return logged_by_run
 
 
 @pytest.mark.parametrize("uri", ["models:/fear-classifier@challenger", "models:/fear-classifier/1", "{model}", "{run}"])

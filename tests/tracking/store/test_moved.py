@@ -92,10 +92,12 @@ def test_a_study_that_is_elsewhere_now(
     if how == "moved":
         shutil.rmtree(old)
     go_to(new, monkeypatch)
-    with pytest.raises(UserError) as found, step_run("evaluate", {}):
+    with pytest.raises(UserError) as raised, step_run("evaluate", {}):
         pass
-    assert str(found.value).startswith(f"this study was {how} from {old} to {new}, but its store mlflow.db still names")
-    assert "-m steps.check --mend true" in str(found.value)
+    assert str(raised.value).startswith(
+        f"this study was {how} from {old} to {new}, but its store mlflow.db still names"
+    )
+    assert "-m steps.check --mend true" in str(raised.value)
     assert old.exists() == (how == "copied")
 
     (line,) = mend.mend_all(new / "mlflow.db")
@@ -216,14 +218,14 @@ def test_a_spool_goes_with_its_folder(
     shutil.copytree(old, new)
     if how == "moved":
         shutil.rmtree(old)
-    (there,) = spools(new)
+    (spool,) = spools(new)
     assert "the spool was moved or copied: " in capsys.readouterr().err
-    assert stored(run.info.run_id, "a.txt", there.client()).is_file()
-    assert stored(run.info.run_id, "a.txt", there.client()).is_relative_to(new)
-    again = there.client().create_run(there.experiment("study"))
-    there.client().log_text(again.info.run_id, "x", "b.txt")
+    assert stored(run.info.run_id, "a.txt", spool.client()).is_file()
+    assert stored(run.info.run_id, "a.txt", spool.client()).is_relative_to(new)
+    again = spool.client().create_run(spool.experiment("study"))
+    spool.client().log_text(again.info.run_id, "x", "b.txt")
     assert old.exists() == (how == "copied")
     assert not list(old.rglob("b.txt"))
-    assert there.client().get_experiment(experiment_id).tags.keys() & {moved.PLACE_TAG} == set(), "it is copied there"
+    assert spool.client().get_experiment(experiment_id).tags.keys() & {moved.PLACE_TAG} == set(), "it is copied there"
     open_spool(SERVER, new)
     assert capsys.readouterr().err == "", "once"

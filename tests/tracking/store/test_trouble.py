@@ -37,7 +37,7 @@ def ask(uri: str) -> Trouble:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "found", "mend"),
+    ("status", "body", "reason", "mend"),
     [
         (401, "You are not authenticated.", "asks who you are", "MLFLOW_TRACKING_USERNAME"),
         (401, json.dumps({"detail": "Unauthorized"}), "asks who you are", "MLFLOW_TRACKING_USERNAME"),
@@ -48,14 +48,14 @@ def ask(uri: str) -> Trouble:
         (404, json.dumps({"detail": "Not Found"}), "too old, or none of MLflow's", "MLflow 3"),
     ],
 )
-def test_a_server_that_refuses_is_not_away(status: int, body: str, found: str, mend: str) -> None:
+def test_a_server_that_refuses_is_not_away(status: int, body: str, reason: str, mend: str) -> None:
     with answering(lambda _method, path: (200, "OK") if path == "/health" else (status, body)) as uri:
         assert probe(uri) is None
         trouble = ask(uri)
-    assert found in trouble.found
-    assert f"HTTP {status}" in trouble.found
+    assert reason in trouble.reason
+    assert f"HTTP {status}" in trouble.reason
     assert mend in trouble.mend
-    assert "\n" not in trouble.found + trouble.mend
+    assert "\n" not in trouble.reason + trouble.mend
 
 
 def test_a_refused_file_is_a_refusal_too() -> None:
@@ -94,12 +94,12 @@ def test_a_certificate_that_nobody_signed(
     with answering(lambda _method, _path: (200, "{}"), certificate) as uri:
         for trouble in (probe(uri), ask(uri)):
             assert trouble is not None
-            assert "its certificate is not trusted (certificate verify failed: self-signed" in trouble.found
+            assert "its certificate is not trusted (certificate verify failed: self-signed" in trouble.reason
             assert "MLFLOW_TRACKING_SERVER_CERT_PATH" in trouble.mend
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "nowhere"))
         trouble = probe(uri)
         assert trouble is not None
-        assert "a certificate's file is missing" in trouble.found
+        assert "a certificate's file is missing" in trouble.reason
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate[0]))
         assert probe(uri) is None
         assert punctual_client(uri).search_experiments() == []
@@ -109,7 +109,7 @@ def test_https_where_there_is_none() -> None:
     with answering(lambda _method, _path: (200, "{}")) as uri:
         trouble = probe(uri.replace("http", "https"))
     assert trouble is not None
-    assert trouble.found == "it speaks no TLS"
+    assert trouble.reason == "it speaks no TLS"
     assert "use http://" in trouble.mend
 
 
@@ -188,18 +188,18 @@ def cluster() -> Iterator[Postgres]:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "found", "mend"),
+    ("old", "new", "reason", "mend"),
     [
         ("{password}@", "wrong-one@", "password authentication failed", "the name and password of an account"),
         ("fear:{password}@", "", "the database refuses this account", "a spool keeps none"),
         ("/postgres", "/missing", 'database "missing" does not exist', "make the database"),
     ],
 )
-def test_a_database_that_refuses_says_so_at_once(cluster: Postgres, old: str, new: str, found: str, mend: str) -> None:
+def test_a_database_that_refuses_says_so_at_once(cluster: Postgres, old: str, new: str, reason: str, mend: str) -> None:
     uri = cluster.uri.replace(old.format(password=cluster.password), new)
     assert probe(uri) is None
     assert seconds_for(lambda: ask(uri)) < 20, "MLflow tries for two minutes"
-    assert found in ask(uri).found
+    assert reason in ask(uri).reason
     assert mend in ask(uri).mend
     assert cluster.password not in str(ask(uri))
 

@@ -123,9 +123,7 @@ def check_completeness(model: str, folds: Sequence[TrainedFold], attributions: M
         ClickException: those of the plain side or of the project are above 1%.
     """
     errors = {
-        side: np.concatenate(
-            [completeness(fold, of_fold) for fold, of_fold in zip(folds, arrays, strict=True)]
-        )
+        side: np.concatenate([completeness(fold, of_fold) for fold, of_fold in zip(folds, arrays, strict=True)])
         for side, arrays in attributions.items()
     }
     words = ", ".join(f"{side} {error.max():.2g} ({np.median(error):.2g})" for side, error in errors.items())

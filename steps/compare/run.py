@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from steps.compare.comparison import comparison, comparison_table, flat_metrics
-from steps.compare.figures import differences
-from steps.compare.match import Method, check_comparable
-from steps.compare.text import answer, description, sentences_of_tests, warnings
 from steps.configuration import Compare
+from steps.core.figures.comparison import differences
+from steps.core.metrics.comparable import Method, check_comparable
+from steps.core.metrics.comparison import comparison, comparison_metrics, comparison_table
 from steps.errors import UserError, shown
 from steps.report import evaluations
+from steps.report.comparison import answer, description, sentences_of_tests, warnings
 from steps.tracking import documents, lookup, record
 from steps.tracking.session import step_run
 
@@ -48,7 +48,7 @@ def compare_and_record(configuration: Compare) -> None:
                     if method.baseline
                 },
             },
-            metrics=flat_metrics(document),
+            metrics=comparison_metrics(document),
         )
         record.log_files(run_id, {"comparison.json": document, "comparison.csv": comparison_table(document)})
         record.log_figures(run_id, {"differences": differences(document, first.results, second.results)})

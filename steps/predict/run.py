@@ -8,11 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steps.configuration import Predict
+from steps.core.attribution import scored
+from steps.core.data.unseen import Unseen
 from steps.core.figures.heatmap import heatmap
+from steps.core.figures.probabilities import probabilities
+from steps.core.metrics import scores
+from steps.core.readers.fit_to_model import fit_to_model
+from steps.core.readers.new_recordings import check_artifact, choice_for, read_source
 from steps.core.readers.recorded import from_dataset
-from steps.predict import attribution, figures, scores, text
-from steps.predict.source import check_artifact, choice_for, read_source
-from steps.predict.unseen import Unseen, fit_to_model
+from steps.report import scoring
 from steps.system.local_path import as_uri, is_remote
 from steps.tracking import datasets, record
 from steps.tracking.models import loading, registry
@@ -31,16 +35,16 @@ def score_and_record(configuration: Predict) -> None:
         unseen, model = _read(configuration)
         trained = model.training
         threshold = scores.choose_threshold(configuration.threshold, model.reference.tags.get(registry.THRESHOLD_TAG))
-        baseline = attribution.baseline_values(configuration.attribution_baseline, trained)
+        baseline = scored.baseline_values(configuration.attribution_baseline, trained)
         network = loading.load_network(model)
 
         predictions = scores.score(network, unseen, trained, threshold)
         subjects = scores.by_subject(predictions, threshold)
         labelled = unseen.labels is not None and not unseen.is_control.all()
         performance = scores.performance(predictions, threshold, configuration.seed) if labelled else {}
-        attributions = attribution.attribute(network, unseen, baseline, configuration.attribution_steps)
-        importance = attribution.importance(unseen, attributions, trained)
-        completeness = attribution.completeness(unseen, attributions)
+        attributions = scored.attribute(network, unseen, baseline, configuration.attribution_steps)
+        importance = scored.importance(unseen, attributions, trained)
+        completeness = scored.completeness(unseen, attributions)
 
         uri = model.reference.uri
         record.log(
@@ -63,17 +67,17 @@ def score_and_record(configuration: Predict) -> None:
                 "predictions.csv": predictions,
                 "subjects.csv": subjects,
                 "feature_importance.csv": importance,
-                "attribution_by_feature.csv": attribution.by_feature(unseen, attributions, trained),
+                "attribution_by_feature.csv": scored.by_feature(unseen, attributions, trained),
                 "completeness.csv": completeness,
-                "attribution.parquet": _as_parquet(attribution.attribution_table(unseen, attributions, trained)),
+                "attribution.parquet": _as_parquet(scored.attribution_table(unseen, attributions, trained)),
                 **({"summary.json": performance} if performance else {}),
             },
         )
         labels = (trained.labels["0"], trained.labels["1"])
         drawn = {
-            "probabilities": figures.probabilities(predictions, subjects, labels),
+            "probabilities": probabilities(predictions, subjects, labels),
             "attribution_map": heatmap(
-                attribution.mean_absolute(unseen, attributions),
+                scored.mean_absolute(unseen, attributions),
                 trained.features,
                 trained.time,
                 time_unit=trained.time_unit,
@@ -81,9 +85,9 @@ def score_and_record(configuration: Predict) -> None:
             ),
         }
         record.log_figures(run_id, drawn)
-        points = text.lines(uri, unseen, trained, predictions, importance, threshold)
-        warned, measured = text.warnings(predictions, subjects), text.results(performance)
-        record.describe(run_id, text.markdown(points, warned, measured))
+        points = scoring.lines(uri, unseen, trained, predictions, importance, threshold)
+        warned, measured = scoring.warnings(predictions, subjects), scoring.results(performance)
+        record.describe(run_id, scoring.markdown(points, warned, measured))
         for line in (*points, *measured):
             click.echo(line)
         for line in warned:
@@ -116,7 +120,7 @@ def _metrics(predictions: pd.DataFrame, completeness: pd.DataFrame) -> dict[str,
         "trials_in_training": int(predictions["in_training"].sum()),
         "completeness_error_max": relative.max(),
         "completeness_error_median": relative.median(),
-        "trials_above_tolerance": int((~(relative <= attribution.TOLERANCE)).sum()),
+        "trials_above_tolerance": int((~(relative <= scored.TOLERANCE)).sum()),
     }
 
 

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from steps.check import installation
 from steps.check.checklist import CheckError
-from steps.check.study_place import look_for_artifacts, default_experiment, may_write
+from steps.check.study_place import default_experiment, look_for_artifacts, may_write
 from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.session import step_run
 from steps.tracking.store.trouble import trouble_with

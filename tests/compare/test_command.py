@@ -12,13 +12,13 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
 from steps.compare.__main__ import main
-from steps.compare.match import Method
 from steps.compare.run import parse_runs
+from steps.core.metrics.comparable import Method
 from steps.errors import UserError
 from steps.tracking import record
 from steps.tracking.session import step_run
 from steps.tracking.tracker import MLflowTracker
-from tests.compare.conftest import MethodMaker
+from tests.core.metrics.conftest import MethodMaker
 
 Compare = Callable[[str], Result]
 

@@ -24,17 +24,17 @@ from steps.predict.run import score_and_record
 from steps.tracking.models import registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
-from tests.predict.helpers import long_table
+from tests.new_people import long_table
 
 TABLES = {"predictions.csv", "subjects.csv", "feature_importance.csv", "attribution_by_feature.csv", "completeness.csv"}
 FIGURES = {f"{name}.{suffix}" for name in ("probabilities", "attribution_map") for suffix in ("png", "svg")}
 
 
 @pytest.fixture
-def registered(store: Path, network: Any, summary: dict[str, Any]) -> Path:
+def registered(store: Path, final_network: Any, training_json: dict[str, Any]) -> Path:
     """A store with one registered version, whose evidence names a threshold."""
     with step_run("train", {}) as run:
-        uri = log_final_model(run, as_bytes(network), summary)
+        uri = log_final_model(run, as_bytes(final_network), training_json)
     registry.register(run.info.run_id, uri, {"threshold": "0.43"}, "evidence")
     return store
 
@@ -61,7 +61,7 @@ def table(run: Run, name: str) -> pd.DataFrame:
 
 
 def test_unlabelled_recordings_are_scored_and_explained(
-    registered: Path, new_people: Dataset, network: Any, capsys: pytest.CaptureFixture[str]
+    registered: Path, new_people: Dataset, final_network: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     long_table(new_people, labels=False).to_csv("new.csv", index=False)
     run = predicted("new.csv")
@@ -69,7 +69,7 @@ def test_unlabelled_recordings_are_scored_and_explained(
     predictions = table(run, "predictions.csv")
     assert predictions["subject"].tolist() == new_people.subjects.tolist()
     assert "label" not in predictions
-    np.testing.assert_allclose(predictions["probability"], network(new_people.values).numpy()[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(predictions["probability"], final_network(new_people.values).numpy()[:, 0], rtol=1e-5)
     assert set(predictions["threshold"]) == {0.43}, "the version's own evidence"
     tags, metrics = run.data.tags, run.data.metrics
     assert (tags["model_uri"], tags["threshold"]) == ("models:/fear-classifier/1", "0.43")

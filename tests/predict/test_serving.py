@@ -22,12 +22,13 @@ import pandas as pd
 import pytest
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.training_reference import TrainingReference
+from steps.core.data.unseen import Unseen
+from steps.core.metrics.scores import score
 from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.training_reference import TrainingReference
+from steps.core.readers.fit_to_model import fit_to_model
 from steps.core.readers.recorded import from_dataset
-from steps.predict.scores import score
-from steps.predict.unseen import Unseen, fit_to_model
 from steps.tracking.models import registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run

@@ -24,6 +24,7 @@ from steps.core.metrics.summary import summary
 from steps.parameters import PARAMETERS, STEPS
 from steps.report.data import ReportData, StepTime
 from steps.report.render import report_html
+from tests.core.metrics.conftest import make_method as make_method
 
 NASTY = '<script>alert("x")</script>'
 MakeReport = Callable[..., ReportData]

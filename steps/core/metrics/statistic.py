@@ -37,6 +37,11 @@ class Statistic(NamedTuple):
             return self.row.title
         return f"{self.row.title} {'in-fold' if self.rule == IN_FOLD else f'at {self.rule:g}'}"
 
+    @property
+    def title_with_direction(self) -> str:
+        """The title, and a note where more is worse: ``Brier score (lower is better)``."""
+        return self.title + (" (lower is better)" if self.row.direction == "lower" else "")
+
 
 def statistics_of(thresholds: Sequence[float]) -> list[Statistic]:
     """All statistics, in the order of a summary; those at the thresholds of the folds come last."""

@@ -11,8 +11,8 @@ import numpy as np
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.folds import derive_seed
+from steps.core.data.training_reference import TrainingReference, distance
 from steps.core.models.settings import FitSettings
-from steps.core.models.training_reference import TrainingReference, distance
 
 NAME = "all"
 _USUAL_SHARE = 0.99

@@ -16,8 +16,8 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
+from steps.core.data.training_reference import TrainingReference
 from steps.core.models import keras_file
-from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError
 from steps.tracking.models.registry import ModelReference
 from steps.tracking.store.artifact_places import repository

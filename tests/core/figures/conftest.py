@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.core.metrics.conftest import study
+from tests.core.metrics.conftest import make_method, study
 
-__all__ = ["study"]
+__all__ = ["make_method", "study"]

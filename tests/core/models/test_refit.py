@@ -59,7 +59,7 @@ def test_training_trials_are_mostly_usual_and_a_strange_one_is_not(small_study: 
 def test_the_summary_knows_whether_trials_were_time_normalised(small_study: Dataset) -> None:
     from dataclasses import replace
 
-    from steps.core.models.training_reference import TrainingReference
+    from steps.core.data.training_reference import TrainingReference
     from steps.core.readers.load import load_source
 
     def normalised(dataset: Dataset) -> bool:

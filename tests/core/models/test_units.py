@@ -13,12 +13,12 @@ from steps.core.attribution.fold import attribute_fold
 from steps.core.attribution.settings import Settings
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import plan_folds
+from steps.core.data.training_reference import TrainingReference
 from steps.core.metrics.fold import evaluate_fold
 from steps.core.models.keras_file import as_bytes, load
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.saved_network import ResidentNetwork, copy_of
 from steps.core.models.settings import FitSettings
-from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError
 from tests.fold_networks import scaled_network
 from tests.units import UNITS, in_other_units

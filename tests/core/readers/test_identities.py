@@ -10,8 +10,8 @@ import pytest
 
 from steps.core.readers.identities import comparable
 from steps.core.readers.load import load_source
+from steps.core.readers.new_recordings import read_source
 from steps.errors import UserError
-from steps.predict.source import read_source
 from tests.core.readers.helpers import long_frame, trial_file, write_folder, write_table
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from steps.core.readers.load import load_source
+from steps.core.readers.new_recordings import read_source
 from steps.errors import UserError
-from steps.predict.source import read_source
 from tests.core.readers.helpers import FEATURES, long_frame, write_folder, write_table
 
 

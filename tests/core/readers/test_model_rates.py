@@ -14,18 +14,18 @@ from pydantic import ValidationError
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.timing import SamplingRate, Timing
+from steps.core.data.training_reference import TrainingReference
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.training_reference import TrainingReference
+from steps.core.readers.fit_to_model import fit_to_model
 from steps.core.readers.load import load_source
+from steps.core.readers.model_axis import on_time_axis
+from steps.core.readers.new_recordings import read_source
 from steps.core.readers.recorded import Recorded
 from steps.core.readers.resample import normalise
 from steps.core.readers.trials import Recording
 from steps.errors import UserError
-from steps.predict.axis import on_time_axis
-from steps.predict.source import read_source
-from steps.predict.unseen import fit_to_model
 from tests.core.readers.helpers import long_frame, write_table
-from tests.predict.helpers import long_table
+from tests.new_people import long_table
 
 POINTS = 21
 
@@ -153,10 +153,10 @@ def test_from_prepare_to_predict_on_clocks_since_1970(tmp_path: Path) -> None:
     ],
 )
 def test_clocks_that_cannot_be_are_refused_when_a_model_is_read(
-    field: str, value: object, summary: dict[str, Any]
+    field: str, value: object, training_json: dict[str, Any]
 ) -> None:
     with pytest.raises(ValidationError):
-        TrainingReference.model_validate({**summary, field: value})
+        TrainingReference.model_validate({**training_json, field: value})
 
 
 def test_trim_is_for_new_recordings_too(tmp_path: Path, new_people: Dataset) -> None:

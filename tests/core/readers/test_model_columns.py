@@ -10,12 +10,13 @@ import pytest
 
 from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.dataset import Dataset
+from steps.core.data.training_reference import TrainingReference
+from steps.core.data.unseen import Unseen
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.training_reference import TrainingReference
+from steps.core.readers.fit_to_model import fit_to_model
+from steps.core.readers.new_recordings import choice_for, read_source
 from steps.errors import UserError
-from steps.predict.source import choice_for, read_source
-from steps.predict.unseen import Unseen, fit_to_model
-from tests.predict.helpers import long_table, write_folder
+from tests.new_people import long_table, write_folder
 
 
 def _fit(source: str, trained: TrainingReference, features: str = "all", ignore: str = "none") -> Unseen:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from steps.compare.match import check_comparable
+from steps.core.metrics.comparable import check_comparable
 from steps.errors import UserError
-from tests.compare.conftest import MethodMaker
+from tests.core.metrics.conftest import MethodMaker
 
 
 def test_the_same_folds_pass_whatever_the_order_of_rows(make_method: MethodMaker) -> None:

@@ -1,18 +1,14 @@
-"""The whole comparison, its words and its figure."""
+"""What is said about a comparison."""
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from steps.compare.comparison import comparison, comparison_table, flat_metrics
-from steps.compare.figures import differences
-from steps.compare.text import answer, description, sentences_of_tests, warnings
-from tests.compare.conftest import MethodMaker
+from steps.core.metrics.comparison import comparison
+from steps.report.comparison import answer, description, sentences_of_tests, warnings
+from tests.core.metrics.conftest import MethodMaker
 
 
 def test_a_clear_difference_is_seen_from_both_sides(make_method: MethodMaker) -> None:
@@ -53,25 +49,6 @@ def test_the_same_predictions_are_no_difference(make_method: MethodMaker) -> Non
     assert all(outcome["p_value"] == 1.0 for outcome in document["tests"].values())
 
 
-def test_the_document_is_strict_json_and_its_forms_agree(make_method: MethodMaker) -> None:
-    document = comparison(make_method(), make_method(noise=1), (0.5, 0.35), resamples=50)
-    assert json.loads(json.dumps(document, allow_nan=False)) == document
-    rows = {(row["level"], row["metric"]): row for row in comparison_table(document).to_dict("records")}
-    metrics = flat_metrics(document)
-    for level, unit in (("pooled", "trials"), ("subject", "subjects")):
-        row = rows[unit, "auc"]
-        assert row["difference"] == pytest.approx(row["first"] - row["second"])
-        assert metrics[f"difference/{level}/auc"] == row["difference"]
-        assert metrics[f"difference/{level}/auc_low"] == row["difference_low"]
-    assert 0 <= metrics["test/mcnemar_subject/p_value"] <= 1
-
-
-def test_the_same_seed_gives_the_same_and_rows_in_any_order(make_method: MethodMaker) -> None:
-    first, second = make_method(), make_method(noise=1)
-    shuffled = replace(second, results=second.results.sample(frac=1, random_state=3))
-    assert comparison(first, second, (0.5,), resamples=50) == comparison(first, shuffled, (0.5,), resamples=50)
-
-
 def test_one_class_compares_brier_scores(make_method: MethodMaker) -> None:
     good, bad = (
         replace(one, results=one.results[one.results["label"] == 1])
@@ -104,18 +81,3 @@ def test_names_are_not_markdown_and_not_html(make_method: MethodMaker) -> None:
     assert {line.replace(r"\|", "").count("|") for line in rows} == {6}
     for sentence in sentences_of_tests(document):
         assert sentence.split(":")[0] in text
-
-
-def test_the_figure_draws_what_there_is(make_method: MethodMaker) -> None:
-    first, second = make_method(title="$x_1$" * 9), make_method(noise=1)
-    document = comparison(first, second, (0.5, 0.43), resamples=20)
-    figure = differences(document, first.results, second.results)
-    left, right = figure.axes
-    drawn = left.get_lines()
-    points = [line for line in drawn if line.get_linestyle() == "None"]
-    assert len(points) == 2 * len(left.get_yticks())
-    assert np.asarray(points[0].get_xdata())[0] == document["subject"]["auc"]["difference"]["value"]
-    assert len(np.asarray(right.get_lines()[1].get_xdata())) == 20
-    target = io.BytesIO()
-    figure.savefig(target, format="svg")
-    assert target.getvalue().startswith(b"<?xml")

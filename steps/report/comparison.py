@@ -1,26 +1,16 @@
-"""The comparison in words: the answer first, what it does not say last."""
+"""The comparison as text: the answer first, what it does not say last."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from steps.compare.comparison import PARTS
+from steps.core.metrics.comparison import PARTS, compared
 from steps.core.metrics.metrics import FALLBACK, METRICS
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS
-from steps.core.metrics.statistic import Statistic, statistics_of
+from steps.core.metrics.statistic import Statistic
 from steps.writing.estimates import estimate_text
 from steps.writing.markdown import plain, table
-
-
-def compared(document: Mapping[str, Any]) -> list[Statistic]:
-    """The statistics that are shown; ``comparison.csv`` has all."""
-    return [one for one in statistics_of(document["thresholds"]) if one.row.compared]
-
-
-def title(statistic: Statistic) -> str:
-    """With a word about the direction where more is worse: ``Brier score (lower is better)``."""
-    return statistic.title + (" (lower is better)" if statistic.row.direction == "lower" else "")
 
 
 def answer(document: Mapping[str, Any]) -> str:
@@ -32,7 +22,7 @@ def answer(document: Mapping[str, Any]) -> str:
     primary = document["primary"]
     difference, metric = primary["difference"], Statistic(primary["metric"])
     first_value, second_value = (document[SUBJECT][metric.name][part]["value"] for part in PARTS[:2])
-    measured = f"{title(metric)} over {subjects} subjects: {first_value:.3f} against {second_value:.3f}"
+    measured = f"{metric.title_with_direction} over {subjects} subjects: {first_value:.3f} against {second_value:.3f}"
     if "low" not in difference:
         return f"{measured}. With one subject there is no telling whether that is a difference."
     spread = (
@@ -127,7 +117,7 @@ def description(document: Mapping[str, Any]) -> str:
     first, second = (document[part]["title"] for part in PARTS[:2])
     rows = [
         (
-            title(one),
+            one.title_with_direction,
             UNITS[level],
             *(estimate_text(values[part]) for part in PARTS[:2]),
             estimate_text(values[PARTS[2]], sign="+"),

@@ -9,7 +9,7 @@ from typing import Final
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.manifest import MANIFEST_FILE
-from steps.core.models.training_reference import TrainingReference
+from steps.core.data.training_reference import TrainingReference
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.files import Request
 from steps.core.readers.recorded import Recorded, from_dataset, from_table

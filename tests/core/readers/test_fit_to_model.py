@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from steps.core.models.training_reference import TrainingReference
+from steps.core.data.training_reference import TrainingReference
+from steps.core.data.unseen import Unseen
+from steps.core.readers.fit_to_model import fit_to_model
 from steps.core.readers.recorded import Recorded
-from steps.predict.unseen import Unseen, fit_to_model
 
 
 def test_trials_come_out_sorted_whatever_their_order(

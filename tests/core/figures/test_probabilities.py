@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from steps.core.models.training_reference import TrainingReference
-from steps.predict import figures
-from steps.predict.scores import by_subject, score
-from steps.predict.unseen import Unseen
+from steps.core.data.training_reference import TrainingReference
+from steps.core.data.unseen import Unseen
+from steps.core.figures.probabilities import probabilities
+from steps.core.metrics.scores import by_subject, score
 
 
 class _Ramp:
@@ -23,7 +23,7 @@ class _Ramp:
 
 def drawn(unseen: Unseen, trained: TrainingReference, labels: tuple[str, str] = ("no_fear", "fear")) -> Figure:
     table = score(_Ramp(), unseen, trained, 0.4)
-    return figures.probabilities(table, by_subject(table, 0.4), labels)
+    return probabilities(table, by_subject(table, 0.4), labels)
 
 
 def texts(figure: Figure) -> str:

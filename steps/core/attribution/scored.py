@@ -1,7 +1,4 @@
-"""Why did the model say so: Integrated Gradients of every scored trial, as tables.
-
-The one module of this step that borrows from `steps.attribute`.
-"""
+"""Why the model says so: Integrated Gradients of every scored trial, as tables."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ import pyarrow as pa
 from steps.core.attribution.importance import FoldMap, feature_importance, fold_map
 from steps.core.attribution.integrated_gradients import Attribution, integrated_gradients
 from steps.core.data.dataset import Floats
-from steps.core.models.training_reference import TrainingReference
+from steps.core.data.training_reference import TrainingReference
+from steps.core.data.unseen import Unseen
 from steps.errors import UserError
-from steps.predict.unseen import Unseen
 
 TOLERANCE = 0.01
 MAX_STEPS = 4096

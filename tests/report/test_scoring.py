@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from steps.core.models.training_reference import TrainingReference
-from steps.predict import text
-from steps.predict.scores import by_subject, performance, score
-from steps.predict.unseen import Unseen
+from steps.core.data.training_reference import TrainingReference
+from steps.core.data.unseen import Unseen
+from steps.core.metrics.scores import by_subject, performance, score
+from steps.report import scoring
 
 
 class _Half:
@@ -20,7 +20,7 @@ class _Half:
 def test_nothing_to_warn_of_is_no_warning(unseen: Unseen, trained: TrainingReference) -> None:
     values = np.broadcast_to(np.asarray(trained.mean, np.float32), unseen.values.shape)
     table = score(_Half(), replace(unseen, values=values), trained, 0.5)
-    assert text.warnings(table, by_subject(table, 0.5)) == []
+    assert scoring.warnings(table, by_subject(table, 0.5)) == []
 
 
 def test_trained_subjects_and_unusual_trials_are_warned_of(unseen: Unseen, trained: TrainingReference) -> None:
@@ -28,10 +28,10 @@ def test_trained_subjects_and_unusual_trials_are_warned_of(unseen: Unseen, train
     values[-1] += 1000 * np.asarray(trained.sd, np.float32)
     known = replace(unseen, in_training=unseen.subjects == "N02", values=values)
     table = score(_Half(), known, trained, 0.5)
-    first, second = text.warnings(table, by_subject(table, 0.5))
+    first, second = scoring.warnings(table, by_subject(table, 0.5))
     assert first.startswith("the model was FITTED ON 1 of these 5 subjects (N02)")
     assert second.startswith(f"1 of {len(values)} trials lie further from the training trials than 99%")
-    lines = text.results(performance(table, 0.5, seed=0))
+    lines = scoring.results(performance(table, 0.5, seed=0))
     assert [line.partition(",")[0] for line in lines] == [
         *["new subjects"] * 2,
         *["subjects the model was FITTED ON (no evidence)"] * 2,
@@ -39,5 +39,5 @@ def test_trained_subjects_and_unusual_trials_are_warned_of(unseen: Unseen, train
 
 
 def test_names_are_no_markdown() -> None:
-    page = text.markdown(["knee_x of [N01](x)"], ["*1*"], [])
+    page = scoring.markdown(["knee_x of [N01](x)"], ["*1*"], [])
     assert page == "- **Warning:** \\*1\\*\n- knee_x of \\[N01\\](x)"

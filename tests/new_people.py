@@ -1,4 +1,4 @@
-"""Recordings as files."""
+"""New people's recordings as files."""
 
 from __future__ import annotations
 

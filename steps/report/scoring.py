@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from steps.core.data.training_reference import TrainingReference
+from steps.core.data.unseen import Unseen
 from steps.core.metrics.names import LEVELS
+from steps.core.metrics.scores import TRAINED_PREFIX
 from steps.core.metrics.text import level_text
-from steps.core.models.training_reference import TrainingReference
-from steps.predict.scores import TRAINED_PREFIX
-from steps.predict.unseen import Unseen
 from steps.writing.markdown import plain
 
 _LISTED = 8

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from steps.core.models.training_reference import TrainingReference
+from steps.core.data.training_reference import TrainingReference
+from steps.core.data.unseen import Unseen
+from steps.core.metrics.scores import by_subject, choose_threshold, performance, performance_metrics, score
 from steps.errors import UserError
-from steps.predict.scores import by_subject, choose_threshold, performance, performance_metrics, score
-from steps.predict.unseen import Unseen
 
 
 class _Fixed:
@@ -58,11 +58,11 @@ def test_a_threshold_that_is_none_is_refused(text: str, evidence: str | None, na
 
 
 def test_probabilities_are_the_networks_and_decisions_follow(
-    unseen: Unseen, trained: TrainingReference, network: Any
+    unseen: Unseen, trained: TrainingReference, final_network: Any
 ) -> None:
-    expected = network(unseen.values).numpy()[:, 0].astype(float)
+    expected = final_network(unseen.values).numpy()[:, 0].astype(float)
     threshold = float(np.median(expected))
-    table = score(network, unseen, trained, threshold)
+    table = score(final_network, unseen, trained, threshold)
     np.testing.assert_allclose(table["probability"], expected, rtol=1e-6)
     assert table["decision"].tolist() == (table["probability"] >= threshold).astype(int).tolist()
     assert set(table["threshold"]) == {threshold}

@@ -18,8 +18,8 @@ def probabilities(predictions: pd.DataFrame, subjects: pd.DataFrame, labels: Seq
     """Every subject's mean probability (large) and trials (small); unusual trials are crosses.
 
     Args:
-        predictions: from `steps.predict.scores.score`, at least one row.
-        subjects: from `steps.predict.scores.by_subject`.
+        predictions: from `steps.core.metrics.scores.score`, at least one row.
+        subjects: from `steps.core.metrics.scores.by_subject`.
         labels: names of class 0 and class 1.
     """
     order = subjects.sort_values("probability", kind="stable").drop_duplicates("subject")["subject"].tolist()

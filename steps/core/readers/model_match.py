@@ -1,4 +1,4 @@
-"""Do recordings fit a model? Features by name, units, classes; the time axis is in `steps.predict.axis`."""
+"""Do recordings fit a model? Features by name, units, classes; the time axis is in `model_axis`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Ints
-from steps.core.models.training_reference import TrainingReference
+from steps.core.data.training_reference import TrainingReference
 from steps.core.readers.recorded import Recorded
 from steps.errors import UserError, listed, shown
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from steps.core.models.training_reference import TrainingReference
+from steps.core.data.training_reference import TrainingReference
+from steps.core.readers.fit_to_model import fit_to_model
+from steps.core.readers.model_match import match_features, match_labels, split_unit
 from steps.core.readers.recorded import Recorded
 from steps.errors import UserError
-from steps.predict.match import match_features, match_labels, split_unit
-from steps.predict.unseen import fit_to_model
 
 
 def renamed(recorded: Recorded, **names: str) -> Recorded:

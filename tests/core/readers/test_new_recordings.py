@@ -9,12 +9,12 @@ import pytest
 
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
-from steps.core.models.training_reference import TrainingReference
+from steps.core.data.training_reference import TrainingReference
+from steps.core.readers.fit_to_model import fit_to_model
+from steps.core.readers.new_recordings import read_source
 from steps.core.readers.recorded import Recorded
 from steps.errors import UserError
-from steps.predict.source import read_source
-from steps.predict.unseen import fit_to_model
-from tests.predict.helpers import long_table, write_folder
+from tests.new_people import long_table, write_folder
 
 
 def write(form: str, people: Dataset, folder: Path) -> str:

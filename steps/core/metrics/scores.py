@@ -1,7 +1,4 @@
-"""Scores as tables, and how good they are where labels are known.
-
-The one module of this step that borrows from `steps.evaluate`.
-"""
+"""Scores as tables, and how good they are where labels are known."""
 
 from __future__ import annotations
 
@@ -11,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from steps.core.data.manifest import CONTROL, PATIENT
+from steps.core.data.training_reference import TrainingReference
+from steps.core.data.unseen import Unseen
 from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.inference import Model, predict
 from steps.core.metrics.summary import summary
 from steps.core.metrics.thresholds import parse_thresholds
-from steps.core.models.training_reference import TrainingReference
 from steps.errors import UserError, shown
-from steps.predict.unseen import Unseen
 
 AUTO = "auto"
 DEFAULT_THRESHOLD = 0.5

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steps.compare.match import Method
 from steps.core.metrics.bootstrap import estimates, resample_weights
+from steps.core.metrics.comparable import Method
 from steps.core.metrics.metrics import FALLBACK, PRIMARY
 from steps.core.metrics.names import LEVELS, POOLED, SUBJECT, UNITS, at_level
 from steps.core.metrics.paired import paired_differences
 from steps.core.metrics.predictions import levels_of
 from steps.core.metrics.significance import mcnemar, subject_errors, wilcoxon
+from steps.core.metrics.statistic import Statistic, statistics_of
 from steps.writing.estimates import BOUNDED, flat, part_name
 
 PARTS = ("first", "second", "difference")
@@ -33,7 +34,7 @@ def comparison(
 
     Args:
         first: one method.
-        second: the other, of the same trials (`steps.compare.match.check_comparable`).
+        second: the other, of the same trials (`steps.core.metrics.comparable.check_comparable`).
         thresholds: decision thresholds; the tests of decisions take the first.
         resamples: bootstrap resamples of subjects.
         confidence: of the percentile intervals.
@@ -104,6 +105,11 @@ def comparison(
     return document
 
 
+def compared(document: Mapping[str, Any]) -> list[Statistic]:
+    """The statistics that are shown; ``comparison.csv`` has all."""
+    return [one for one in statistics_of(document["thresholds"]) if one.row.compared]
+
+
 def comparison_table(document: Mapping[str, Any]) -> pd.DataFrame:
     """A row per level and metric.
 
@@ -121,7 +127,7 @@ def comparison_table(document: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def flat_metrics(document: Mapping[str, Any]) -> dict[str, float]:
+def comparison_metrics(document: Mapping[str, Any]) -> dict[str, float]:
     """The differences and tests as metric names and values that MLflow accepts.
 
     ``difference/subject/auc``, ``…_low``, ``…_high`` and so on for every metric and level, ``test/wilcoxon/p_value``,

@@ -9,7 +9,7 @@ import numpy as np
 from steps.core.data.dataset import Floats
 from steps.core.data.manifest import WARNING
 from steps.core.data.timing import Timing
-from steps.core.models.training_reference import TrainingReference
+from steps.core.data.training_reference import TrainingReference
 from steps.core.readers import antialias, clock
 from steps.core.readers.clock import Rows
 from steps.core.readers.common_time import normalised_note

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from steps.core.models.training_reference import TrainingReference
+from steps.core.data.training_reference import TrainingReference
+from steps.core.readers.model_axis import on_time_axis
 from steps.core.readers.recorded import Recorded
 from steps.core.readers.trials import Recording
 from steps.errors import UserError
-from steps.predict.axis import on_time_axis
 
 
 def recording(time: np.ndarray, values: np.ndarray | None = None) -> Recording:

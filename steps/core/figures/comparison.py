@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steps.compare.comparison import PARTS
-from steps.compare.text import compared, title
 from steps.core.figures.style import BLUE, GREY, VERMILION, paper, plain, short
+from steps.core.metrics.comparison import PARTS, compared
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.significance import subject_errors
 
@@ -22,7 +21,7 @@ def differences(document: Mapping[str, Any], first: pd.DataFrame, second: pd.Dat
     """Left: differences of metrics with paired intervals. Right: every subject's Brier score under both.
 
     Args:
-        document: from `steps.compare.comparison.comparison`.
+        document: from `steps.core.metrics.comparison.comparison`.
         first: results of the first method.
         second: results of the second method.
     """
@@ -44,7 +43,7 @@ def differences(document: Mapping[str, Any], first: pd.DataFrame, second: pd.Dat
     handles, labels = left.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     left.legend(unique.values(), unique.keys(), loc="best", frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
-    left.set_yticks(range(len(metrics)), [title(one) for one in metrics])
+    left.set_yticks(range(len(metrics)), [one.title_with_direction for one in metrics])
     left.invert_yaxis()
     left.set_xlabel(f"difference: {names[0]} minus {names[1]}")
     left.set_title("Differences with 95% intervals over subjects", fontsize=11)

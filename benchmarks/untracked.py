@@ -20,8 +20,7 @@ def main(configuration: Train) -> None:
     from steps.core.data.folds import plan_folds
     from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
     from steps.core.models.refit import refit_fold, training_summary
-    from steps.train.pool import showing, train_folds
-    from steps.train.worker import TrainingJob
+    from steps.train.worker import TrainingJob, showing, train_folds
 
     dataset = read_artifact(Path(configuration.dataset_uri))
     names = ("cv", "repeats", "subjects", "controls", "validation_fraction", "seed")

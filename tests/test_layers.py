@@ -114,6 +114,12 @@ def test_the_spool_is_used_through_its_face_only() -> None:
     assert sorted(inside) == []
 
 
+def test_a_step_is_a_command_a_run_and_perhaps_a_worker() -> None:
+    own = {"check", "reproduce"}  # what they try and compare is nobody else's
+    files = {path for step in {*STEPS} - own for path in (ROOT / "steps" / step).glob("*.py")}
+    assert {path.name for path in files} == {"__init__.py", "__main__.py", "run.py", "worker.py"}
+
+
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_a_library_is_known_in_its_rooms_only(library: str) -> None:
     knowing = {name for name, path in MODULES.items() if any(i.split(".")[0] == library for i in imports(name, path))}

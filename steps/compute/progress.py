@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 # A log that nobody looks at should not grow with the number of folds: lines come at least so many seconds apart, and
 # the further apart the longer the work has been going on.
@@ -66,6 +67,64 @@ class Lines:
             self._printed = now
 
 
+class Show(Protocol):
+    """Takes news of work."""
+
+    def __call__(self, done: int, beside: str, line: str = "") -> None:
+        """Show it.
+
+        Args:
+            done: how many steps are done.
+            beside: text beside the bar.
+            line: where there is no bar; empty as long as there is no new result.
+        """
+
+
+@contextmanager
+def progress(results: int, steps: int, unit: str = "", *, ends: bool = False) -> Iterator[Show]:
+    """Show inside the block how far work is; yields what is to be called with news of it.
+
+    Args:
+        results: how many results there will be; when they come says how long the rest will take.
+        steps: how many steps the bar has.
+        unit: what they are, beside the bar.
+        ends: print the lines of the first and the last result in any case.
+    """
+    remaining = Remaining(results)
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("", total=steps, left="")
+
+            def show(done: int, beside: str, line: str = "") -> None:
+                if line:
+                    remaining.add()
+                bar.update(task, completed=done, description=beside, left=remaining.text.removeprefix("; "))
+
+            yield show
+        return
+    lines, finished = Lines(), 0
+
+    def write(_done: int, _beside: str, line: str = "") -> None:
+        nonlocal finished
+        if line:
+            finished += 1
+            remaining.add()
+            lines.show(lambda: line + remaining.text, always=ends and finished in (1, results))
+
+    yield write
+
+
 @contextmanager
 def counting(total: int, what: str) -> Iterator[Callable[[], None]]:
     """Show inside the block how many of ``total`` are done; yields what is to be called for each.
@@ -74,33 +133,12 @@ def counting(total: int, what: str) -> Iterator[Callable[[], None]]:
         total: how many there are.
         what: what they are, in the singular: ``fold``.
     """
-    remaining = Remaining(total)
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    done = 0
+    with progress(total, total) as show:
 
-        columns = (
-            TextColumn(what),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
-        )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(what, total=total, left="")
+        def count() -> None:
+            nonlocal done
+            done += 1
+            show(done, what, f"{what} {done}/{total}")
 
-            def advance() -> None:
-                remaining.add()
-                bar.update(task, advance=1, left=remaining.text.removeprefix("; "))
-
-            yield advance
-        return
-    lines, done = Lines(), 0
-
-    def count() -> None:
-        nonlocal done
-        done += 1
-        remaining.add()
-        lines.show(lambda: f"{what} {done}/{total}{remaining.text}")
-
-    yield count
+        yield count

@@ -34,8 +34,7 @@ from steps.core.metrics.repeats import repeats_table
 from steps.core.metrics.summary import summary
 from steps.core.metrics.text import level_text
 from steps.evaluate import worker
-from steps.evaluate.in_pool import in_pool
-from steps.evaluate.worker import EvaluationJob
+from steps.evaluate.worker import EvaluationJob, in_pool
 from steps.report.content import answer_beside_simpler, answer_in_markdown, short_answer
 from steps.tracking import datasets, lookup, record
 from steps.tracking.export import check_output_dir, export_tables

@@ -1,14 +1,17 @@
-"""What a process of the pool does: evaluate one fold after the other, fit baselines.
+"""What a process of the pool does: evaluate one fold after the other, fit baselines, work on chunks of statistics.
 
 It knows nothing of MLflow, and imports TensorFlow when there is a fold to evaluate.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steps.compute import resident
+from threadpoolctl import ThreadpoolController
+
+from steps.compute import Pool, resident
 from steps.compute.process import scratch
 from steps.core.data.fold import FoldNetwork
 from steps.core.data.shared_memory import DatasetPlace
@@ -17,6 +20,7 @@ from steps.system.one_thread import tensorflow_on_one_thread
 if TYPE_CHECKING:
     from steps.core.baselines.predict import Array, Fit
     from steps.core.data.dataset import Dataset
+    from steps.core.metrics.chunks import Item, Mapper, T
     from steps.core.metrics.fold import EvaluatedFold
     from steps.core.models.saved_network import ResidentNetwork
 
@@ -66,3 +70,23 @@ def fit_baseline(job: EvaluationJob, fit: Fit) -> Array:
     from steps.core.baselines.predict import fit_predict
 
     return fit_predict(_dataset(job), fit, job.seed)
+
+
+def in_pool(pool: Pool) -> Mapper:
+    """Work in a pool; each of its processes computes on one thread."""
+
+    def run(function: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
+        tasks = [pool.submit(_on_one_thread, function, item) for item in items]
+        return [task.result() for task in tasks]
+
+    return run
+
+
+def _on_one_thread(function: Callable[[Item], T], item: Item) -> T:
+    with _threads().limit(limits=1):
+        return function(item)
+
+
+@resident
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()

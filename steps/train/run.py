@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import click
+import pandas as pd
 
 from steps.compute import check_reachable, open_pool
 from steps.configuration import Train
+from steps.core.data.fold_record import FoldRecord
 from steps.core.data.folds import plan_folds
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.settings import process_mib
@@ -19,11 +22,13 @@ from steps.core.models.table import check_trial_length
 from steps.tracking import datasets, record, resume, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
+from steps.tracking.fold_recorder import FoldRecorder
 from steps.tracking.session import no_child_left_running, step_run
 from steps.tracking.store.ui import say_where
-from steps.train.pool import showing, train_folds
-from steps.train.recording import FoldRecorder, runtime_table
-from steps.train.worker import FoldRecord, TrainingJob
+from steps.train.worker import TrainingJob, showing, train_folds
+
+# Wall times of a fold's phases in seconds, and the memory of its process, in `runtime.csv`.
+_RUNTIME = ("epochs_trained", "training_time_s", "model_saving_s", "peak_memory_mib")
 
 
 def train(configuration: Train) -> None:
@@ -76,7 +81,15 @@ def train(configuration: Train) -> None:
         before = time.perf_counter()
         refit = refit_fold(dataset, configuration.controls, configuration.seed)
         stack.enter_context(no_child_left_running(run))  # after the recorder has written what was waiting
-        recorder = stack.enter_context(FoldRecorder(run, configuration, manifest, uri))
+        recorder = FoldRecorder(
+            run,
+            manifest,
+            uri,
+            model=configuration.model,
+            run_name=configuration.run_name,
+            log_level=configuration.log_level,
+        )
+        stack.enter_context(recorder)
         with (
             showing(left, job.settings.epochs, recorder.begin) as shown,
             open_pool(
@@ -97,7 +110,7 @@ def train(configuration: Train) -> None:
             pool.no_more()
             trained_s = time.perf_counter() - before
             final_model = recorder.record_final_model(refitted)
-        times = runtime_table([*finished.items(), *recorder.done.items()])
+        times = _runtime_table([*finished.items(), *recorder.done.items()])
         runtime = {
             "folds": len(folds),
             "workers": pool.workers,
@@ -119,3 +132,12 @@ def train(configuration: Train) -> None:
         )
         click.echo(took)
         say_where(folder, run)
+
+
+def _runtime_table(folds: Iterable[tuple[tuple[str, int], Mapping[str, float]]]) -> pd.DataFrame:
+    """A row per fold: epochs, seconds of each phase, peak memory of its process in MiB."""
+    rows = [
+        {"fold": name, "test_number": number, **{key: metrics.get(key) for key in _RUNTIME}}
+        for (name, number), metrics in sorted(folds)
+    ]
+    return pd.DataFrame(rows).astype(dict.fromkeys(_RUNTIME, float))

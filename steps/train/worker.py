@@ -1,4 +1,4 @@
-"""What a training process does: fit a fold, hand over all there is to record of it, say how far it is.
+"""Training in a pool: what its processes do, how folds are handed to them, and how far they are.
 
 It knows nothing of MLflow, so that training neither waits for a store nor spends time on it.
 """
@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import resource
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from steps.compute import report, resident
+from steps.compute import Pool, Task, report, resident
 from steps.compute.process import scratch
+from steps.compute.progress import progress
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
+from steps.core.data.fold_record import FoldRecord
 from steps.core.data.shared_memory import DatasetPlace
 from steps.core.models.class_weights import ClassWeights
+from steps.core.models.refit import epochs_to_train
 from steps.core.models.settings import FitSettings
 from steps.system.one_thread import tensorflow_on_one_thread
 from steps.tracking.environment import machine_tags
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from steps.core.models.fit import Engine
     from steps.core.models.fold import TrainedFold
 
@@ -44,54 +49,16 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class Progress:
-    """A fold was begun (epoch 0), an epoch or a fold was finished (``seconds`` is set when the fold is)."""
+    """A fold was begun (epoch 0), or one of its epochs was finished."""
 
     fold: str
     test_number: int
     epoch: int
-    metrics: dict[str, float]
-    seconds: float | None = None
 
     @property
     def key(self) -> tuple[str, int]:
         """Of the fold, as `Fold.key`."""
         return self.fold, self.test_number
-
-
-@dataclass(frozen=True)
-class FoldRecord:
-    """All there is to record of a fold; it travels from a training process to the one that records.
-
-    Attributes:
-        fold: who trained, validated and is tested.
-        parameters: hyperparameters, seeds, shapes, class counts.
-        metrics: training metrics, times of the phases in seconds, peak memory of the process in MiB.
-        history: a row per epoch (from 1), a column per metric.
-        timestamps_ms: end of each epoch, Unix milliseconds.
-        network: content of the model's ``.keras`` file.
-        shape: of a trial, ``(timesteps, features)``.
-        model_summary: the architecture in words.
-        started_ms: start of the fold, Unix milliseconds.
-        ended_ms: its end.
-        machine: tags that tell which machine it was trained on.
-    """
-
-    fold: Fold
-    parameters: dict[str, Any]
-    metrics: dict[str, float]
-    history: pd.DataFrame
-    timestamps_ms: list[int]
-    network: bytes
-    shape: tuple[int, int]
-    model_summary: str
-    started_ms: int
-    ended_ms: int
-    machine: dict[str, str]
-
-    def progress(self) -> Progress:
-        """That the fold is finished."""
-        epochs, seconds = int(self.metrics["epochs_trained"]), self.metrics["training_time_s"]
-        return Progress(self.fold.name, self.fold.test_number, epochs, self.metrics, seconds)
 
 
 @dataclass
@@ -117,15 +84,15 @@ def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:
     from steps.core.models.fold import train_fold
 
     started = time.time_ns() // 1_000_000
-    report(Progress(fold.name, fold.test_number, 0, {}))
+    report(Progress(*fold.key, 0))
 
     reported = time.monotonic()
 
-    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+    def on_epoch(epoch: int, _metrics: dict[str, float]) -> None:
         nonlocal reported
         if time.monotonic() - reported > _REPORT_S:
             reported = time.monotonic()
-            report(Progress(fold.name, fold.test_number, epoch, metrics))
+            report(Progress(*fold.key, epoch))
 
     trained = train_fold(warm.engine, warm.dataset, fold, job.settings, job.class_weight, on_epoch)
     return _record(job, warm.dataset, trained, started)
@@ -186,3 +153,98 @@ def _peak_memory_mib() -> float:
     """Largest resident memory this process has had; Linux counts in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def train_folds(
+    pool: Pool,
+    job: TrainingJob,
+    folds: Sequence[Fold],
+    finished: Sequence[dict[str, float]],
+    refit: Fold,
+    on_record: Callable[[FoldRecord], object],
+    meanwhile: Callable[[], object] | None = None,
+) -> FoldRecord:
+    """Train every fold, then the final model.
+
+    Args:
+        pool: where.
+        job: what all folds have in common.
+        folds: the folds to train.
+        finished: metrics of folds that were trained before.
+        refit: trains the final model on all subjects.
+        on_record: given every fold's record, as soon as the fold is finished.
+        meanwhile: called while the final model is being trained, alone.
+
+    Returns:
+        The record of the final model.
+
+    Raises:
+        Exception: what `steps.compute.Task.result` raises.
+    """
+    metrics = list(finished)
+    last: Task[FoldRecord] | None = None
+
+    def begin_refit() -> Task[FoldRecord]:
+        return pool.submit(run_refit, job, refit, epochs_to_train(metrics, job.settings))
+
+    for _, record in pool.each(partial(run_fold, job), folds):
+        metrics.append(record.metrics)
+        if len(metrics) == len(finished) + len(folds):
+            last = begin_refit()  # nobody computes while this record is taken
+        on_record(record)
+    last = last or begin_refit()
+    if meanwhile:
+        meanwhile()
+    return last.result()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What to tell whoever shows how far a training is, from any thread.
+
+    Attributes:
+        on_event: what a worker says.
+        on_record: a fold that is finished, once it cannot be lost.
+    """
+
+    on_event: Callable[[Progress], None]
+    on_record: Callable[[FoldRecord], None]
+
+
+@contextmanager
+def showing(folds: Sequence[Fold], epochs: int, on_begin: Callable[[Fold], None]) -> Iterator[Shown]:
+    """Show inside the block how far a training is; yields what to tell.
+
+    Args:
+        folds: the folds that will be trained.
+        epochs: the most epochs of a fold.
+        on_begin: told of every fold that is begun.
+    """
+    by_key = {fold.key: fold for fold in folds}
+    epochs_done: dict[tuple[str, int], int] = {}
+    finished: set[tuple[str, int]] = set()
+    lock = threading.Lock()
+    with progress(len(folds), len(folds) * epochs, "epochs", ends=True) as show:
+
+        def show_fold(key: tuple[str, int], epoch: int, result: str = "") -> None:
+            # Early stopping: a finished fold counts as all its epochs.
+            epochs_done[key] = epochs if key in finished else epoch
+            count, name = f"fold {len(finished)}/{len(folds)}", f"{key[0]} (test {key[1]})"
+            line = f"{count}  {name}: {result}" if result else ""
+            show(sum(epochs_done.values()), f"{count}  {name}  epoch {epoch}/{epochs}", line)
+
+        def on_event(event: Progress) -> None:
+            if event.epoch == 0:
+                on_begin(by_key[event.key])
+            else:
+                with lock:
+                    show_fold(event.key, event.epoch)
+
+        def on_record(record: FoldRecord) -> None:
+            metrics, trained = record.metrics, int(record.metrics["epochs_trained"])
+            with lock:
+                finished.add(record.fold.key)
+                loss, seconds = metrics["best_val_loss"], metrics["training_time_s"]
+                show_fold(record.fold.key, trained, f"{trained} epochs, best val_loss {loss:.3f}, {seconds:.1f} s")
+
+        yield Shown(on_event, on_record)

@@ -21,8 +21,7 @@ from steps.core.metrics.fold import EvaluatedFold, evaluate_fold
 from steps.core.metrics.method_comparison import baselines_summary
 from steps.core.metrics.summary import summary
 from steps.core.models.keras_file import load
-from steps.evaluate.in_pool import in_pool
-from steps.evaluate.worker import EvaluationJob, evaluate, fit_baseline
+from steps.evaluate.worker import EvaluationJob, evaluate, fit_baseline, in_pool
 from steps.tracking.places import DatasetArtifact
 from tests.clusters import Cluster
 from tests.conftest import ROOT

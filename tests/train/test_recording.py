@@ -18,18 +18,18 @@ from steps.errors import UserError
 from steps.tracking import lookup
 from steps.tracking.addresses import dataset_address
 from steps.tracking.experiments import EXPERIMENT
+from steps.tracking.fold_recorder import FoldRecorder
 from steps.tracking.models import reading
 from steps.tracking.spool import id_on_server
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.spool import Spool
 from steps.tracking.store import digests
-from steps.train.recording import FoldRecorder
 from tests.clusters import Cluster
-from tests.conftest import ROOT, clean_environment, configured
+from tests.conftest import ROOT, clean_environment
+from tests.fold_records import record_of
 from tests.inventory import differences, inventory
 from tests.servers import mlflow_server, wait_until
 from tests.tracking.spool.test_push import NETWORK, OWN_TAGS
-from tests.train.records import record_of
 
 
 @pytest.fixture
@@ -56,7 +56,8 @@ def training(spool: Spool) -> Run:
 @pytest.fixture
 def recorder(training: Run, small_study: Dataset, store: Path) -> FoldRecorder:
     """What records its folds."""
-    return FoldRecorder(training, configured("train"), small_study.manifest(), str(store / "dataset"))
+    manifest, uri = small_study.manifest(), str(store / "dataset")
+    return FoldRecorder(training, manifest, uri, model="cnn", run_name="fear", log_level="epoch")
 
 
 def folds_on_server(spool: Spool) -> list[tuple[str, str]]:

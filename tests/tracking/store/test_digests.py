@@ -15,19 +15,18 @@ from mlflow.entities import Run
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.fold_record import FoldRecord
 from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
 from steps.tracking import documents, lookup
+from steps.tracking.fold_recorder import FoldRecorder
 from steps.tracking.models import loading, reading, registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
 from steps.tracking.store import digests
-from steps.train.recording import FoldRecorder
-from steps.train.worker import FoldRecord
-from tests.conftest import configured
 from tests.fold_networks import fold_network
+from tests.fold_records import record_of
 from tests.tracking.helpers import fold_run
-from tests.train.records import record_of
 
 
 def numbered_record(number: int) -> FoldRecord:
@@ -40,8 +39,8 @@ def numbered_record(number: int) -> FoldRecord:
 def train(store: Path, small_study: Dataset) -> Run:
     """A training with two folds."""
     with step_run("train", {}) as run:
-        configuration = configured("train", log_level="experiment")
-        with FoldRecorder(run, configuration, small_study.manifest(), str(store)) as recorder:
+        manifest, names = small_study.manifest(), {"model": "cnn", "run_name": "fear"}
+        with FoldRecorder(run, manifest, str(store), **names, log_level="experiment") as recorder:
             for number in (1, 2):
                 recorder.record(numbered_record(number))
     return MlflowClient().get_run(run.info.run_id)

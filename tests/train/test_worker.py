@@ -22,13 +22,13 @@ from steps.compute import Compute, open_pool
 from steps.core.data.cross_validation import CrossValidation
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
+from steps.core.data.fold_record import FoldRecord
 from steps.core.data.folds import plan_folds
 from steps.core.models.refit import refit_fold
 from steps.core.models.settings import FitSettings, process_mib
 from steps.errors import UserError
 from steps.tracking.addresses import dataset_place
-from steps.train.pool import train_folds
-from steps.train.worker import FoldRecord, Progress, TrainingJob
+from steps.train.worker import Progress, TrainingJob, train_folds
 from tests.clusters import Cluster, cluster
 from tests.conftest import ROOT, clean_environment
 from tests.servers import wait_until

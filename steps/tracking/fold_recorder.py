@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
-import pandas as pd
-
-from steps.configuration import Train
 from steps.core.data.fold import Fold
+from steps.core.data.fold_record import FoldRecord
 from steps.core.data.manifest import Manifest
 from steps.tracking import lookup, record
 from steps.tracking.environment import machine_tags
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.store import digests
-from steps.tracking.tracked_run import TrackedRun
+from steps.tracking.tracked_run import LogLevel, TrackedRun
 from steps.tracking.tracker import MLflowTracker
-from steps.train.worker import FoldRecord
 from steps.writing.spreadsheet import to_csv
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-# Wall times of a fold's phases in seconds, and the memory of its process, in `runtime.csv`.
-_RUNTIME = ("epochs_trained", "training_time_s", "model_saving_s", "peak_memory_mib")
-
 
 class FoldRecorder:
     """Records folds as they are begun and finished, while others are being trained."""
 
-    def __init__(self, run: Run, configuration: Train, manifest: Manifest, dataset_uri: str) -> None:
+    def __init__(
+        self, run: Run, manifest: Manifest, dataset_uri: str, *, model: str, run_name: str, log_level: LogLevel
+    ) -> None:
         """Open the store for the folds of a training.
 
         Args:
             run: of the training, which theirs are nested under.
-            configuration: of the training.
             manifest: of the dataset.
             dataset_uri: of the dataset artifact.
+            model: name of the network.
+            run_name: how the names of the folds' runs begin.
+            log_level: how fine to log.
         """
-        self._run_name, self._manifest, self._dataset_uri = configuration.run_name, manifest, dataset_uri
-        self._tags = {"model": configuration.model, "dataset_uri": dataset_uri, "dataset_digest": manifest.digest}
+        self._run_name, self._manifest, self._dataset_uri = run_name, manifest, dataset_uri
+        self._tags = {"model": model, "dataset_uri": dataset_uri, "dataset_digest": manifest.digest}
         self._tracker = MLflowTracker(
-            log_level=configuration.log_level,
+            log_level=log_level,
             parent_run_id=run.info.run_id,
             experiment_id=run.info.experiment_id,
         )
@@ -166,15 +164,6 @@ class FoldRecorder:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-
-def runtime_table(folds: Iterable[tuple[tuple[str, int], Mapping[str, float]]]) -> pd.DataFrame:
-    """A row per fold: epochs, seconds of each phase, peak memory of its process in MiB."""
-    rows = [
-        {"fold": name, "test_number": number, **{key: metrics.get(key) for key in _RUNTIME}}
-        for (name, number), metrics in sorted(folds)
-    ]
-    return pd.DataFrame(rows).astype(dict.fromkeys(_RUNTIME, float))
 
 
 def _contexts(fold: Fold) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from steps.core.data.fold import Fold
-from steps.train.worker import FoldRecord
+from steps.core.data.fold_record import FoldRecord
 
 
 def record_of(subject: str, ended_ms: int = 2, *, test_number: int = 1) -> FoldRecord:

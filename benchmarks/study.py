@@ -17,7 +17,7 @@ from steps.core.data.folds import plan_folds
 from steps.core.readers.folder import PARTICIPANTS
 from steps.core.readers.load import load_source
 from steps.core.readers.simulate import SimulationSize, simulate
-from steps.parameters import parse_subjects
+from steps.parameter_values import parse_subjects
 
 TIMESTEPS, FEATURES = 101, 24
 

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from steps.compute.where import Compute
 from steps.core.attribution.settings import BaselineKind, Method, Settings, check_method
+from steps.parameter_values import Compared
 from steps.parameters import PARAMETERS, Value
 
 if TYPE_CHECKING:
     from steps.core.data.cross_validation import CrossValidation
-    from steps.core.models.class_weights import ClassWeights
-    from steps.core.models.settings import FitSettings
+    from steps.core.models.settings import ClassWeights, FitSettings
+    from steps.core.readers.choice import Choice
     from steps.core.readers.simulate import SimulationSize
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Parameters of a step; every field but ``given`` and ``compute`` is one, under its own name.
+    """Parameters of a step as typed values.
+
+    A field is a parameter of its name, or what several mean together: ``compute``, ``choice``, ``simulation``.
 
     Attributes:
         given: all of them as numbers, switches and text: what is recorded, compared and handed on.
@@ -41,10 +44,14 @@ class Configuration:
 def _value(name: str, given: Mapping[str, Value]) -> Any:
     if name == "compute":
         return Compute.of(str(given["scheduler"]), str(given["workers"]))
-    if name == "simulation":
-        from steps.core.readers.simulate import simulation_size  # imports NumPy
+    if name == "choice":
+        from steps.core.readers.choice import Choice  # imports NumPy
 
-        return simulation_size(given)
+        return Choice.of(str(given["features"]), str(given["ignore"]))
+    if name == "simulation":
+        from steps.core.readers.simulate import SimulationSize  # imports NumPy
+
+        return SimulationSize(**{one.name: given[f"simulated_{one.name}"] for one in fields(SimulationSize)})
     return PARAMETERS[name].value(given[name])
 
 
@@ -57,11 +64,27 @@ class Prepare(Configuration):
     timesteps: int
     max_gap: int
     trim: bool
-    features: str
-    ignore: str
+    choice: Choice
     duplicates: str
     simulation: SimulationSize
     seed: int
+
+    def __post_init__(self) -> None:
+        """Check the number of time points, and that a simulated study fits into memory.
+
+        Raises:
+            UserError: it does not.
+        """
+        from steps.core.readers.resample import check_timesteps  # imports NumPy
+        from steps.core.readers.simulate import SIMULATED, check_fits
+
+        check_timesteps(self.timesteps)
+        if self.source == SIMULATED:
+            check_fits(self.simulation, self.timesteps)
+
+    def reading(self) -> dict[str, Any]:
+        """Arguments of `steps.core.readers.load.load_source`, but for the source itself."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("given", "source")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +170,7 @@ class Attribute(Configuration):
 class Compare(Configuration):
     """Of ``compare``."""
 
-    runs: str
+    runs: tuple[Compared, Compared]
     thresholds: tuple[float, ...]
     seed: int
 
@@ -158,11 +181,10 @@ class Predict(Configuration):
 
     model_uri: str
     source: str
-    threshold: str
+    threshold: float | None
     max_gap: int
     trim: bool
-    features: str
-    ignore: str
+    choice: Choice
     attribution_steps: int
     attribution_baseline: str
     seed: int

@@ -13,26 +13,19 @@ import click
 
 from steps.core.baselines.choice import parse_baselines
 from steps.core.data.cross_validation import CrossValidation
-from steps.core.metrics.thresholds import parse_thresholds
-from steps.core.models.class_weights import parse_class_weight
 from steps.core.models.table import MODELS
 from steps.errors import UserError
 from steps.parameter_types import Parameter
 from steps.parameter_types import Value as Value
+from steps.parameter_values import (
+    parse_class_weight,
+    parse_runs,
+    parse_subjects,
+    parse_threshold,
+    parse_thresholds,
+)
 
 _LIST_LENGTH = 100_000
-
-
-def parse_subjects(text: str) -> tuple[str, ...] | None:
-    """The names in a comma-separated list, None for ``all``.
-
-    Raises:
-        UserError: there are none.
-    """
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise UserError("subjects names nothing, expected 'all' or subjects separated by commas")
-    return None if text == "all" else names
 
 
 _PARAMETERS = (
@@ -108,10 +101,12 @@ _PARAMETERS = (
     # predict
     Parameter("model_uri", "models:/fear-classifier@challenger",
               "models:/<name>@<alias>, models:/<name>/<version>, models:/m-... or runs:/<run id>/model"),
-    Parameter("threshold", "auto", "decision threshold, or 'auto': what the model's version says, else 0.5"),
+    Parameter("threshold", "auto", "decision threshold, or 'auto': what the model's version says, else 0.5",
+              read=parse_threshold),
     # compare
     Parameter("runs", "latest,previous",
-              "two trainings, first minus second: run IDs, 'latest', 'previous', or one of them and a baseline"),
+              "two trainings, first minus second: run IDs, 'latest', 'previous', or one of them and a baseline",
+              read=parse_runs),
     # check
     Parameter("timeout", 3.0, "seconds to wait for a tracking server's answer", minimum=0.1, maximum=600.0),
     Parameter("mend", False, "give a store that was moved or copied its new places, after keeping a copy of it"),

@@ -17,11 +17,10 @@ from mlflow import MlflowClient
 
 from steps.cli import USER_ERROR, command
 from steps.configuration import Configuration
-from steps.core.readers.simulate import simulation_size
 from steps.errors import LONGEST_MESSAGE, UserError
-from steps.parameters import PARAMETERS, STEPS
+from steps.parameters import STEPS
 from steps.tracking.session import step_run
-from tests.conftest import ROOT, clean_environment
+from tests.conftest import ROOT, clean_environment, configured
 
 
 @command("main")
@@ -67,11 +66,10 @@ def test_a_message_is_one_printable_line_and_has_an_end() -> None:
 
 
 def test_a_simulated_study_that_fits_no_computer_is_refused() -> None:
-    given = {name: PARAMETERS[name].default for name in STEPS["prepare"].parameters}
-    assert simulation_size(given).subjects == 24
+    assert configured("prepare").simulation.subjects == 24
     with pytest.raises(UserError, match="would hold 10005 x 10 x 100000 x 24 numbers"):
-        simulation_size({**given, "simulated_subjects": 9999, "timesteps": 100_000})
-    simulation_size({**given, "simulated_subjects": 9999, "timesteps": 100_000, "source": "table.csv"})
+        configured("prepare", simulated_subjects=9999, timesteps=100_000)
+    configured("prepare", simulated_subjects=9999, timesteps=100_000, source="table.csv")
 
 
 SAYS_MUELLER = """

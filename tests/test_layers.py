@@ -21,7 +21,7 @@ LONGEST, MEDIAN = 350, 130
 GROUND = {"errors", "system", "writing"}
 CORE = {f"core.{room}" for room in ("data", "readers", "models", "baselines", "metrics", "attribution", "figures")}
 TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool"}
-TABLES = {"parameters", "parameter_types", "commands"}
+TABLES = {"parameters", "parameter_types", "parameter_values", "commands"}
 # A step knows everything below it, and no other step.
 BELOW_STEPS = GROUND | CORE | TRACKING | TABLES | {"cli", "configuration", "compute", "report", "trained_folds"}
 STEPS = ("prepare", "train", "evaluate", "attribute", "predict", "compare", "check", "sync", "main", "reproduce")
@@ -32,8 +32,17 @@ MAY_KNOW: dict[str, set[str]] = {
     "writing": set(),
     "system": {"errors"},
     "parameter_types": {"errors"},
-    "parameters": {"errors", "parameter_types", "core.data", "core.models", "core.baselines", "core.metrics"},
-    "configuration": {"parameters", "compute", "core.data", "core.readers", "core.models", "core.attribution"},
+    "parameter_values": {"errors"},
+    "parameters": {"errors", "parameter_types", "parameter_values", "core.data", "core.models", "core.baselines"},
+    "configuration": {
+        "parameters",
+        "parameter_values",
+        "compute",
+        "core.data",
+        "core.readers",
+        "core.models",
+        "core.attribution",
+    },
     "commands": GROUND,
     "cli": GROUND | TABLES | {"configuration"},
     "core.data": GROUND,

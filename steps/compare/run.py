@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +10,8 @@ from steps.configuration import Compare
 from steps.core.figures.comparison import differences
 from steps.core.metrics.comparable import Method, check_comparable
 from steps.core.metrics.comparison import comparison, comparison_metrics, comparison_table
-from steps.errors import UserError, shown
+from steps.errors import UserError
+from steps.parameter_values import Compared
 from steps.report import evaluations
 from steps.report.comparison import answer, description, sentences_of_tests, warnings
 from steps.tracking import documents, lookup, record
@@ -19,8 +19,6 @@ from steps.tracking.session import step_run
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def compare_and_record(configuration: Compare) -> None:
@@ -30,9 +28,8 @@ def compare_and_record(configuration: Compare) -> None:
         UserError: the parameters cannot be used, or the two cannot be compared.
     """
     thresholds = configuration.thresholds
-    tokens = parse_runs(configuration.runs)
     with step_run("compare", configuration.given) as run:
-        first, second = _methods(tokens, run.info.experiment_id)
+        first, second = _methods(configuration.runs, run.info.experiment_id)
         check_comparable(first, second)
         document = comparison(first, second, thresholds, seed=configuration.seed)
         run_id = run.info.run_id
@@ -58,39 +55,14 @@ def compare_and_record(configuration: Compare) -> None:
             click.echo(f"- {line}")
 
 
-def parse_runs(text: str) -> tuple[str, str]:
-    """The two names in ``runs``.
-
-    Raises:
-        UserError: there are not two, they are the same, or neither is a training.
-    """
-    tokens = tuple(token.strip() for token in text.split(","))
-    if len(tokens) != 2 or not all(tokens):
-        raise UserError(
-            f"runs={shown(text)}: expected two, separated by a comma: run IDs of trainings, or one and a baseline"
-        )
-    if tokens[0] == tokens[1]:
-        raise UserError(
-            f"runs={shown(text)} names the same twice; expected two different trainings, or one and a baseline"
-        )
-    if not any(map(_is_training, tokens)):
-        raise UserError(f"runs={shown(text)}: at least one must be a training: a run ID, 'latest' or 'previous'")
-    return tokens[0], tokens[1]
-
-
-def _is_training(token: str) -> bool:
-    return token in (lookup.LATEST, evaluations.PREVIOUS) or bool(_RUN_ID.fullmatch(token))
-
-
-def _methods(tokens: tuple[str, str], experiment_id: str) -> tuple[Method, Method]:
-    trainings = {token: evaluations.find_training(token, experiment_id) for token in tokens if _is_training(token)}
+def _methods(sides: tuple[Compared, Compared], experiment_id: str) -> tuple[Method, Method]:
+    trainings = {one: evaluations.find_training(one.name, experiment_id) for one in sides if one.is_training}
     if len({train.info.run_id for train in trainings.values()}) < len(trainings):
-        raise UserError(f"runs={','.join(tokens)!r} names one training twice; expected two different ones")
+        names = ",".join(one.name for one in sides)
+        raise UserError(f"runs={names!r} names one training twice; expected two different ones")
     # A baseline shares the folds of the training beside it.
     beside = next(iter(trainings.values()))
-    first, second = (
-        _method(trainings[token], "") if token in trainings else _method(beside, token) for token in tokens
-    )
+    first, second = (_method(trainings.get(one, beside), "" if one.is_training else one.name) for one in sides)
     return first, second
 
 

@@ -16,12 +16,15 @@ from steps.core.metrics import scores
 from steps.core.readers.fit_to_model import fit_to_model
 from steps.core.readers.new_recordings import check_artifact, choice_for, read_source
 from steps.core.readers.recorded import from_dataset
+from steps.parameter_values import AUTO, parse_threshold
 from steps.report import scoring
 from steps.system.local_path import as_uri, is_remote
 from steps.tracking import datasets, record
 from steps.tracking.models import loading, registry
 from steps.tracking.session import step_run
 from steps.tracking.store.ui import say_where
+
+DEFAULT_THRESHOLD = 0.5
 
 
 def score_and_record(configuration: Predict) -> None:
@@ -34,7 +37,7 @@ def score_and_record(configuration: Predict) -> None:
         run_id = run.info.run_id
         unseen, model = _read(configuration)
         trained = model.training
-        threshold = scores.choose_threshold(configuration.threshold, model.reference.tags.get(registry.THRESHOLD_TAG))
+        threshold = choose_threshold(configuration.threshold, model.reference.tags.get(registry.THRESHOLD_TAG))
         baseline = scored.baseline_values(configuration.attribution_baseline, trained)
         network = loading.load_network(model)
 
@@ -95,12 +98,26 @@ def score_and_record(configuration: Predict) -> None:
         say_where(None, run)
 
 
+def choose_threshold(given: float | None, evidence: str | None) -> float:
+    """The decision threshold: what the user says, else what the model's evidence says, else 0.5.
+
+    Args:
+        given: by the user; None for ``auto``.
+        evidence: the model version's tag ``threshold``, where there is one.
+
+    Raises:
+        UserError: the tag is not one number strictly between 0 and 1.
+    """
+    said = AUTO if evidence is None else evidence
+    return given or parse_threshold(said, "the model version's tag threshold") or DEFAULT_THRESHOLD
+
+
 def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
     """Recordings and model, both checked; without TensorFlow, so that what is wrong is said at once."""
     source = configuration.source
     model = loading.fetch(registry.resolve(configuration.model_uri))
     trained = model.training
-    choice = choice_for(configuration.features, configuration.ignore, trained)
+    choice = choice_for(configuration.choice, trained)
     if is_remote(source):
         check_artifact(source, choice)
         recorded = from_dataset(datasets.load_dataset(source), source)

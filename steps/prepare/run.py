@@ -29,19 +29,7 @@ def prepare(configuration: Prepare) -> None:
     with step_run("prepare", configuration.given) as run:
         source, fingerprint = local_path(configuration.source), Fingerprint()
         with unchanged(source):
-            dataset = load_source(
-                source,
-                positive_label=configuration.positive_label,
-                timesteps=configuration.timesteps,
-                max_gap=configuration.max_gap,
-                trim=configuration.trim,
-                features=configuration.features,
-                ignore=configuration.ignore,
-                duplicates=configuration.duplicates,
-                seed=configuration.seed,
-                simulation=configuration.simulation,
-                fingerprint=fingerprint,
-            )
+            dataset = load_source(source, **configuration.reading(), fingerprint=fingerprint)
         inputs = fingerprint.hexdigest() if find_source(source).files else source
         run_id = run.info.run_id
         dataset = replace(dataset, source=configuration.source)

@@ -10,12 +10,11 @@ from mlflow.entities import Run
 
 from steps.commands import command
 from steps.errors import UserError, shown
+from steps.parameter_values import PREVIOUS
 from steps.parameters import STEPS
 from steps.tracking import documents, lookup, reuse
 from steps.tracking.spool import server_id
 from steps.tracking.store.artifact_places import holds
-
-PREVIOUS = "previous"
 
 
 def find_training(token: str, experiment_id: str) -> Run:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from steps.compute.where import LOCAL
+from steps.configuration import Prepare
 from steps.core.data.dataset import Dataset
 from steps.core.readers.load import SIMULATED, load_source
-from steps.core.readers.simulate import SimulationSize
 from steps.errors import UserError, shown
 from steps.parameters import PARAMETERS, STEPS, Value
 from steps.system.local_path import local_path
@@ -60,23 +59,9 @@ def existing_source(source: str, folders: Sequence[Path]) -> str:
 
 
 def dataset_again(parameters: Mapping[str, Value]) -> Dataset:
-    """The dataset that ``prepare`` would make, from its typed parameters."""
-    size = {
-        field: parameters[f"simulated_{field}"]
-        for field in ("subjects", "controls", "trials_min", "trials_max", "features", "effect")
-    }
-    return load_source(
-        local_path(str(parameters["source"])),
-        positive_label=str(parameters["positive_label"]),
-        timesteps=int(parameters["timesteps"]),
-        max_gap=int(parameters["max_gap"]),
-        trim=bool(parameters["trim"]),
-        features=str(parameters["features"]),
-        ignore=str(parameters["ignore"]),
-        duplicates=str(parameters["duplicates"]),
-        seed=int(parameters["seed"]),
-        simulation=replace(SimulationSize(), **size),  # type: ignore[arg-type]
-    )
+    """The dataset that ``prepare`` would make of these parameters."""
+    configuration = Prepare.of(parameters)
+    return load_source(local_path(configuration.source), **configuration.reading())
 
 
 def same_dataset(recorded: str, current: str, source: Value) -> None:

@@ -14,6 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from steps.commands import command
 from steps.core.data.fold import Fold
 from steps.errors import UserError, shown
+from steps.parameter_values import LATEST as LATEST
 from steps.tracking import documents
 from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.session import ENTRY_POINT_TAG
@@ -22,7 +23,6 @@ from steps.tracking.store import digests
 from steps.tracking.store.paging import every_run
 
 HISTORY_COLUMNS = ("epoch", "loss")
-LATEST = "latest"
 # What a run that fits the final model of a training is a run of.
 FINAL_MODEL = "final_model"
 

@@ -22,9 +22,8 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.fold_record import FoldRecord
 from steps.core.data.shared_memory import DatasetPlace
-from steps.core.models.class_weights import ClassWeights
 from steps.core.models.refit import epochs_to_train
-from steps.core.models.settings import FitSettings
+from steps.core.models.settings import ClassWeights, FitSettings
 from steps.system.one_thread import tensorflow_on_one_thread
 from steps.tracking.environment import machine_tags
 

@@ -12,9 +12,7 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
 from steps.compare.__main__ import main
-from steps.compare.run import parse_runs
 from steps.core.metrics.comparable import Method
-from steps.errors import UserError
 from steps.tracking import record
 from steps.tracking.session import step_run
 from steps.tracking.tracker import MLflowTracker
@@ -93,10 +91,3 @@ def test_what_cannot_be_compared_is_one_line_and_leaves_no_artifacts(
     for run in client.search_runs([experiment.experiment_id], "tags.entry_point = 'compare'"):
         assert run.info.status == "FAILED"
         assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"packages.json", "parameters.json"}
-
-
-@pytest.mark.parametrize("text", ["", "latest", "latest,", "latest,latest", "logistic,majority", "a,b,c"])
-def test_runs_are_two_of_which_one_is_a_training(text: str) -> None:
-    with pytest.raises(UserError, match="runs="):
-        parse_runs(text)
-    assert parse_runs(" latest, logistic") == ("latest", "logistic")

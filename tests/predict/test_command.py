@@ -20,7 +20,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.models.keras_file import as_bytes
 from steps.errors import UserError
 from steps.parameters import PARAMETERS, STEPS
-from steps.predict.run import score_and_record
+from steps.predict.run import choose_threshold, score_and_record
 from steps.tracking.models import registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
@@ -159,3 +159,18 @@ def test_a_mistake_is_one_line_and_nothing_is_half_written(
     assert artifacts(run) == {"packages.json", "parameters.json"}
     assert not run.data.metrics
     assert not run.inputs.dataset_inputs
+
+
+@pytest.mark.parametrize(
+    ("given", "evidence", "expected"),
+    [(None, None, 0.5), (None, "0.43", 0.43), (0.35, "0.43", 0.35), (0.35, None, 0.35)],
+)
+def test_the_threshold_is_the_users_else_the_models_else_a_half(
+    given: float | None, evidence: str | None, expected: float
+) -> None:
+    assert choose_threshold(given, evidence) == expected
+
+
+def test_evidence_that_is_no_threshold_is_refused() -> None:
+    with pytest.raises(UserError, match="the model version's tag threshold is 'nan', expected 'auto' or a number"):
+        choose_threshold(None, "nan")

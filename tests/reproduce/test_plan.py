@@ -11,7 +11,8 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.folds import plan_folds
 from steps.core.readers.simulate import SimulationSize, simulate
 from steps.errors import UserError
-from steps.parameters import PARAMETERS, STEPS, Value, parse_subjects
+from steps.parameter_values import parse_subjects
+from steps.parameters import PARAMETERS, STEPS, Value
 from steps.reproduce import plan
 
 DEFAULTS: dict[str, Value] = {name: parameter.default for name, parameter in PARAMETERS.items()}

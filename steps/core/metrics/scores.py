@@ -13,32 +13,8 @@ from steps.core.data.unseen import Unseen
 from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.inference import Model, predict
 from steps.core.metrics.summary import summary
-from steps.core.metrics.thresholds import parse_thresholds
-from steps.errors import UserError, shown
 
-AUTO = "auto"
-DEFAULT_THRESHOLD = 0.5
 TRAINED_PREFIX = "trained_subjects"
-
-
-def choose_threshold(text: str, evidence: str | None) -> float:
-    """The decision threshold: what the user says, else what the model's evidence says, else 0.5.
-
-    Args:
-        text: a number strictly between 0 and 1, or ``auto``.
-        evidence: the model version's tag ``threshold``, where there is one.
-
-    Raises:
-        UserError: it is not one number strictly between 0 and 1.
-    """
-    if text == AUTO and evidence is None:
-        return DEFAULT_THRESHOLD
-    source, value = ("threshold", text) if text != AUTO else ("the model version's tag threshold", str(evidence))
-    try:
-        (threshold,) = parse_thresholds(value)
-    except (UserError, ValueError) as error:
-        raise UserError(f"{source} is {shown(value)}, expected 'auto' or a number between 0 and 1") from error
-    return threshold
 
 
 def score(network: Model, unseen: Unseen, trained: TrainingReference, threshold: float) -> pd.DataFrame:

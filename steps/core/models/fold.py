@@ -13,9 +13,8 @@ import pandas as pd
 from steps.core.data.dataset import Dataset, Ints
 from steps.core.data.fold import Fold
 from steps.core.models import networks
-from steps.core.models.class_weights import ClassWeights
 from steps.core.models.fit import Engine, Fit, OnEpoch, standardisation
-from steps.core.models.settings import FitSettings, balanced_weights
+from steps.core.models.settings import ClassWeights, FitSettings, balanced_weights
 from steps.errors import UserError
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from steps.core.data.dataset import Floats, Ints
-from steps.core.models.class_weights import ClassWeights
 from steps.core.models.table import MODELS
 
 # What a training process was seen to take: with hardly any data, and for each byte of the dataset.
 _TENSORFLOW_MIB, _COPIES = 900.0, 7.5
 _VALIDATION_BATCH = 256
+
+# Of the negative and the positive class, in the loss.
+ClassWeights = tuple[float, float]
 
 
 @dataclass(frozen=True)

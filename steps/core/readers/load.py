@@ -7,13 +7,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from steps.core.data.dataset import Dataset
-from steps.core.readers.choice import ALL, NONE, Choice
+from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.classes import AUTO, as_dataset
 from steps.core.readers.files import Fingerprint, Request
 from steps.core.readers.recorded import checked_trials
+from steps.core.readers.resample import check_timesteps
 from steps.core.readers.same_recording import ALLOW, REFUSE, same_recordings
+from steps.core.readers.simulate import SIMULATED as SIMULATED
 from steps.core.readers.simulate import SimulationSize
-from steps.core.readers.sources import SIMULATED as SIMULATED
 from steps.core.readers.sources import find_source
 from steps.errors import UserError, shown, shown_path
 from steps.system.untrusted_files import check_files, read_regular
@@ -30,8 +31,7 @@ def load_source(
     trim: bool = False,
     duplicates: str = REFUSE,
     seed: int = 0,
-    features: str = ALL,
-    ignore: str = NONE,
+    choice: Choice = EVERYTHING,
     simulation: SimulationSize = _DEFAULT_SIZE,
     fingerprint: Fingerprint | None = None,
 ) -> Dataset:
@@ -45,8 +45,7 @@ def load_source(
         trim: cut samples at a trial's start and end where a value is missing.
         duplicates: ``refuse`` or ``allow`` recordings that are there twice.
         seed: seed of the simulated study.
-        features: names or globs of the columns to take as features, comma-separated, or ``all``.
-        ignore: names or globs of columns to leave out, comma-separated, or ``none``.
+        choice: which columns of files are wanted.
         simulation: size of the simulated study.
         fingerprint: the files that are read are added to it: it is then the `source_fingerprint` of the very bytes that
             the dataset was made of.
@@ -54,12 +53,11 @@ def load_source(
     Raises:
         UserError: anything wrong with the source or the arguments, in one line.
     """
-    if timesteps == 1 or timesteps < 0:
-        raise UserError(f"timesteps is {timesteps}, expected 0 (as recorded) or at least 2")
+    check_timesteps(timesteps)
     if max_gap < 0:
         raise UserError(f"max_gap is {max_gap}, expected 0 or more samples")
     request = Request(
-        Choice.of(features, ignore),
+        choice,
         fingerprint=fingerprint or Fingerprint(),
         timesteps=timesteps,
         seed=seed,

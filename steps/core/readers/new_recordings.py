@@ -53,13 +53,8 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Ch
     )
 
 
-def choice_for(features: str, ignore: str, trained: TrainingReference) -> Choice:
-    """Which columns are wanted, from the parameters and from what the model knows.
-
-    Raises:
-        UserError: the parameters are no lists of names.
-    """
-    given = Choice.of(features, ignore)
+def choice_for(given: Choice, trained: TrainingReference) -> Choice:
+    """Which columns are wanted: by the user, and by the model, which knows its features."""
     return replace(given, known=tuple(trained.features), left_out=tuple(trained.left_out))
 
 

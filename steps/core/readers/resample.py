@@ -12,10 +12,22 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from steps.errors import UserError
+
 Doubles = npt.NDArray[np.float64]
 
 DEFAULT_TIMESTEPS: Final = 101
 RAGGED: Final = 1.5  # a step longer than this many median steps is a gap
+
+
+def check_timesteps(timesteps: int) -> None:
+    """Check a number of time points after resampling.
+
+    Raises:
+        UserError: it is 1, or negative.
+    """
+    if timesteps == 1 or timesteps < 0:
+        raise UserError(f"timesteps is {timesteps}, expected 0 (as recorded) or at least 2")
 
 
 def percent_axis(timesteps: int) -> tuple[float, ...]:

@@ -8,16 +8,16 @@ digest must not.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Dataset
 from steps.core.data.manifest import PlantedTruth
-from steps.core.readers.resample import DEFAULT_TIMESTEPS, percent_axis
+from steps.core.readers.resample import DEFAULT_TIMESTEPS, check_timesteps, percent_axis
 from steps.errors import UserError
 
 Doubles = npt.NDArray[np.float64]
@@ -81,24 +81,18 @@ class SimulationSize:
             raise UserError(f"simulated effect is {self.effect}, expected 0 to 1000")
 
 
-def simulation_size(parameters: Mapping[str, Any]) -> SimulationSize:
-    """The size that the parameters of ``prepare`` name, for a study of as many time points as they say.
+def check_fits(size: SimulationSize, timesteps: int) -> None:
+    """Check that a simulated study of ``timesteps`` time points (0 = the usual number) fits into memory.
 
     Raises:
-        UserError: one of them is out of its range, or all together would not fit a computer.
+        UserError: it would not fit a computer.
     """
-    names = ("subjects", "controls", "trials_min", "trials_max", "features", "effect")
-    size = SimulationSize(**{name: parameters[f"simulated_{name}"] for name in names})
-    timesteps = parameters["timesteps"]
-    if timesteps == 1:
-        raise UserError("timesteps is 1, expected 0 (as recorded) or at least 2")
     shape = (size.subjects + size.controls, size.trials_max, timesteps or DEFAULT_TIMESTEPS, size.features)
-    if parameters["source"] == SIMULATED and math.prod(shape) > _MOST_VALUES:
+    if math.prod(shape) > _MOST_VALUES:
         raise UserError(
             f"the simulated study would hold {' x '.join(map(str, shape))} numbers (subjects, trials_max, timesteps, "
             f"features), expected at most {_MOST_VALUES:,} in all"
         )
-    return size
 
 
 @dataclass(frozen=True)
@@ -144,8 +138,7 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0, people: in
     Raises:
         UserError: one time point asked for.
     """
-    if timesteps == 1:
-        raise UserError("timesteps is 1, expected 0 (= 101) or at least 2")
+    check_timesteps(timesteps)
     timesteps = timesteps or DEFAULT_TIMESTEPS
     rng = np.random.default_rng(seed)
     names = feature_names(size.features)

@@ -13,12 +13,10 @@ from steps.core.readers.files import Request, SourceFiles
 from steps.core.readers.folder import PARTICIPANTS, read_folder, study_files
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.not_read import describe
-from steps.core.readers.simulate import simulate
+from steps.core.readers.simulate import SIMULATED, simulate
 from steps.core.readers.table import PARSERS, is_file, read_table
 from steps.errors import SHOWN_PATH_LENGTH, UserError, shown
 from steps.system.untrusted_files import what_it_is
-
-SIMULATED: Final = "simulated"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from steps.core.data.training_reference import TrainingReference
 from steps.core.data.unseen import Unseen
-from steps.core.metrics.scores import by_subject, choose_threshold, performance, performance_metrics, score
-from steps.errors import UserError
+from steps.core.metrics.scores import by_subject, performance, performance_metrics, score
 
 
 class _Fixed:
@@ -31,30 +30,6 @@ class _Fixed:
 def scored(unseen: Unseen, trained: TrainingReference, threshold: float = 0.5) -> pd.DataFrame:
     probabilities = np.random.default_rng(3).uniform(size=len(unseen.trials))
     return score(_Fixed(probabilities), unseen, trained, threshold)
-
-
-@pytest.mark.parametrize(
-    ("text", "evidence", "expected"),
-    [("auto", None, 0.5), ("auto", "0.43", 0.43), ("0.35", "0.43", 0.35), ("0.35", None, 0.35)],
-)
-def test_the_threshold_is_the_users_else_the_models_else_a_half(
-    text: str, evidence: str | None, expected: float
-) -> None:
-    assert choose_threshold(text, evidence) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "evidence", "named"),
-    [
-        ("1.5", None, "threshold is '1.5'"),
-        ("0.5,0.4", None, "threshold is '0.5,0.4'"),
-        ("high", None, "threshold is 'high'"),
-        ("auto", "nan", "the model version's tag threshold is 'nan'"),
-    ],
-)
-def test_a_threshold_that_is_none_is_refused(text: str, evidence: str | None, named: str) -> None:
-    with pytest.raises(UserError, match=f"{named}, expected 'auto' or a number between 0 and 1"):
-        choose_threshold(text, evidence)
 
 
 def test_probabilities_are_the_networks_and_decisions_follow(

@@ -64,8 +64,8 @@ def test_two_columns_that_may_be_time_are_refused(tmp_path: Path) -> None:
     ):
         load_source(source)
     plain = load_source(write_table(long_frame(), tmp_path / "plain.csv"))
-    assert load_source(source, ignore="Timestamp").digest() == plain.digest()
-    assert load_source(source, features="*,Timestamp").features == ("knee", "hip", "Timestamp")
+    assert load_source(source, choice=Choice.of(ignore="Timestamp")).digest() == plain.digest()
+    assert load_source(source, choice=Choice.of(features="*,Timestamp")).features == ("knee", "hip", "Timestamp")
 
 
 def test_identities_in_capitals_are_taken_and_said(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_identities_in_capitals_are_taken_and_said(tmp_path: Path) -> None:
     both = write_table(frame.assign(Label=1.0), tmp_path / "both.csv")
     with pytest.raises(UserError, match=r"columns 'label', 'Label', which could all be 'label'; .* ignore=Label"):
         load_source(both)
-    assert load_source(both, ignore="Label").features == ("knee", "hip")
+    assert load_source(both, choice=Choice.of(ignore="Label")).features == ("knee", "hip")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_features_are_chosen_by_name_or_glob(choice: tuple[str, str], tmp_path: 
     sources = [write_table(frame, tmp_path / f"study.{suffix}") for suffix in ("csv", "parquet")]
     digests = set()
     for source in (*sources, str(folder)):
-        dataset = load_source(source, features=choice[0], ignore=choice[1])
+        dataset = load_source(source, choice=Choice.of(features=choice[0], ignore=choice[1]))
         assert dataset.features == CHOICES[choice]
         left = tuple(name for name in ("knee", "hip", *WIDE) if name not in dataset.features)
         assert dataset.left_out == left
@@ -148,8 +148,8 @@ def test_columns_that_are_no_numbers_can_be_left_out(tmp_path: Path) -> None:
         with pytest.raises(
             UserError, match=r"holds 'ok; 1,5'.* expected a number; .* left out with ignore='when,<b>,comment'"
         ):
-            load_source(source, ignore="when,<b>")
-        dataset = load_source(source, ignore="comment,when,<b>")
+            load_source(source, choice=Choice.of(ignore="when,<b>"))
+        dataset = load_source(source, choice=Choice.of(ignore="comment,when,<b>"))
         assert dataset.digest() == load_source(write_table(long_frame(), tmp_path / "plain.csv")).digest()
         assert dataset.left_out == ("comment", "<b>", "when")
 
@@ -160,8 +160,8 @@ def test_a_column_that_only_some_files_have_can_be_left_out(tmp_path: Path) -> N
     path = trial_file(source, "S2", "fear", "t1")
     pd.read_csv(path).assign(note="x", label=1).to_csv(path, index=False)
     with pytest.raises(UserError, match=r"has a column 'label', .* leave it out with ignore=note,label"):
-        load_source(source, ignore="note")
-    dataset = load_source(source, ignore="note,label")
+        load_source(source, choice=Choice.of(ignore="note"))
+    dataset = load_source(source, choice=Choice.of(ignore="note,label"))
     assert (dataset.digest(), dataset.left_out) == (expected, ("note", "label"))
 
 
@@ -184,13 +184,13 @@ def test_a_column_that_only_some_files_have_can_be_left_out(tmp_path: Path) -> N
 def test_a_choice_that_cannot_be_is_one_line(options: dict[str, str], message: str, tmp_path: Path) -> None:
     for source in (write_table(long_frame(), tmp_path / "study.csv"), write_folder(long_frame(), tmp_path / "study")):
         with pytest.raises(UserError, match=message) as caught:
-            load_source(source, **options)  # type: ignore[arg-type]
+            load_source(source, choice=Choice.of(**options))
         assert "\n" not in str(caught.value)
 
 
 def test_the_simulated_study_has_no_columns_to_choose_from() -> None:
     with pytest.raises(UserError, match="features and ignore choose among the columns of files"):
-        load_source("simulated", ignore="knee*")
+        load_source("simulated", choice=Choice.of(ignore="knee*"))
 
 
 def test_a_models_features_are_features_whatever_they_are_called() -> None:
@@ -212,7 +212,7 @@ def test_no_choice_is_more_than_one_line(text: str, wanted: bool, tmp_path: Path
     if not source.exists():
         write_table(long_frame(), source)
     try:
-        load_source(str(source), **({"features": text} if wanted else {"ignore": text}))  # type: ignore[arg-type]
+        load_source(str(source), choice=Choice.of(features=text) if wanted else Choice.of(ignore=text))
     except UserError as error:
         message = str(error)
     else:

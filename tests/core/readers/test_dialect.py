@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from steps.core.readers.choice import Choice
 from steps.core.readers.load import load_source
 from steps.errors import UserError
 from tests.core.readers.helpers import long_frame, trial_file, write_folder, write_table
@@ -181,4 +182,4 @@ def test_a_comma_at_the_end_of_lines_makes_no_feature(tmp_path: Path) -> None:
     table.write_text(table.read_text().replace(",\n", ",1\n").replace("hip,1", "hip,", 1))
     with pytest.raises(UserError, match=r"'Unnamed: 7' \(.*ignore='Unnamed: 7'"):
         load_source(str(table))
-    assert load_source(str(table), ignore="Unnamed: 7").digest() == expected
+    assert load_source(str(table), choice=Choice.of(ignore="Unnamed: 7")).digest() == expected

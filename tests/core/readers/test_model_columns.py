@@ -13,6 +13,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.training_reference import TrainingReference
 from steps.core.data.unseen import Unseen
 from steps.core.models.refit import refit_fold, training_summary
+from steps.core.readers.choice import Choice
 from steps.core.readers.fit_to_model import fit_to_model
 from steps.core.readers.new_recordings import choice_for, read_source
 from steps.errors import UserError
@@ -21,7 +22,7 @@ from tests.new_people import long_table, write_folder
 
 def _fit(source: str, trained: TrainingReference, features: str = "all", ignore: str = "none") -> Unseen:
     """As the step reads recordings for a model."""
-    return fit_to_model(read_source(source, choice=choice_for(features, ignore, trained)), trained)
+    return fit_to_model(read_source(source, choice=choice_for(Choice.of(features, ignore), trained)), trained)
 
 
 def _with_columns(people: Dataset, path: Path) -> str:
@@ -119,11 +120,11 @@ def test_left_out_columns_go_from_files_to_the_model(small_study: Dataset, tmp_p
 
     table = long_table(small_study).assign(Frame=1.0)
     table.to_parquet(tmp_path / "study.parquet", index=False)
-    dataset = load_source(str(tmp_path / "study.parquet"), ignore="Fr*")
+    dataset = load_source(str(tmp_path / "study.parquet"), choice=Choice.of(ignore="Fr*"))
     write_artifact(dataset, tmp_path / "dataset")
     stored = read_artifact(tmp_path / "dataset")
     assert stored.left_out == ("Frame",)
-    assert stored.digest() == load_source(str(tmp_path / "study.parquet"), features="*_*").digest()
+    assert stored.digest() == load_source(str(tmp_path / "study.parquet"), choice=Choice.of(features="*_*")).digest()
     summary = training_summary(stored, refit_fold(stored, "exclude", seed=0))
     assert TrainingReference.model_validate(summary).left_out == ["Frame"]
     assert TrainingReference.model_validate({k: v for k, v in summary.items() if k != "left_out"}).left_out == []

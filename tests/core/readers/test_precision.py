@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from steps.core.readers.choice import Choice
 from steps.core.readers.load import load_source
 from steps.errors import UserError
 from tests.core.readers.helpers import long_frame, write_folder, write_table
@@ -48,13 +49,18 @@ def _study(make: Make) -> pd.DataFrame:
 def test_what_float32_cannot_hold_is_refused(case: str, tmp_path: Path) -> None:
     frame = _study(LOST[case])
     with pytest.raises(UserError, match=r"column 'value' does not fit into float32 .* \d+ remain .* ignore=value"):
-        load_source(write_table(frame, tmp_path / "study.parquet"), features="*,value")
-    assert load_source(write_table(frame, tmp_path / "study.parquet"), ignore="value").features == ("knee", "hip")
+        load_source(write_table(frame, tmp_path / "study.parquet"), choice=Choice.of(features="*,value"))
+    assert load_source(write_table(frame, tmp_path / "study.parquet"), choice=Choice.of(ignore="value")).features == (
+        "knee",
+        "hip",
+    )
 
 
 @pytest.mark.parametrize("case", HELD)
 def test_what_float32_holds_is_kept(case: str, tmp_path: Path) -> None:
-    dataset = load_source(write_table(_study(HELD[case]), tmp_path / "study.parquet"), features="*,value")
+    dataset = load_source(
+        write_table(_study(HELD[case]), tmp_path / "study.parquet"), choice=Choice.of(features="*,value")
+    )
     assert dataset.features == ("knee", "hip", "value")
 
 

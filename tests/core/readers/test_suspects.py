@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from steps.core.readers.choice import Choice
 from steps.core.readers.load import load_source
 from steps.errors import UserError
 from tests.core.readers.helpers import long_frame, write_folder, write_table
@@ -25,7 +26,7 @@ def _within(frame: pd.DataFrame) -> pd.Series:
 
 def _refused(frame: pd.DataFrame, path: Path, *expected: str, **options: str) -> None:
     with pytest.raises(UserError) as caught:
-        load_source(write_table(frame, path / "study.csv"), **options)  # type: ignore[arg-type]
+        load_source(write_table(frame, path / "study.csv"), choice=Choice.of(**options))
     message = str(caught.value)
     assert message.startswith("study.csv: ")
     assert "\n" not in message
@@ -65,13 +66,13 @@ def test_a_column_that_is_no_signal_is_refused_unless_named(name: str, tmp_path:
     way_out = "features='*'" if name == "void" else f"features='*,{name}'"
     _refused(frame, tmp_path, f"'{name}' {why}", f"ignore={quoted}", way_out)
     source = write_table(frame, tmp_path / "study.csv")
-    assert load_source(source, ignore=name).features == ("knee", "hip")
+    assert load_source(source, choice=Choice.of(ignore=name)).features == ("knee", "hip")
     _refused(frame, tmp_path, f"'{name}'", features="*")
     if name == "void":
         with pytest.raises(UserError, match="column 'void' holds no number"):
-            load_source(source, features="*,void")
+            load_source(source, choice=Choice.of(features="*,void"))
     else:
-        kept = load_source(source, features=f"*,{name}")
+        kept = load_source(source, choice=Choice.of(features=f"*,{name}"))
         assert kept.features == ("knee", "hip", name)
         assert any(note.startswith(f"Kept as asked: '{name}' {why}") for note in kept.notes)
 
@@ -103,7 +104,7 @@ def test_the_same_in_trial_files(tmp_path: Path) -> None:
         trial.assign(seq=np.arange(5) + 100 * number, knee=np.cumsum(trial["knee"].abs())).to_csv(path, index=False)
     with pytest.raises(UserError, match=r"S1/fear/t0\.csv and the other 7 trial files: .* 'seq' \(counts samples"):
         load_source(source)
-    assert load_source(source, ignore="seq").features == ("knee", "hip")
+    assert load_source(source, choice=Choice.of(ignore="seq")).features == ("knee", "hip")
 
 
 def test_rows_in_another_order_hide_no_counter(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def _value(name: str, given: Mapping[str, Value]) -> Any:
     if name == "simulation":
         from steps.core.readers.simulate import SimulationSize  # imports NumPy
 
-        return SimulationSize(**{one.name: given[f"simulated_{one.name}"] for one in fields(SimulationSize)})
+        sizes: dict[str, Any] = {one.name: given[f"simulated_{one.name}"] for one in fields(SimulationSize)}
+        return SimulationSize(**sizes)
     return PARAMETERS[name].value(given[name])
 
 

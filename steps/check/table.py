@@ -45,7 +45,7 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
 def markdown(outcomes: Sequence[Outcome]) -> str:
     """The same as a Markdown table, for a run's description."""
     rows = (
-        (outcome.name, outcome.status, _milliseconds(outcome), f"{outcome.found} {outcome.mend}".strip())
+        (outcome.name, outcome.status, _milliseconds(outcome), f"{outcome.finding} {outcome.mend}".strip())
         for outcome in outcomes
     )
     return f"Self-test: {verdict(outcomes)}.\n\n{as_markdown(('check', '', 'ms', 'found'), rows)}\n"

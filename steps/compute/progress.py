@@ -115,7 +115,7 @@ def progress(results: int, steps: int, unit: str = "", *, ends: bool = False) ->
         return
     lines, finished = Lines(), 0
 
-    def write(_done: int, _beside: str, line: str = "") -> None:
+    def write(done: int, beside: str, line: str = "") -> None:
         nonlocal finished
         if line:
             finished += 1

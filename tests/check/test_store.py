@@ -175,7 +175,7 @@ def test_a_sqlite_store_without_write_permission(read_only: str) -> None:
             "import os, sys; from steps.check import store; from steps.check.checklist import CheckError\n"
             "if os.geteuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
             "try:\n    print('reached', store.reach(sys.argv[1], 1))\n"
-            "except CheckError as error:\n    print(error.found, '|', error.mend)"
+            "except CheckError as error:\n    print(error.finding, '|', error.mend)"
         )
         done = subprocess.run(
             [sys.executable, "-c", code, f"sqlite:///{path}"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -24,6 +24,7 @@ from steps.predict.run import choose_threshold, score_and_record
 from steps.tracking.models import registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
+from tests.conftest import configured
 from tests.new_people import long_table
 
 TABLES = {"predictions.csv", "subjects.csv", "feature_importance.csv", "attribution_by_feature.csv", "completeness.csv"}
@@ -139,7 +140,6 @@ def test_a_source_in_the_store_is_found_by_its_uri(registered: Path, new_people:
     [
         ({"source": "simulated"}, "predict needs the recordings to score"),
         ({"model_uri": "models:/fear-classifier@champion"}, "no alias 'champion'; it has version 1"),
-        ({"threshold": "2"}, "threshold is '2'"),
         ({"source": "wrong.csv"}, "not the model's: missing 'ankle_moment_x'"),
         ({"source": "short.csv"}, "has 11 time points, expected 21"),
     ],
@@ -159,6 +159,15 @@ def test_a_mistake_is_one_line_and_nothing_is_half_written(
     assert artifacts(run) == {"packages.json", "parameters.json"}
     assert not run.data.metrics
     assert not run.inputs.dataset_inputs
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [("threshold", "2", "threshold is '2'"), ("features", "knee,,hip", "features is 'knee,,hip'")],
+)
+def test_a_parameter_that_means_nothing_begins_no_run(name: str, text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        configured("predict", **{name: text})
 
 
 @pytest.mark.parametrize(

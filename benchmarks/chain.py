@@ -161,7 +161,7 @@ def work_of_steps(folder: Path) -> dict[str, float]:
         for name in STEPS:
             seconds[name] = _work(f"steps.{name}.__main__", _of_step(name, folder))
         # Its steps are done: what is left is finding that out, the report and the registration.
-        seconds["main"] = _work("steps.main", arguments)
+        seconds["main"] = _work("steps.main.__main__", arguments)
     return seconds
 
 

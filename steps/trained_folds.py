@@ -78,7 +78,7 @@ class TrainedFolds:
     def _networks(self) -> Iterator[FoldNetwork]:
         """Networks are read when their turn has come."""
         for run in self.runs:
-            yield FoldNetwork(run.fold, reading.read_network(run.run))
+            yield FoldNetwork(run.fold, reading.read_network(run.run), lookup.load_left_out(run))
 
     def tags(self, entry_point: str, parameters: Mapping[str, Any]) -> dict[str, str]:
         """What a run of ``entry_point`` says about the training it worked on, and its identity."""

@@ -48,7 +48,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "core.data": GROUND,
     "core.readers": GROUND | {"core.data"},
     "core.models": GROUND | {"core.data"},
-    "core.baselines": GROUND | {"core.data"},
+    "core.baselines": GROUND | {"core.data", "core.models"},
     "core.metrics": GROUND | {"core.data", "core.baselines"},
     "core.attribution": GROUND | {"core.data", "core.models"},
     "core.figures": GROUND | {"core.data", "core.metrics", "core.attribution"},

@@ -62,6 +62,7 @@ def evaluate(job: EvaluationJob, trained: FoldNetwork) -> EvaluatedFold:
         dataset.of_subjects(trained.fold.test_subjects),
         dataset.of_subjects(trained.fold.validation_subjects),
         job.thresholds,
+        trained.left_out,
     )
 
 

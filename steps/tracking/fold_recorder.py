@@ -140,9 +140,9 @@ class FoldRecorder:
             return {**_split_file(fitted.fold), **_fit_files(fitted)}
 
         def tags() -> dict[str, str]:
-            checked_later = (digests.SPLIT, digests.HISTORY)
+            checked_later = {digests.SPLIT, digests.HISTORY, digests.LEFT_OUT} & files().keys()
             return digests.digest_tags(
-                {digests.MODEL: fitted.network, **{name: files()[name] for name in checked_later}}
+                {digests.MODEL: fitted.network, **{name: files()[name] for name in sorted(checked_later)}}
             )
 
         # Whoever takes over this fold after an interruption needs the metrics, at whatever level.
@@ -175,4 +175,5 @@ def _split_file(fold: Fold) -> dict[str, str]:
 
 
 def _fit_files(fitted: FoldRecord) -> dict[str, str]:
-    return {digests.HISTORY: to_csv(fitted.history, index=True), "model_summary.txt": fitted.model_summary}
+    files = {digests.HISTORY: to_csv(fitted.history, index=True), "model_summary.txt": fitted.model_summary}
+    return files if fitted.left_out is None else {**files, digests.LEFT_OUT: to_csv(fitted.left_out)}

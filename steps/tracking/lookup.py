@@ -23,6 +23,7 @@ from steps.tracking.store import digests
 from steps.tracking.store.paging import every_run
 
 HISTORY_COLUMNS = ("epoch", "loss")
+LEFT_OUT_COLUMNS = ("subject", "trial", "label", "probability")
 # What a run that fits the final model of a training is a run of.
 FINAL_MODEL = "final_model"
 
@@ -167,3 +168,14 @@ def load_history(fold: FoldRun) -> pd.DataFrame:
         UserError: it is not the one that was recorded, or damaged.
     """
     return documents.table_of(fold.run, digests.HISTORY, HISTORY_COLUMNS, index="epoch")
+
+
+def load_left_out(fold: FoldRun) -> pd.DataFrame | None:
+    """What is said of each training trial by the model fitted without its subject; None where nobody was left out.
+
+    Raises:
+        UserError: as `load_history`.
+    """
+    if not digests.is_recorded(fold.run, digests.LEFT_OUT):
+        return None
+    return documents.table_of(fold.run, digests.LEFT_OUT, LEFT_OUT_COLUMNS)

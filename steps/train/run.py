@@ -18,7 +18,7 @@ from steps.core.data.fold_record import FoldRecord
 from steps.core.data.folds import plan_folds
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.settings import process_mib
-from steps.core.models.table import check_trial_length
+from steps.core.models.table import MODELS, check_trial_length
 from steps.tracking import datasets, record, resume, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
@@ -51,7 +51,7 @@ def train(configuration: Train) -> None:
             repeats=configuration.repeats,
             subjects=configuration.subjects,
             controls=configuration.controls,
-            validation_fraction=configuration.validation_fraction,
+            validation_fraction=configuration.validation_fraction if MODELS[configuration.model].validates else 0,
             seed=configuration.seed,
         )
         identity = reuse.Identity.of("train", configuration.given, dataset.digest())

@@ -145,6 +145,7 @@ def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms
         started_ms=started_ms,
         ended_ms=time.time_ns() // 1_000_000,
         machine=machine_tags(),
+        left_out=trained.left_out,
     )
 
 

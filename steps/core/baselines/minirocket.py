@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from steps.core.baselines.ridge import fit_ridge
 from steps.core.data.dataset import Dataset, Floats
+from steps.core.models.ridge import fit_ridge
 from steps.errors import UserError
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-2, 6, 9))
@@ -65,9 +65,9 @@ def minirocket(training: Dataset, test: Floats, *, seed: int) -> Array:
     # On a busy machine eigendecompositions with several threads wait for each other, ten times as long as they compute.
     with threadpool_limits(1):
         ridge = fit_ridge(scaler.fit_transform(features), training.labels, training.subjects, ALPHAS)
-    unit = float(ridge.held_out_scores.std()) or 1.0
+    unit = float(ridge.left_out_scores.std()) or 1.0
     sigmoid = LogisticRegression(class_weight="balanced").fit(
-        ridge.held_out_scores[:, np.newaxis] / unit, training.labels
+        ridge.left_out_scores[:, np.newaxis] / unit, training.labels
     )
     scores = ridge.scores(scaler.transform(tested))
     return np.asarray(sigmoid.predict_proba(scores[:, np.newaxis] / unit)[:, 1])

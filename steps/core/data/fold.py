@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,10 @@ class FoldNetwork:
         fold: who trained, validated and is tested.
         network: content of the ``.keras`` file. The file itself goes along: a few hundred KiB are less trouble than an
             address that every machine of a cluster can read.
+        left_out: what is said of each training trial by the model fitted without its subject (columns ``subject``,
+            ``trial``, ``label``, ``probability``); None where the network leaves out nobody.
     """
 
     fold: Fold
     network: bytes = field(repr=False)
+    left_out: pd.DataFrame | None = field(default=None, repr=False)

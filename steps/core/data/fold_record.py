@@ -27,6 +27,7 @@ class FoldRecord:
         started_ms: start of the fold, Unix milliseconds.
         ended_ms: its end.
         machine: tags that tell which machine it was trained on.
+        left_out: what is said of each training trial by the model fitted without its subject, where that is known.
     """
 
     fold: Fold
@@ -40,3 +41,4 @@ class FoldRecord:
     started_ms: int
     ended_ms: int
     machine: dict[str, str]
+    left_out: pd.DataFrame | None = None

@@ -40,7 +40,7 @@ def plan_folds(
         subjects: those to test, None for all; the others still train. With grouped K-fold, the folds that test one of
             them.
         controls: ``exclude``, or ``negatives`` to let the control group train as negatives.
-        validation_fraction: share of the training subjects that validate.
+        validation_fraction: share of the training subjects that validate; 0 for none.
         seed: the study's seed.
 
     Raises:
@@ -105,6 +105,13 @@ def _outer(study: Dataset, cv: CrossValidation, seed: int) -> Iterator[tuple[str
 def _validation_subjects(labels: Ints, subjects: Strings, fraction: float, seed: int, fold: str) -> tuple[str, ...]:
     """Grouped and, where labels allow, stratified: what is left to train on always has both classes."""
     names = np.unique(subjects)
+    if not fraction:
+        if not _has_both(labels):
+            raise UserError(
+                f"fold {fold} leaves {len(names)} training subjects, all of one class, so there is nothing to learn; "
+                "add subjects or test fewer at a time"
+            )
+        return ()
     count = max(2, min(round(1 / fraction), len(names)))
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     # In a tiny study only a single subject can be spared, and not any one.

@@ -102,7 +102,7 @@ def sweep(
                 axes.fill_between(GRID, curve["low"], curve["high"], color=GREY, alpha=0.25, linewidth=0, zorder=1)
         _mark(axes, thresholds)
         if in_fold is not None:
-            chosen = in_fold[in_fold["source"] == CHOSEN].drop_duplicates(["fold", "test_number"])["threshold"]
+            chosen = in_fold[in_fold["source"].isin(CHOSEN)].drop_duplicates(["fold", "test_number"])["threshold"]
             axes.plot(chosen, np.full(len(chosen), 0.015), "|", color=GREEN, markersize=11, markeredgewidth=1.2,
                       label="chosen in a fold", zorder=4)  # fmt: skip
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold (probability)", title=unit)

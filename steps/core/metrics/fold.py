@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from steps.core.data.dataset import Dataset
 from steps.core.metrics.fold_metrics import fold_metrics, threshold_metrics
@@ -22,7 +23,7 @@ class EvaluatedFold:
 
     Attributes:
         probabilities: of class 1, of each held-out trial, shape ``(trials,)``.
-        own: the threshold that the fold chose on its validation subjects; its held-out subjects have no part in it.
+        own: the threshold that the fold chose; its held-out subjects have no part in it.
         metrics: of the held-out trials, by the names they are logged with; with ``inference_ms_per_trial``.
     """
 
@@ -31,14 +32,22 @@ class EvaluatedFold:
     metrics: dict[str, float]
 
 
-def evaluate_fold(model: Model, test: Dataset, validation: Dataset, thresholds: Sequence[float]) -> EvaluatedFold:
-    """Predict a fold's held-out and validation trials.
+def evaluate_fold(
+    model: Model,
+    test: Dataset,
+    validation: Dataset,
+    thresholds: Sequence[float],
+    left_out: pd.DataFrame | None = None,
+) -> EvaluatedFold:
+    """Predict a fold's held-out trials, and choose its own threshold.
 
     Args:
         model: of the fold.
         test: the held-out trials.
         validation: the trials of the validation subjects, none or more.
         thresholds: the declared ones; the first stands in where the fold cannot choose one.
+        left_out: what is said of each training trial by the model fitted without its subject, with the columns
+            ``subject``, ``label`` and ``probability``: these then choose, and not the validation subjects.
 
     Raises:
         UserError: the model gives something that is no probability.
@@ -46,7 +55,12 @@ def evaluate_fold(model: Model, test: Dataset, validation: Dataset, thresholds: 
     started = time.perf_counter()
     probabilities = predict(model, test.values)
     latency = inference_ms_per_trial(model, test.values)
-    own = choose_threshold(validation, predict(model, validation.values), thresholds[0])
+    if left_out is None:
+        asked = (validation.labels, validation.subjects, predict(model, validation.values))
+        own = choose_threshold(*asked, thresholds[0])
+    else:
+        columns = (left_out[name].to_numpy() for name in ("label", "subject", "probability"))
+        own = choose_threshold(*columns, thresholds[0], "left_out")
     metrics = fold_metrics(test.labels, probabilities, thresholds)
     metrics |= _in_fold_metrics(test, probabilities, own)
     metrics |= {"inference_ms_per_trial": latency, "evaluation_time_s": time.perf_counter() - started}

@@ -1,7 +1,8 @@
-"""A threshold chosen inside each training fold, on its validation subjects, with the fold's own model.
+"""A threshold chosen inside each training fold; the held-out subjects play no part.
 
-The held-out subjects play no part. The validation subjects do a second time: they also stopped the training and
-lowered its learning rate, so their probabilities are a little better than those of new people.
+Where the network leaves out training subjects, it is chosen on them, each predicted by the model fitted without them.
+Else it is chosen on the fold's validation subjects, with the fold's own model. They play a part twice: they also
+stopped the training and lowered its learning rate, so their probabilities are a little better than those of new people.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steps.core.data.dataset import Dataset
+from steps.core.data.dataset import Ints, Strings
 
-Source = Literal["validation", "one_class", "no_validation", "no_better_than_chance"]
-CHOSEN: Source = "validation"
+Source = Literal["left_out", "validation", "one_class", "no_validation", "no_better_than_chance"]
+CHOSEN: tuple[Source, Source] = ("left_out", "validation")
+_DECIDING = {"left_out": "left-out training subjects", "validation": "validation subjects"}
 
 
 @dataclass(frozen=True)
@@ -26,44 +28,53 @@ class FoldThreshold:
 
     Attributes:
         threshold: a trial is predicted positive where ``probability >= threshold``.
-        youden_j: sensitivity + specificity − 1 of the validation subjects there; None where none was chosen.
-        source: ``validation``, or why the fallback had to do: ``no_validation`` subjects, ``one_class`` among them,
-            or ``no_better_than_chance``: no threshold separates them.
-        validation_subjects: how many subjects decided.
-        validation_trials: how many trials they have.
+        youden_j: sensitivity + specificity − 1 of the deciding subjects there; None where none was chosen.
+        source: who decided: ``left_out`` training subjects, or ``validation`` subjects; or why the fallback had to do:
+            ``no_validation`` subjects, ``one_class`` among them, or ``no_better_than_chance``: no threshold separates
+            them.
+        deciding_subjects: how many subjects decided.
+        deciding_trials: how many trials they have.
     """
 
     threshold: float
     youden_j: float | None
     source: Source
-    validation_subjects: int
-    validation_trials: int
+    deciding_subjects: int
+    deciding_trials: int
 
 
-def choose_threshold(validation: Dataset, probabilities: npt.NDArray[np.floating], fallback: float) -> FoldThreshold:
-    """The threshold with the largest Youden's J on a fold's validation subjects (Youden 1950, Cancer 3:32-35).
+def choose_threshold(
+    labels: Ints,
+    subjects: Strings,
+    probabilities: npt.NDArray[np.floating],
+    fallback: float,
+    source: Literal["left_out", "validation"] = "validation",
+) -> FoldThreshold:
+    """The threshold with the largest Youden's J on a fold's deciding subjects (Youden 1950, Cancer 3:32-35).
 
     Every subject counts the same within a class, however many trials it has. Candidates lie midway between adjacent
     probabilities; of several as good, the one nearest to 0.5 is taken.
 
     Args:
-        validation: the trials of the fold's validation subjects, none or more.
-        probabilities: of the fold's own model, shape ``(trials,)``.
+        labels: of the trials of the deciding subjects, none or more; shape ``(trials,)``.
+        subjects: whose they are, shape ``(trials,)``.
+        probabilities: of the positive class, shape ``(trials,)``.
         fallback: the threshold to use where these subjects cannot choose one.
+        source: who they are.
     """
-    people, trials = len(np.unique(validation.subjects)), len(validation.labels)
+    people, trials = len(np.unique(subjects)), len(labels)
 
-    def without(source: Source) -> FoldThreshold:
-        return FoldThreshold(fallback, None, source, people, trials)
+    def without(reason: Source) -> FoldThreshold:
+        return FoldThreshold(fallback, None, reason, people, trials)
 
     if not trials:
         return without("no_validation")
-    if len(np.unique(validation.labels)) < 2:
+    if len(np.unique(labels)) < 2:
         return without("one_class")
     from sklearn.metrics import roc_curve  # a second to import; whoever reads the results does without
 
     false_positives, true_positives, descending = roc_curve(
-        validation.labels, probabilities, sample_weight=_equal_subjects(validation), drop_intermediate=False
+        labels, probabilities, sample_weight=_equal_subjects(labels, subjects), drop_intermediate=False
     )
     # roc_curve begins with a threshold above all and ends with the lowest probability: there everyone is positive.
     candidates = (descending[1:-1] + descending[2:]) / 2
@@ -72,12 +83,12 @@ def choose_threshold(validation: Dataset, probabilities: npt.NDArray[np.floating
         return without("no_better_than_chance")
     best = candidates[gains >= gains.max() - 1e-9]
     threshold = float(best[np.argmin(np.abs(best - 0.5))])
-    return FoldThreshold(threshold, float(gains.max()), CHOSEN, people, trials)
+    return FoldThreshold(threshold, float(gains.max()), source, people, trials)
 
 
-def _equal_subjects(validation: Dataset) -> npt.NDArray[np.float64]:
+def _equal_subjects(labels: Ints, subjects: Strings) -> npt.NDArray[np.float64]:
     """A weight per trial; those of a subject's trials of one class sum to 1."""
-    keys = np.char.add(validation.labels.astype(str), np.char.add("/", validation.subjects))
+    keys = np.char.add(labels.astype(str), np.char.add("/", subjects.astype(str)))
     _, rows, sizes = np.unique(keys, return_inverse=True, return_counts=True)
     return np.asarray(1.0 / sizes[rows])
 
@@ -90,7 +101,7 @@ def in_fold_table(folds: Iterable[tuple[str, int, Sequence[str], FoldThreshold]]
 
     Returns:
         ``subject``, ``test_number``, ``fold``, ``threshold``, ``youden_j`` (missing where none was chosen),
-        ``source``, ``validation_subjects``, ``validation_trials``.
+        ``source``, ``deciding_subjects``, ``deciding_trials``.
     """
     rows = [
         {"subject": subject, "test_number": number, "fold": name, **vars(chosen)}
@@ -110,13 +121,13 @@ def in_fold_summary(table: pd.DataFrame) -> dict[str, Any] | None:
         and ``youden_j_mean``.
     """
     folds = table.drop_duplicates(["fold", "test_number"])
-    chosen = folds[folds["source"] == CHOSEN]
+    chosen = folds[folds["source"].isin(CHOSEN)]
     if chosen.empty:
         return None
-    others = folds[folds["source"] != CHOSEN]
+    others = folds[~folds["source"].isin(CHOSEN)]
     values = chosen["threshold"]
     return {
-        "rule": "largest Youden's J on the validation subjects of the fold",
+        "rule": f"largest Youden's J on the {_DECIDING[chosen['source'].iloc[0]]} of the fold",
         "folds": len(folds),
         "fallback_folds": len(others),
         "fallback": float(others["threshold"].iloc[0]) if len(others) else None,

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.data.dataset import Floats, Ints
+from steps.core.data.dataset import Floats, Ints, Strings
 from steps.core.models.settings import FitSettings
 from steps.core.models.table import MODELS, check_trial_length, named
 
@@ -27,9 +27,14 @@ class Method(Protocol):
 
     Attributes:
         has_learning_rate: whether the learning rate decides anything; if not, it is recorded as it was given.
+        epochs: how many it takes; None leaves that to the settings.
+        left_out: once finished, the probability of each training trial by the model fitted without its subject, shape
+            ``(trials,)``; None where nobody is left out.
     """
 
     has_learning_rate: bool
+    epochs: int | None
+    left_out: npt.NDArray[np.float64] | None
 
     def begin(
         self,
@@ -38,6 +43,7 @@ class Method(Protocol):
         class_weight: tuple[float, float],
         settings: FitSettings,
         seed: int,
+        subjects: Strings | None = None,
     ) -> keras.Model:
         """Start afresh; returns the model whose weights the epochs change, compiled, for Keras's callbacks."""
 
@@ -59,12 +65,15 @@ class Fit:
             value per epoch; ``penalty`` too where the epochs walk along penalties.
         timestamps_ms: end of each epoch, Unix milliseconds.
         seconds: wall time of the fit.
+        left_out: probability of each training trial by the model fitted without its subject, shape ``(trials,)``;
+            None where the method leaves out nobody.
     """
 
     network: keras.Model
     history: dict[str, list[float]]
     timestamps_ms: list[int]
     seconds: float
+    left_out: npt.NDArray[np.float64] | None = None
 
     @property
     def epochs_trained(self) -> int:
@@ -107,6 +116,7 @@ class Engine:
         settings: FitSettings,
         seed: int,
         on_epoch: OnEpoch | None = None,
+        subjects: Strings | None = None,
     ) -> Fit:
         """Train from fresh weights.
 
@@ -117,13 +127,14 @@ class Engine:
             settings: hyperparameters.
             seed: fixes initial weights, dropout, the order of trials and random kernels.
             on_epoch: called with the epoch (from 1) and its metrics.
+            subjects: of the training trials, shape ``(trials,)``; for methods that leave out one at a time.
         """
         started = time.perf_counter()
-        network = self.method.begin(training, validation, class_weight, settings, seed)
+        network = self.method.begin(training, validation, class_weight, settings, seed, subjects)
         callbacks = self._callbacks(network, settings) if validation else []
         history: dict[str, list[float]] = {}
         timestamps = []
-        for epoch in range(settings.epochs):
+        for epoch in range(self.method.epochs or settings.epochs):
             logs = self.method.epoch(epoch + 1)
             logs["learning_rate"] = float(network.optimizer.learning_rate)
             for name, value in logs.items():
@@ -137,8 +148,8 @@ class Engine:
                 break
         for callback in callbacks:
             callback.on_train_end()
-        seconds = time.perf_counter() - started
-        return Fit(self.method.finish(), history, timestamps, seconds)
+        network = self.method.finish()
+        return Fit(network, history, timestamps, time.perf_counter() - started, self.method.left_out)
 
     def _callbacks(self, network: keras.Model, settings: FitSettings) -> list[keras.callbacks.Callback]:
         callbacks: list[keras.callbacks.Callback] = []

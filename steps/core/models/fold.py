@@ -30,6 +30,7 @@ class TrainedFold:
         seconds: wall time of the fit.
         class_weight: weights of the negative and the positive class.
         class_counts: trials of each class, per part (``training``, ``validation``, ``test``).
+        left_out: `left_out_table` of the training trials; None where the network leaves out nobody.
     """
 
     fold: Fold
@@ -39,11 +40,12 @@ class TrainedFold:
     seconds: float
     class_weight: ClassWeights
     class_counts: dict[str, tuple[int, int]]
+    left_out: pd.DataFrame | None = None
 
     def metrics(self) -> dict[str, float]:
         """The fold's training metrics under the contract's names; ``*_epoch`` counts from 1."""
         metrics: dict[str, float] = {"epochs_trained": len(self.history), "training_time_s": self.seconds}
-        if self.fold.validation_subjects:
+        if "val_loss" in self.history:
             accuracy, loss = self.history["val_accuracy"].to_numpy(), self.history["val_loss"].to_numpy()
             metrics |= {
                 "best_val_accuracy": float(accuracy.max()),
@@ -95,7 +97,7 @@ def train_fold(
         return values.astype(np.float32), part.labels
 
     held = scaled(validation) if fold.validation_subjects else None
-    fit: Fit = engine.fit(scaled(training), held, weights, settings, fold.seed, on_epoch)
+    fit: Fit = engine.fit(scaled(training), held, weights, settings, fold.seed, on_epoch, training.subjects)
     counts = {
         name: (part.label_counts["0"], part.label_counts["1"])
         for name, part in (
@@ -121,4 +123,21 @@ def train_fold(
         seconds=fit.seconds,
         class_weight=weights,
         class_counts=counts,
+        left_out=None if fit.left_out is None else left_out_table(training, fit.left_out),
+    )
+
+
+def left_out_table(training: Dataset, probabilities: npt.NDArray[np.float64]) -> pd.DataFrame:
+    """What is said of each training trial by the model fitted without its subject, a row per trial.
+
+    Returns:
+        ``subject``, ``trial``, ``label`` (0 or 1) and ``probability``.
+    """
+    return pd.DataFrame(
+        {
+            "subject": training.subjects,
+            "trial": training.trials,
+            "label": training.labels,
+            "probability": probabilities,
+        }
     )

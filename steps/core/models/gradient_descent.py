@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from steps.core.data.dataset import Floats, Ints
+from steps.core.data.dataset import Floats, Ints, Strings
 from steps.core.models import networks
 from steps.core.models.settings import FitSettings
 
@@ -22,6 +22,8 @@ class GradientDescent:
     """A network with its optimiser and compiled epoch; `steps.core.models.fit.Engine` walks the epochs."""
 
     has_learning_rate = True
+    epochs = None
+    left_out = None
 
     def __init__(self, model: str, timesteps: int, features: int, precision: str = "float32") -> None:
         """Build for trials of shape ``(timesteps, features)``; compilation happens in the first fit.
@@ -56,6 +58,7 @@ class GradientDescent:
         class_weight: tuple[float, float],
         settings: FitSettings,
         seed: int,
+        _subjects: Strings | None = None,
     ) -> keras.Model:
         """Take the trials and fresh weights; returns the network that `epoch` trains."""
         self._fresh = self._reset(settings.learning_rate, seed)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from steps.core.data.dataset import Floats, Ints
+from steps.core.data.dataset import Floats, Ints, Strings
 from steps.core.models import networks
 from steps.core.models.settings import FitSettings
 from steps.core.models.soft_minirocket import SoftMiniRocket, proportions
@@ -38,6 +38,8 @@ class RegularisationPath:
     """Fits front and head of ``soft_minirocket``; `steps.core.models.fit.Engine` walks the epochs."""
 
     has_learning_rate = False
+    epochs = None
+    left_out = None
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class RegularisationPath:
         class_weight: tuple[float, float],
         settings: FitSettings,
         seed: int,
+        _subjects: Strings | None = None,
     ) -> keras.Model:
         """Fit the front on the training trials; returns the head, whose weights `epoch` sets."""
         self._network = networks.assemble(self._name, self._design.layers, *self._shape, seed=seed)

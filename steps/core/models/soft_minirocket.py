@@ -42,54 +42,69 @@ class SoftMiniRocket:
             dilation if there are more dilations.
         ramp: width of the ramp, in standard deviations of the kernel's convolution.
         calibration_trials: at most so many training trials, drawn at random, give the quantiles.
+        signed: whether a kernel adds some of its features and subtracts others, at random, or adds them all.
+        prefix: of the names of its layers, where a network has several.
     """
 
     thresholds_per_kernel: int = 24
     ramp: float = 2.0
     calibration_trials: int = 128
+    signed: bool = False
+    prefix: str = ""
 
     def layers(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """From standardised trials ``(trials, timesteps, features)`` to proportions ``(trials, proportions)``.
 
         `fit` gives the layers their weights.
         """
-        outputs = []
+        outputs, prefix = [], self.prefix
         steps = dilations(x.shape[1], self.thresholds_per_kernel)
         for step in steps:
             y = keras.layers.Conv1D(
-                KERNELS, LENGTH, dilation_rate=step, use_bias=False, trainable=False, name=f"kernels_{step}"
+                KERNELS,
+                LENGTH,
+                dilation_rate=step,
+                use_bias=False,
+                trainable=False,
+                name=f"{self.prefix}kernels_{step}",
             )(x)
             y = keras.layers.DepthwiseConv1D(
-                1, depth_multiplier=self._per_dilation(steps), trainable=False, name=f"thresholds_{step}"
+                1, depth_multiplier=self._per_dilation(steps), trainable=False, name=f"{self.prefix}thresholds_{step}"
             )(y)
-            y = keras.layers.ReLU(max_value=1.0, name=f"ramps_{step}")(y)
-            outputs.append(keras.layers.GlobalAveragePooling1D(name=f"proportions_{step}")(y))
-        joined = outputs[0] if len(outputs) == 1 else keras.layers.Concatenate(name="proportions")(outputs)
-        return networks.affine(STANDARDISED)(joined)
+            y = keras.layers.ReLU(max_value=1.0, name=f"{self.prefix}ramps_{step}")(y)
+            outputs.append(keras.layers.GlobalAveragePooling1D(name=f"{self.prefix}proportions_{step}")(y))
+        joined = outputs[0] if len(outputs) == 1 else keras.layers.Concatenate(name=f"{prefix}proportions")(outputs)
+        return networks.affine(self.prefix + STANDARDISED)(joined)
 
-    def fit(self, network: keras.Model, trials: Floats, seed: int) -> None:
+    def fit(self, network: keras.Model, trials: Floats, seed: int) -> npt.NDArray[np.float64]:
         """Draw the kernels' features and take thresholds, ramps and standardisation from training trials.
 
         Args:
             network: built with `layers`; its scaler still changes nothing.
             trials: standardised training trials ``(trials, timesteps, features)``.
             seed: decides which features each kernel sums over and which trials give the quantiles.
+
+        Returns:
+            The standardised proportions of the trials, shape ``(trials, proportions)``.
         """
         random = np.random.default_rng(seed)
-        steps = dilations(trials.shape[1], self.thresholds_per_kernel)
+        timesteps = network.get_layer(f"{self.prefix}kernels_1").input.shape[1]  # there is always a distance of 1
+        steps = dilations(timesteps, self.thresholds_per_kernel)
         levels = quantile_levels(KERNELS * self._per_dilation(steps) * len(steps))
         sample = trials[np.sort(random.permutation(len(trials))[: self.calibration_trials])]
         for step, own in zip(steps, levels.reshape(len(steps), KERNELS, -1), strict=True):
-            convolution = network.get_layer(f"kernels_{step}")
-            features = _chosen_features(sample.shape[-1], random)
+            convolution = network.get_layer(f"{self.prefix}kernels_{step}")
+            features = _chosen_features(sample.shape[-1], random, signed=self.signed)
             convolution.set_weights([kernel_weights()[:, None, :] * features[None]])
             convolved = compute(network, convolution.output, sample).reshape(-1, KERNELS)
-            network.get_layer(f"thresholds_{step}").set_weights(self._ramps(convolved, own))
-        standardised = network.get_layer(STANDARDISED)
+            network.get_layer(f"{self.prefix}thresholds_{step}").set_weights(self._ramps(convolved, own))
+        standardised = network.get_layer(self.prefix + STANDARDISED)
         raw = compute(network, standardised.input, trials)
         # A proportion that never changes would be divided by zero.
         factor = 1 / np.where(raw.std(axis=0) > 1e-6, raw.std(axis=0), 1.0)
-        networks.set_affine(standardised, factor, -raw.mean(axis=0) * factor)
+        mean = raw.mean(axis=0)
+        networks.set_affine(standardised, factor, -mean * factor)
+        return (raw - mean) * factor
 
     def _per_dilation(self, steps: list[int]) -> int:
         return max(1, round(self.thresholds_per_kernel / len(steps)))
@@ -130,12 +145,13 @@ def quantile_levels(count: int) -> npt.NDArray[np.float64]:
     return np.arange(1, count + 1, dtype=np.float64) * _GOLDEN % 1
 
 
-def _chosen_features(features: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Which features each kernel sums over, 0 or 1, shape ``(features, 84)``: few more often than many."""
+def _chosen_features(features: int, random: np.random.Generator, *, signed: bool) -> npt.NDArray[np.float32]:
+    """Which features each kernel sums over, 0, 1 or -1, shape ``(features, 84)``: few more often than many."""
     chosen = np.zeros((features, KERNELS), np.float32)
     for kernel in range(KERNELS):
         count = int(2 ** random.uniform(0, np.log2(min(features, _MOST_FEATURES) + 1)))
-        chosen[random.choice(features, count, replace=False), kernel] = 1
+        drawn = random.choice(features, count, replace=False)
+        chosen[drawn, kernel] = random.choice((-1, 1), count) if signed else 1
     return chosen
 
 

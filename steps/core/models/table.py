@@ -41,6 +41,7 @@ class ModelRow:
         search: ranges of the parameters that matter to it.
         fit: ``module:class`` that trains it, a `steps.core.models.fit.Method`.
         shortest_trial: time points that a trial needs.
+        validates: whether validation subjects are taken out of the training subjects, to decide when to stop.
     """
 
     description: str
@@ -49,6 +50,7 @@ class ModelRow:
     search: Mapping[str, Range]
     fit: str = "steps.core.models.gradient_descent:GradientDescent"
     shortest_trial: int = 1
+    validates: bool = True
 
 
 MODELS: Final[dict[str, ModelRow]] = {
@@ -71,6 +73,15 @@ MODELS: Final[dict[str, ModelRow]] = {
         search={"epochs": Range(20, 120)},
         fit="steps.core.models.regularisation_path:RegularisationPath",
         shortest_trial=9,
+    ),
+    "soft_multirocket": ModelRow(
+        description="frozen convolutions of MiniRocket on trial and differences, made differentiable, and a ridge head",
+        layers="steps.core.models.soft_multirocket:soft_multirocket",
+        feature_maps=512,
+        search={},
+        fit="steps.core.models.left_out_ridge:LeftOutRidge",
+        shortest_trial=10,
+        validates=False,
     ),
 }
 

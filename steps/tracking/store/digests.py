@@ -21,6 +21,7 @@ from steps.errors import UserError
 _PREFIX = "sha256/"
 _SHOWN = 12  # digits of a digest
 MODEL, SPLIT, HISTORY = "model.keras", "split.json", "history.csv"
+LEFT_OUT = "left_out.csv"  # of networks that leave out subjects while they are fitted
 _OF_A_FOLD = (MODEL, SPLIT, HISTORY)
 
 
@@ -85,6 +86,11 @@ def recorded_file(run: Run, path: str) -> bytes:
         content = Path(get_artifact_repository(run.info.artifact_uri).download_artifacts(path, scratch)).read_bytes()
     check_file_of(run, path, content)
     return content
+
+
+def is_recorded(run: Run, name: str) -> bool:
+    """Whether the digest of a file was recorded, and so the file."""
+    return f"{_PREFIX}{name}" in run.data.tags
 
 
 def unchecked_note(runs: Iterable[Run]) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
@@ -18,7 +18,6 @@ from steps.core.baselines.choice import BASELINES, parse_baselines
 from steps.core.baselines.logistic import PENALTIES, logistic, subject_splits, summary_features
 from steps.core.baselines.majority import majority
 from steps.core.baselines.predict import Fit, fit_predict, fits_of
-from steps.core.baselines.ridge import fit_ridge
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.metrics.method_comparison import predictions_of
@@ -193,30 +192,7 @@ def test_logistic_fits_with_a_single_subject_per_class(small_study: Dataset) -> 
     assert ((probabilities > 0) & (probabilities < 1)).all()
 
 
-# ridge and MiniRocket
-
-
-def test_left_out_subjects_are_predicted_as_by_refitting() -> None:
-    """scikit-learn's ridge, fitted again without each subject, says the same; so does the choice of the penalty."""
-    generator = np.random.default_rng(0)
-    subjects = np.repeat([f"s{i}" for i in range(8)], [1, 5, 4, 3, 6, 2, 5, 4])
-    labels = np.repeat(np.arange(8) % 2, [1, 5, 4, 3, 6, 2, 5, 4]).astype(np.int8)
-    features = generator.normal(size=(30, 50)) + 0.4 * labels[:, np.newaxis] + 3.0
-    targets = 2.0 * labels - 1
-    alphas = (0.1, 1.0, 10.0, 100.0)
-    refitted = {}
-    for alpha in alphas:
-        scores = np.empty(30)
-        for name in np.unique(subjects):
-            rest = subjects != name
-            scores[~rest] = Ridge(alpha=alpha).fit(features[rest], targets[rest]).predict(features[~rest])
-        refitted[alpha] = scores
-        one = fit_ridge(features, labels, subjects, (alpha,))
-        np.testing.assert_allclose(one.held_out_scores, scores, rtol=1e-6, atol=1e-8)
-        whole = Ridge(alpha=alpha).fit(features, targets)
-        np.testing.assert_allclose(one.scores(features + 1), whole.predict(features + 1), rtol=1e-6, atol=1e-8)
-    best = min(alphas, key=lambda alpha: float(((refitted[alpha] - targets) ** 2).mean()))
-    assert fit_ridge(features, labels, subjects, alphas).alpha == best
+# MiniRocket
 
 
 @needs_aeon

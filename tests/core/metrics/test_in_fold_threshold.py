@@ -7,20 +7,20 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_curve
 
-from steps.core.data.dataset import Dataset, Floats
+from steps.core.data.dataset import Floats
 from steps.core.metrics.fold import evaluate_fold
 from steps.core.metrics.in_fold_threshold import FoldThreshold, choose_threshold, in_fold_summary, in_fold_table
 from steps.core.metrics.predictions import FoldPrediction, results_table, subject_scores, trial_scores
 from tests.core.metrics.conftest import make_dataset
 
 
-def people(labels: list[int]) -> Dataset:
-    """One trial each, in the order of the labels."""
-    return make_dataset([f"v{i:03d}" for i in range(len(labels))], ["1"] * len(labels), labels)
+def people(labels: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and subjects of one trial each."""
+    return np.array(labels, np.int8), np.array([f"v{i:03d}" for i in range(len(labels))])
 
 
 def test_perfect_separation_is_cut_in_the_middle() -> None:
-    chosen = choose_threshold(people([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), 0.43)
+    chosen = choose_threshold(*people([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), 0.43)
     assert chosen == FoldThreshold(0.5, 1.0, "validation", 4, 4)
 
 
@@ -30,7 +30,7 @@ def test_it_is_the_largest_j_there_is() -> None:
         labels = np.r_[0, 1, generator.integers(0, 2, 18)]
         validation = people(labels.tolist())
         probabilities = (generator.uniform(size=20) + 0.4 * labels).round(1) / 2
-        chosen = choose_threshold(validation, probabilities, 0.5)
+        chosen = choose_threshold(*validation, probabilities, 0.5)
         if chosen.youden_j is None:
             continue
         false, true, _ = roc_curve(labels, probabilities)
@@ -41,18 +41,16 @@ def test_it_is_the_largest_j_there_is() -> None:
 
 
 def test_of_several_as_good_the_one_nearest_to_a_half() -> None:
-    chosen = choose_threshold(people([0, 1, 0, 1]), np.array([0.1, 0.3, 0.5, 0.9]), 0.5)
+    chosen = choose_threshold(*people([0, 1, 0, 1]), np.array([0.1, 0.3, 0.5, 0.9]), 0.5)
     assert chosen.threshold == pytest.approx(0.7)  # 0.2 reaches the same J of a half
     assert chosen.youden_j == pytest.approx(0.5)
 
 
 def test_every_subject_counts_the_same() -> None:
     """One loud subject with ten trials would move the threshold if trials counted."""
-    validation = make_dataset(
-        ["a"] * 10 + ["b", "c", "d", "e"], [str(i) for i in range(10)] + ["1"] * 4, [0] * 10 + [0, 0, 1, 1]
-    )
+    validation = (np.array([0] * 10 + [0, 0, 1, 1]), np.array(["a"] * 10 + ["b", "c", "d", "e"]))
     probabilities = np.array([0.7] * 10 + [0.2, 0.3, 0.6, 0.65])
-    chosen = choose_threshold(validation, probabilities, 0.5)
+    chosen = choose_threshold(*validation, probabilities, 0.5)
     assert chosen.threshold == pytest.approx(0.45)
     assert chosen.youden_j == pytest.approx(1 - 1 / 3)
 
@@ -67,12 +65,12 @@ def test_every_subject_counts_the_same() -> None:
     ],
 )
 def test_what_cannot_choose_falls_back_and_says_why(labels: list[int], probabilities: list[float], source: str) -> None:
-    chosen = choose_threshold(people(labels), np.array(probabilities), 0.43)
+    chosen = choose_threshold(*people(labels), np.array(probabilities), 0.43)
     assert (chosen.threshold, chosen.youden_j, chosen.source) == (0.43, None, source)
-    assert chosen.validation_trials == len(labels)
+    assert chosen.deciding_trials == len(labels)
 
 
-def test_only_the_validation_subjects_are_looked_at() -> None:
+def test_only_the_deciding_subjects_are_looked_at() -> None:
     seen: list[Floats] = []
 
     def model(inputs: Floats, *, training: bool) -> Any:
@@ -133,6 +131,6 @@ def test_scores_have_the_mean_threshold_of_their_models() -> None:
 
 
 def test_a_subject_without_a_fold_is_a_bug() -> None:
-    results = results_table([FoldPrediction(people([1]), 1, np.array([0.4]))], (0.5,))
+    results = results_table([FoldPrediction(make_dataset(["v000"], ["1"], [1]), 1, np.array([0.4]))], (0.5,))
     with pytest.raises(ValueError, match="'v000' has no threshold"):
         trial_scores(results, table())

@@ -1,0 +1,42 @@
+"""The front of ``soft_multirocket``: that of ``soft_minirocket`` on the trial, and a second one on its differences.
+
+What changes between one time point and the next is looked at as MultiRocket does (Tan, Dempster, Bergmeir & Webb 2022,
+"MultiRocket: multiple pooling operators and transformations for fast and effective time series classification", Data
+Min. Knowl. Discov. 36, https://doi.org/10.1007/s10618-022-00844-1). Kernels add some of their features and subtract
+others: so they see how features move against each other, which a sum hides.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from steps.core.data.dataset import Floats
+from steps.core.models import networks
+from steps.core.models.soft_minirocket import SoftMiniRocket
+
+FRONTS: Final = (SoftMiniRocket(signed=True, prefix="trial_"), SoftMiniRocket(signed=True, prefix="difference_"))
+_DIFFERENCES: Final = "standardise_differences"
+
+
+def soft_multirocket(x: keras.KerasTensor) -> keras.KerasTensor:
+    """From standardised trials to the proportions of both fronts, ``(trials, proportions)``."""
+    later, earlier = keras.layers.Cropping1D((1, 0))(x), keras.layers.Cropping1D((0, 1))(x)
+    differences = networks.affine(_DIFFERENCES)(keras.layers.Subtract(name="differences")([later, earlier]))
+    of_trial, of_differences = FRONTS
+    return keras.layers.Concatenate()([of_trial.layers(x), of_differences.layers(differences)])
+
+
+def fit(network: keras.Model, trials: Floats, seed: int) -> npt.NDArray[np.float64]:
+    """Fit both fronts of a network on standardised training trials ``(trials, timesteps, features)``.
+
+    Returns:
+        Their standardised proportions, shape ``(trials, proportions)``.
+    """
+    spread = np.diff(trials.astype(np.float64), axis=1).std(axis=(0, 1))
+    factor = 1 / np.where(spread > 1e-6, spread, 1.0)
+    networks.set_affine(network.get_layer(_DIFFERENCES), factor, np.zeros_like(factor))
+    return np.concatenate([front.fit(network, trials, seed + number) for number, front in enumerate(FRONTS)], axis=1)

@@ -1,0 +1,53 @@
+"""Ridge classifiers that leave out subjects without refitting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from steps.core.models.ridge import RidgePath, fit_ridge
+
+SIZES = [1, 5, 4, 3, 6, 2, 5, 4]
+ALPHAS = (0.1, 1.0, 10.0, 100.0)
+
+
+@pytest.fixture(scope="module")
+def study() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, labels, subjects; one subject has trials of both classes."""
+    generator = np.random.default_rng(0)
+    subjects = np.repeat([f"s{i}" for i in range(8)], SIZES)
+    labels = np.repeat(np.arange(8) % 2, SIZES).astype(np.int8)
+    labels[6] = 0
+    return generator.normal(size=(30, 50)) + 0.4 * labels[:, np.newaxis] + 3.0, labels, subjects
+
+
+@pytest.mark.parametrize("class_weight", [(1.0, 1.0), (0.5, 2.5)])
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_left_out_subjects_are_predicted_as_by_refitting(
+    study: tuple[np.ndarray, np.ndarray, np.ndarray], alpha: float, class_weight: tuple[float, float]
+) -> None:
+    features, labels, subjects = study
+    targets = 2.0 * labels - 1
+    weights = np.asarray(class_weight)[labels]
+    weights /= weights.mean()
+    scores = np.empty(30)
+    for name in np.unique(subjects):
+        rest = subjects != name
+        scores[~rest] = Ridge(alpha=alpha).fit(features[rest], targets[rest], weights[rest]).predict(features[~rest])
+    ours = RidgePath(features, labels, subjects, class_weight).at(alpha)
+    np.testing.assert_allclose(ours.left_out_scores, scores, rtol=1e-6, atol=1e-8)
+    whole = Ridge(alpha=alpha).fit(features, targets, weights)
+    np.testing.assert_allclose(ours.scores(features + 1), whole.predict(features + 1), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(ours.fitted_scores, whole.predict(features), rtol=1e-6, atol=1e-8)
+    assert ours.error == pytest.approx((weights * (scores - targets) ** 2).mean())
+    assert ours.fitted_error == pytest.approx((weights * (whole.predict(features) - targets) ** 2).mean())
+
+
+def test_the_penalty_is_the_one_whose_left_out_subjects_are_predicted_best(
+    study: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    features, labels, subjects = study
+    path = RidgePath(features, labels, subjects)
+    errors = {alpha: ((path.at(alpha).left_out_scores - (2.0 * labels - 1)) ** 2).mean() for alpha in ALPHAS}
+    assert fit_ridge(features, labels, subjects, ALPHAS).alpha == min(errors, key=lambda alpha: errors[alpha])

@@ -1,0 +1,130 @@
+"""The two fronts, and a head that leaves out subjects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from steps.core.data.dataset import Dataset
+from steps.core.data.folds import plan_folds
+from steps.core.models import networks, soft_multirocket
+from steps.core.models.fit import Engine
+from steps.core.models.fold import TrainedFold, train_fold
+from steps.core.models.left_out_ridge import PENALTIES, platt
+from steps.core.models.settings import FitSettings
+from steps.core.models.soft_minirocket import SoftMiniRocket
+from tests.fold_networks import SHAPE
+
+SETTINGS = FitSettings(model="soft_multirocket")
+
+
+@pytest.fixture(scope="module")
+def trained(small_study: Dataset) -> TrainedFold:
+    fold = plan_folds(small_study, validation_fraction=0)[0]
+    return train_fold(Engine("soft_multirocket", *SHAPE), small_study, fold, SETTINGS)
+
+
+def front_alone(trials: np.ndarray, seed: int) -> np.ndarray:
+    """What a front without the network around it makes of trials."""
+    front = SoftMiniRocket(signed=True)
+    network = networks.assemble("alone", front.layers, *trials.shape[1:], seed=0)
+    return front.fit(network, trials, seed)
+
+
+def test_one_front_sees_the_trials_and_the_other_their_differences() -> None:
+    trials = np.random.default_rng(0).normal(size=(30, 40, 3)).astype(np.float32)
+    network = networks.build("soft_multirocket", 40, 3, seed=0)
+    both = soft_multirocket.fit(network, trials, seed=5)
+    differences = np.diff(trials, axis=1)
+    expected = [front_alone(trials, 5), front_alone(differences / differences.std(axis=(0, 1)), 6)]
+    # A convolution that rounds to the other side of a threshold's ramp moves a proportion a little.
+    np.testing.assert_allclose(both, np.concatenate(expected, axis=1), atol=2e-3)
+
+
+def test_signed_kernels_add_some_features_and_subtract_others() -> None:
+    network = networks.build("soft_multirocket", 40, 6, seed=0)
+    soft_multirocket.fit(network, np.random.default_rng(0).normal(size=(10, 40, 6)).astype(np.float32), seed=0)
+    weights = network.get_layer("trial_kernels_1").get_weights()[0]
+    signs = np.sign(weights[:, :, 0] * np.where(weights[:, :1, 0] == 0, 1, 1))
+    assert {-1.0, 1.0} <= set(signs.ravel())
+    used = np.abs(weights).sum(axis=0) > 0
+    per_kernel = [set((np.sign(weights[:, used[:, k], k]).sum(axis=0) > 0).tolist()) for k in range(84)]
+    assert any(len(found) == 2 for found in per_kernel)
+
+
+def test_nobody_is_taken_out_of_the_training_subjects(trained: TrainedFold, small_study: Dataset) -> None:
+    fold = trained.fold
+    assert fold.validation_subjects == ()
+    assert {*fold.training_subjects, *fold.test_subjects} == set(small_study.subjects[~small_study.is_control])
+
+
+def test_every_training_trial_is_predicted_by_a_model_without_its_subject(
+    trained: TrainedFold, small_study: Dataset
+) -> None:
+    training = small_study.of_subjects(trained.fold.training_subjects)
+    table = trained.left_out
+    assert table is not None
+    assert table["subject"].tolist() == training.subjects.tolist()
+    assert table["label"].tolist() == training.labels.tolist()
+    fitted = np.asarray(trained.model(training.values))[:, 0]
+    correct = np.where(training.labels == 1, fitted, 1 - fitted).mean()
+    left_out = np.where(training.labels == 1, table["probability"], 1 - table["probability"]).mean()
+    assert left_out < correct, "whom one was fitted on, one knows better"
+
+
+def test_the_curve_is_over_penalties_and_the_best_is_kept(trained: TrainedFold) -> None:
+    history = trained.history
+    np.testing.assert_allclose(history["penalty"], PENALTIES)
+    assert (np.diff(history["loss"]) <= 1e-9).all(), "lighter penalties fit the training trials better"
+    assert trained.metrics()["best_val_loss_epoch"] == history["val_loss"].to_numpy().argmin() + 1
+
+
+def test_class_weights_do_not_distort_probabilities(small_study: Dataset) -> None:
+    """Their mean is the share of positives, whatever the classifier's weights."""
+    fold = plan_folds(small_study, validation_fraction=0)[0]
+    training = small_study.of_subjects(fold.training_subjects)
+    few = small_study.select(~((small_study.labels == 1) & (np.arange(len(small_study.labels)) % 3 > 0)))
+    for weights in (None, (1.0, 1.0), (0.3, 3.0)):
+        table = train_fold(Engine("soft_multirocket", *SHAPE), few, fold, SETTINGS, weights).left_out
+        assert table is not None
+        # Platt's targets lie a little inside 0 and 1, which moves the mean towards a half.
+        assert table["probability"].mean() == pytest.approx(table["label"].mean(), abs=2 / len(table))
+    assert training.labels.mean() > table["label"].mean()
+
+
+def test_a_method_that_leaves_out_subjects_is_told_whose_trials_they_are() -> None:
+    trials, labels = np.zeros((4, 20, 2), np.float32), np.array([0, 1, 0, 1], np.int8)
+    with pytest.raises(ValueError, match="needs those of the training trials"):
+        Engine("soft_multirocket", 20, 2).fit((trials, labels), None, (1.0, 1.0), SETTINGS, seed=0)
+
+
+def test_platt_is_logistic_regression_where_there_are_many_trials() -> None:
+    random = np.random.default_rng(1)
+    labels = (random.random(20_000) < 0.3).astype(np.int8)
+    scores = random.normal(size=20_000) + 0.8 * labels
+    theirs = LogisticRegression(C=np.inf).fit(scores[:, np.newaxis], labels)
+    slope, offset = platt(scores, labels)
+    assert slope == pytest.approx(theirs.coef_[0, 0], rel=0.01)
+    assert offset == pytest.approx(theirs.intercept_[0], rel=0.01)
+
+
+def test_scores_that_point_the_wrong_way_say_nothing() -> None:
+    slope, offset = platt(np.array([2.0, 1.0, -1.0, -2.0]), np.array([0, 0, 1, 1], np.int8))
+    assert slope == 0
+    assert offset == pytest.approx(0, abs=1e-6)
+
+
+def test_constant_features_and_two_subjects_per_class_are_enough() -> None:
+    random = np.random.default_rng(0)
+    trials = random.normal(size=(8, 20, 2)).astype(np.float32)
+    trials[:, :, 1] = 0
+    labels, subjects = np.repeat([0, 1], 4).astype(np.int8), np.repeat(["a", "b", "c", "d"], 2)
+    fit: Any = Engine("soft_multirocket", 20, 2).fit(
+        (trials, labels), None, (1.0, 1.0), replace(SETTINGS), seed=0, subjects=subjects
+    )
+    assert np.isfinite(fit.network(trials)).all()
+    assert np.isfinite(fit.left_out).all()

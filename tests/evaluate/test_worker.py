@@ -97,7 +97,7 @@ def test_a_fold_is_evaluated_on_its_own_subjects(small_study: Dataset, folds: li
     )
     evaluated = evaluate_fold(model, test, validation, (0.5, 0.35))
     np.testing.assert_array_equal(evaluated.probabilities, np.asarray(model(test.values, training=False))[:, 0])
-    assert evaluated.own.validation_subjects == 2
+    assert evaluated.own.deciding_subjects == 2
     assert {"test_loss", "threshold_0.35/f1", "threshold_in_fold/accuracy", "in_fold_threshold", *TIMES} <= set(
         evaluated.metrics
     )

@@ -56,11 +56,11 @@ def evaluate_fold(
     probabilities = predict(model, test.values)
     latency = inference_ms_per_trial(model, test.values)
     if left_out is None:
-        asked = (validation.labels, validation.subjects, predict(model, validation.values))
-        own = choose_threshold(*asked, thresholds[0])
+        asked = predict(model, validation.values)
+        own = choose_threshold(validation.labels, validation.subjects, asked, thresholds[0])
     else:
-        columns = (left_out[name].to_numpy() for name in ("label", "subject", "probability"))
-        own = choose_threshold(*columns, thresholds[0], "left_out")
+        labels, subjects, asked = (left_out[name].to_numpy() for name in ("label", "subject", "probability"))
+        own = choose_threshold(labels, subjects, asked, thresholds[0], "left_out")
     metrics = fold_metrics(test.labels, probabilities, thresholds)
     metrics |= _in_fold_metrics(test, probabilities, own)
     metrics |= {"inference_ms_per_trial": latency, "evaluation_time_s": time.perf_counter() - started}

@@ -44,6 +44,7 @@ class Method(Protocol):
         settings: FitSettings,
         seed: int,
         subjects: Strings | None = None,
+        /,
     ) -> keras.Model:
         """Start afresh; returns the model whose weights the epochs change, compiled, for Keras's callbacks."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from steps.core.data.dataset import Floats, Ints, Strings
@@ -22,8 +23,8 @@ class GradientDescent:
     """A network with its optimiser and compiled epoch; `steps.core.models.fit.Engine` walks the epochs."""
 
     has_learning_rate = True
-    epochs = None
-    left_out = None
+    epochs: int | None = None
+    left_out: npt.NDArray[np.float64] | None = None
 
     def __init__(self, model: str, timesteps: int, features: int, precision: str = "float32") -> None:
         """Build for trials of shape ``(timesteps, features)``; compilation happens in the first fit.

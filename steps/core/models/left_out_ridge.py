@@ -1,10 +1,10 @@
-"""The head of ``soft_multirocket``: ridge classifiers, solved outright, that need no validation subjects.
+"""The heads of ``soft_multirocket``: ridge classifiers, solved outright, that need no validation subjects.
 
 An epoch is one penalty, from a heavy one to a light one. What a penalty is worth is told by the training subjects
 themselves, each predicted by the classifier fitted without them (`steps.core.models.ridge`); so all of them train.
-A sigmoid on the same left-out scores makes probabilities of scores (Platt 1999, "Probabilistic outputs for support
-vector machines", in *Advances in Large Margin Classifiers*). Class weights act on the classifier and not on the
-sigmoid: probabilities are those of the training subjects' own mixture of classes.
+A sigmoid on the mean of the left-out scores of both heads makes probabilities of scores (Platt 1999, "Probabilistic
+outputs for support vector machines", in *Advances in Large Margin Classifiers*). Class weights act on the classifier
+and not on the sigmoid: probabilities are those of the training subjects' own mixture of classes.
 """
 
 from __future__ import annotations
@@ -15,27 +15,31 @@ import keras
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from steps.core.data.dataset import Floats, Ints, Strings
 from steps.core.models import networks, soft_multirocket
 from steps.core.models.ridge import Ridge, RidgePath
+from steps.core.models.saved_network import copy_of
 from steps.core.models.settings import FitSettings
 
 Array = npt.NDArray[np.float64]
 
-PENALTIES: Final = tuple(float(alpha) for alpha in np.logspace(6, 0, 25))
+PENALTIES: Final = tuple(float(alpha) for alpha in np.logspace(5, -1, 13))
 
 
 class LeftOutRidge:
-    """Fits the fronts and the head of ``soft_multirocket``; `steps.core.models.fit.Engine` walks the penalties."""
+    """Fits the fronts and the heads of ``soft_multirocket``; `steps.core.models.fit.Engine` walks the penalties."""
 
     has_learning_rate = False
-    epochs = len(PENALTIES)
+    epochs: int | None = len(PENALTIES)
 
     def __init__(self, model: str, timesteps: int, features: int, _precision: str = "float32") -> None:
-        """For trials of shape ``(timesteps, features)``; it computes in its own precision."""
-        self._shape, self._name = (timesteps, features), model
+        """Build for trials of shape ``(timesteps, features)``; it computes in its own precision."""
+        self._name = model
+        self._network = networks.build(model, timesteps, features, seed=0)  # no weight is left as it was drawn
+        self._fronts = soft_multirocket.Fronts(self._network)
 
     def begin(
         self,
@@ -53,12 +57,13 @@ class LeftOutRidge:
         """
         if subjects is None:
             raise ValueError(f"{self._name} leaves out subjects, so it needs those of the training trials")
-        self._network = networks.assemble(self._name, soft_multirocket.soft_multirocket, *self._shape, seed=seed)
-        proportions = soft_multirocket.fit(self._network, training[0], seed)
         self._labels = training[1]
         with threadpool_limits(1):
-            self._path = RidgePath(proportions, self._labels, subjects, class_weight)
-        self._best: Ridge | None = None
+            self._paths = [
+                RidgePath(proportions, self._labels, subjects, class_weight)
+                for proportions in self._fronts.fit(training[0], seed)
+            ]
+        self._best: list[Ridge] = []
         self.left_out: Array | None = None
         # Keras's callbacks look for it; nothing here is learnt at its rate.
         self._network.compile(optimizer=keras.optimizers.Adam(settings.learning_rate))
@@ -66,43 +71,44 @@ class LeftOutRidge:
         return self._network
 
     def epoch(self, number: int) -> dict[str, float]:
-        """Solve for the penalty of epoch ``number`` (from 1).
+        """Solve for the penalty of epoch ``number`` (from 1), one head for each front.
 
         Returns:
-            ``loss`` and ``accuracy`` of the training trials, ``val_loss`` and ``val_accuracy`` of the same trials by
-            classifiers fitted without their subjects: squared errors of scores around -1 and 1.
+            ``loss`` and ``accuracy`` of the training trials; ``val_loss`` and ``val_accuracy`` of the same trials by
+            heads fitted without their subjects. Losses are squared errors of scores around -1 and 1, means of both.
         """
         # One thread, like the rest of a training process: sums in another order would be other sums.
         with threadpool_limits(1):
-            ridge = self._path.at(PENALTIES[number - 1])
-        if self._best is None or ridge.error < self._best.error:
-            self._best = ridge
+            heads = [path.at(PENALTIES[number - 1]) for path in self._paths]
+        best = self._best or heads
+        self._best = [min(pair, key=lambda head: head.error) for pair in zip(best, heads, strict=True)]
         return {
-            "loss": ridge.fitted_error,
-            "accuracy": self._accuracy(ridge.fitted_scores),
-            "val_loss": ridge.error,
-            "val_accuracy": self._accuracy(ridge.left_out_scores),
-            "penalty": ridge.alpha,
+            "loss": float(np.mean([head.fitted_error for head in heads])),
+            "accuracy": self._accuracy([head.fitted_scores for head in heads]),
+            "val_loss": float(np.mean([head.error for head in heads])),
+            "val_accuracy": self._accuracy([head.left_out_scores for head in heads]),
+            "penalty": PENALTIES[number - 1],
         }
 
     def finish(self) -> keras.Model:
-        """The network with the head of the best penalty.
+        """A network of its own, with the mean of both heads, each at its best penalty, in its last layer.
 
         Raises:
             RuntimeError: no penalty was tried.
         """
-        if self._best is None:
+        if not self._best:
             raise RuntimeError("no penalty was tried: call epoch first")
-        slope, offset = platt(self._best.left_out_scores, self._labels)
-        self.left_out = 1 / (1 + np.exp(-(slope * self._best.left_out_scores + offset)))
-        coefficients = slope * self._best.coefficients
-        self._network.get_layer(networks.OUTPUT).set_weights(
-            [coefficients[:, np.newaxis], np.array([slope * self._best.intercept + offset])]
-        )
-        return self._network
+        scores = np.mean([head.left_out_scores for head in self._best], axis=0)
+        slope, offset = platt(scores, self._labels)
+        self.left_out = expit(slope * scores + offset)
+        share = slope / len(self._best)
+        coefficients = share * np.concatenate([head.coefficients for head in self._best])
+        intercept = share * sum(head.intercept for head in self._best) + offset
+        self._network.get_layer(networks.OUTPUT).set_weights([coefficients[:, np.newaxis], np.array([intercept])])
+        return copy_of(self._network)
 
-    def _accuracy(self, scores: Array) -> float:
-        return float(np.mean((scores > 0) == (self._labels == 1)))
+    def _accuracy(self, scores: list[Array]) -> float:
+        return float(np.mean((np.mean(scores, axis=0) > 0) == (self._labels == 1)))
 
 
 def platt(scores: Array, labels: Ints) -> tuple[float, float]:
@@ -119,7 +125,7 @@ def platt(scores: Array, labels: Ints) -> tuple[float, float]:
 
     def loss(parameters: Array) -> tuple[float, Array]:
         z = parameters[0] * scores + parameters[1]
-        error = 0.5 * (1 + np.tanh(z / 2)) - targets
+        error = expit(z) - targets
         return float((np.logaddexp(0, z) - targets * z).mean()), np.array([(error * scores).mean(), error.mean()])
 
     found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from steps.core.data.dataset import Floats, Ints, Strings
 from steps.core.models import networks
 from steps.core.models.settings import FitSettings
-from steps.core.models.soft_minirocket import SoftMiniRocket, proportions
+from steps.core.models.soft_minirocket import Front, SoftMiniRocket, proportions
 
 Array = npt.NDArray[np.float64]
 
@@ -38,8 +38,8 @@ class RegularisationPath:
     """Fits front and head of ``soft_minirocket``; `steps.core.models.fit.Engine` walks the epochs."""
 
     has_learning_rate = False
-    epochs = None
-    left_out = None
+    epochs: int | None = None
+    left_out: Array | None = None
 
     def __init__(
         self,
@@ -64,8 +64,8 @@ class RegularisationPath:
     ) -> keras.Model:
         """Fit the front on the training trials; returns the head, whose weights `epoch` sets."""
         self._network = networks.assemble(self._name, self._design.layers, *self._shape, seed=seed)
-        self._design.fit(self._network, training[0], seed)
-        self._x, self._y = proportions(self._network, training[0]), training[1].astype(np.float64)
+        self._x = Front(self._network, self._design).fit(training[0], seed)
+        self._y = training[1].astype(np.float64)
         self._weights = np.asarray(class_weight)[training[1]]
         self._held = (
             (proportions(self._network, validation[0]), validation[1].astype(np.float64)) if validation else None

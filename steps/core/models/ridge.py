@@ -69,8 +69,7 @@ class RidgePath:
         self._mean = np.average(features, axis=0, weights=weights)
         self._target_mean = float(np.average(self._targets, weights=weights))
         self._centred = (features - self._mean) * self._roots[:, np.newaxis]
-        eigenvalues, self._vectors = np.linalg.eigh(self._centred @ self._centred.T)
-        self._eigenvalues = np.maximum(eigenvalues, 0.0)
+        self._eigenvalues, self._vectors = _decomposed(self._centred)
         self._wanted = (self._targets - self._target_mean) * self._roots
         self._projected = self._vectors.T @ self._wanted
         self._groups = [np.flatnonzero(subjects == name) for name in np.unique(subjects)]
@@ -96,6 +95,17 @@ class RidgePath:
             fitted_error=float((residuals**2).mean()),
             error=float((left_out**2).mean()),
         )
+
+
+def _decomposed(rows: Array) -> tuple[Array, Array]:
+    """Eigenvalues and eigenvectors of ``rows @ rows.T``, those of eigenvalue 0 aside, from the smaller product."""
+    count, width = rows.shape
+    if count <= width:
+        values, vectors = np.linalg.eigh(rows @ rows.T)
+        return np.maximum(values, 0.0), vectors
+    values, directions = np.linalg.eigh(rows.T @ rows)
+    kept = values > values[-1] * count * np.finfo(np.float64).eps
+    return values[kept], rows @ (directions[:, kept] / np.sqrt(values[kept]))
 
 
 def fit_ridge(features: Array, labels: Ints, subjects: Strings, alphas: Sequence[float]) -> Ridge:

@@ -29,8 +29,9 @@ KERNELS: Final = 84
 _GOLDEN = (5**0.5 + 1) / 2
 _CHUNK = 128  # trials per forward pass; bounds the memory
 _MOST_FEATURES = 9  # that one kernel sums over
-_MOST_DILATIONS = 32
 STANDARDISED = "standardise_proportions"
+
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,25 +41,27 @@ class SoftMiniRocket:
     Attributes:
         thresholds_per_kernel: over all dilations; with them the number of proportions is 84 times this, or 84 per
             dilation if there are more dilations.
+        most_dilations: of them there are at most so many.
         ramp: width of the ramp, in standard deviations of the kernel's convolution.
         calibration_trials: at most so many training trials, drawn at random, give the quantiles.
-        signed: whether a kernel adds some of its features and subtracts others, at random, or adds them all.
+        mixed: whether a kernel weighs its features by normal random numbers, or adds them.
         prefix: of the names of its layers, where a network has several.
     """
 
     thresholds_per_kernel: int = 24
+    most_dilations: int = 32
     ramp: float = 2.0
     calibration_trials: int = 128
-    signed: bool = False
+    mixed: bool = False
     prefix: str = ""
 
     def layers(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """From standardised trials ``(trials, timesteps, features)`` to proportions ``(trials, proportions)``.
 
-        `fit` gives the layers their weights.
+        `Front` gives the layers their weights.
         """
         outputs, prefix = [], self.prefix
-        steps = dilations(x.shape[1], self.thresholds_per_kernel)
+        steps = self.dilations(x.shape[1])
         for step in steps:
             y = keras.layers.Conv1D(
                 KERNELS,
@@ -69,18 +72,40 @@ class SoftMiniRocket:
                 name=f"{self.prefix}kernels_{step}",
             )(x)
             y = keras.layers.DepthwiseConv1D(
-                1, depth_multiplier=self._per_dilation(steps), trainable=False, name=f"{self.prefix}thresholds_{step}"
+                1, depth_multiplier=self.per_dilation(steps), trainable=False, name=f"{self.prefix}thresholds_{step}"
             )(y)
             y = keras.layers.ReLU(max_value=1.0, name=f"{self.prefix}ramps_{step}")(y)
             outputs.append(keras.layers.GlobalAveragePooling1D(name=f"{self.prefix}proportions_{step}")(y))
         joined = outputs[0] if len(outputs) == 1 else keras.layers.Concatenate(name=f"{prefix}proportions")(outputs)
         return networks.affine(self.prefix + STANDARDISED)(joined)
 
-    def fit(self, network: keras.Model, trials: Floats, seed: int) -> npt.NDArray[np.float64]:
+    def dilations(self, timesteps: int) -> list[int]:
+        """Distances between the weights of its kernels, for trials of this length."""
+        return dilations(timesteps, min(self.most_dilations, self.thresholds_per_kernel))
+
+    def per_dilation(self, steps: list[int]) -> int:
+        """Thresholds of a kernel at each of its dilations."""
+        return max(1, round(self.thresholds_per_kernel / len(steps)))
+
+
+class Front:
+    """The front of a network that is there; it can be fitted again and again."""
+
+    def __init__(self, network: keras.Model, design: SoftMiniRocket) -> None:
+        """Take hold of the layers that ``design`` has made in ``network``; its scaler still changes nothing."""
+        self._design = design
+        first = network.get_layer(f"{design.prefix}kernels_1")  # there is always a distance of 1
+        self._steps = design.dilations(first.input.shape[1])
+        self._kernels = [network.get_layer(f"{design.prefix}kernels_{step}") for step in self._steps]
+        self._thresholds = [network.get_layer(f"{design.prefix}thresholds_{step}") for step in self._steps]
+        self._standardised = network.get_layer(design.prefix + STANDARDISED)
+        self._convolutions = keras.Model(network.input, [layer.output for layer in self._kernels])
+        self._proportions = keras.Model(network.input, self._standardised.input)
+
+    def fit(self, trials: Floats, seed: int) -> Array:
         """Draw the kernels' features and take thresholds, ramps and standardisation from training trials.
 
         Args:
-            network: built with `layers`; its scaler still changes nothing.
             trials: standardised training trials ``(trials, timesteps, features)``.
             seed: decides which features each kernel sums over and which trials give the quantiles.
 
@@ -88,35 +113,39 @@ class SoftMiniRocket:
             The standardised proportions of the trials, shape ``(trials, proportions)``.
         """
         random = np.random.default_rng(seed)
-        timesteps = network.get_layer(f"{self.prefix}kernels_1").input.shape[1]  # there is always a distance of 1
-        steps = dilations(timesteps, self.thresholds_per_kernel)
-        levels = quantile_levels(KERNELS * self._per_dilation(steps) * len(steps))
-        sample = trials[np.sort(random.permutation(len(trials))[: self.calibration_trials])]
-        for step, own in zip(steps, levels.reshape(len(steps), KERNELS, -1), strict=True):
-            convolution = network.get_layer(f"{self.prefix}kernels_{step}")
-            features = _chosen_features(sample.shape[-1], random, signed=self.signed)
-            convolution.set_weights([kernel_weights()[:, None, :] * features[None]])
-            convolved = compute(network, convolution.output, sample).reshape(-1, KERNELS)
-            network.get_layer(f"{self.prefix}thresholds_{step}").set_weights(self._ramps(convolved, own))
-        standardised = network.get_layer(self.prefix + STANDARDISED)
-        raw = compute(network, standardised.input, trials)
+        levels = quantile_levels(KERNELS * self._design.per_dilation(self._steps) * len(self._steps))
+        sample = trials[np.sort(random.permutation(len(trials))[: self._design.calibration_trials])]
+        for kernels in self._kernels:
+            features = _feature_weights(trials.shape[-1], random, mixed=self._design.mixed)
+            kernels.set_weights([kernel_weights()[:, None, :] * features[None]])
+        convolved = self._convolutions.predict_on_batch(sample)
+        by_step = zip(
+            self._thresholds,
+            convolved if len(self._steps) > 1 else [convolved],
+            levels.reshape(len(self._steps), KERNELS, -1),
+            strict=True,
+        )
+        for thresholds, values, own in by_step:
+            thresholds.set_weights(_ramps(values.reshape(-1, KERNELS).astype(np.float64), own, self._design.ramp))
+        raw = _in_chunks(self._proportions, trials)
         # A proportion that never changes would be divided by zero.
-        factor = 1 / np.where(raw.std(axis=0) > 1e-6, raw.std(axis=0), 1.0)
-        mean = raw.mean(axis=0)
-        networks.set_affine(standardised, factor, -mean * factor)
-        return (raw - mean) * factor
+        factor, mean = 1 / np.where(raw.std(axis=0) > 1e-6, raw.std(axis=0), 1.0), raw.mean(axis=0)
+        networks.set_affine(self._standardised, factor, -mean * factor)
+        return np.asarray((raw - mean) * factor)
 
-    def _per_dilation(self, steps: list[int]) -> int:
-        return max(1, round(self.thresholds_per_kernel / len(steps)))
 
-    def _ramps(
-        self, convolved: npt.NDArray[np.float64], levels: npt.NDArray[np.float64]
-    ) -> list[npt.NDArray[np.float64]]:
-        """Slopes and offsets, from what each kernel gave ``(values, 84)`` and its levels ``(84, thresholds)``."""
-        thresholds = np.stack([np.quantile(convolved[:, k], levels[k]) for k in range(KERNELS)])
-        spread = convolved.std(axis=0)
-        width = self.ramp * np.where(spread > 1e-6, spread, 1.0)[:, None]
-        return [np.broadcast_to(1 / width, thresholds.shape)[None], (0.5 - thresholds / width).ravel()]
+def _in_chunks(model: keras.Model, trials: Floats) -> Array:
+    """What a model makes of trials, so many at a time that memory does."""
+    parts = [model.predict_on_batch(trials[start : start + _CHUNK]) for start in range(0, len(trials), _CHUNK)]
+    return np.concatenate(parts, dtype=np.float64)
+
+
+def _ramps(convolved: Array, levels: Array, ramp: float) -> list[Array]:
+    """Slopes and offsets, from what each kernel gave ``(values, 84)`` and its levels ``(84, thresholds)``."""
+    thresholds = np.stack([np.quantile(convolved[:, k], levels[k]) for k in range(KERNELS)])
+    spread = convolved.std(axis=0)
+    width = ramp * np.where(spread > 1e-6, spread, 1.0)[:, None]
+    return [np.broadcast_to(1 / width, thresholds.shape)[None], (0.5 - thresholds / width).ravel()]
 
 
 def soft_minirocket(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -135,35 +164,26 @@ def kernel_weights() -> npt.NDArray[np.float32]:
 def dilations(timesteps: int, at_most: int) -> list[int]:
     """Distances between a kernel's weights: from 1 on in even exponents of two, while the kernel fits the trial."""
     exponent = np.log2((timesteps - 1) / (LENGTH - 1))
-    spaced = np.logspace(0, exponent, min(at_most, _MOST_DILATIONS), base=2)
+    spaced = np.logspace(0, exponent, at_most, base=2)
     # 2**log2(n) may fall just short of n.
     return sorted({int(step) for step in np.floor(spaced + 1e-9)})
 
 
-def quantile_levels(count: int) -> npt.NDArray[np.float64]:
+def quantile_levels(count: int) -> Array:
     """Multiples of the golden ratio modulo 1: however many are taken in a row, they cover [0, 1) evenly."""
     return np.arange(1, count + 1, dtype=np.float64) * _GOLDEN % 1
 
 
-def _chosen_features(features: int, random: np.random.Generator, *, signed: bool) -> npt.NDArray[np.float32]:
-    """Which features each kernel sums over, 0, 1 or -1, shape ``(features, 84)``: few more often than many."""
+def _feature_weights(features: int, random: np.random.Generator, *, mixed: bool) -> npt.NDArray[np.float32]:
+    """How much each feature counts in each kernel, shape ``(features, 84)``: few do, more often than many."""
     chosen = np.zeros((features, KERNELS), np.float32)
     for kernel in range(KERNELS):
         count = int(2 ** random.uniform(0, np.log2(min(features, _MOST_FEATURES) + 1)))
         drawn = random.choice(features, count, replace=False)
-        chosen[drawn, kernel] = random.choice((-1, 1), count) if signed else 1
+        chosen[drawn, kernel] = random.normal(size=count) if mixed else 1
     return chosen
 
 
-def proportions(network: keras.Model, trials: Floats) -> npt.NDArray[np.float64]:
+def proportions(network: keras.Model, trials: Floats) -> Array:
     """The standardised proportions of standardised trials, shape ``(trials, proportions)``."""
-    return compute(network, network.get_layer(STANDARDISED).output, trials)
-
-
-def compute(network: keras.Model, tensor: keras.KerasTensor, trials: Floats) -> npt.NDArray[np.float64]:
-    """What one of a network's tensors is for these trials."""
-    model = keras.Model(network.input, tensor)
-    parts = [
-        np.asarray(model(trials[start : start + _CHUNK], training=False)) for start in range(0, len(trials), _CHUNK)
-    ]
-    return np.concatenate(parts, dtype=np.float64)
+    return _in_chunks(keras.Model(network.input, network.get_layer(STANDARDISED).output), trials)

@@ -2,8 +2,8 @@
 
 What changes between one time point and the next is looked at as MultiRocket does (Tan, Dempster, Bergmeir & Webb 2022,
 "MultiRocket: multiple pooling operators and transformations for fast and effective time series classification", Data
-Min. Knowl. Discov. 36, https://doi.org/10.1007/s10618-022-00844-1). Kernels add some of their features and subtract
-others: so they see how features move against each other, which a sum hides.
+Min. Knowl. Discov. 36, https://doi.org/10.1007/s10618-022-00844-1). Kernels weigh their features by random numbers of
+either sign: so they see how features move against each other, which a sum hides.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import numpy.typing as npt
 
 from steps.core.data.dataset import Floats
 from steps.core.models import networks
-from steps.core.models.soft_minirocket import SoftMiniRocket
+from steps.core.models.soft_minirocket import Front, SoftMiniRocket
 
-FRONTS: Final = (SoftMiniRocket(signed=True, prefix="trial_"), SoftMiniRocket(signed=True, prefix="difference_"))
+FRONTS: Final = tuple(
+    SoftMiniRocket(thresholds_per_kernel=12, most_dilations=5, mixed=True, prefix=name)
+    for name in ("trial_", "difference_")
+)
 _DIFFERENCES: Final = "standardise_differences"
 
 
@@ -30,13 +33,21 @@ def soft_multirocket(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Concatenate()([of_trial.layers(x), of_differences.layers(differences)])
 
 
-def fit(network: keras.Model, trials: Floats, seed: int) -> npt.NDArray[np.float64]:
-    """Fit both fronts of a network on standardised training trials ``(trials, timesteps, features)``.
+class Fronts:
+    """Both fronts of a network that is there; they can be fitted again and again."""
 
-    Returns:
-        Their standardised proportions, shape ``(trials, proportions)``.
-    """
-    spread = np.diff(trials.astype(np.float64), axis=1).std(axis=(0, 1))
-    factor = 1 / np.where(spread > 1e-6, spread, 1.0)
-    networks.set_affine(network.get_layer(_DIFFERENCES), factor, np.zeros_like(factor))
-    return np.concatenate([front.fit(network, trials, seed + number) for number, front in enumerate(FRONTS)], axis=1)
+    def __init__(self, network: keras.Model) -> None:
+        """Take hold of the layers that `soft_multirocket` has made; the network's scaler still changes nothing."""
+        self._differences = network.get_layer(_DIFFERENCES)
+        self._fronts = [Front(network, design) for design in FRONTS]
+
+    def fit(self, trials: Floats, seed: int) -> list[npt.NDArray[np.float64]]:
+        """Fit both on standardised training trials ``(trials, timesteps, features)``.
+
+        Returns:
+            The standardised proportions of each, shape ``(trials, proportions)``.
+        """
+        spread = np.diff(trials.astype(np.float64), axis=1).std(axis=(0, 1))
+        factor = 1 / np.where(spread > 1e-6, spread, 1.0)
+        networks.set_affine(self._differences, factor, np.zeros_like(factor))
+        return [front.fit(trials, seed + number) for number, front in enumerate(self._fronts)]

@@ -12,14 +12,14 @@ SIZES = [1, 5, 4, 3, 6, 2, 5, 4]
 ALPHAS = (0.1, 1.0, 10.0, 100.0)
 
 
-@pytest.fixture(scope="module")
-def study() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@pytest.fixture(scope="module", params=[50, 12], ids=["more features than trials", "fewer"])
+def study(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features, labels, subjects; one subject has trials of both classes."""
     generator = np.random.default_rng(0)
     subjects = np.repeat([f"s{i}" for i in range(8)], SIZES)
     labels = np.repeat(np.arange(8) % 2, SIZES).astype(np.int8)
     labels[6] = 0
-    return generator.normal(size=(30, 50)) + 0.4 * labels[:, np.newaxis] + 3.0, labels, subjects
+    return generator.normal(size=(30, request.param)) + 0.4 * labels[:, np.newaxis] + 3.0, labels, subjects
 
 
 @pytest.mark.parametrize("class_weight", [(1.0, 1.0), (0.5, 2.5)])

@@ -26,11 +26,11 @@ def trials() -> Floats:
 
 def fitted(trials: Floats, seed: int = 3, **design: Any) -> Any:
     from steps.core.models import networks
-    from steps.core.models.soft_minirocket import SoftMiniRocket
+    from steps.core.models.soft_minirocket import Front, SoftMiniRocket
 
     rocket = SoftMiniRocket(**design)
     network = networks.assemble("soft_minirocket", rocket.layers, *trials.shape[1:])
-    rocket.fit(network, trials, seed)
+    Front(network, rocket).fit(trials, seed)
     return network
 
 
@@ -42,9 +42,11 @@ def standardised(network: Any, trials: Floats) -> npt.NDArray[np.float64]:
 
 def raw(network: Any, trials: Floats) -> npt.NDArray[np.float64]:
     """The proportions before they are standardised."""
-    from steps.core.models.soft_minirocket import STANDARDISED, compute
+    import keras
 
-    return compute(network, network.get_layer(STANDARDISED).input, trials)
+    from steps.core.models.soft_minirocket import STANDARDISED
+
+    return np.asarray(keras.Model(network.input, network.get_layer(STANDARDISED).input)(trials), dtype=np.float64)
 
 
 def of_layers(network: Any) -> list[tuple[int, Any, Any, Any]]:

@@ -11,12 +11,13 @@ from sklearn.linear_model import LogisticRegression
 
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import plan_folds
-from steps.core.models import networks, soft_multirocket
+from steps.core.models import networks
 from steps.core.models.fit import Engine
 from steps.core.models.fold import TrainedFold, train_fold
 from steps.core.models.left_out_ridge import PENALTIES, platt
 from steps.core.models.settings import FitSettings
-from steps.core.models.soft_minirocket import SoftMiniRocket
+from steps.core.models.soft_minirocket import Front, kernel_weights
+from steps.core.models.soft_multirocket import FRONTS, Fronts
 from tests.fold_networks import SHAPE
 
 SETTINGS = FitSettings(model="soft_multirocket")
@@ -30,30 +31,29 @@ def trained(small_study: Dataset) -> TrainedFold:
 
 def front_alone(trials: np.ndarray, seed: int) -> np.ndarray:
     """What a front without the network around it makes of trials."""
-    front = SoftMiniRocket(signed=True)
-    network = networks.assemble("alone", front.layers, *trials.shape[1:], seed=0)
-    return front.fit(network, trials, seed)
+    design = replace(FRONTS[0], prefix="")
+    network = networks.assemble("alone", design.layers, *trials.shape[1:])
+    return Front(network, design).fit(trials, seed)
 
 
 def test_one_front_sees_the_trials_and_the_other_their_differences() -> None:
     trials = np.random.default_rng(0).normal(size=(30, 40, 3)).astype(np.float32)
     network = networks.build("soft_multirocket", 40, 3, seed=0)
-    both = soft_multirocket.fit(network, trials, seed=5)
+    both = Fronts(network).fit(trials, seed=5)
     differences = np.diff(trials, axis=1)
     expected = [front_alone(trials, 5), front_alone(differences / differences.std(axis=(0, 1)), 6)]
     # A convolution that rounds to the other side of a threshold's ramp moves a proportion a little.
-    np.testing.assert_allclose(both, np.concatenate(expected, axis=1), atol=2e-3)
+    np.testing.assert_allclose(both, expected, atol=2e-3)
 
 
-def test_signed_kernels_add_some_features_and_subtract_others() -> None:
+def test_kernels_weigh_features_by_numbers_of_either_sign() -> None:
     network = networks.build("soft_multirocket", 40, 6, seed=0)
-    soft_multirocket.fit(network, np.random.default_rng(0).normal(size=(10, 40, 6)).astype(np.float32), seed=0)
-    weights = network.get_layer("trial_kernels_1").get_weights()[0]
-    signs = np.sign(weights[:, :, 0] * np.where(weights[:, :1, 0] == 0, 1, 1))
-    assert {-1.0, 1.0} <= set(signs.ravel())
-    used = np.abs(weights).sum(axis=0) > 0
-    per_kernel = [set((np.sign(weights[:, used[:, k], k]).sum(axis=0) > 0).tolist()) for k in range(84)]
-    assert any(len(found) == 2 for found in per_kernel)
+    Fronts(network).fit(np.random.default_rng(0).normal(size=(10, 40, 6)).astype(np.float32), seed=0)
+    kernels = network.get_layer("trial_kernels_1").get_weights()[0]
+    weights = kernels[0] / kernel_weights()[0]
+    np.testing.assert_allclose(kernels, kernel_weights()[:, np.newaxis, :] * weights, rtol=1e-6)
+    assert ((weights > 0).any(axis=0) & (weights < 0).any(axis=0)).sum() > 20
+    assert (np.count_nonzero(weights, axis=0) < 6).sum() > 40
 
 
 def test_nobody_is_taken_out_of_the_training_subjects(trained: TrainedFold, small_study: Dataset) -> None:
@@ -93,7 +93,7 @@ def test_class_weights_do_not_distort_probabilities(small_study: Dataset) -> Non
         assert table is not None
         # Platt's targets lie a little inside 0 and 1, which moves the mean towards a half.
         assert table["probability"].mean() == pytest.approx(table["label"].mean(), abs=2 / len(table))
-    assert training.labels.mean() > table["label"].mean()
+        assert training.labels.mean() > table["label"].mean()
 
 
 def test_a_method_that_leaves_out_subjects_is_told_whose_trials_they_are() -> None:

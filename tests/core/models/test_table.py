@@ -160,7 +160,8 @@ def test_trials_may_be_as_short_as_the_row_says_and_no_shorter(name: str) -> Non
     shortest = MODELS[name].shortest_trial
     random = np.random.default_rng(0)
     trials, labels = random.normal(size=(6, shortest, 2)).astype(np.float32), np.arange(6, dtype=np.int8) % 2
-    fit = Engine(name, shortest, 2).fit((trials, labels), None, (1.0, 1.0), FitSettings(model=name, epochs=1), seed=0)
+    settings, subjects = FitSettings(model=name, epochs=1), np.array(["a", "b", "c", "d", "e", "f"])
+    fit = Engine(name, shortest, 2).fit((trials, labels), None, (1.0, 1.0), settings, seed=0, subjects=subjects)
     assert np.isfinite(np.asarray(fit.network(trials, training=False))).all()
     with pytest.raises(UserError, match=f"^model={name} needs trials of at least {shortest} time points, found"):
         check_trial_length(name, shortest - 1)

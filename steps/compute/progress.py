@@ -103,15 +103,19 @@ def progress(results: int, steps: int, unit: str = "", *, ends: bool = False) ->
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
         )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("", total=steps, left="")
+        bar = Progress(*columns, console=Console(stderr=True))
+        task = bar.add_task("", total=steps, left="")
 
-            def show(done: int, beside: str, line: str = "") -> None:
-                if line:
-                    remaining.add()
-                bar.update(task, completed=done, description=beside, left=remaining.text.removeprefix("; "))
+        def show(done: int, beside: str, line: str = "") -> None:
+            bar.start()  # not before: what is printed until then would land in the bar's line
+            if line:
+                remaining.add()
+            bar.update(task, completed=done, description=beside, left=remaining.text.removeprefix("; "))
 
+        try:
             yield show
+        finally:
+            bar.stop()
         return
     lines, finished = Lines(), 0
 

@@ -58,11 +58,6 @@ class TrackedRun:
         return str(self.run.info.run_id)
 
     @property
-    def started_ms(self) -> int:
-        """When it began, Unix milliseconds; waits until the run has been made."""
-        return int(self.run.info.start_time)
-
-    @property
     def model_id(self) -> str | None:
         """ID of the model, once it has been written."""
         return self._model_id

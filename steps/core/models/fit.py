@@ -76,11 +76,6 @@ class Fit:
     seconds: float
     left_out: npt.NDArray[np.float64] | None = None
 
-    @property
-    def epochs_trained(self) -> int:
-        """Epochs that were run."""
-        return len(self.timestamps_ms)
-
 
 class Engine:
     """Trains the networks of one name, for trials of one shape."""

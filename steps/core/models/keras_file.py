@@ -46,12 +46,10 @@ class KerasFile:
     """A file that has been looked through.
 
     Attributes:
-        content: all of it.
         config: what the network is.
         weights: content of the HDF5 file.
     """
 
-    content: bytes
     config: dict[str, Any]
     weights: bytes
 
@@ -90,7 +88,7 @@ def look_through(content: bytes) -> KerasFile:
             config, weights = archive.read(_CONFIG), archive.read(_WEIGHTS)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
         raise _refused(error) from error
-    file = KerasFile(content, _parsed(config), weights)
+    file = KerasFile(_parsed(config), weights)
     _check_weights(weights)
     return file
 

@@ -39,12 +39,6 @@ class Reviewed:
     notes: list[str] = field(default_factory=list)
     changed: bool = False
 
-    @property
-    def places(self) -> dict[str, str]:
-        """Where the server keeps the artifacts of runs and models, by its IDs."""
-        runs = {run.info.run_id: str(run.info.artifact_uri) for run in self.runs.values()}
-        return runs | {model.model_id: str(model.artifact_location) for model in self.models.values()}
-
 
 def review(
     local: MlflowClient, server: MlflowClient, experiments: Experiments, runs: Sequence[Run], models: list[LoggedModel]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +73,8 @@ class Dataset:
                 f"values are {timesteps} x {features}, but time and features name "
                 f"{len(self.time)} x {len(self.features)}"
             )
-        if not _is_sorted(self.subjects, self.trials, self.labels):
-            order = np.lexsort((self.labels, self.trials, self.subjects))
+        order = np.lexsort((self.labels, self.trials, self.subjects))
+        if (np.diff(order) < 0).any():
             for name in ("values", "labels", "subjects", "trials", "is_control"):
                 object.__setattr__(self, name, getattr(self, name)[order])
 
@@ -209,16 +209,6 @@ class Dataset:
             time_normalised=manifest.time_normalised,
             timing=manifest.timing,
         )
-
-
-def _is_sorted(*keys: npt.NDArray[Any]) -> bool:
-    """Whether rows never decrease by the first key, then the second, and so on."""
-    settled = np.zeros(max(len(keys[0]) - 1, 0), dtype=np.bool_)  # rows less than the next one by an earlier key
-    for key in keys:
-        if np.any(~settled & (key[:-1] > key[1:])):
-            return False
-        settled |= key[:-1] < key[1:]
-    return True
 
 
 def as_bytes(values: Floats) -> memoryview:

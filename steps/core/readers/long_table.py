@@ -80,13 +80,8 @@ class LongTable:
 
 def row_major(table: pa.Table, columns: Sequence[str]) -> Doubles:
     """Columns of float64 side by side, shape ``(rows, columns)``, so that a trial is one block; NaN for null."""
-    values = np.empty((table.num_rows, len(columns)))
-    start = 0
-    for batch in table.select(columns).to_batches():  # piece by piece, which keeps to the processor's cache
-        for i, column in enumerate(batch.columns):
-            values[start : start + batch.num_rows, i] = column.to_numpy(zero_copy_only=False)
-        start += batch.num_rows
-    return values
+    parts = [batch.to_tensor(null_to_nan=True, row_major=True) for batch in table.select(columns).to_batches()]
+    return np.concatenate([part.to_numpy() for part in parts])
 
 
 def text_column(column: pa.ChunkedArray, name: str = "", merged: list[str] | None = None) -> pd.Categorical:

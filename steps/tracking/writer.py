@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from queue import Queue
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import BoundedSemaphore
 from typing import Any, Final
 
 # More than this and whoever submits waits, so that what is to be written does not fill the memory: a fold is half a
@@ -21,22 +20,22 @@ class Writer:
     """
 
     def __init__(self, name: str, most_waiting: int = MOST_WAITING) -> None:
-        """Start the thread.
+        """Make the thread, which begins with the first write.
 
         Args:
             name: of the thread.
             most_waiting: how much may wait.
         """
-        self._waiting: Queue[tuple[Future[Any], Callable[[], Any]] | None] = Queue(most_waiting)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._room = BoundedSemaphore(most_waiting)
         self._given: list[Future[Any]] = []
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
 
     def submit(self, write: Callable[[], Any]) -> Future[Any]:
         """Have something done after all that was given before; returns at once unless too much is waiting."""
-        done: Future[Any] = Future()
+        self._room.acquire()
+        done = self._thread.submit(write)
+        done.add_done_callback(lambda _done: self._room.release())
         self._given.append(done)
-        self._waiting.put((done, write))
         return done
 
     def flush(self) -> None:
@@ -55,13 +54,4 @@ class Writer:
         try:
             self.flush()
         finally:
-            self._waiting.put(None)
-            self._thread.join()
-
-    def _work(self) -> None:
-        while waiting := self._waiting.get():
-            done, write = waiting
-            try:
-                done.set_result(write())
-            except BaseException as error:  # whoever flushes is told
-                done.set_exception(error)
+            self._thread.shutdown()

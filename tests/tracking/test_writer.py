@@ -31,7 +31,7 @@ def test_what_waits_cannot_grow_for_ever() -> None:
     with ThreadPoolExecutor() as others:
         submitted = [others.submit(writer.submit, lambda name=name: done.append(name)) for name in "abcdef"]  # type: ignore[misc]
         wait(submitted, timeout=0.5)
-        assert sum(one.done() for one in submitted) <= 3, "the others wait: two places, and one that it may have taken"
+        assert sum(one.done() for one in submitted) <= 2, "the others wait: there are two places, one of them taken"
         may_go_on.set()
     writer.close()
     assert sorted(done) == list("abcdef")
@@ -53,4 +53,4 @@ def test_a_failed_write_is_told_to_whoever_flushes_and_the_others_are_done() -> 
     writer.submit(fail)
     with pytest.raises(OSError, match="No space left"):
         writer.close()
-    assert not any(thread.name == "test" and thread.is_alive() for thread in threading.enumerate())
+    assert not any(thread.name.startswith("test") and thread.is_alive() for thread in threading.enumerate())

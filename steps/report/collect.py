@@ -12,10 +12,8 @@ from steps.commands import manager_to_repeat_with
 from steps.core.attribution.results import REPORTED_TABLES
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
-from steps.tracking import datasets, documents, lookup, products
-from steps.tracking.store.tracking_uri import without_credentials_in
+from steps.tracking import datasets, documents, environment, lookup, products
 
-_REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 _COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")
 _VERSION = "version."
 
@@ -53,7 +51,7 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         in_fold=products.table(evaluate, "in_fold_thresholds.csv"),
         inference_ms_per_trial=evaluate.data.metrics.get("inference_ms_per_trial"),
         commit=next((tags[name] for name in _COMMIT_TAGS if name in tags), ""),
-        repository=_repository(tags),
+        repository=environment.repository(tags),
         env_manager=manager_to_repeat_with(),
         code_digest=tags.get("code_sha256", ""),
         has_local_changes=tags.get("git_dirty") == "true",
@@ -63,12 +61,6 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
 
 def _wall_time(run: Run) -> float:
     return (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else 0.0
-
-
-def _repository(tags: Mapping[str, str]) -> str:
-    """Where the code was fetched from; empty for a folder, whose path means nothing to others."""
-    repository = next((tags[name] for name in _REPOSITORY_TAGS if tags.get(name)), "")
-    return "" if repository.startswith(("file:", "/", ".")) else without_credentials_in(repository)
 
 
 def _software(train: Run) -> dict[str, str]:

@@ -17,18 +17,16 @@ from steps.errors import UserError, shown
 from steps.parameters import PARAMETERS, STEPS, Value
 from steps.reproduce.compare import Evidence
 from steps.tracking import documents, lookup, parameters_record
-from steps.tracking.environment import git
+from steps.tracking.environment import git, repository
 from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import local_run_id
-from steps.tracking.store.tracking_uri import without_credentials_in
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
 # A fold is no entry point, but a training can be run again for it alone.
 REPRODUCIBLE = (*(name for name, step in STEPS.items() if step.reproducible), "fold")
 OF_A_STUDY = ("prepare", "train", "evaluate", "attribute")
 _NAME, _ID = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
-_REPOSITORY_TAGS = ("mlflow.source.git.repoURL", "mlflow.gitRepoURL")
 # Packages and times are compared elsewhere, or not at all; parameters name folders and runs.
 _NO_EVIDENCE = {"packages.json", "runtime.json", parameters_record.FILE}
 
@@ -166,11 +164,8 @@ def packages_of(run: Run) -> dict[str, str]:
 
 def repository_of(run: Run) -> str:
     """A URL the code can be fetched from, without credentials; empty where only a folder is known."""
-    tags = run.data.tags
-    candidates = [tags[name] for name in _REPOSITORY_TAGS if tags.get(name)] + [git("remote", "get-url", "origin")]
-    return next(
-        (without_credentials_in(url) for url in candidates if url and not url.startswith(("file:", "/", "."))), ""
-    )
+    origin = {"mlflow.gitRepoURL": git("remote", "get-url", "origin") or ""}
+    return repository(run.data.tags) or repository(origin)
 
 
 def can_reproduce(commit: str) -> bool:

@@ -8,11 +8,13 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from email.parser import HeaderParser
 from functools import cache
 from pathlib import Path
 
 from steps.system.project import ROOT
+from steps.tracking.store.tracking_uri import without_credentials_in
 
 _PACKAGES = ("mlflow", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 
@@ -77,6 +79,16 @@ def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[st
     text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     headers = HeaderParser().parsestr(text.partition("\n\n")[0])
     return headers.get("Name", ""), headers.get("Version", "")
+
+
+def repository(tags: Mapping[str, str]) -> str:
+    """A URL the code of a run was fetched from, without credentials; empty for a folder, which means nothing to others.
+
+    Args:
+        tags: of the run.
+    """
+    urls = (tags[name] for name in ("mlflow.source.git.repoURL", "mlflow.gitRepoURL") if tags.get(name))
+    return next((without_credentials_in(url) for url in urls if not url.startswith(("file:", "/", "."))), "")
 
 
 def git(*arguments: str) -> str | None:

@@ -22,8 +22,8 @@ _USAGE_LENGTH = 300
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar for every small file
-    "MLFLOW_DISABLE_TELEMETRY": "true",  # of a clinic's studies nothing is told to anybody, not even their number
-    # Processes are our way to use the cores. OpenBLAS's threads would spin from the start, waiting for work.
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # nothing about a clinic's studies leaves the machine
+    # Cores are used by processes. OpenBLAS's threads would busy-wait from the start.
     "OPENBLAS_NUM_THREADS": "1",
 }
 # Libraries announce every migration and every missing GPU driver.
@@ -31,7 +31,7 @@ _CHATTER = ("alembic", "mlflow.pyfunc", "mlflow.store.db.utils", "mlflow.system_
 
 
 def _show_everything() -> None:
-    """Let output show names in any script, escaped where it cannot: ``Müller`` must not end a training.
+    """Let output show names in any script, escaped where the terminal cannot: ``Müller`` must not end a training.
 
     Where even names of files cannot be in any script (LANG=C with PYTHONUTF8=0, an old Windows code page), this process
     begins again as Python begins everywhere else, in UTF-8.
@@ -66,7 +66,7 @@ class _Command(click.Command):
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.UsageError as error:
-            # Of a parameter its type has said everything, and which parameter it is.
+            # The message of a parameter's type already names the parameter.
             known = isinstance(error, click.BadParameter) and error.message
             raise _Refusal(error.message if known else error.format_message()) from error
 

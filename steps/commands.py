@@ -1,4 +1,4 @@
-"""Commands that we print, fit to be pasted: with the environment manager, the project and the programs of this time."""
+"""Commands that we print, ready to be pasted: they name the project, programs and environment manager of this call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CALLED = "FEAR_CALLED"
 _RUN_ID = "MLFLOW_RUN_ID"
 _TYPE_TAG, _SOURCE_TAG, _MANAGER_TAG = "mlflow.source.type", "mlflow.source.name", "mlflow.project.env"
 _VERSION_TAGS = ("mlflow.source.git.commit", "mlflow.source.git.branch")
-# A clone that somebody keeps in the folder for temporary files has another name.
+# A clone that a user keeps in the folder for temporary files has another name.
 _OF_MKDTEMP = re.compile(r"tmp[a-z0-9_]{8}")
 _URL = ("http://", "https://", "ssh://", "git://", "git@", "file:")
 
@@ -132,7 +132,7 @@ def _project() -> str:
 
 
 def _manager_of_this_environment() -> str:
-    """What has made the environment we are in, by where MLflow has its environments made."""
+    """The environment manager that made this environment, recognised by where MLflow puts environments."""
     prefix = Path(sys.prefix)
     if prefix.name.startswith("mlflow-") and (prefix / "conda-meta").is_dir():
         return "conda"

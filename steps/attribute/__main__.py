@@ -11,7 +11,7 @@ from steps.configuration import Attribute
 def main(configuration: Attribute) -> None:
     """Attribute the probability of every held-out trial, under its own fold's model, to features and time."""
     warm_up(configuration.compute)
-    # Only now what takes as long to import as TensorFlow does over there: MLflow and what draws figures.
+    # MLflow and matplotlib are imported while the pool's first process imports TensorFlow.
     from steps.attribute.run import attribute_and_record
 
     attribute_and_record(configuration)

@@ -1,4 +1,4 @@
-"""The step, from the run it opens to what it leaves there."""
+"""The whole step: the folds of a training, attributed in a pool and recorded."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def attribute(job: AttributionJob, trained: FoldNetwork) -> FoldResult:
     """Attribute one fold.
 
     Raises:
-        UserError: its network cannot be loaded, or its baseline cannot be had.
+        UserError: its network cannot be loaded, or its attribution baseline does not exist.
     """
     warm, fold = _warm(job), trained.fold
     from steps.core.attribution.fold import attribute_fold

@@ -52,7 +52,7 @@ class Checklist:
     """The outcomes so far, in order."""
 
     def __init__(self, hide: Callable[[str], str] = str) -> None:
-        """Make an empty list; ``hide`` takes out of a text what must not be printed."""
+        """Make an empty list; ``hide`` removes from a text what must not be printed."""
         self._hide = hide
         self.announce: Callable[[str], None] = lambda name: None
         """Told the name of each check before it runs."""

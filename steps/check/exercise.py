@@ -252,7 +252,7 @@ class Exercise:
 
     @staticmethod
     def _attempt(failures: list[str], what: str, exists: bool, remove: Callable[[], object]) -> None:
-        """One failed removal must not keep the others from being tried."""
+        """Try one removal; if it fails, the others are still tried."""
         if not exists:
             return
         try:
@@ -274,7 +274,7 @@ class Exercise:
         repository(place, mlflow.get_tracking_uri()).delete_artifacts()
 
     def _collect(self) -> None:
-        """What is deleted is only marked so; ``mlflow gc`` removes it, here nothing but the experiment made above."""
+        """Remove the deleted experiment for good with ``mlflow gc``: MLflow itself only marks it as deleted."""
         from mlflow.cli import gc
 
         location = self._client.get_experiment(self._experiment_id).artifact_location
@@ -289,7 +289,7 @@ class Exercise:
 
 
 def _remove_empty_folders(location: str) -> None:
-    """What ``mlflow gc`` leaves of a local artifact folder."""
+    """Remove the empty folders that ``mlflow gc`` leaves behind."""
     parts = urlsplit(location)
     if parts.scheme not in ("", "file"):
         return

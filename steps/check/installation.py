@@ -25,12 +25,12 @@ GIB = 2**30
 _DISK_GIB = 1.0
 # What a training process with TensorFlow takes at its peak on the default study, rounded up.
 _PROCESS_GIB = 1.0
-# Module names, in the order of how much else stands on them.
+# Module names; those that most others depend on come first.
 MODULES = (
     "numpy", "scipy", "pandas", "pyarrow", "sklearn", "matplotlib", "pydantic", "pandera", "jinja2", "rich", "psutil",
     "filelock", "mlflow", "tensorflow", "keras",
 )  # fmt: skip
-# The names go out one by one, so that the last one tells which import killed the process.
+# Each name is printed before its import: the last one printed is the import that killed the process.
 _IMPORTS = """
 import importlib, json, sys
 broken = {}
@@ -97,7 +97,7 @@ def check_packages(conda: str, version: Callable[[str], str] = importlib.metadat
 
 
 def check_code() -> str:
-    """How the code is known that a study records.
+    """How a study will identify its code: by its commit, or by its hash alone.
 
     Raises:
         CheckError: it is a clone, and git does not tell its commit.
@@ -111,7 +111,7 @@ def check_code() -> str:
 
 
 class Imports:
-    """Imports what the project stands on in a process of its own: a library built for another processor kills it."""
+    """Imports the project's libraries in a separate process, because one built for another processor kills it."""
 
     def __init__(self, modules: tuple[str, ...] = MODULES) -> None:
         """Start the process; it works while other checks run."""

@@ -97,7 +97,7 @@ def _exercise(checks: Checklist, exercise: Exercise) -> None:
 
 
 def _told(probe: Callable[[], str]) -> Callable[[], str]:
-    """The same, but a server that refuses is told from one that is broken."""
+    """The same probe; if a server refuses a request, its failure says what to do about that."""
     from steps.tracking.store.trouble import FAILURES, trouble_with
 
     def asked() -> str:

@@ -23,7 +23,7 @@ from steps.tracking.store.tracking_uri import show_uri
 _PACKAGES, _IMPORTS, _STORE = "packages", "imports", "tracking store"
 _PLACES = "places of artifacts"
 _IMPORT_SECONDS = 120.0  # TensorFlow from a cold disk
-_IMPATIENT_SECONDS = 5.0  # nobody should have to wait for TensorFlow to hear that the server is down
+_IMPATIENT_SECONDS = 5.0  # so that a server that is down is reported before TensorFlow has been imported
 # MLflow by itself waits two minutes for an answer, seven times; and it announces every run on a server.
 _CALLS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -60,7 +60,7 @@ def self_test(configuration: Check) -> bool:
                 checks.skip(RECORD, f"needs: {checks.first_failed(_IMPORTS, _STORE, _PLACES)}")
             if given and checks.ok(OPEN):
                 mark(checks, given)
-    except Exception as error:  # a mistake of ours must not hide what was found
+    except Exception as error:  # a bug in this code must not hide the outcomes so far
         checks.fail("self-test", error, "please report it, with what is printed here")
     finally:
         imports.stop()
@@ -127,6 +127,6 @@ def _absolute_uri() -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what libraries print on standard error, which would bury the table; what matters is in the outcomes."""
+    """Hide what libraries print on standard error inside the block: it would bury the table of outcomes."""
     with Path(os.devnull).open("wb") as nowhere, standard_error_to(nowhere):
         yield

@@ -15,7 +15,7 @@ from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.store.tracking_uri import without_credentials_in
 
 _DEFAULT = "0"
-# No store takes a tag with a name as long as this one, and who may not write is told so before anybody looks at it.
+# No store accepts a tag name as long as this. A server checks permissions first, so nothing is ever written.
 _IMPOSSIBLE_TAG = "may_this_account_write_here_" * 20
 _UNSUITABLE = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 _LOOKED_AT = 20
@@ -75,7 +75,7 @@ def look_for_artifacts(experiment_id: str) -> str:
         order_by=["attributes.start_time DESC"],
         max_results=_LOOKED_AT,
     )
-    # A fold's run at the coarsest level, or one that `mlflow run` made, need not have any.
+    # Runs of folds at log level `experiment`, and runs that `mlflow run` made, may have no files.
     steps = [run for run in runs if run.data.tags[ENTRY_POINT_TAG] in STEPS]
     for run in steps[:1]:
         place = without_credentials_in(run.info.artifact_uri)

@@ -18,7 +18,7 @@ class Task(Protocol[T_co]):
     """Work that was handed out."""
 
     def result(self) -> T_co:
-        """Wait for it; what the function returned.
+        """Wait until it is done; returns what the function returned.
 
         Raises:
             UserError: the processes or the cluster that should do it are gone.
@@ -34,7 +34,7 @@ class Pool(ABC):
 
     Attributes:
         workers: how many things are done at a time, as far as is known.
-        where: the same in words.
+        where: the same as text, for people.
     """
 
     workers: int
@@ -45,7 +45,7 @@ class Pool(ABC):
         """Hand out ``function(*arguments)``; it returns at once."""
 
     def each(self, function: Callable[[Item], T], items: Iterable[Item]) -> Iterator[tuple[Item, T]]:
-        """Every item with ``function(item)``, as soon as it is done.
+        """Every item with ``function(item)``, in the order in which they are finished.
 
         No more items than the workers need are taken from ``items`` and handed out, and no more results are held, until
         the caller asks for the next one.
@@ -71,7 +71,7 @@ class Pool(ABC):
 
     @abstractmethod
     def _at_a_time(self) -> int:
-        """How much may be handed out and not yet taken back."""
+        """How many tasks may be handed out whose results have not been taken yet."""
 
     @abstractmethod
     def _next(self, finished: SimpleQueue[Task[T]]) -> Task[T]:

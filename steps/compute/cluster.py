@@ -38,7 +38,7 @@ _NOBODY = "has no workers; waiting for some"
 
 
 class _Stuck(NamedTuple):
-    """Since when no worker takes work: because the memory of all is nearly full, or because there is none."""
+    """Since when no worker takes work, because all are short of memory or because there is no worker."""
 
     is_full: bool
     since: float
@@ -86,7 +86,7 @@ class ClusterPool(Pool):
         if idle is None:
             self._stuck = None
             return
-        # Others are about to come or to go, and as good as none.
+        # Workers that are starting or closing do not count.
         full = [worker for worker in idle if worker["status"] == "paused"]
         wait = f"{self._patience_s:g} s"
         if self._stuck is None or self._stuck.is_full != bool(full):
@@ -106,7 +106,7 @@ class ClusterPool(Pool):
         )
 
     def _idle(self) -> list[Mapping[str, Any]] | None:
-        """All workers, when none of them takes work, nor is still at what it has begun; None otherwise."""
+        """All workers, if none of them takes work and none is still working; None otherwise."""
         if self._ask(self._client.scheduler.ncores_running):
             return None
         known = list(self._ask(partial(self._client.scheduler.identity, n_workers=-1))["workers"].values())
@@ -184,7 +184,7 @@ def cluster_pool(address: str, most: int | None, on_event: OnEvent | None) -> It
     Raises:
         UserError: there is no scheduler, or the cluster was lost.
     """
-    # Dask's own account of a lost connection, in many lines, says less than ours.
+    # Dask reports a lost connection in many lines; our one line says more.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with _connected(address) as client:
         _check_interpreters(client)
@@ -210,12 +210,12 @@ def _connected(address: str) -> Iterator[Client]:
     try:
         yield client
     finally:
-        with suppress(Exception):  # a connection that is gone needs no farewell
+        with suppress(Exception):  # the connection may be gone already
             client.close(timeout=_CLOSE_S)
 
 
 def _check_interpreters(client: Client) -> None:
-    """Code of one version of Python means nothing to another; packages are compared where the work is done."""
+    """Refuse workers with another version of Python, which cannot run our code; they compare packages themselves."""
     own = remote.versions()["python"]
     for worker, version in client.run(platform.python_version, on_error="ignore").items():
         if version.split(".")[:2] != own.split(".")[:2]:

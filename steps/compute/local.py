@@ -28,7 +28,7 @@ from steps.system.environment_variables import environment_variables
 from steps.system.project import ROOT
 from steps.system.scratch import put_temporary_files_in
 
-# Enough for nobody to wait for work, few enough for results not to pile up.
+# Enough that no process waits for work, few enough that results do not pile up.
 _TASKS_PER_WORKER = 4
 _CAN_FORK = sys.platform == "linux"
 _PRELOAD = "steps.compute.preload"
@@ -111,7 +111,7 @@ def local_pool(workers: int, on_event: OnEvent | None) -> Iterator[LocalPool]:
         try:
             yield LocalPool(executor, workers)
         except BaseException as error:
-            # Nobody wants what is still being done; what is in the queue must not begin.
+            # Results of running tasks are not needed any more, and queued tasks must not begin.
             executor.shutdown(wait=False, cancel_futures=True)
             for process in mp.active_children():
                 process.terminate()
@@ -130,7 +130,7 @@ def _listening(queue: Queue[Any], on_event: OnEvent) -> Iterator[None]:
     try:
         yield
     finally:
-        # A process killed while it held the queue's lock must not hold us.
+        # A process that was killed while it held the queue's lock must not block this one.
         queue.cancel_join_thread()
         queue.put(None)
         thread.join(timeout=5)
@@ -144,13 +144,13 @@ def _listen(queue: Queue[Any], on_event: OnEvent) -> None:
 def _start(queue: Queue[Any] | None, ends_with_owner: Connection, temporary: str) -> None:
     """In a new process of the pool."""
     put_temporary_files_in(temporary)
-    # The owner decides when to stop; an interrupt here would end one task and begin the next.
+    # The pool's owner decides when to stop. An interrupt here would only end one task and begin the next.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_owner, args=(ends_with_owner,), daemon=True).start()
     work_for(LOCAL, queue.put if queue else None)
 
 
 def _end_with_owner(pipe: Connection) -> None:
-    """Wait for the pool's owner to end, whatever ends it; our parent may be the fork server, which outlives it."""
+    """End this process when the pool's owner ends. Its parent may be the fork server, which lives longer."""
     pipe.poll(None)
     os._exit(1)

@@ -15,7 +15,7 @@ _PROBE_S = 5.0
 
 
 def check_reachable(compute: Compute) -> None:
-    """Refuse a scheduler that nobody is at, before anything is recorded.
+    """Refuse an address without a scheduler, before anything is recorded.
 
     Raises:
         UserError: nobody listens at its address.
@@ -32,7 +32,7 @@ def check_reachable(compute: Compute) -> None:
 
 
 def warm_up(compute: Compute) -> None:
-    """To be called as early as it is known that a pool will do TensorFlow work: `steps.compute.local.warm_up`."""
+    """Prepare a local pool for TensorFlow work (`steps.compute.local.warm_up`); best called early."""
     if compute.is_local:
         from steps.compute.local import warm_up as warm_up_processes
 

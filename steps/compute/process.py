@@ -1,4 +1,4 @@
-"""What work sees of the process it runs in: a way to report, and things that stay from one call to the next."""
+"""What work can use of its process: a way to report, and objects that are kept from one call to the next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Send = Callable[[Any], None]
 
-# A cluster's worker may serve two studies by turns; more must not pile up in its memory.
+# A cluster's worker may serve two studies in turn; what it kept for older ones is dropped to save memory.
 _POOLS_KEPT = 2
 
 

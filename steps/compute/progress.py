@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-# A log that nobody looks at should not grow with the number of folds: lines come at least so many seconds apart, and
-# the further apart the longer the work has been going on.
+# A log must not grow with the number of folds. Lines are at least so many seconds apart, and further apart the longer
+# the work takes.
 _LINE_EVERY_S = 5.0
 _LINE_EVERY_SHARE = 0.1
-_FIRST_ESTIMATE = 4  # results; processes finish their first ones together, which says nothing about the pace
+_FIRST_ESTIMATE = 4  # results; the first ones of all processes come together, which says nothing about the pace
 
 
 class Remaining:

@@ -18,7 +18,7 @@ from steps.errors import UserError
 from steps.system.scratch import temporary_files
 
 TOPIC = "fear-classification"
-# What decides results, to the last bit or at all.
+# Packages whose versions can change results.
 _DECISIVE = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "mlflow")
 
 

@@ -20,7 +20,7 @@ from distributed.diagnostics.plugin import UploadFile
 
 from steps.system.project import ROOT
 
-# conda.yaml tells, with the code, what results were computed with.
+# A study records the hash of the code and of conda.yaml.
 _PACKAGE, _LOCKED = "steps", "conda.yaml"
 
 
@@ -86,7 +86,7 @@ def _do(name: str, pool: str, versions: Mapping[str, str], payload: bytes) -> by
     from distributed import get_worker
 
     worker = get_worker()
-    # Whatever the version of the code, a process does one thing at a time, even where it has threads for more.
+    # A process does one thing at a time, even where Dask gives it several threads.
     with vars(worker).setdefault("fear_classification", threading.Lock()):
         folder = Path(worker.local_directory) / name
         if not folder.exists():

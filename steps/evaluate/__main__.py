@@ -11,7 +11,7 @@ from steps.configuration import Evaluate
 def main(configuration: Evaluate) -> None:
     """Predict every held-out trial with its own fold's model and say how well that went."""
     warm_up(configuration.compute)
-    # Only now what takes as long to import as TensorFlow does over there: MLflow and what draws figures.
+    # MLflow and matplotlib are imported while the pool's first process imports TensorFlow.
     from steps.evaluate.run import evaluate_and_record
 
     evaluate_and_record(configuration)

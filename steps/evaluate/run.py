@@ -1,4 +1,4 @@
-"""The step, from the run it opens to what it leaves there."""
+"""The whole step: the folds of a training, evaluated in a pool and recorded."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             chunked = Chunked(in_pool(pool))
             outcome = summary(results, thresholds, seed=seed, in_fold=in_fold, chunked=chunked)
             fitting = {fit: pool.submit(worker.fit_baseline, job, fit) for fit in fits_of(baselines, folds)}
-            # Drawing takes about as long as fitting does meanwhile.
+            # Figures are drawn while the pool fits the baselines.
             histories = [lookup.load_history(run_of_fold) for run_of_fold in trained.runs]
             record.log_figures(run_id, all_figures(results, outcome, histories, dataset.label_names, in_fold))
             fitted = {fit: task.result() for fit, task in fitting.items()}
@@ -118,7 +118,7 @@ def _tables(
     dataset: Dataset,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
-    """By the name of their file, without ``.csv``."""
+    """The tables of an evaluation, by the name of their file without ``.csv``."""
     thresholds = outcome["thresholds"]
     tables = {
         "results": results,

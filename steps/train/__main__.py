@@ -11,7 +11,7 @@ from steps.configuration import Train
 def main(configuration: Train) -> None:
     """Train one model per fold and test number; every fold is a run nested under this one."""
     warm_up(configuration.compute)
-    # Only now what takes as long to import as TensorFlow does over there: MLflow and scikit-learn.
+    # MLflow and scikit-learn are imported while the pool's first process imports TensorFlow.
     from steps.train.run import train
 
     train(configuration)

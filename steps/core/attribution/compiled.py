@@ -1,4 +1,4 @@
-"""What is asked of a network: its output and the gradient of that, compiled once and kept from fold to fold."""
+"""A network's output and its gradient, as functions that are compiled once and kept from fold to fold."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _TIME_POINTS = 128 * 101
 
 
 class Functions:
-    """The functions of a network, whose weights may change meanwhile; each is made when it is first asked for.
+    """The compiled functions of one network; each is made at its first use, and the weights may change in between.
 
-    Asked of another network, they are made anew, and those of the one before are gone.
+    For another network they are made again, and the earlier ones are dropped.
     """
 
     def __init__(self, target: Literal[0, 1]) -> None:
@@ -61,7 +61,7 @@ def model_gradient(model: Any, target: Literal[0, 1] = 1) -> GradientFunction:
     """
     if target not in (0, 1):
         raise ValueError(f"target is {target}, expected 0 or 1")
-    import tensorflow as tf  # takes seconds; closed-form functions do without
+    import tensorflow as tf  # takes seconds to import
 
     def with_gradient(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:

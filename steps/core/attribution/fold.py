@@ -1,4 +1,4 @@
-"""Everything that is asked of one fold's model and its held-out trials."""
+"""The attribution of one fold's held-out trials, with all its checks."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class FoldTask:
         own = self._model.get_weights()
 
         def attribute(model: Any) -> Floats:
-            # What is compiled for the fold's model serves for all: it takes over their weights, for a while.
+            # The compiled functions of the fold's model serve all copies: it takes their weights in turn.
             self._model.set_weights(model.get_weights())
             return self._attribute(self._test.values[rows], np.inf).attributions
 

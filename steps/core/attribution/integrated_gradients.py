@@ -113,7 +113,7 @@ def integrate(
 
 @dataclass(frozen=True, eq=False)
 class Refined:
-    """What `refine` found; the fields are those of `Attribution`."""
+    """The result of `refine`; the fields are those of `Attribution`."""
 
     attributions: Floats
     error: Array

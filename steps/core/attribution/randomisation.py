@@ -1,4 +1,4 @@
-"""Does the attribution depend on what the model has learned? Its weights are replaced by random ones, layer by layer.
+"""Does the attribution depend on what the model learned? Its weights are replaced by random ones, layer by layer.
 
 The cascading model-parameter randomisation test of Adebayo, Gilmer, Muelly, Goodfellow, Hardt & Kim 2018, "Sanity
 Checks for Saliency Maps", NeurIPS: an attribution that looks the same under an untrained network explains the data,
@@ -34,7 +34,7 @@ def cascade(model: Any, seed: int) -> Iterator[tuple[str, Any]]:
     Yields:
         The name of the layer that was randomised last, and the copy; the same object each time.
     """
-    from steps.core.models.networks import drawn_anew  # Keras takes seconds; the statistics do without
+    from steps.core.models.networks import drawn_anew  # takes seconds to import
 
     fresh, copy = drawn_anew(model.get_config(), seed, type(model)), copy_of(model)
     for layer, new in zip(reversed(copy.layers), reversed(fresh.layers), strict=True):

@@ -115,7 +115,7 @@ def summary_lines(outcome: Results) -> list[str]:
 
 
 def warnings(outcome: Results) -> list[str]:
-    """What somebody should know who trusts the attribution, a line each."""
+    """Reasons not to trust the attribution blindly, a line each."""
     trials, metrics = outcome.tables["completeness"], outcome.metrics
     lines = []
     if above := int(metrics["trials_above_tolerance"]):

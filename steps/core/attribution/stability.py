@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 from steps.core.attribution.importance import FoldMap
 
-MOST_PAIRS = 2000  # of folds that are compared; of more, a seeded draw
+MOST_PAIRS = 2000  # pairs of folds that are compared; of more, a seeded random sample
 
 
 def rank_stability(fold_maps: Sequence[FoldMap], names: Sequence[tuple[str, int]]) -> pd.DataFrame:

@@ -51,8 +51,8 @@ def logistic(training: Dataset, test: Floats) -> Array:
         test: shape ``(trials, timesteps, features)``.
     """
     features, labels = summary_features(training.values), training.labels
-    # Matrices this small are slower with several threads, by far when the machine is busy. And scikit-learn would check
-    # the same arguments at each of many fits, which takes longer than to fit.
+    # With several threads such small matrices are slower, much slower on a busy machine. Checking the same arguments at
+    # each of many fits would take longer than fitting.
     with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
         splits = subject_splits(labels, training.subjects)
         penalty = _best_penalty(features, labels, splits) if splits else UNTUNED
@@ -80,7 +80,7 @@ def _probabilities(features: Array, labels: Ints, penalty: float, asked: Array) 
 
 
 def subject_splits(labels: Ints, subjects: Strings) -> list[Split]:
-    """Inner splits: no subject on both sides, both classes to train on and to judge by; none in a tiny study.
+    """Inner splits with no subject on both sides and both classes on each side; none in a tiny study.
 
     Args:
         labels: shape ``(trials,)``.

@@ -62,7 +62,7 @@ def minirocket(training: Dataset, test: Floats, *, seed: int) -> Array:
         features = np.asarray(transform.fit_transform(channels(training.values)), dtype=np.float64)
         tested = np.asarray(transform.transform(channels(test)), dtype=np.float64)
     scaler = StandardScaler()
-    # On a busy machine eigendecompositions with several threads wait for each other, ten times as long as they compute.
+    # On a busy machine the threads of an eigendecomposition wait for each other ten times as long as they compute.
     with threadpool_limits(1):
         ridge = fit_ridge(scaler.fit_transform(features), training.labels, training.subjects, ALPHAS)
     unit = float(ridge.left_out_scores.std()) or 1.0

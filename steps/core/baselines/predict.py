@@ -68,7 +68,7 @@ def fit_predict(dataset: Dataset, fit: Fit, seed: int) -> Array:
         UserError: the trials do not suit the baseline.
     """
     training, test = dataset.of_subjects(fit.training), dataset.of_subjects(fit.test)
-    # Imported where used: a study without baselines waits for none of them.
+    # Imported here, so that a study without baselines does not wait for them.
     if fit.name == MAJORITY:
         from steps.core.baselines.majority import majority
 

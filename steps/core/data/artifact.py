@@ -87,14 +87,14 @@ def read_artifact(folder: Path, *, batch_rows: int = _BATCH_ROWS) -> Dataset:
         with pq.ParquetFile(
             path,
             read_dictionary=["subject", "trial", "group"],
-            pre_buffer=False,  # else all of the file stays in memory while it is read
+            pre_buffer=False,  # otherwise the whole file stays in memory while it is read
             buffer_size=_BUFFER_BYTES,
         ) as file:
             size = path.stat().st_size
             unpacked = check_parquet(file.metadata, size, str(path), _COPIES)
             _check_columns(file.schema_arrow, manifest.features)
-            # As `write_artifact` writes it, a file is no smaller than its values. A limit for all the same would be the
-            # whole process's, in which a GPU may just be set up.
+            # No memory limit for files that are no smaller than their values, as `write_artifact` writes them: it would
+            # hold for the whole process, in which a GPU may just be set up.
             is_packed = size < _FLOAT_BYTES * manifest.trials * manifest.timesteps * len(manifest.features)
             with bounded_memory(unpacked, str(path)) if is_packed else nullcontext():
                 dataset, digest = _read(file, manifest, batch_rows)
@@ -136,7 +136,7 @@ def _read(file: pq.ParquetFile, manifest: Manifest, batch_rows: int) -> tuple[Da
 
 
 def _check_columns(schema: pa.Schema, features: Sequence[str]) -> None:
-    """Let nothing be read but numbers and names: each of their values takes little memory.
+    """Refuse columns that hold anything but numbers and names, whose values take little memory.
 
     Raises:
         ValueError: another type.
@@ -158,7 +158,7 @@ def _add(sha: Future[hashlib._Hash], piece: memoryview) -> None:
 
 
 def _strings(column: pa.ChunkedArray, every: int) -> Strings:
-    """The first of each so many entries of a column of text."""
+    """Every ``timesteps``-th entry of a column of text."""
     encoded = column.cast(pa.dictionary(pa.int32(), pa.string())).combine_chunks()
     codes: npt.NDArray[np.int32] = encoded.indices.to_numpy()[::every]
     return np.asarray(encoded.dictionary.to_pylist(), dtype=np.str_)[codes]

@@ -1,4 +1,4 @@
-"""A fold: who trains, who validates, who is tested; and one that was trained."""
+"""A fold: who trains, validates and is tested; and a fold together with its trained network."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Fold:
 
     @classmethod
     def of_split(cls, split: Mapping[str, Sequence[str]], name: str, test_number: int = 1, label: str = "") -> Fold:
-        """The fold that was recorded with this `split`."""
+        """The fold that a recorded `split` describes."""
         return cls(
             name=name,
             test_number=test_number,

@@ -103,7 +103,7 @@ def _outer(study: Dataset, cv: CrossValidation, seed: int) -> Iterator[tuple[str
 
 
 def _validation_subjects(labels: Ints, subjects: Strings, fraction: float, seed: int, fold: str) -> tuple[str, ...]:
-    """Grouped and, where labels allow, stratified: what is left to train on always has both classes."""
+    """Subjects that validate, stratified where labels allow; those left to train on always have both classes."""
     names = np.unique(subjects)
     if not fraction:
         if not _has_both(labels):
@@ -114,10 +114,10 @@ def _validation_subjects(labels: Ints, subjects: Strings, fraction: float, seed:
         return ()
     count = max(2, min(round(1 / fraction), len(names)))
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    # In a tiny study only a single subject can be spared, and not any one.
+    # In a tiny study only a single subject can validate, and only one that leaves both classes.
     singles = ((str(name),) for name in np.random.default_rng(seed).permutation(names))
     first = None
-    # The first nearly always will do, so the others are not looked at in advance.
+    # The first split is nearly always good enough, so the others are made only when needed.
     for candidate in chain(_test_groups(splitter, labels, subjects), singles):
         validates = np.isin(subjects, candidate)
         if _has_both(labels[~validates]):

@@ -13,8 +13,8 @@ from steps.system.untrusted_files import read_regular
 
 MANIFEST_FILE = "dataset.json"
 PATIENT, CONTROL = "patient", "control"
-WARNING = "WARNING: "  # how a note begins that must not be missed: the driver's last lines repeat it
-# How a note began that said so, before manifests had a field for it.
+WARNING = "WARNING: "  # the beginning of an important note, which the driver's last lines repeat
+# The beginning of a note that said so, before manifests had a field for it.
 _TIME_NORMALISED: Final = "Time-normalised"
 _SHOWN: Final = 200
 
@@ -67,7 +67,7 @@ class Manifest(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _written_before_the_field(cls, document: Any) -> Any:
-        """Manifests once said in a note only that trials were time-normalised."""
+        """Read manifests without the field: a note alone said that trials were time-normalised."""
         if not isinstance(document, dict) or document.get("time_normalised") is not None:
             return document
         notes = document.get("notes")

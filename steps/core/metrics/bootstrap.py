@@ -30,7 +30,7 @@ def resample_weights(subjects: int, resamples: int, seed: int) -> Array:
 
 
 def as_they_are(scores: Scores) -> Array:
-    """The weights of no resample: every subject once, shape ``(1, subjects)``."""
+    """Weights that count every subject once, for the statistics without resampling, shape ``(1, subjects)``."""
     return np.ones((1, len(np.unique(scores.subjects))))
 
 

@@ -1,4 +1,4 @@
-"""Are the probabilities as right as they say? Bins of equal width, their error, their uncertainty."""
+"""Calibration: do the probabilities agree with observed shares? Bins of equal width, their error and uncertainty."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Much of the same, worked on in chunks: one after another, or in a pool.
+"""Working on a large array in chunks, one after another or in a pool.
 
-Products of matrices of other shapes are rounded differently. So chunks depend on how much there is, never on who works,
-and whoever works gets the same numbers to the last bit.
+Matrix products of other shapes are rounded differently. So the size of chunks depends on the array alone, and the
+numbers are the same to the last bit wherever the work is done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ELEMENTS = 2_000_000  # per temporary array, 16 MB
 
 
 class Mapper(Protocol):
-    """Where to work."""
+    """Where to work: calls a function of every item."""
 
     def __call__(self, function: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
         """``function`` of every item, in their order."""

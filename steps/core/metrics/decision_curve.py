@@ -1,4 +1,4 @@
-"""What every threshold would do: the sweep of sensitivity and specificity, and the decision curve."""
+"""Results at every threshold: the sweep of sensitivity and specificity, and the decision curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is asked of one fold's model."""
+"""The evaluation of one fold: predictions, the in-fold threshold, metrics."""
 
 from __future__ import annotations
 

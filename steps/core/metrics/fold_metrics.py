@@ -57,7 +57,7 @@ def fold_metrics(labels: Labels, probabilities: Probabilities, thresholds: Seque
         where both classes are among the labels: with one class there is none), and ``threshold_metrics`` of
         each threshold as ``threshold_0.43/accuracy`` and so on.
     """
-    from sklearn.metrics import log_loss, roc_auc_score  # a second to import; whoever reads the results does without
+    from sklearn.metrics import log_loss, roc_auc_score  # takes a second to import
 
     clipped = np.clip(probabilities.astype(np.float64), PROBABILITY_EPSILON, 1 - PROBABILITY_EPSILON)
     metrics = {"test_loss": float(log_loss(labels, clipped, labels=[0, 1]))}

@@ -1,8 +1,8 @@
 """A threshold chosen inside each training fold; the held-out subjects play no part.
 
 Where the network leaves out training subjects, it is chosen on them, each predicted by the model fitted without them.
-Else it is chosen on the fold's validation subjects, with the fold's own model. They play a part twice: they also
-stopped the training and lowered its learning rate, so their probabilities are a little better than those of new people.
+Otherwise it is chosen on the fold's validation subjects, with the fold's own model. These have a part in the training as
+well: they stopped it and lowered its learning rate. So their probabilities are a little better than those of new people.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def choose_threshold(
         return without("no_validation")
     if len(np.unique(labels)) < 2:
         return without("one_class")
-    from sklearn.metrics import roc_curve  # a second to import; whoever reads the results does without
+    from sklearn.metrics import roc_curve  # takes a second to import
 
     false_positives, true_positives, descending = roc_curve(
         labels, probabilities, sample_weight=_equal_subjects(labels, subjects), drop_intermediate=False

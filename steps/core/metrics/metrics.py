@@ -21,7 +21,7 @@ from steps.core.metrics.sample import Array, Confusion, Sample, ratio
 PROBABILITY_EPSILON = 1e-7  # Keras clips probabilities to [1e-7, 1 - 1e-7] before it takes a logarithm
 PRIMARY = "auc"  # the metric that a study is judged by
 FALLBACK = "brier"  # where there is one class only, so that there is no AUC
-DECIDED = "balanced_accuracy"  # what stands beside it for decisions
+DECIDED = "balanced_accuracy"  # the metric of decisions that is reported beside it
 _WITH_FOLDS = (POOLED, SUBJECT, VOTE, FOLD)
 
 

@@ -17,7 +17,7 @@ _TRIAL_KEY = ["subject", "label", "trial"]
 
 @dataclass(frozen=True, eq=False)
 class FoldPrediction:
-    """What one fold's model said about its held-out trials.
+    """What one fold's model predicted for its held-out trials.
 
     Attributes:
         test: the held-out trials.
@@ -37,7 +37,7 @@ class FoldPrediction:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Things that have one probability each: trials, or subjects.
+    """Trials or subjects, each with one probability.
 
     Attributes:
         labels: 0 or 1, shape ``(n,)``.

@@ -1,4 +1,4 @@
-"""``.keras`` files that may be anybody's: looked through before anything of their size is made, then loaded.
+"""``.keras`` files from anywhere: checked before memory is taken for what is in them, then loaded.
 
 Keras writes a zip archive of three files, none compressed: what the network is (JSON), its weights (HDF5) and where it
 comes from. Whoever writes one by hand can have a few kilobytes unpack to gigabytes in each of these layers, or describe
@@ -200,7 +200,7 @@ def _check_weights(weights: bytes) -> None:
     entries, room = 0, len(weights)
 
     def look(place: str, link: Any) -> str | None:
-        """What is wrong; h5py cannot pass on an exception from here."""
+        """What is wrong with an object; returned, because h5py cannot pass on an exception from here."""
         nonlocal entries, room
         entries += 1
         if entries > _MOST_ENTRIES:
@@ -220,7 +220,7 @@ def _check_weights(weights: bytes) -> None:
     try:
         with h5py.File(io.BytesIO(weights)) as file:
             wrong = file.visititems_links(look)
-    except Exception as error:  # HDF5 knows many ways to be broken
+    except Exception as error:  # a broken HDF5 file raises many types of errors
         raise NotAKerasFileError(f"{_WEIGHTS} is no HDF5 file: {_one_line(error)}") from error
     if wrong:
         raise NotAKerasFileError(f"{_WEIGHTS} {wrong}")
@@ -238,7 +238,7 @@ def _check_size(file: KerasFile) -> None:
         if needed > len(file.weights):
             raise NotAKerasFileError(f"{_CONFIG} describes {needed} weights, {_WEIGHTS} has {len(file.weights)} bytes")
     except BaseException:
-        keras.utils.clear_session()  # or Keras would make up for the values later
+        keras.utils.clear_session()  # otherwise Keras would create the values later
         raise
 
 

@@ -116,7 +116,7 @@ def set_scaler(network: keras.Model, mean: npt.NDArray[np.float64], scale: npt.N
 
 
 def without_scaler(network: keras.Model) -> keras.Model:
-    """What follows the scaler of a network, for standardised trials; the layers are the network's own."""
+    """The network without its scaler, for standardised trials; it shares the layers of ``network``."""
     return keras.Model(network.get_layer(_STANDARDISE).output, network.output, name=network.name)
 
 

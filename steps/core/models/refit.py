@@ -43,7 +43,7 @@ def epochs_to_train(folds: Sequence[dict[str, float]], settings: FitSettings) ->
 
 
 def training_summary(dataset: Dataset, fold: Fold) -> dict[str, Any]:
-    """What the model saw, for whoever scores new trials; `TrainingReference` describes the fields."""
+    """What the model was trained on, as `TrainingReference` describes it."""
     values = dataset.of_subjects(fold.training_subjects).values.astype(np.float64)
     mean, sd = values.mean(axis=0), values.std(axis=0)
     # From a constant point every other value would be infinitely far; a 1 is near or far depending on the unit.

@@ -18,7 +18,7 @@ from steps.errors import UserError
 if TYPE_CHECKING:
     import keras
 
-# What a configuration says that is nothing of how the network is built.
+# Entries of a configuration that do not describe how the network is built.
 _INCIDENTAL = ("seed", "shared_object_id")
 
 
@@ -79,7 +79,7 @@ def _without_incidentals(config: Any) -> Any:
 
 @contextmanager
 def _blaming(name: str) -> Iterator[None]:
-    """Whatever goes wrong inside the block is the fault of a fold's file."""
+    """Report any error inside the block as one of the fold's file."""
     try:
         yield
     except Exception as error:  # whatever Keras, TensorFlow and HDF5 make of a file that they did not write

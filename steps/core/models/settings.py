@@ -1,4 +1,4 @@
-"""What a fit is told, and the memory it takes."""
+"""Hyperparameters of a fit, and the memory it takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from steps.core.data.dataset import Floats, Ints
 from steps.core.models.table import MODELS
 
-# What a training process was seen to take: with hardly any data, and for each byte of the dataset.
+# Memory of a training process, as measured: with hardly any data, and for each byte of the dataset.
 _TENSORFLOW_MIB, _COPIES = 900.0, 7.5
 _VALIDATION_BATCH = 256
 
@@ -32,7 +32,7 @@ class FitSettings:
 
 
 def process_mib(settings: FitSettings, values: Floats) -> float:
-    """Memory that a training process takes at most, in MiB; for ``workers=auto``, so rather too much than too little.
+    """Memory that a training process takes at most, in MiB, estimated generously; ``workers=auto`` uses it.
 
     Measured (docs/scaling.md): TensorFlow and a compiled network, copies of the dataset while a fold is standardised
     and fitted, and the feature maps of a batch.
@@ -48,7 +48,7 @@ def process_mib(settings: FitSettings, values: Floats) -> float:
 
 def balanced_weights(labels: Ints) -> ClassWeights:
     """Weights that give both classes the same total: n / (2 n_class)."""
-    from sklearn.utils.class_weight import compute_class_weight  # takes longer to import than all else here
+    from sklearn.utils.class_weight import compute_class_weight  # takes long to import
 
     negative, positive = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
     return float(negative), float(positive)

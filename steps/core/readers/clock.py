@@ -1,4 +1,4 @@
-"""The clocks of a study: does time go forward, is a gap really empty, do trials share a sampling rate?"""
+"""Checks of the times of a study: they increase, gaps are real, and trials share a sampling rate."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class OtherTrials:
         others = order[starts[subject] : starts[subject + 1]]
         others = others[self.trial[others] != self.trial[rows[0]]]
         at = self.table.frame["time"].to_numpy()[others]
-        step = np.searchsorted(time, at, side="right") - 1  # the step of this trial that each falls into
+        step = np.searchsorted(time, at, side="right") - 1  # the step of this trial that each sample falls into
         within = (step >= 0) & (at <= time[-1])
         step = np.clip(step, 0, len(missing) - 1)
         in_gap = within & (missing[step] > 0) & (at > time[step]) & (at < time[step + 1])

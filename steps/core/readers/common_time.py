@@ -17,7 +17,7 @@ from steps.core.readers.trials import Recording
 from steps.errors import shown
 
 _SHOWN_FEATURES: Final = 3
-_MUCH: Final = 0.01  # a share of the variance that is worth a word
+_MUCH: Final = 0.01  # share of the variance from which a note is written
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def common_time(
         durations = steps * (lengths - 1)
         timing = Timing(rates=clock.rates(steps), durations=(float(durations.min()), float(durations.max())))
         usual = float(np.median(steps))
-        # What was put on 0 to 100 % before has no sampling rate that could differ.
+        # Trials that already run from 0 to 100 % have no sampling rate to compare.
         in_percent = all(trial.time[0] == 0.0 and trial.time[-1] == 100.0 for trial in trials)
         differ = not in_percent and bool(clock.differing_rates(steps, lengths, usual, usual).any())
     if shortest == longest == wanted:
@@ -177,7 +177,7 @@ class _Lost:
             self._after = self._after + after.var(axis=0)
 
     def note(self, shortest: int, longest: int, wanted: int) -> str:
-        """What went, with a warning where most of the frequencies did."""
+        """A note on what the filter removed, with a warning where that was much."""
         share = 1 - 1 / antialias.ratio(longest, wanted)
         with np.errstate(invalid="ignore", divide="ignore"):
             lost = np.nan_to_num(1 - self._after / self._before)

@@ -24,7 +24,7 @@ from steps.errors import UserError, shown
 
 _LOOK = 64
 _MARK = b"\xef\xbb\xbf"
-# What stands where a line is blank, or may be: a blank at the beginning is looked at more closely.
+# Line breaks after which a line is, or may be, blank. If white space follows, a closer look decides.
 _SIGNS = (b"\n\n", b"\n\r", b"\n ", b"\n\t")
 
 

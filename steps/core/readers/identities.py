@@ -1,4 +1,4 @@
-"""Who is who: when two spellings mean one subject, label or trial, and what means none at all."""
+"""Names of subjects, labels and trials: which spellings mean the same one, and which mean that there is none."""
 
 from __future__ import annotations
 

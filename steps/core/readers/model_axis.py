@@ -34,7 +34,7 @@ def on_time_axis(recorded: Recorded, trained: TrainingReference) -> tuple[Floats
         UserError: a recording has another length or another time axis, and the rule does not allow for it.
     """
     timesteps = len(trained.time)
-    # Interpolated once already, and to other points: twice is not what training did.
+    # Already interpolated, to other points. Training interpolated once, so these are not interpolated again.
     was_normalised = recorded.time_unit == "%"
     if trained.time_normalised and not was_normalised:
         return _normalised(recorded, trained)
@@ -64,7 +64,7 @@ def on_time_axis(recorded: Recorded, trained: TrainingReference) -> tuple[Floats
 def _normalised(recorded: Recorded, trained: TrainingReference) -> tuple[Floats, list[str]]:
     timesteps, timing = len(trained.time), trained.timing
     lengths = [len(one.time) for one in recorded.recordings]
-    # A model made before this was kept was trained on linear interpolation alone.
+    # Models without `timing` were trained on linear interpolation without a filter.
     filtered = [
         timing is not None and (timing.filtered or antialias.ratio(length, timesteps) > antialias.RATIO)
         for length in lengths

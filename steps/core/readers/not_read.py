@@ -53,7 +53,7 @@ _KINDS: Final = (
     _Kind((".db", ".sqlite", ".sqlite3"), "a database", "export its table as CSV"),
 )  # fmt: skip
 _BY_SUFFIX: Final = {suffix: kind for kind in _KINDS for suffix in kind.suffixes}
-_SIDECARS: Final = {".json", ".jsonl", ".xml", ".yaml"}  # often say something about recordings, seldom are some
+_SIDECARS: Final = {".json", ".jsonl", ".xml", ".yaml"}  # often describe recordings, but seldom are recordings
 
 
 def describe(name: str) -> str:
@@ -140,7 +140,7 @@ def check_nobody_is_missing(contents: Contents, labels: Iterable[str]) -> None:
 
 
 def instead(contents: Contents) -> str:
-    """What is there where no trial is, for a message: `` only 4 files .mot (…): how to convert them``; perhaps ""."""
+    """What a folder without trials holds, for a message: `` only 4 files .mot (…): how to convert them``; or ""."""
     if not contents.others:
         return ""
     return f", only {'; '.join(_by_suffix(contents.others))}: {how_to_convert(contents.others[0][-1])}"

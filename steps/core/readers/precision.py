@@ -45,7 +45,7 @@ def _close_to_a_step(table: LongTable, trials: Sequence[Recording]) -> list[int]
     """Features that spread over few float32 steps within trials, if any do."""
     close = np.arange(trials[0].values.shape[1])
     if np.isfinite(table.largest):
-        # A bound that costs little: some trials' share in the spread of all, beside the largest value of any feature.
+        # A cheap bound first: the spread within some trials, compared with the largest value of any feature.
         some = trials[:: max(1, len(trials) // _SAMPLE)]
         spread = np.sqrt(np.sum([np.ptp(one.values, axis=0) ** 2 for one in some], axis=0) / len(trials))
         close = np.flatnonzero(spread < _CLOSE * np.spacing(np.float32(table.largest)))

@@ -44,7 +44,7 @@ def interpolate(at: Doubles, time: Doubles, values: Doubles) -> Doubles:
     share = (at - time[left]) / (time[left + 1] - time[left])
     share = share.reshape(-1, *[1] * (values.ndim - 1))
     low, high = values[left], values[left + 1]
-    # Written so that neither end is off by a rounding error: share 0 gives low, share 1 gives high.
+    # Exact at both ends: share 0 gives low, share 1 gives high, without a rounding error.
     return np.where(share < 0.5, low + share * (high - low), high - (1.0 - share) * (high - low))
 
 

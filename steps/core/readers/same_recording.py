@@ -1,4 +1,4 @@
-"""The same recording twice, under two names or of two people: found by what it holds."""
+"""Duplicates: the same recording under two names or of two people, recognised by its values."""
 
 from __future__ import annotations
 

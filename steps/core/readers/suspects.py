@@ -1,4 +1,4 @@
-"""Columns that are no signal: counters, clocks, codes, the label once more. They give people away, or the class."""
+"""Columns that are no signal: counters, clocks, codes, copies of the label. They identify people, or the class."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _regular(trials: Sequence[Recording]) -> list[int]:
 
 
 def _is_dust(values: Doubles) -> npt.NDArray[np.bool_]:
-    """Whether columns ``(n, columns)`` are constant up to rounding."""
+    """Whether each of ``(n, columns)`` is constant up to rounding."""
     dust: npt.NDArray[np.bool_] = np.ptp(values, axis=0) <= _DUST * np.abs(values).max(axis=0)
     return dust
 

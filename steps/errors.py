@@ -9,7 +9,7 @@ _SHOWN_LENGTH = 80
 _LISTED = 12
 # The end of a path says most.
 SHOWN_PATH_LENGTH: Final = 200
-# Longer than any message that says something; what comes from libraries or lists names without end is cut.
+# Longer than any useful message. Endless texts of libraries and endless lists of names are cut.
 LONGEST_MESSAGE: Final = 1500
 
 
@@ -25,7 +25,7 @@ class UserError(Exception):
 
 
 def one_line(text: str, length: int) -> str:
-    """A text as one line that a terminal only shows: no control characters, no half characters, not endless."""
+    """A text as one printable line: no control characters, no half characters, not endless."""
     line = " ".join(text.split())
     if not line.isprintable():
         line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)

@@ -13,12 +13,12 @@ import click
 from steps.errors import shown
 
 Value = str | int | float | bool
-# A tag or a parameter of MLflow holds some thousand characters; a list of all subjects is recorded elsewhere.
+# MLflow's tags and parameters hold a few thousand characters. A longer list of subjects is recorded as a file.
 TEXT_LENGTH: Final = 4000
 
 
 class _Said(click.ParamType[Any]):
-    """Says in one line what was found and what was expected, whichever check refused it."""
+    """Refuses a value in one line: what it is, and what was expected."""
 
     parameter: Parameter
 
@@ -116,7 +116,7 @@ class Parameter:
 
     @property
     def expected(self) -> str:
-        """What values it takes, in words."""
+        """Which values it takes, as text."""
         if isinstance(self.default, bool):
             return "true or false"
         if not isinstance(self.default, int | float):

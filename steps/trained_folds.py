@@ -1,4 +1,4 @@
-"""Asking the networks of a training in a pool, fold by fold: what evaluating and attributing have in common."""
+"""Using the networks of a training in a pool, fold by fold, for `evaluate` and `attribute`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class TrainedFolds:
         return [results[key] for key in run_of]
 
     def _networks(self) -> Iterator[FoldNetwork]:
-        """Networks are read when their turn has come."""
+        """The folds with their networks, each read when the pool asks for it."""
         for run in self.runs:
             yield FoldNetwork(run.fold, reading.read_network(run.run), lookup.load_left_out(run))
 

@@ -97,7 +97,7 @@ def check_packages(conda: str, version: Callable[[str], str] = importlib.metadat
 
 
 def check_code() -> str:
-    """How a study will identify its code: by its commit, or by its hash alone.
+    """How a study will identify its code: by its commit, or by its hash where this is no clone.
 
     Raises:
         CheckError: it is a clone, and git does not tell its commit.

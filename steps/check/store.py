@@ -151,7 +151,7 @@ def _sqlite_failure(path: Path, error: sqlite3.Error, writable: str) -> CheckErr
 
 
 def _odd_name(uri: str, path: Path) -> str:
-    """Refuse a percent-encoded path: MLflow would also create the folder of the encoded name."""
+    """A note where the path is percent-encoded: MLflow then also makes a folder of the encoded name, and leaves it."""
     return "; its name makes MLflow leave an empty folder beside it" if str(path) not in uri else ""
 
 

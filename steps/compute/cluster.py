@@ -86,7 +86,7 @@ class ClusterPool(Pool):
         if idle is None:
             self._stuck = None
             return
-        # Workers that are starting or closing do not count.
+        # Idle workers that are not paused are starting or closing. They count as no workers.
         full = [worker for worker in idle if worker["status"] == "paused"]
         wait = f"{self._patience_s:g} s"
         if self._stuck is None or self._stuck.is_full != bool(full):

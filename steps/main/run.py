@@ -50,7 +50,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Done:
-    """A step that is done: by this study, or by an earlier run that was as good."""
+    """A finished step: a run of this study, or an earlier equal run that was reused."""
 
     entry_point: str
     run: Run
@@ -83,7 +83,7 @@ def _name(configuration: Main) -> str:
 
 def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     """The steps and what is made of them."""
-    # What draws the report takes seconds to import; the first step runs meanwhile, in a process of its own.
+    # Imported while the first step runs in another process: what draws the report takes seconds.
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
     prepared = study.step("prepare", {}, source_fingerprint(local_path(configuration.source)))
     if configuration.attribution_baseline == "control" and not prepared.data.metrics["control_subjects"]:

@@ -50,7 +50,7 @@ def verdict(metrics: Mapping[str, float]) -> str:
             f"so do not rely on it: {'; '.join(failed)}."
         )
     else:
-        # "so does" needs something before it.
+        # The text on insertion begins with "so does" and needs that on deletion before it.
         passed = [_CHECKS[name][0] for name in made if name != "insertion" or "deletion" in made]
         listed = passed[0] if len(passed) == 1 else f"{', '.join(passed[:-1])}, and {passed[-1]}"
         number = f"{len(made)} checks" if len(made) > 1 else "one check"

@@ -1,4 +1,4 @@
-"""The comparison as text: the answer first, what it does not say last."""
+"""The comparison as text: the answer first, its limits last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steps.writing.markdown import plain, table
 
 
 def answer(document: Mapping[str, Any]) -> str:
-    """Is there a difference, how large is it, and what else would fit the data: a sentence or two."""
+    """Whether there is a difference, how large it is, and which differences the data allow, in a sentence or two."""
     first, second = document["first"]["title"], document["second"]["title"]
     subjects = document["counts"]["subjects"]
     if document["identical"]:
@@ -65,7 +65,7 @@ def sentences_of_tests(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """What these numbers do not say."""
+    """The limits of these numbers, a sentence each."""
     counts = document["counts"]
     notes = [
         "Decide by the first sentence. The other metrics, thresholds and tests look at the same predictions from other "
@@ -96,7 +96,7 @@ def warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _probabilities_differ(document: Mapping[str, Any]) -> str:
-    """Subjects can be ranked alike by probabilities that are not alike."""
+    """A sentence if the ranks do not differ but the probabilities do; else empty."""
     brier = document[SUBJECT][FALLBACK]["difference"]
     if document["primary"]["metric"] == FALLBACK or "low" not in brier or brier["low"] <= 0 <= brier["high"]:
         return ""
@@ -108,7 +108,7 @@ def _probabilities_differ(document: Mapping[str, Any]) -> str:
 
 
 def p_text(p_value: float) -> str:
-    """Three decimals, or that it is below what they show."""
+    """A p value with three decimals, or ``less than 0.001``."""
     return f"{p_value:.3f}" if p_value >= 0.001 else "less than 0.001"
 
 

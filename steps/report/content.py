@@ -1,4 +1,4 @@
-"""What a report says, in words and tables; `steps.report.render` says how it looks."""
+"""The text and tables of a report; `steps.report.render` makes pages of them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Content:
 
 
 def content(data: ReportData) -> Content:
-    """The words and tables of a study's report."""
+    """The text and tables of a study's report."""
     return Content(
         title=data.run_name,
         date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",

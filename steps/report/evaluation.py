@@ -21,7 +21,7 @@ class Evaluation:
         chance: p values and chance levels at the first threshold; None with one class.
         other_chance: the same at the other thresholds; None where there are no others.
         chance_notes: how to read them.
-        in_fold: the thresholds that folds chose, in words; empty where none did.
+        in_fold: the thresholds that folds chose, as text; empty where none did.
         spread: how much test numbers differ; None with a single one.
         spread_notes: what else differs between them.
     """

@@ -115,7 +115,7 @@ class Rival:
 
     @property
     def sentence(self) -> str:
-        """What a reader of the answer has to know about it."""
+        """A sentence that sets the answer beside this method."""
         auc, difference = estimate_text(self.auc), estimate_text(self.difference, sign="+")
         return f"{self._beginning}: {self.baseline.title}, AUC {auc} (network minus method: {difference})."
 

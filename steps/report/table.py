@@ -18,7 +18,7 @@ class Cell:
         text: what is read.
         value: what sorting compares and a number column aligns by.
         share: drawn as a bar from 0 to 1 beside the text.
-        wrong: a decision that differs from the truth.
+        wrong: whether it is a decision that differs from the truth.
     """
 
     text: str

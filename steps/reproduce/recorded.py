@@ -1,4 +1,4 @@
-"""Reading back what a run was made from and what came out of it: what `steps.reproduce` compares."""
+"""Reading back a run's parameters and results, which `steps.reproduce` runs again and compares."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import local_run_id
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
-# A fold is no entry point, but a training can be run again for it alone.
+# A fold is no entry point, but a training can be run again for one fold.
 REPRODUCIBLE = (*(name for name, step in STEPS.items() if step.reproducible), "fold")
 OF_A_STUDY = ("prepare", "train", "evaluate", "attribute")
 _NAME, _ID = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
@@ -32,9 +32,9 @@ _NO_EVIDENCE = {"packages.json", "runtime.json", parameters_record.FILE}
 
 
 def keep_apart() -> None:
-    """Let reproductions go to an experiment of their own, unless one was chosen.
+    """Put reproductions into an experiment of their own, unless the user chose one.
 
-    Among the studies, ``latest`` would take a reproduction of a single fold for the newest training.
+    Otherwise ``latest`` would find the reproduction of a single fold as the newest training.
     """
     if os.environ.get(_ID, "0") == "0" and not os.environ.get(_NAME):
         os.environ[_NAME] = REPRODUCTIONS

@@ -131,7 +131,7 @@ def _study(original: Run, run: Run) -> _Again:
         result.pairs.append((step, then, now))
         if step == "train":
             evaluate = recorded.step_of(original, "evaluate")
-            # Folds hold what was written last; what the study's own evaluation found is in its tables.
+            # The folds hold the metrics of the last evaluation. Those of the study's own are in its tables.
             result.evaluated = evaluate is not None and not recorded.evaluated_again(then, evaluate)
             _add_folds(result, then, now)
     return result

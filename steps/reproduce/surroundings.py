@@ -38,7 +38,7 @@ class Surroundings:
 
     @property
     def exact(self) -> bool:
-        """Whether the same bits are to be expected: same code, interpreter, packages and processor."""
+        """Whether results must agree to the last bit: same code, interpreter, packages and processor."""
         return not set(self.different) - _HARMLESS
 
     @property

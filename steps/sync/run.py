@@ -79,7 +79,7 @@ def _say(spool: Spool, result: SyncResult, left: int) -> None:
 def _prune(spool: Spool, push: Push) -> list[str]:
     """Remove a spool, if its server hands out everything that is in it; returns what stands against that."""
     lacking = push.unverified()
-    if lacking:  # what a copy lacks is copied again, once
+    if lacking:  # copy once more what the server lacks
         _say(spool, push.once(thorough=True), push.pending())
         lacking = push.unverified()
     if lacking:
@@ -94,6 +94,6 @@ def _prune(spool: Spool, push: Push) -> list[str]:
 
 
 def _not_copied(shown: str, trouble: Trouble, push: Push) -> str:
-    """One line: what is the matter, what to do, what is missing."""
+    """One line: the problem, what to do, and what is missing."""
     todo = f"{trouble.mend}, then sync again" if trouble.mend else "try again later"
     return f"{shown}: {trouble.reason}; {todo} (runs not there yet: {push.pending()})"

@@ -1,4 +1,4 @@
-"""How many processes this machine bears: by its cores and by its memory, or by what a container is allowed of them."""
+"""How many processes fit this machine: by its cores and memory, or by a container's limits on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psutil
 MIB = 2**20
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
-# What is free now is not given away to the last page: the driver records, the file cache helps.
+# The rest of the free memory is left to the driver and to the file cache.
 _USABLE_SHARE = 0.8
 
 

@@ -1,8 +1,8 @@
 """Calls that end in time, whatever the other side does.
 
-The time-outs of HTTP libraries are for each read: who sends a byte a second is never late. Database drivers have
-none once a connection stands, and the lookup of a name has none at all. So a call runs in a thread of its own, and
-who asked stops waiting. A thread cannot be ended; it is left behind and goes with the process.
+The time-outs of HTTP libraries are for each read: a server that sends a byte a second is never late. Database drivers
+have none once they are connected, and the lookup of a host name has none at all. So a call runs in a thread of its own,
+and the caller stops waiting for it. A thread cannot be ended; it is left behind and ends with the process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from functools import cache
 from typing import TypeVar
 
-# How long a call that was given up keeps others from being tried. It may never end, so not for ever.
+# How long a call that was given up keeps others from being tried. The call itself may never end.
 _BLOCKS_S = 300.0
 
 T = TypeVar("T")
@@ -34,8 +34,8 @@ def within(seconds: float, action: Callable[[], T]) -> T:
 class Line:
     """The way to one server.
 
-    While a call that was given up has still got no end, further ones fail at once: threads do not pile up, and who
-    asks one thing after the other waits once.
+    While a call that was given up is still running, further ones fail at once. So threads do not pile up, and a caller
+    with several questions waits only once.
     """
 
     def __init__(self) -> None:

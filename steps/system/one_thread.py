@@ -10,11 +10,12 @@ from steps.errors import UserError
 def tensorflow_on_one_thread() -> None:
     """Set TensorFlow to one thread and deterministic operations, before its first operation in this process.
 
-    So results do not depend on the number of workers, and on a CPU work side by side beats threads inside one piece.
-    Where there are GPUs, each process takes one of them by turns, and of its memory only what it needs.
+    So results do not depend on the number of workers, and on a CPU several processes with one thread each are faster
+    than one process with several threads. Where there are GPUs, each process uses one of them, in turn, and takes only
+    the memory it needs.
 
     Raises:
-        UserError: somebody has used TensorFlow in this process before, with other threads.
+        UserError: TensorFlow was used in this process before, with other threads.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf

@@ -30,7 +30,7 @@ def owner_alone() -> Iterator[None]:
     finally:
         with _lock:
             before = _before.pop()
-            if not _before:  # a thread that is still inside needs it as it is
+            if not _before:  # otherwise another thread is still inside
                 os.umask(before)
 
 

@@ -1,4 +1,4 @@
-"""What a command changes in its whole process, in one place, and undone when the command returns."""
+"""Everything that a command changes in its whole process, and undoes when it returns."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def process_of_a_command(
         # Python ends on SIGTERM without unwinding, which would leave runs that seem to be running for ever.
         for number in _SIGNALS:
             signal.signal(number, _stop)
-        # What is made of recordings of people, by MLflow and by child processes, is for its owner alone.
+        # Files made from recordings of people, also by MLflow and by child processes, are the owner's alone.
         with _only_warning(loggers), owner_alone(), temporary_files():
             yield
     finally:

@@ -1,8 +1,8 @@
-"""Where temporary files go: to a folder of this process, which the next step removes if this one cannot.
+"""Temporary files go to one folder of this process. If this process cannot remove it, the next step does.
 
-Temporary files hold recordings: a copy of the dataset for all processes, networks, downloads. `temporary_files` gives
-everything in this process and the processes it starts (libraries included) one folder for them, below one that belongs
-to the user alone. Whoever is killed leaves his folder behind unlocked, and the next step of the same user removes it.
+Temporary files hold recordings: a copy of the dataset for all processes, networks, downloads. `temporary_files` makes
+one folder for those of this process, its libraries and the processes it starts, below a folder that belongs to the user
+alone. A process that is killed leaves its folder behind unlocked, and the next step of the same user removes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from steps.system.environment_variables import environment_variables
 
 _TMPDIR = "TMPDIR"
-# Tells processes that we start where temporary files go when it is not for one process.
+# For processes that we start: the folder that all processes share.
 _COMMON = "FEAR_TMPDIR"
 # A socket's path has a hundred characters; what multiprocessing adds to this has forty.
 _LONGEST = 60
@@ -46,7 +46,7 @@ def temporary_files() -> Iterator[None]:
         folder, lock = _locked_folder(parent)
     except OSError as error:
         print(f"warning: {error}; temporary files go to {common}, and stay there if this is killed", file=sys.stderr)
-    if folder is None:  # not above: what goes wrong in the block would be taken for this error's consequence
+    if folder is None:  # outside of `except`, or errors in the block would be chained to the one above
         yield
         return
     if len(str(folder)) > _LONGEST:
@@ -54,7 +54,7 @@ def temporary_files() -> Iterator[None]:
         os.close(lock)
         yield
         return
-    get_temp_dir()  # made before: multiprocessing's sockets, no recordings, which it removes after us
+    get_temp_dir()  # multiprocessing's folder for sockets is made outside: it holds no recordings and is removed later
     before = tempfile.tempdir
     try:
         with environment_variables({_TMPDIR: str(folder), _COMMON: str(common)}):
@@ -67,7 +67,7 @@ def temporary_files() -> Iterator[None]:
 
 
 def put_temporary_files_in(folder: str) -> None:
-    """From now on, in this process of a pool: its fork server may have been started by an earlier command."""
+    """Put this process's temporary files there; a pool's fork server may be that of an earlier command."""
     os.environ[_TMPDIR] = tempfile.tempdir = folder
 
 

@@ -65,9 +65,9 @@ def trouble(path: Path) -> tuple[str, str] | None:
 
 
 def _lacks(path: Path) -> str | None:
-    """How much of a database is there, where it is less than the database says of itself."""
+    """``100 of 200 bytes`` if the file is shorter than its header says; else None."""
     if any(path.with_name(f"{path.name}{suffix}").exists() for suffix in ("-journal", "-wal")):
-        return None  # somebody is writing, or was when it was killed: SQLite puts that right
+        return None  # another process writes, or was killed while it wrote; SQLite repairs that
     with path.open("rb") as file:
         header, size = file.read(100), path.stat().st_size
     page = int.from_bytes(header[16:18], "big")

@@ -1,4 +1,4 @@
-"""What disks and stores refuse, in one line: a full disk is nothing that a traceback explains."""
+"""Errors of disks and stores in one line: a traceback does not help with a full disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SQLITE = {
 
 
 def in_one_line(error: BaseException) -> str | None:
-    """What a disk or a store refused, and what to do; None for anything else, which is a mistake of ours."""
+    """What a disk or a store refused, and what to do; None for any other error, which is a bug."""
     for cause in _chain(error):
         if isinstance(cause, OSError) and cause.errno in _DISK:
             what, mend = _DISK[cause.errno]
@@ -42,10 +42,10 @@ def in_one_line(error: BaseException) -> str | None:
 
 
 class OneLine(logging.Filter):
-    """For loggers of libraries that print an exception, traceback and all, and then raise it, too."""
+    """For loggers of libraries that print an exception with its traceback, and raise it as well."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop what is raised as well; of the rest keep the first line."""
+        """Drop messages about exceptions that are raised as well, and keep the first line of all others."""
         first, *_ = record.getMessage().splitlines() or [""]
         record.msg, record.args, record.exc_info, record.exc_text = first, (), None, None
         return not first.startswith("SQLAlchemy database error")
@@ -57,7 +57,7 @@ def _where(error: OSError) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception, and what it came of: the first one is what happened."""
+    """An exception and its causes, the first cause first."""
     errors: list[BaseException] = []
     step: BaseException | None = error
     while step is not None and step not in errors:

@@ -21,7 +21,7 @@ from steps.system.capacity import MIB, available_mib
 _SPECIAL = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe (FIFO)"), (stat.S_ISSOCK, "a socket"),
             (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))  # fmt: skip
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
-_SMALL = 64 * MIB  # what is no larger is not worth asking how much memory is free
+_SMALL = 64 * MIB  # smaller files are read without asking how much memory is free
 _BYTES_PER_CELL = 8
 _UNPACKED_SMALL = 256 * MIB
 _UNPACKED_RATIO: Final = (
@@ -89,7 +89,7 @@ def check_memory(needed: float, what: str) -> None:
 
 
 def size(count: float) -> str:
-    """A number of bytes as people say it: ``3.9 GB``."""
+    """A number of bytes as text: ``3.9 GB``."""
     thousands = min(int(math.log10(max(count, 1)) // 3), len(_UNITS) - 1)
     return f"{count / 1000**thousands:.4g} {_UNITS[thousands]}"
 

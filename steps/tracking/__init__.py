@@ -1,6 +1,6 @@
 """Everything that talks to MLflow.
 
-``from steps.tracking import MLflowTracker`` is the door for scripts of your own (docs/tracking.md).
+Your own scripts use ``from steps.tracking import MLflowTracker`` (docs/tracking.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["MLflowTracker"]
 
 
 def __getattr__(name: str) -> Any:
-    # Looked up when asked for: within the package, importing it here would go round in circles.
+    # Imported at its first use: importing it here would be a circular import.
     if name == "MLflowTracker":
         from steps.tracking.tracker import MLflowTracker
 

@@ -32,10 +32,10 @@ def run_step(entry_point: str, parameters: Mapping[str, Value], parent: Run) -> 
     values = {  # MLflow prints every value it is given, and the entry point has its defaults
         name: as_text(value) for name, value in parameters.items() if value != PARAMETERS[name].default
     }
-    for name in _CHATTER:  # here, as importing mlflow.projects has reset the levels
+    for name in _CHATTER:  # set here, because importing mlflow.projects resets the levels
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        # Long parameters are kept whole elsewhere; whatever the user's setting, MLflow's copy of them may be cut.
+        # MLflow may cut off its copy of long parameters, because `parameters.json` holds them whole.
         with this_python(), environment_variables({"MLFLOW_TRUNCATE_LONG_VALUES": "true"}):
             submitted = mlflow.projects.run(
                 uri=str(ROOT),

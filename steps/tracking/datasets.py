@@ -26,7 +26,7 @@ from steps.tracking.store.tracking_uri import without_credentials
 from steps.tracking.store.trouble import one_line
 
 DATASET_FOLDER = "dataset"
-# Where artifacts of MLflow are; a page of the web is no dataset.
+# Schemes of MLflow's artifacts. A web page is no dataset.
 _SCHEMES = {"runs", "file", "mlflow-artifacts", "models", "s3", "gs", "wasbs", "abfss", "dbfs", "hdfs", "sftp", "ftp"}
 
 
@@ -43,7 +43,7 @@ def resolve_dataset_uri(uri: str, experiment_id: str) -> str:
                 f"{without_credentials(uri)[:100]} needs it"
             )
         _refuse_unknown_scheme(uri)
-        # A path as typed would mean another place to the next step.
+        # A relative path would mean another place to the next step.
         return uri if "://" in uri or uri.startswith("runs:/") else str(Path(uri).resolve())
     return f"runs:/{lookup.find_run('prepare', lookup.LATEST, experiment_id).info.run_id}/{DATASET_FOLDER}"
 

@@ -28,11 +28,11 @@ TEXT_COLUMNS = ("subject", "trial", "feature", "fold", "source", "unit", "outcom
 
 
 class DamagedError(UserError):
-    """What a run recorded is not there any more, or not what this project writes."""
+    """A file or tag of a run is gone, or is not what this project writes."""
 
 
 class Written(BaseModel):
-    """A JSON document of this project, as far as its readers need it; what else is in it stays."""
+    """A JSON document of this project: the fields its readers need; other fields are kept."""
 
     model_config = ConfigDict(strict=True, extra="allow")  # "3" is no 3
 
@@ -254,7 +254,7 @@ def _named(run: Run) -> str:
 
 
 def _mend(run: Run) -> str:
-    """How what a run holds can be had anew."""
+    """How to make the contents of a run again."""
     tags = run.data.tags
     kind = tags.get("entry_point")
     if kind in ("evaluate", "attribute") and "train_run_id" in tags:

@@ -24,7 +24,7 @@ DEFAULT_ID: Final = "0"
 # Names of environment variables.
 EXPERIMENT_ID: Final = "MLFLOW_EXPERIMENT_ID"
 EXPERIMENT_NAME: Final = "MLFLOW_EXPERIMENT_NAME"
-# Lets MLflow's pages open with runs, metrics and models instead of with language model traces.
+# With it MLflow's pages open on runs, metrics and models instead of on traces of language models.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a fold's record: a run of its own, nested under the training's."""
+"""Recording folds: each becomes a run of its own, nested under the training's run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class FoldRecorder:
 
     def record(self, fitted: FoldRecord) -> None:
         """Record a finished fold and end its run."""
-        with self._lock:  # word of a short fold's beginning may come after its end
+        with self._lock:  # the message that a short fold began may arrive after its record
             run = self._run_of(fitted.fold, fitted.started_ms)
         if fitted.machine != machine_tags():
             run.log_tags(fitted.machine)
@@ -133,7 +133,7 @@ class FoldRecorder:
         return self._begun[fold.key]
 
     def _log_fit(self, run: TrackedRun, fitted: FoldRecord) -> Callable[[], dict[str, str]]:
-        """Log what the fit came to; returns what makes the files of the run, whose digests are logged here."""
+        """Log the results of the fit and the digests of the run's files; returns a function that makes these files."""
 
         @cache
         def files() -> dict[str, str]:
@@ -145,7 +145,7 @@ class FoldRecorder:
                 {digests.MODEL: fitted.network, **{name: files()[name] for name in sorted(checked_later)}}
             )
 
-        # Whoever takes over this fold after an interruption needs the metrics, at whatever level.
+        # A training that takes this fold over after an interruption needs the metrics, at every log level.
         run.log_fit(fitted.parameters, fitted.metrics, fitted.history, fitted.timestamps_ms, fitted.ended_ms, tags)
         return files
 

@@ -23,7 +23,7 @@ from steps.writing.markdown import plain
 
 # Name of the environment variable by which `mlflow run` hands over the run it has made.
 RUN_ID: Final = "MLFLOW_RUN_ID"
-# Tells a child of a driver that the identifiers in its environment are the spool's already.
+# For children of a driver: the identifiers in the environment are those of the spool already.
 _ADOPTED = "FEAR_SPOOL_ADOPTED"
 
 
@@ -57,7 +57,7 @@ def adopt_from_server() -> None:
 
 @contextmanager
 def _known_or(refusal: UserError) -> Iterator[None]:
-    """A server that says it does not have what it was asked for is not a server that fails."""
+    """Raise ``refusal`` if the server answers inside the block that it does not have what it was asked for."""
     try:
         yield
     except MlflowException as error:

@@ -96,7 +96,7 @@ def _is_left(client: MlflowClient, run: Run, known: dict[str, Run | None]) -> bo
 
 def _end(client: MlflowClient, run: Run, by: str) -> None:
     run = client.get_run(run.info.run_id)
-    if run.info.status != RunStatus.to_string(RunStatus.RUNNING):  # somebody else was faster
+    if run.info.status != RunStatus.to_string(RunStatus.RUNNING):  # another process was faster
         return
     tags = run.data.tags
     who = f" (process {tags[_PID]} on {tags[_HOST]})" if _PID in tags and _HOST in tags else ""
@@ -113,7 +113,7 @@ def _get(client: MlflowClient, run_id: str) -> Run | None:
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, in words that no other process of this machine shares; None when it is gone.
+    """The start of a process as text that no other process of this machine has; None when the process is gone.
 
     On Linux in ticks since the machine was started, beside the names of that start and of the container's processes: a
     clock that is set meanwhile changes nothing.

@@ -24,7 +24,7 @@ from steps.tracking.store.paging import every_run
 
 HISTORY_COLUMNS = ("epoch", "loss")
 LEFT_OUT_COLUMNS = ("subject", "trial", "label", "probability")
-# What a run that fits the final model of a training is a run of.
+# Tag ``entry_point`` of the run that fits the final model of a training.
 FINAL_MODEL = "final_model"
 
 

@@ -34,7 +34,7 @@ def shortened(text: str, limit: int) -> str:
 
 def save(client: MlflowClient, run_id: str, parameters: Mapping[str, object]) -> None:
     """Record the parameters of a run, typed and whole, without credentials."""
-    # Addresses only: a password that happens to be part of a path, or a seed, is none there.
+    # Only addresses are searched for passwords: the same characters in a path or a seed are none.
     kept = {k: without_credentials_in(v) if isinstance(v, str) else v for k, v in parameters.items()}
     text = json.dumps(kept)
     client.log_text(run_id, f"{text}\n", FILE)

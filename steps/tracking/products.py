@@ -13,7 +13,7 @@ from steps.tracking import datasets, documents, lookup
 from steps.tracking.models import reading
 from steps.tracking.store.artifact_places import holds
 
-# Columns of spreads, of limits of intervals, and of what was not chosen.
+# Columns that may be empty: spreads, limits of intervals, thresholds that were not chosen.
 _MAY_BE_EMPTY = re.compile(r"sd|youden_j|(\w+_)?(low|high)")
 
 

@@ -21,7 +21,8 @@ _RUNNING, _FAILED = RunStatus.to_string(RunStatus.RUNNING), RunStatus.to_string(
 def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float]]:
     """Make the finished folds of interrupted trainings with the same identity children of ``run``.
 
-    Trainings that were killed are marked as FAILED, as is what they were at: folds, or the model for new people.
+    Trainings that were killed are marked as FAILED, and so are the runs they were working on: folds, or the final
+    model.
     Trainings that still run, on this or another machine, are left alone.
 
     Args:

@@ -27,7 +27,7 @@ IDENTITY_TAG = "reuse_identity"
 KEY_TAG = "reuse_key"
 # Parameters longer than this are not printed whole, nor kept in a tag that is too long.
 _LONG_VALUE = 200
-# Where things lie, not what is computed; what they point to counts as an input.
+# These say where things are, not what is computed. What they point to counts as an input.
 _LOCATIONS = {"cwd", "output_dir", "source", "dataset_uri", "train_run_id"}
 # What changes how fast a result comes, not the result.
 _INDIFFERENT = {"scheduler", "workers", "resume", "log_level"}
@@ -156,5 +156,5 @@ def _trouble(run: Run, entry_point: str) -> str | None:
     try:
         products.check(run, entry_point)
     except UserError as error:
-        return str(error).partition(";")[0]  # what to do about it is being done
+        return str(error).partition(";")[0]  # without its advice: the step is about to be run again
     return None

@@ -40,7 +40,7 @@ from steps.writing.markdown import plain
 ENTRY_POINT_TAG = "entry_point"
 # Why a run failed, in one line.
 FAILURE_TAG = "failure"
-# The step that runs long enough for MLflow's system metrics to say something; the driver's page is for results.
+# The steps that are long enough for MLflow's system metrics to be useful. The driver's page is for results.
 _LONG = ("train",)
 _REASON_LENGTH = 500
 
@@ -108,7 +108,7 @@ def _failures_said(client: MlflowClient, run_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        with suppress(*FAILURES):  # a store that fails is this very error
+        with suppress(*FAILURES):  # the error may be that of the store itself
             why = show_uri(_reason(error))
             client.set_tag(run_id, FAILURE_TAG, why)
             client.set_tag(run_id, MLFLOW_RUN_NOTE, f"**Failed.** {plain(why)}")

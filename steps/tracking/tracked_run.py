@@ -216,7 +216,7 @@ def _curves(history: History, timestamps_ms: Sequence[int] | None) -> dict[str, 
     frame = history if isinstance(history, pd.DataFrame) else _from_one(pd.DataFrame(dict(history)))
     epochs, stamps = frame.index.astype(int).tolist(), timestamps_ms or [time.time_ns() // 1_000_000] * len(frame)
     return {
-        # Not linked with the model: what it is, its curves do not say, and linking doubles the work.
+        # Not linked with the model: its curves do not describe it, and linking doubles the work.
         str(name): [
             Metric(str(name), value, stamp, epoch)
             for value, stamp, epoch in zip(frame[name].astype(float).tolist(), stamps, epochs, strict=True)

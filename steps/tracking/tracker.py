@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import keras
 
 
-# Those that are not closed, and the processes that opened them.
+# Trackers that are not closed, and the processes that opened them.
 _open: dict[MLflowTracker, int] = {}
 _registered: list[int] = []
 

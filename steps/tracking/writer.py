@@ -7,15 +7,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import BoundedSemaphore
 from typing import Any, Final
 
-# More than this and whoever submits waits, so that what is to be written does not fill the memory: a fold is half a
-# dozen writes.
+# With more waiting than this, `submit` blocks, so that memory does not fill up. A fold is half a dozen writes.
 MOST_WAITING: Final = 500
 
 
 class Writer:
     """A thread that does what it is given, in that order, one at a time.
 
-    It has no low priority: kept from a core in the middle of a write, it would keep what it holds from the whole
+    Its priority is not lowered: if it waited for a core in the middle of a write, the locks it holds would block the
     process.
     """
 

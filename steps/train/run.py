@@ -66,7 +66,7 @@ def train(configuration: Train) -> None:
             },
         )
         record.log_dataset_input(manifest, uri, context="train")
-        # Only now, with an identity: if this training is killed, the next one finds what it has taken over.
+        # After the identity is recorded: if this training is killed, the next one takes over these folds again.
         finished = resume.take_over_folds(run, identity.key) if configuration.resume else {}
         left = [fold for fold in folds if fold.key not in finished]
         if finished:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from steps.core.models.fold import TrainedFold
 
 
-# Hundreds of workers with epochs of milliseconds would have a scheduler do nothing but pass on how far they are.
+# Hundreds of workers with epochs of milliseconds would flood a scheduler with reports.
 _REPORT_S = 0.2
 
 
@@ -190,7 +190,7 @@ def train_folds(
     for _, record in pool.each(partial(run_fold, job), folds):
         metrics.append(record.metrics)
         if len(metrics) == len(finished) + len(folds):
-            last = begin_refit()  # nobody computes while this record is taken
+            last = begin_refit()  # so that the pool trains while this record is taken
         on_record(record)
     last = last or begin_refit()
     if meanwhile:

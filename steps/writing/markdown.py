@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 # What Markdown might take for its own; an underscore inside a word is one.
 _SPECIAL = re.compile(r"[\\`*\[\]~]|(?<![^\W_])_|_(?![^\W_])")
-# An interval stays readable as text, but for one that would be a link or the definition of one.
+# Square brackets of intervals stay as they are, unless they would become a link or the definition of one.
 _INTERVAL = re.compile(r"\\\[([-+]?\d[-+\d.,e ]*)\\\](?![(\[:]|\\\[)")
 # At the start of a line these would begin a heading or a list.
 _START = re.compile(r"^([#+-]+|\d+(?=[.)]))(?=[.)]?(?:\s|$))")

@@ -13,7 +13,7 @@ DPI = 150
 
 
 def as_png_and_svg(figure: Figure) -> tuple[bytes, bytes]:
-    """A figure in both formats; its layout is worked out once, which is most of the time."""
+    """A figure in both formats. Its layout takes most of the time and is made once."""
     png = as_png(figure)
     figure.set_layout_engine("none")
     return png, as_svg(figure)

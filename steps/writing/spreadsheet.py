@@ -48,7 +48,7 @@ def _unmarked(text: str) -> str:
 
 
 def _changed(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    """The table with its texts changed; itself where none is another one then."""
+    """The table with its texts changed, or the same table where no text changes."""
     changed = {}
     for name in table.columns:
         column = table[name]

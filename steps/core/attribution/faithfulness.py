@@ -35,7 +35,7 @@ CURVES = ("deletion", "deletion_random", "insertion", "insertion_random")
 # Shares replaced; mirrored about a half. Dense at the ends, where orders differ most.
 FRACTIONS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 RANDOM_ORDERS = 5
-TRIALS_PER_SUBJECT = 8  # tested trials of each fold: enough for a mean, and a bound on the time of large studies
+TRIALS_PER_SUBJECT = 8  # tested in each fold: enough for a mean, and a bound on the time of large studies
 _INPUTS_HELD = 4_000_000  # numbers in the inputs that are made at a time, 16 MB
 
 

@@ -158,7 +158,7 @@ def _add(sha: Future[hashlib._Hash], piece: memoryview) -> None:
 
 
 def _strings(column: pa.ChunkedArray, every: int) -> Strings:
-    """Every ``timesteps``-th entry of a column of text."""
+    """Every ``every``-th entry of a column of text."""
     encoded = column.cast(pa.dictionary(pa.int32(), pa.string())).combine_chunks()
     codes: npt.NDArray[np.int32] = encoded.indices.to_numpy()[::every]
     return np.asarray(encoded.dictionary.to_pylist(), dtype=np.str_)[codes]

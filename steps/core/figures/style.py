@@ -47,7 +47,7 @@ def style(axes: Axes, *, grid: Literal["both", "x", "y"] = "both") -> None:
 
 
 def short(name: str, length: int = SUBJECT_NAME) -> str:
-    """A name, shortened in the middle so that all names fit."""
+    """A name of at most ``length`` characters, so that all names fit."""
     return name if len(name) <= length else name[: length - 1] + "…"
 
 

@@ -177,7 +177,7 @@ class _Lost:
             self._after = self._after + after.var(axis=0)
 
     def note(self, shortest: int, longest: int, wanted: int) -> str:
-        """A note on what the filter removed, with a warning where that was much."""
+        """A note on what the filter removed, a warning where that was more than half of the frequencies."""
         share = 1 - 1 / antialias.ratio(longest, wanted)
         with np.errstate(invalid="ignore", divide="ignore"):
             lost = np.nan_to_num(1 - self._after / self._before)

@@ -1,4 +1,4 @@
-"""What recordings may come from: one row per kind of source, for ``prepare`` and ``predict`` alike."""
+"""Where recordings may come from: one row per kind of source, for both ``prepare`` and ``predict``."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def _regular(trials: Sequence[Recording]) -> list[int]:
 
 
 def _is_dust(values: Doubles) -> npt.NDArray[np.bool_]:
-    """Whether each of ``(n, columns)`` is constant up to rounding."""
+    """Which columns of ``values (n, columns)`` are constant up to rounding, shape ``(columns,)``."""
     dust: npt.NDArray[np.bool_] = np.ptp(values, axis=0) <= _DUST * np.abs(values).max(axis=0)
     return dust
 

@@ -134,13 +134,13 @@ def _in_order(trial: Rows, table: LongTable) -> tuple[Rows, Doubles, Doubles]:
     """The rows by trial, within a trial in the order of the file, and their times and values."""
     time = table.frame["time"].to_numpy()
     if (np.diff(trial) >= 0).all():
-        return np.arange(len(trial)), time, table.values  # as they are: a copy of all values less
+        return np.arange(len(trial)), time, table.values  # in order already, so nothing is copied
     order = np.argsort(trial, kind="stable")
     return order, time[order], table.values[order]
 
 
 def _alternating_note(table: LongTable, values: Doubles, order: Rows, bounds: Sequence[int]) -> list[str]:
-    """Something to say if two recordings seem to have been sorted into one trial (in a folder each has a file)."""
+    """A note if two recordings seem to have been sorted into one trial; in a folder each has its own file."""
     if len(table.origins) > 1:
         return []
     starts = np.asarray(bounds[:-1])

@@ -13,7 +13,7 @@ from steps.errors import UserError, shown_path
 Parts = tuple[str, ...]  # of a path below the study's folder
 SUFFIX: Final = ".csv"
 _DEEPEST: Final = 16
-_MOST: Final = 1_000_000  # a tree of links to each other has more ways through it than any study has files
+_MOST: Final = 1_000_000  # a tree of links to each other has more paths through it than any study has files
 # What systems and programs leave behind, besides names that begin with a dot.
 _JUNK = {"thumbs.db", "desktop.ini", "icon\r", "__macosx", "$recycle.bin", "system volume information", "@eadir",
          "lost+found"}  # fmt: skip

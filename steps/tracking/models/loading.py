@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import keras
 
 NETWORK_FILE, TRAINING_FILE = "artifacts/network.keras", "artifacts/training.json"
-# Keras's own, and yet a way to code or to other files.
+# Keras's own layers that lead to code or to other files.
 _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
 

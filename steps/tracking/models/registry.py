@@ -42,7 +42,7 @@ def register(run_id: str, model_uri: str, tags: Mapping[str, str], description: 
         run_id: run that made the final model.
         model_uri: the model, ``models:/m-...``.
         tags: evidence: cross-validated metrics, dataset digest, runs.
-        description: the same in words, Markdown, of at most `DESCRIPTION_LENGTH` characters.
+        description: the same as text, in Markdown, of at most `DESCRIPTION_LENGTH` characters.
     """
     client = MlflowClient()
     if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
@@ -101,7 +101,7 @@ def resolve(uri: str) -> ModelReference:
     spool = current()
     if spool is None or not reachable(spool.target):
         return _resolve(MlflowClient(), uri)
-    # What is registered is the server's to say; its aliases are set there.
+    # The server is asked, because aliases are set there.
     client = spool.target_client()
     try:
         model = _resolve(client, uri)
@@ -140,7 +140,7 @@ def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
         refusal = f"model {name} has no alias {shown(alias)}; it has {_versions_and_aliases(client, name, versions)}"
         if not re.fullmatch(r"[\w-]{1,100}", alias):
             raise UserError(refusal) from error
-        # Neither name nor alias holds anything that a shell would make something of within double quotes.
+        # Names and aliases hold no characters that a shell changes within double quotes.
         raise UserError(
             f"{refusal}; set it with: {shlex.quote(called().python)} -c "
             f"\"import mlflow; mlflow.MlflowClient().set_registered_model_alias('{name}', '{alias}', "
@@ -204,7 +204,7 @@ def _model_of(run: Run) -> str:
 def _reference(client: MlflowClient, version: ModelVersion) -> ModelReference:
     model_id = version.model_id or ""
     if not model_id and version.run_id:  # a registry in SQL does not keep it
-        with suppress(MlflowException):  # nor does anything keep the run
+        with suppress(MlflowException):  # and the run may be gone as well
             model_id = _model_of(client.get_run(version.run_id))
     return ModelReference(
         uri=f"models:/{version.name}/{version.version}",

@@ -142,7 +142,7 @@ class Copy:
                 for model in run.outputs.model_outputs
                 if self.names.identifiers.get(model.model_id, None) not in known | {None}
             ]
-            if made:  # unlike everything else, MLflow refuses to be told this twice
+            if made:  # MLflow refuses this when it is sent twice, unlike everything else
                 self.sink.log_outputs(sink_run_id, made)
 
     def artifacts(self, run: Run, done: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Removing from a server what is there once too often."""
+"""Removing duplicates from a server."""
 
 from __future__ import annotations
 

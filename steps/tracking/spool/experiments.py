@@ -1,4 +1,4 @@
-"""The server's experiments for those of a spool, found by what cannot be somebody else's."""
+"""The server's experiments for those of a spool, recognised by what no other experiment has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files were logged into a spool, noted apart from the files: so that one that is lost is missed.
+"""A list of the files that were logged into a spool, so that a lost file is noticed.
 
 The list lies beside the spool's database, a line each time something is logged. Only spools have one.
 """
@@ -31,7 +31,7 @@ def note_files(owner: str, names: Iterable[str], spool_folder: Path | None = Non
     folder = spool_folder or Path(uri.removeprefix(_SQLITE)).parent
     files = sorted(names)
     if files and (spool_folder or uri.startswith(_SQLITE)) and (folder / DESCRIPTION).is_file():
-        # A line in one write, after a line break of its own: a killed writer spoils no line but its last.
+        # Each line is one write that begins with a line break, so that a killed writer spoils only its last line.
         with (folder / _LIST).open("ab", buffering=0) as file:
             file.write(f"\n{json.dumps([owner, files])}\n".encode())
 

@@ -15,7 +15,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 # On a copy: what it is a copy of. On an original in the spool (`sync.*`): where its copy is.
 COPY_OF = "synced_from"
 SYNC = "sync."
-# On an experiment: the server's ID of it, and when the server made it: IDs are small numbers that others get, too.
+# On an experiment: the server's ID of it, and when the server made it. IDs are small numbers that are given again.
 EXPERIMENT_ID, EXPERIMENT_MADE = f"{SYNC}experiment_id", f"{SYNC}experiment_made"
 # On a run: the server's ID; that the server's run was not made by copying; digest of the artifacts sent.
 RUN_ID, ADOPTED, FILES = f"{SYNC}run_id", f"{SYNC}adopted", f"{SYNC}artifacts"

@@ -88,7 +88,7 @@ def fetch(experiment_id: str, filter_string: str) -> None:
                 local_run_id(run.info.run_id)
     except UserError as error:
         click.echo(f"note: {error}", err=True)
-    except FAILURES:  # the server's runs are a help, not a condition
+    except FAILURES:  # the step can go on without the server's runs
         return
 
 

@@ -1,4 +1,4 @@
-"""Is what a spool remembers of its server still so? The server is asked, in pages: it may have become another one.
+"""Does the server still hold what the spool's notes say? The server may have been replaced, so it is asked, in pages.
 
 A server can be set up anew at the same address, restored from an older backup, or have lost what somebody deleted. What
 it has forgotten is copied again; what was deleted there on purpose stays deleted, which is said.

@@ -21,7 +21,7 @@ from steps.tracking.store.tracking_uri import show_uri
 from steps.tracking.store.trouble import FAILURES, Trouble, failed, probe, trouble_with
 
 _INTERVAL_S = 2.0
-# A study is not held up for long at its end by a server that hangs.
+# A server that hangs must not hold up the end of a study for long.
 _LAST_TRY_S = 20.0
 
 

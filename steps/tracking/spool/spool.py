@@ -99,7 +99,7 @@ def open_spool(target: str, base: Path) -> Spool:
     try:
         private_folder(folder)
         for ours in (folder.parent, folder):
-            ours.chmod(0o700)  # also one that an earlier version made
+            ours.chmod(0o700)  # also for a spool that an earlier version made
         if not known:
             write_private(folder / DESCRIPTION, _description(address))
     except OSError as error:

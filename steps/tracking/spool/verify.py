@@ -66,7 +66,7 @@ class Check:
         return self._files(model.model_id, model.artifact_location, is_adopted)
 
     def _values(self, run: Run, on_server: Run) -> str:
-        if ADOPTED in run.data.tags:  # what the server holds was first
+        if ADOPTED in run.data.tags:  # the server's run is the original
             return ""
         translate = self.copy.names.translate
         tags = {k: v for k, v in run.data.tags.items() if not stays_behind(k, False) and k not in _EDITABLE}
@@ -101,7 +101,7 @@ class Check:
         for name in sorted(wanted.keys() | self.noted.get(owner, set())):
             if name not in received:
                 return f"file {name} is not on the server"
-            # Texts name the things of their store, and were not translated when the server's were first.
+            # Where the server's files are the originals, their texts were not translated.
             if name in wanted and wanted[name] != received[name] and not (is_adopted and Path(name).suffix in TEXT):
                 return f"file {name} is another one on the server"
         return ""

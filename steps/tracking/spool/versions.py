@@ -14,7 +14,7 @@ from steps.tracking.spool.marks import COPY_OF, STATE, SYNC, VERSION, digest_of,
 from steps.tracking.store.paging import pages
 from steps.tracking.store.tracking_uri import show_uri
 
-# Does something, with whatever it is refused noted under a name.
+# Does something and notes a refusal under a name.
 Refusable = Callable[[str, Callable[[], None]], None]
 
 

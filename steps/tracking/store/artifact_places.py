@@ -35,7 +35,7 @@ class PlaceError(PermissionError):
 
 
 def repository(uri: str, tracking_uri: str) -> ArtifactRepository:
-    """MLflow's way to artifacts; on a server every call of it ends in time.
+    """MLflow's access to artifacts; on a server every call of it ends in time.
 
     Args:
         uri: the place, as the store named it.

@@ -60,7 +60,7 @@ def knock_at_database(uri: str, timeout: float) -> str:
     Raises:
         OSError: nobody is there.
     """
-    from sqlalchemy.engine import make_url  # it alone knows how it reads these
+    from sqlalchemy.engine import make_url  # it parses these addresses in its own way
 
     url = make_url(uri)
     port = url.port or int(str(url.query.get("port") or DATABASE_PORTS[url.get_backend_name()]))

@@ -12,7 +12,7 @@ from pathlib import Path
 from steps.errors import UserError
 from steps.tracking.store.moved import LOCATIONS, LOCK_S, PLACE_TAG, Displaced, displaced, is_same, local_path, reading
 
-# What of a store names a place.
+# Columns of a store's tables that name a place.
 _COLUMNS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -50,9 +50,7 @@ def mend(study: Displaced, *, noted: bool = True) -> str:
                     changed += _rewrite(connection, table, column, study)
             for experiment_id, location in connection.execute(LOCATIONS).fetchall():
                 place = local_path(location)
-                if (
-                    noted and place and place.is_relative_to(study.database.parent)
-                ):  # made beside it, as it now turns out
+                if noted and place and place.is_relative_to(study.database.parent):  # beside the store
                     connection.execute(
                         "INSERT OR REPLACE INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)",
                         (PLACE_TAG, str(study.database), experiment_id),

@@ -1,4 +1,4 @@
-"""MLflow gives and takes no more than so much at a time."""
+"""Paged searches, and batches: MLflow limits how much it returns and accepts at a time."""
 
 from __future__ import annotations
 

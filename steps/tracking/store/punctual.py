@@ -1,4 +1,4 @@
-"""MLflow's client of a server and its way to artifacts there, each of whose calls ends in time.
+"""MLflow's client and its access to artifacts, with calls that end in time.
 
 MLflow's own time-outs are for each read of an HTTP answer, and for a database it tries for minutes.
 """
@@ -20,11 +20,11 @@ from steps.system.environment_variables import environment_variables
 from steps.tracking.store.knock import connect_once
 from steps.tracking.store.tracking_uri import DATABASE_PORTS, scheme_of
 
-# In bytes per second. Whoever is slower is not slow, but broken.
+# In bytes per second. A slower connection counts as broken.
 _SLOWEST = 50_000
 # For files of unknown size.
 _FILES_S = 600.0
-# Between a request and its repetition, and for what the server does itself.
+# Added for the pause before a request is repeated, and for the server's own work.
 _MARGIN_S = 10.0
 # MLflow's own patience, minutes per call, is meant for a client that has nowhere else to write to.
 _PATIENCE = {
@@ -32,7 +32,7 @@ _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # a server may ask for hours
 }
-# A bar per file and a line per run, from a thread that nobody watches.
+# Off in the copying thread: a bar per file, and a line per run.
 _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 
 

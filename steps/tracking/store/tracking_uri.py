@@ -32,7 +32,7 @@ _HARMLESS = {
     *("mode", "cache", "timeout", "uri", "vfs", "nolock", "immutable", "check_same_thread", "versionid"),
 }
 _SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-# A shorter one would be found in words that have nothing to do with it; in URIs it is hidden all the same.
+# Shorter secrets are hidden in URIs only: elsewhere they occur in unrelated text.
 _SHORTEST_SECRET = 4
 _EXPECTED = (
     "http://host:5000, https://…, sqlite:///file.db, postgresql+psycopg2://…, mysql+pymysql://… or mssql+pyodbc://…"
@@ -124,7 +124,7 @@ def usable(uri: str) -> str:
         shown = without_credentials(uri if "://" in uri else f"http://{uri}").removeprefix(
             "" if "://" in uri else "http://"
         )
-    except ValueError:  # what cannot be taken to pieces may hold a password anywhere
+    except ValueError:  # a URI that cannot be parsed may hold a password anywhere
         problem, shown = (
             f"not an address; expected {_EXPECTED}. If it holds a password, {_ENCODE}",
             f"{scheme_of(uri)}://…",

@@ -17,7 +17,7 @@ from steps.system.deadline import line_to
 from steps.tracking.store.knock import CERTIFICATE_MEND, certificate_problem, get, knock_at_database
 from steps.tracking.store.tracking_uri import DATABASE_PORTS, scheme_of, show_uri
 
-# All that a server which fails makes MLflow's clients raise; anything else is a mistake of ours.
+# What MLflow's clients raise when a server fails. Any other exception is a bug.
 FAILURES = (MlflowException, requests.RequestException, SQLAlchemyError, OSError)
 _PROBE_S = 2.0
 _AWAY = "the server does not answer"
@@ -50,7 +50,7 @@ class Trouble:
 def probe(uri: str, timeout_s: float = _PROBE_S) -> Trouble | None:
     """Ask a server whether it is there, for twice ``timeout_s`` at the most; None when it is.
 
-    What one may do there only doing it tells.
+    It does not tell what this account may do there.
     """
     try:
         line_to(uri).within(2 * timeout_s, lambda: _knock(uri, timeout_s))

@@ -128,5 +128,5 @@ def platt(scores: Array, labels: Ints) -> tuple[float, float]:
         error = expit(z) - targets
         return float((np.logaddexp(0, z) - targets * z).mean()), np.array([(error * scores).mean(), error.mean()])
 
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
-    return float(found.x[0]), float(found.x[1])
+    solution = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
+    return float(solution.x[0]), float(solution.x[1])

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from steps.compute.where import Compute
 from steps.core.attribution.settings import BaselineKind, Method, Settings, check_method
+from steps.errors import UserError
 from steps.parameter_values import Compared
 from steps.parameters import PARAMETERS, Value
 
 if TYPE_CHECKING:
     from steps.core.data.cross_validation import CrossValidation
+    from steps.core.data.normalise import Normalise
     from steps.core.models.settings import ClassWeights, FitSettings
     from steps.core.readers.choice import Choice
     from steps.core.readers.simulate import SimulationSize
@@ -98,6 +100,7 @@ class Train(Configuration):
     repeats: int
     subjects: tuple[str, ...] | None
     controls: str
+    normalise: Normalise
     epochs: int
     batch_size: int
     precision: str
@@ -113,6 +116,19 @@ class Train(Configuration):
     seed: int
     run_name: str
     output_dir: str
+
+    def __post_init__(self) -> None:
+        """Check that controls who train are not standardised by themselves.
+
+        Raises:
+            UserError: they would be.
+        """
+        if self.normalise == "subject" and self.controls == "negatives":
+            raise UserError(
+                "controls=negatives and normalise=subject do not go together: controls have trials of one class, and "
+                "standardising them takes away how they differ from the others; use controls=exclude or "
+                "normalise=study"
+            )
 
     def fit_settings(self) -> FitSettings:
         """Hyperparameters of its fits."""
@@ -225,6 +241,7 @@ class Main(Configuration):
     source: str
     model: str
     cv: CrossValidation
+    normalise: Normalise
     attribution_baseline: BaselineKind
     compute: Compute
 

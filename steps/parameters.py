@@ -67,6 +67,8 @@ _PARAMETERS = (
     Parameter("subjects", "all", "test subjects, comma-separated, or 'all'", longest=_LIST_LENGTH,
               read=parse_subjects),
     Parameter("controls", "exclude", "control group in training", choices=("exclude", "negatives")),
+    Parameter("normalise", "study", "'subject': standardise each subject by all of their own trials, of both classes",
+              choices=("study", "subject")),
     Parameter("epochs", 60, "most epochs of a fold", minimum=1, maximum=1_000_000),
     Parameter("batch_size", 16, "trials per optimisation step", minimum=1, maximum=1_000_000),
     Parameter("precision", "float32", "in which numbers networks compute while training; mixed is for GPUs",
@@ -130,7 +132,7 @@ _PREPARE = (
     "simulated_effect",
 )  # fmt: skip
 _TRAIN = (
-    "model", "cv", "repeats", "subjects", "controls", "epochs", "batch_size", "precision", "learning_rate",
+    "model", "cv", "repeats", "subjects", "controls", "normalise", "epochs", "batch_size", "precision", "learning_rate",
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
     "resume", "log_level",
 )  # fmt: skip

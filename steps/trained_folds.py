@@ -16,8 +16,10 @@ from steps.compute import Compute, Pool, open_pool
 from steps.compute.progress import counting
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold, FoldNetwork
+from steps.core.data.manifest import Manifest
+from steps.core.data.normalise import STUDY, normalised
 from steps.core.data.shared_memory import DatasetPlace
-from steps.tracking import datasets, lookup, reuse
+from steps.tracking import datasets, lookup, parameters_record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.lookup import FoldRun
 from steps.tracking.models import reading
@@ -33,14 +35,16 @@ class TrainedFolds:
 
     Attributes:
         train: run of the training.
-        dataset: that it was trained on.
-        uri: where that is.
-        place: where the processes of the pool find it.
+        manifest: of the dataset that it was trained on.
+        dataset: the same, normalised as the networks take it.
+        uri: where it is.
+        place: where the processes of the pool find it, normalised.
         runs: the finished folds with their runs, by name and test number.
         pool: processes.
     """
 
     train: Run
+    manifest: Manifest
     dataset: Dataset
     uri: str
     place: DatasetPlace
@@ -109,7 +113,8 @@ def trained_folds(run: Run, train_run_id: str, compute: Compute) -> Iterator[Tra
         runs = lookup.fold_runs(train.info.run_id)
         if note := digests.unchecked_note(one.run for one in runs):
             click.echo(f"note: {note}")
-        place = dataset_place(dataset, uri, Path(scratch), shared=compute.is_local)
+        normalise = parameters_record.load(train).get("normalise", STUDY)  # older trainings knew no other
+        place = dataset_place(dataset, uri, Path(scratch), shared=compute.is_local, normalise=normalise)
         with open_pool(compute, len(runs), process_mib=_PROCESS_MIB) as pool:
             click.echo(f"{len(runs)} folds in {pool.where}")
-            yield TrainedFolds(train, dataset, uri, place, runs, pool)
+            yield TrainedFolds(train, dataset.manifest(), normalised(dataset, normalise), uri, place, runs, pool)

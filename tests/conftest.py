@@ -42,6 +42,19 @@ def small_study() -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def within_study() -> Dataset:
+    """Six subjects who all have two trials with fear and two without, and two controls."""
+    size = SimulationSize(subjects=12, controls=2, trials_min=4, trials_max=4, features=6, effect=2.0)
+    # Every draw is made whatever the effect: the same people and landings, with fear and without.
+    fear, calm = (simulate(replace(size, effect=effect), timesteps=21, seed=1) for effect in (2.0, 0.0))
+    kept = (fear.labels == 1) | fear.is_control
+    fear, calm = fear.select(kept), calm.select(kept)
+    shows = ~fear.is_control & np.isin(fear.trials, ["01", "03"])
+    values = np.where(shows[:, None, None], fear.values, calm.values)
+    return replace(fear, values=values, labels=shows.astype(np.int8))
+
+
+@pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite store; copying it saves each test the migrations."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"

@@ -35,6 +35,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "parameter_values": {"errors"},
     "parameters": {"errors", "parameter_types", "parameter_values", "core.data", "core.models", "core.baselines"},
     "configuration": {
+        "errors",
         "parameters",
         "parameter_values",
         "compute",

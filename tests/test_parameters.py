@@ -209,3 +209,11 @@ def test_older_names_stand_in_no_help_and_in_no_entry_point() -> None:
     assert not re.search(r"--(steps|baseline|baseline_trials)\b", CliRunner().invoke(shows, ["--help"]).output)
     assert not set(RENAMED) & set(PARAMETERS)
     assert set(RENAMED.values()) <= set(PARAMETERS)
+
+
+@pytest.mark.parametrize("entry_point", ["main", "train"])
+def test_controls_of_one_class_are_not_standardised_by_themselves(entry_point: str) -> None:
+    assert configured(entry_point, normalise="subject").normalise == "subject"
+    configured(entry_point, controls="negatives")
+    with pytest.raises(UserError, match="controls=negatives and normalise=subject do not go together"):
+        configured(entry_point, normalise="subject", controls="negatives")

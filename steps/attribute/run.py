@@ -48,7 +48,7 @@ def attribute_and_record(configuration: Attribute) -> None:
         )
         _log_files(run_id, attribution, dataset)
         exported = {name: attribution.tables[name] for name in ("feature_importance", "time_importance")}
-        datasets.log_study(run_id, trained.train, dataset, trained.uri, context="attribute")
+        datasets.log_study(run_id, trained.train, trained.manifest, trained.uri, context="attribute")
         folder = export_tables(configuration.output_dir, run, exported)
         said = summary_lines(attribution)
         record.describe(run_id, bullets(said))

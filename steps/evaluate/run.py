@@ -101,7 +101,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
                 "export.parquet": export.as_parquet(tables["export"]),
             },
         )
-        datasets.log_study(run_id, trained.train, dataset, trained.uri, context="evaluate")
+        datasets.log_study(run_id, trained.train, trained.manifest, trained.uri, context="evaluate")
         answer = (outcome, dataset.label_names)
         record.describe(run_id, answer_in_markdown(short_answer(*answer), answer_beside_simpler(*answer)))
         folder = export_tables(configuration.output_dir, run, {name: tables[name] for name in ("results", "subjects")})

@@ -13,6 +13,7 @@ import click
 
 from steps.compute import check_reachable
 from steps.configuration import Main
+from steps.core.data.normalise import SUBJECT
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
 from steps.parameters import STEPS
@@ -21,6 +22,7 @@ from steps.tracking import lookup, record, reuse
 from steps.tracking.children import run_step
 from steps.tracking.export import NOWHERE, check_output_dir, export_tables
 from steps.tracking.models import registry
+from steps.tracking.models.final_model import ONE_PERSON
 from steps.tracking.session import step_run
 from steps.tracking.spool import Replicator, recording
 from steps.tracking.store.ui import run_page
@@ -115,7 +117,8 @@ def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     model = ""
     if configuration.register:
         evidence = {name: f"{value:.6g}" for name, value in primary_metrics(data.summary).items()}
-        text = description(data, registry.DESCRIPTION_LENGTH)
+        said = f"{ONE_PERSON}\n\n" if configuration.normalise == SUBJECT else ""
+        text = said + description(data, registry.DESCRIPTION_LENGTH - len(said))
         model = _register(trained, evidence | {"main_run_id": run.info.run_id}, text)
     return Outcome(data, model, str(folder / "report.html") if folder else "")
 

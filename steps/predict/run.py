@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from steps.configuration import Predict
 from steps.core.attribution import scored
+from steps.core.data.normalise import normalised_unseen
 from steps.core.data.unseen import Unseen
 from steps.core.figures.heatmap import heatmap
 from steps.core.figures.probabilities import probabilities
@@ -89,7 +90,8 @@ def score_and_record(configuration: Predict) -> None:
         }
         record.log_figures(run_id, drawn)
         points = scoring.lines(uri, unseen, trained, predictions, importance, threshold)
-        warned, measured = scoring.warnings(predictions, subjects), scoring.results(performance)
+        measured = scoring.results(performance)
+        warned = scoring.warnings(predictions, subjects, trained.normalise)
         record.describe(run_id, scoring.markdown(points, warned, measured))
         for line in (*points, *measured):
             click.echo(line)
@@ -123,7 +125,7 @@ def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
         recorded = from_dataset(datasets.load_dataset(source), source)
     else:
         recorded = read_source(source, configuration.max_gap, trim=configuration.trim, choice=choice)
-    return fit_to_model(recorded, trained), model
+    return normalised_unseen(fit_to_model(recorded, trained), trained.normalise), model
 
 
 def _metrics(predictions: pd.DataFrame, completeness: pd.DataFrame) -> dict[str, float]:

@@ -13,6 +13,10 @@ from steps.core.figures.attribution import all_figures
 from steps.report.data import ReportData
 from steps.writing.estimates import estimate_in, estimate_text
 
+WITHIN = (
+    "The networks take each subject's trials standardised by themselves, so class trajectories are in standard "
+    "deviations of the subject; attributions are in probability, as ever."
+)
 # Check -> what it means to have passed it, what it means not to have, and what it is called.
 _CHECKS = {
     "completeness": ("it adds up for every trial", "it does not add up for every trial", "completeness"),
@@ -134,7 +138,7 @@ def _method(data: ReportData) -> str:
         name, what = "Integrated Gradients", f"the baseline is {baseline!r}"
     return (
         f"{name} split the probability of {target} of each held-out trial among features and time points, under the "
-        f"model that had not seen its subject; {what}."
+        f"model that had not seen its subject; {what}." + (f" {WITHIN}" if data.is_within_subjects else "")
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+from steps.core.data.manifest import PATIENT
+from steps.core.data.normalise import ENOUGH
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import primary
 from steps.report import attribution, results, tables
@@ -20,6 +22,11 @@ from steps.writing.estimates import estimate_text
 from steps.writing.markdown import plain
 
 SPLITS = {"loso": "leave-one-subject-out"}
+STANDARDISED = (
+    "each subject's trials standardised by the mean and standard deviation of all of that subject's trials, without "
+    "labels (normalise=subject); assumes that of every person several recordings are at hand, of both classes in like "
+    "proportion"
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def content(data: ReportData) -> Content:
         answer=answer_beside_simpler(data.summary, data.label_names),
         intervals=_intervals(data),
         facts=_facts(data),
-        notes=tuple(data.manifest.notes),
+        notes=(*data.manifest.notes, *normalise_offered(data)),
         parameters=tables.parameter_table(data),
         results=results.results_table(data.summary),
         other_results=results.other_thresholds_table(data.summary),
@@ -124,6 +131,18 @@ def answer_in_markdown(short: Sequence[str], whole: Sequence[str]) -> str:
     return "\n\n".join([" ".join([f"**{first}**", *simpler]), *map(plain, whole)])
 
 
+def normalise_offered(data: ReportData) -> tuple[str, ...]:
+    """That subjects could be compared with themselves, where all have trials of both classes and it was not done."""
+    patients = [entry for entry in data.manifest.subjects if entry.group == PATIENT]
+    if data.is_within_subjects or not all(0 < entry.positive_trials < entry.trials for entry in patients):
+        return ()
+    return (
+        "Every subject has trials of both classes, so normalise=subject could compare each subject's trials with each "
+        "other. It helps where people differ in level or scale, and costs where they do not; see what it does with "
+        "compare. It then needs several recordings of a new person.",
+    )
+
+
 def _intervals(data: ReportData) -> tuple[Interval, ...]:
     drawn = [
         Interval.of(one.title, UNITS[level], estimate)
@@ -155,6 +174,7 @@ def _facts(data: ReportData) -> tuple[tuple[str, str], ...]:
         ("Shape", f"{manifest.timesteps} time points × {len(manifest.features)} features"),
         ("SHA-256 of the data", manifest.digest),
         ("Network", str(data.parameters["model"])),
+        *([("Input", STANDARDISED)] if data.is_within_subjects else []),
         ("Splits", SPLITS.get(str(data.parameters["cv"]), str(data.parameters["cv"]))),
         ("Changed parameters", ", ".join(f"{k} = {spelled(v)}" for k, v in changed.items()) or "none, all at defaults"),
         ("Commit", (data.commit or "unknown") + (", with uncommitted changes" if data.has_local_changes else "")),
@@ -213,6 +233,12 @@ def _limitations(data: ReportData) -> tuple[str, ...]:
         "Thresholds were declared beforehand, or chosen in the fold; the best of several looks better than it is, "
         "and a threshold picked from the figures below would need new subjects to be judged.",
     ]
+    if data.is_within_subjects:
+        limits.append(
+            "For people with recordings of both classes: the models compare a subject's trials with each other. Of "
+            "somebody with one recording, or with recordings of one class, they can say nothing; with fewer than "
+            f"{ENOUGH} recordings, little."
+        )
     if counts["test_numbers"] == 1:
         limits.append("One seed: how much training anew would change the numbers is not in the intervals.")
     if data.is_simulated:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from steps.core.data.manifest import Manifest
+from steps.core.data.normalise import SUBJECT
 from steps.parameters import Value
 
 
@@ -89,6 +90,11 @@ class ReportData:
     def label_names(self) -> tuple[str, str]:
         """Names of the negative and the positive class."""
         return self.manifest.labels["0"], self.manifest.labels["1"]
+
+    @property
+    def is_within_subjects(self) -> bool:
+        """Whether each subject's trials were standardised by themselves."""
+        return self.parameters.get("normalise") == SUBJECT
 
     @property
     def is_simulated(self) -> bool:

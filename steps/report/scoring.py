@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from steps.core.data.manifest import PATIENT
+from steps.core.data.normalise import ENOUGH, SUBJECT, Normalise
 from steps.core.data.training_reference import TrainingReference
 from steps.core.data.unseen import Unseen
 from steps.core.metrics.names import LEVELS
@@ -17,8 +19,12 @@ from steps.writing.markdown import plain
 _LISTED = 8
 
 
-def warnings(predictions: pd.DataFrame, subjects: pd.DataFrame) -> list[str]:
-    """What a reader must not miss: subjects the model was fitted on, and trials unlike any it has seen."""
+def warnings(predictions: pd.DataFrame, subjects: pd.DataFrame, normalise: Normalise) -> list[str]:
+    """What a reader must not miss.
+
+    Subjects the model was fitted on, trials unlike any it has seen, and subjects with too few recordings, or of one
+    class only, to be compared with themselves.
+    """
     sentences = []
     names = subjects["subject"].nunique()
     trained = sorted(set(subjects.loc[subjects["in_training"] == 1, "subject"]))
@@ -34,6 +40,27 @@ def warnings(predictions: pd.DataFrame, subjects: pd.DataFrame) -> list[str]:
             f"{unusual} of {len(predictions)} trials lie further from the training trials than 99% of those do "
             f"(subjects {_some(who)}): do not rely on their probabilities"
         )
+    return sentences + (_against_themselves(predictions) if normalise == SUBJECT else [])
+
+
+def _against_themselves(predictions: pd.DataFrame) -> list[str]:
+    """Whose recordings are too few, or all of one class, where those of a subject were standardised by themselves."""
+    sentences = []
+    trials = predictions.groupby("subject").size()
+    if few := sorted(trials.index[trials < ENOUGH]):
+        sentences.append(
+            f"{len(few)} of {len(trials)} subjects have fewer than {ENOUGH} recordings ({_some(few)}): the model "
+            "compares a subject's recordings with each other, and says little about so few"
+        )
+    if "label" in predictions:
+        patients = predictions[predictions["group"] == PATIENT]
+        classes = patients.groupby("subject")["label"].nunique()
+        if single := sorted(classes.index[classes == 1]):
+            sentences.append(
+                f"all recordings of {len(single)} of {len(classes)} subjects are of one class ({_some(single)}): the "
+                "model compares a subject's recordings with each other and cannot see that; do not rely on their "
+                "probabilities"
+            )
     return sentences
 
 

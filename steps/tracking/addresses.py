@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,24 +10,28 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.normalise import STUDY, Normalise, normalised
 from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.spool import current, id_on_server, local_run_id
 
 
-def dataset_place(dataset: Dataset, uri: str, folder: Path, *, shared: bool) -> SharedDataset | DatasetArtifact:
-    """Where the processes of a pool find a dataset.
+def dataset_place(
+    dataset: Dataset, uri: str, folder: Path, *, shared: bool, normalise: Normalise = STUDY
+) -> SharedDataset | DatasetArtifact:
+    """Where the processes of a pool find a dataset, normalised as their networks take it.
 
     Args:
-        dataset: the dataset.
+        dataset: the dataset, as it was prepared.
         uri: where it came from (`steps.tracking.datasets.resolve_dataset_uri`).
         folder: for the copy that local processes share; it must outlive them.
         shared: whether all processes are on this machine.
+        normalise: as `steps.core.data.normalise.normalised` takes it.
     """
     if shared:
-        share(dataset, folder / SHARED_FILE)
+        share(normalised(dataset, normalise), folder / SHARED_FILE)
         return SharedDataset(folder / SHARED_FILE)
-    return dataset_address(uri, dataset.digest())
+    return replace(dataset_address(uri, dataset.digest()), normalise=normalise)
 
 
 def dataset_address(uri: str, digest: str) -> DatasetArtifact:

@@ -124,8 +124,8 @@ def _download(uri: str, scratch: str) -> Path:
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
 
 
-def log_study(run_id: str, train: Run, dataset: Dataset, uri: str, *, context: str) -> None:
+def log_study(run_id: str, train: Run, manifest: Manifest, uri: str, *, context: str) -> None:
     """Log as inputs of a run the dataset of a training, and the model that the training fitted on all subjects."""
-    record.log_dataset_input(dataset.manifest(), uri, context=context)
+    record.log_dataset_input(manifest, uri, context=context)
     if (model := lookup.final_model(train)) and model.model_id:
         record.log_model_input(run_id, model.model_id)

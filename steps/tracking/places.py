@@ -16,6 +16,7 @@ from filelock import FileLock
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.manifest import read_manifest
+from steps.core.data.normalise import STUDY, Normalise, normalised
 from steps.core.data.shared_memory import open_shared, share
 from steps.errors import UserError
 from steps.system.deadline import within
@@ -30,15 +31,17 @@ class DatasetArtifact:
         folder: where it lies if the machines share that file system.
         uri: where to download it from otherwise.
         tracking_uri: the server that knows ``uri``; perhaps with a password, so never for printing.
+        normalise: what is done to it once it is fetched, as `steps.core.data.normalise.normalised` takes it.
     """
 
     digest: str
     folder: Path | None
     uri: str | None
     tracking_uri: str | None = field(repr=False)
+    normalise: Normalise = STUDY
 
     def load(self, scratch: Path | None = None, /) -> Dataset:
-        """The dataset, its digest checked; processes of one machine fetch it once and share one copy.
+        """The dataset, its digest checked, and normalised; processes of one machine fetch it once and share one copy.
 
         Args:
             scratch: a folder of this process, beside those of its neighbours; None where it shares nothing.
@@ -47,12 +50,12 @@ class DatasetArtifact:
             UserError: this machine cannot reach it.
         """
         if scratch is None:
-            return self._fetch()
-        name = f"{self.digest}.arrow"
+            return normalised(self._fetch(), self.normalise)
+        name = f"{self.digest}-{self.normalise}.arrow"
         with FileLock(scratch.parent / f"{name}.lock"):
             shared = next(scratch.parent.glob(f"*/{name}"), scratch / name)
             if not shared.exists():
-                share(self._fetch(), shared)
+                share(normalised(self._fetch(), self.normalise), shared)
             return open_shared(shared)
 
     def _fetch(self) -> Dataset:

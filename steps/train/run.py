@@ -16,6 +16,7 @@ from steps.compute import check_reachable, open_pool
 from steps.configuration import Train
 from steps.core.data.fold_record import FoldRecord
 from steps.core.data.folds import plan_folds
+from steps.core.data.normalise import check_both_classes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.settings import process_mib
 from steps.core.models.table import MODELS, check_trial_length
@@ -45,6 +46,7 @@ def train(configuration: Train) -> None:
         uri = datasets.resolve_dataset_uri(configuration.dataset_uri, run.info.experiment_id)
         dataset = datasets.load_dataset(uri)
         check_trial_length(configuration.model, dataset.timesteps)
+        check_both_classes(dataset, configuration.normalise)
         folds = plan_folds(
             dataset,
             cv=configuration.cv,
@@ -71,7 +73,8 @@ def train(configuration: Train) -> None:
         left = [fold for fold in folds if fold.key not in finished]
         if finished:
             click.echo(f"going on after an interruption: {len(finished)} of {len(folds)} folds were trained before")
-        place = dataset_place(dataset, uri, scratch, shared=configuration.compute.is_local)
+        normalise = configuration.normalise
+        place = dataset_place(dataset, uri, scratch, shared=configuration.compute.is_local, normalise=normalise)
         job = TrainingJob(
             dataset=place,
             settings=configuration.fit_settings(),
@@ -105,7 +108,9 @@ def train(configuration: Train) -> None:
                 recorder.record(fitted)
                 shown.on_record(fitted)
 
-            begin_refit = partial(recorder.begin_final_model, refit, partial(training_summary, dataset, refit))
+            begin_refit = partial(
+                recorder.begin_final_model, refit, partial(training_summary, dataset, refit, normalise)
+            )
             refitted = train_folds(pool, job, left, list(finished.values()), refit, keep, begin_refit)
             pool.no_more()
             trained_s = time.perf_counter() - before

@@ -226,3 +226,19 @@ def test_local_changes_are_admitted(make_report: MakeReport) -> None:
     page = report_html(make_report(has_local_changes=True))
     assert "abc123, with uncommitted changes" in page
     assert "The commit alone is not what was run" in page
+
+
+def test_subjects_with_both_classes_are_offered_to_be_compared_with_themselves(
+    make_report: MakeReport, small_study: Dataset, within_study: Dataset
+) -> None:
+    offer, used = "normalise=subject could compare", "Input: each subject"
+    study = make_report(within_study)
+    assert report_markdown(study).count(offer) == 1
+    assert used not in report_markdown(study)
+    assert offer not in report_markdown(make_report(small_study))
+    within = dataclasses.replace(study, parameters={**study.parameters, "normalise": "subject"})
+    page = report_markdown(within)
+    assert offer not in page
+    assert page.count(used) == 1
+    assert "in standard deviations of the subject" in page
+    assert "For people with recordings of both classes" in page

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from steps.core.data.normalise import Normalise
 from steps.core.data.timing import Timing
 
 Array = npt.NDArray[np.float64]
@@ -22,6 +23,9 @@ class TrainingReference(BaseModel):
     """``training.json``.
 
     Attributes:
+        format_version: 2 where ``normalise`` is ``subject``, so that older versions of this project, which would not do
+            it, refuse the model.
+        normalise: what is done to recordings before the network takes them, as `steps.core.data.normalise.normalised`.
         features: names of the features, in the order of the network's input.
         units: unit of a feature where known.
         time: the time axis, length ``timesteps``.
@@ -30,10 +34,10 @@ class TrainingReference(BaseModel):
         labels: names of the negative ("0") and the positive class ("1").
         subjects: whom the network was fitted on.
         dataset_digest: of the dataset they come from.
-        mean: mean of the training trials, shape ``(timesteps, features)``.
+        mean: mean of the training trials, normalised, shape ``(timesteps, features)``.
         sd: their standard deviation, same shape; where that is 0 the feature's over all time points, where that is 0
             too, 1.
-        control_mean: mean of the control trials, same shape; None without a control group.
+        control_mean: mean of the control trials, normalised, same shape; None without a control group.
         left_out: columns of the training's files that were no features.
         usual_distance: the `distance` within which 99% of the training trials lie.
         timing: how the training trials were sampled; None where the model was made before this was kept.
@@ -42,7 +46,8 @@ class TrainingReference(BaseModel):
     # Later versions may say more.
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
-    format_version: Literal[1]
+    format_version: Literal[1, 2]
+    normalise: Normalise = "study"
     features: list[str]
     units: dict[str, str]
     time: list[float]
@@ -80,7 +85,7 @@ class TrainingReference(BaseModel):
         return len(self.time), len(self.features)
 
     def distances(self, values: npt.NDArray[np.floating]) -> Array:
-        """`distance` of trials ``(trials, timesteps, features)`` from the training trials, shape ``(trials,)``."""
+        """`distance` of normalised trials ``(trials, timesteps, features)`` from the training's, ``(trials,)``."""
         return distance(values, np.asarray(self.mean), np.asarray(self.sd))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.folds import derive_seed
+from steps.core.data.normalise import STUDY, Normalise, normalised
 from steps.core.data.training_reference import TrainingReference, distance
 from steps.core.models.settings import FitSettings
 
@@ -42,16 +43,24 @@ def epochs_to_train(folds: Sequence[dict[str, float]], settings: FitSettings) ->
     return max(1, round(median(fold["best_val_loss_epoch"] for fold in folds)))
 
 
-def training_summary(dataset: Dataset, fold: Fold) -> dict[str, Any]:
-    """What the model was trained on, as `TrainingReference` describes it."""
-    values = dataset.of_subjects(fold.training_subjects).values.astype(np.float64)
+def training_summary(dataset: Dataset, fold: Fold, normalise: Normalise = STUDY) -> dict[str, Any]:
+    """What the model was trained on, as `TrainingReference` describes it.
+
+    Args:
+        dataset: as it was prepared.
+        fold: of the refit.
+        normalise: as `steps.core.data.normalise.normalised` takes it.
+    """
+    seen = normalised(dataset, normalise)
+    values = seen.of_subjects(fold.training_subjects).values.astype(np.float64)
     mean, sd = values.mean(axis=0), values.std(axis=0)
     # From a constant point every other value would be infinitely far; a 1 is near or far depending on the unit.
     of_feature = values.std(axis=(0, 1))
     sd = np.where(sd > 0, sd, np.where(of_feature > 0, of_feature, 1.0))
-    controls = dataset.values[dataset.is_control].astype(np.float64)
+    controls = seen.values[seen.is_control].astype(np.float64)
     summary = TrainingReference(
-        format_version=1,
+        format_version=1 if normalise == STUDY else 2,
+        normalise=normalise,
         features=list(dataset.features),
         units=dataset.units,
         time=list(dataset.time),

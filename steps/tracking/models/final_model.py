@@ -14,9 +14,15 @@ from mlflow.entities import Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
+from steps.core.data.normalise import SUBJECT
 from steps.tracking.models.fold_model import PACKAGES, log_saved, model_requirements
 from steps.tracking.store.digests import digest_tags
 
+# What is to be said wherever a model of normalise=subject is described.
+ONE_PERSON = (
+    "A request is taken as the recordings of ONE person: at least 2, better 6 or more, of both classes. They are "
+    "standardised by their own mean and standard deviation (normalise=subject), so what is sent together matters."
+)
 _SCORER = "scorer.py"
 _FILES = {"network": "artifacts/network.keras", "training": "artifacts/training.json"}
 
@@ -32,6 +38,10 @@ def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> st
     contents = {"network": network, "training": json.dumps(training).encode()}
     # The average trial: it also becomes the example request of `mlflow models serve`.
     example = np.asarray(training["mean"], dtype=np.float32)[np.newaxis]
+    of_one_person = training.get("normalise") == SUBJECT
+    if of_one_person:  # who is one trial too few
+        spread = np.asarray(training["sd"], dtype=np.float32)
+        example = np.concatenate([example - spread, example + spread])
 
     def save(folder: Path, description: Model) -> None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -45,6 +55,7 @@ def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> st
                 input_example=example,
                 pip_requirements=model_requirements(*PACKAGES, "pandas"),
                 mlflow_model=description,
+                metadata={"request": ONE_PERSON} if of_one_person else None,
             )
         # MLflow notes where it found the files; folders of this machine mean nothing to others, and are not theirs.
         flavor = description.flavors[mlflow.pyfunc.FLAVOR_NAME]

@@ -35,12 +35,16 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     ) -> pd.DataFrame:
         """A row per trial of ``model_input``, ``(trials, timesteps, features)``.
 
+        With a model of ``normalise=subject`` these are recordings of one person, all there are of both classes: they
+        are standardised by their own mean and standard deviation.
+
         ``probability`` of the positive class; ``decision``, 1 where it reaches ``params["threshold"]``; ``distance``
         from the training trials, in standard deviations; ``unusual``, 1 where that exceeds what 99% of the training
         trials had.
 
         Raises:
-            MlflowException: a threshold that is no probability, or a value that is not finite; over HTTP status 400.
+            MlflowException: a threshold that is no probability, a value that is not finite, or a single trial where
+                those of a person are compared with each other; over HTTP status 400.
         """
         threshold = float((params or {}).get("threshold", DEFAULT_THRESHOLD))
         if not 0.0 <= threshold <= 1.0:
@@ -49,6 +53,8 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             )
         values = np.asarray(model_input, dtype=np.float32)
         self._check(values)
+        if self.training.get("normalise") == "subject" and len(values):
+            values = within_one_person(values)
         probability = np.concatenate(
             [
                 np.zeros(0),
@@ -78,6 +84,21 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 f"{self.training['features'][feature]!r} at time point {point} (all counted from 0), "
                 "expected a finite number"
             )
+
+
+def within_one_person(values: np.ndarray) -> np.ndarray:
+    """One person's trials, standardised per feature over all of them and their time points; a constant becomes 0."""
+    if len(values) < 2:
+        raise mlflow.MlflowException.invalid_parameter_value(
+            "the request holds one trial, expected at least 2, better 6 or more, of one person and of both classes: "
+            "the model was trained with normalise=subject and compares the recordings of a person with each other"
+        )
+    own = values.astype(np.float64)
+    lowest = own.min(axis=(0, 1))
+    is_constant = lowest == own.max(axis=(0, 1))
+    own -= np.where(is_constant, lowest, own.mean(axis=(0, 1)))
+    own /= np.where(is_constant, 1.0, own.std(axis=(0, 1)))
+    return own.astype(np.float32)
 
 
 mlflow.models.set_model(FearScorer())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.normalise import normalised
 from steps.core.models.refit import epochs_to_train, refit_fold, training_summary
 from steps.core.models.settings import FitSettings
 
@@ -54,6 +55,19 @@ def test_training_trials_are_mostly_usual_and_a_strange_one_is_not(small_study: 
     assert summary["dataset_digest"] == small_study.digest()
     controls = small_study.values[small_study.is_control].mean(axis=0, dtype=np.float64)
     np.testing.assert_allclose(summary["control_mean"], controls, rtol=1e-6)
+
+
+def test_the_summary_of_subjects_standardised_by_themselves_is_of_what_the_network_takes(within_study: Dataset) -> None:
+    fold = refit_fold(within_study, "exclude", seed=0)
+    summary = training_summary(within_study, fold, "subject")
+    given = normalised(within_study, "subject")
+    values = given.of_subjects(fold.training_subjects).values
+    np.testing.assert_allclose(summary["mean"], values.mean(axis=0, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(summary["control_mean"], given.values[given.is_control].mean(axis=0), atol=1e-6)
+    # What recordings of new people are held against is what was recorded.
+    assert (summary["units"], summary["dataset_digest"]) == (within_study.units, within_study.digest())
+    assert (summary["normalise"], summary["format_version"]) == ("subject", 2)  # older versions know 1 only
+    assert training_summary(within_study, fold)["format_version"] == 1
 
 
 def test_the_summary_knows_whether_trials_were_time_normalised(small_study: Dataset) -> None:

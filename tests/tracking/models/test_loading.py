@@ -14,8 +14,10 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
+from mlflow.exceptions import MlflowException
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.normalise import within_subjects
 from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
@@ -68,6 +70,30 @@ def test_mlflow_loads_the_model_and_nothing_in_it_names_folders_of_this_machine(
         assert place not in text
     requirements = (folder / "requirements.txt").read_text().splitlines()
     assert {line.split("==")[0] for line in requirements} == {"mlflow", "tensorflow", "keras", "numpy", "pandas"}
+
+
+def test_a_model_of_normalise_subject_takes_the_recordings_of_one_person(
+    store: Path, network: Any, within_study: Dataset
+) -> None:
+    summary = training_summary(within_study, refit_fold(within_study, "exclude", seed=0), "subject")
+    with step_run("train", {}) as run:
+        logged = registry.resolve(log_final_model(run, as_bytes(network), summary))
+    served = mlflow.pyfunc.load_model(logged.uri)
+    assert "recordings of ONE person" in served.metadata.metadata["request"]
+    own = within_study.of_subjects(["S02"])
+    values = own.values.copy()
+    values[:, :, 1] = 0.1  # a constant
+    trained = loading.fetch(logged).training
+    assert (trained.normalise, trained.format_version) == ("subject", 2)
+    standardised = within_subjects(values, own.subjects)
+    answer = served.predict(values)
+    np.testing.assert_allclose(answer["probability"], np.asarray(network(standardised))[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(answer["distance"], trained.distances(standardised), rtol=1e-6)
+    assert len(served.predict(values[:0])) == 0
+    with pytest.raises(MlflowException, match="the request holds one trial, expected at least 2") as error:
+        served.predict(values[:1])
+    assert error.value.get_http_status_code() == 400
+    assert len(served.predict(served.input_example)) == 2
 
 
 def fetched(archive: bytes, summary: dict[str, Any]) -> loading.FinalModel:

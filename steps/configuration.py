@@ -199,6 +199,7 @@ class Predict(Configuration):
     model_uri: str
     source: str
     threshold: float | None
+    error_rate: float
     max_gap: int
     trim: bool
     choice: Choice

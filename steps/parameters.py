@@ -105,6 +105,8 @@ _PARAMETERS = (
               "models:/<name>@<alias>, models:/<name>/<version>, models:/m-... or runs:/<run id>/model"),
     Parameter("threshold", "auto", "decision threshold, or 'auto': what the model's version says, else 0.5",
               read=parse_threshold),
+    Parameter("error_rate", 0.1, "how often an answer may be wrong, else it is \"don't know\"; 0 = no answers",
+              minimum=0.0, maximum=0.5),
     # compare
     Parameter("runs", "latest,previous",
               "two trainings, first minus second: run IDs, 'latest', 'previous', or one of them and a baseline",
@@ -199,7 +201,7 @@ STEPS: Mapping[str, Step] = {
     ),
     "compare": Step(("runs", "thresholds", "seed", "cwd")),
     "predict": Step(
-        ("model_uri", "source", "threshold", "max_gap", "trim", "features", "ignore", "attribution_steps",
+        ("model_uri", "source", "threshold", "error_rate", "max_gap", "trim", "features", "ignore", "attribution_steps",
          "attribution_baseline", "seed", "cwd"),
     ),
     "sync": Step(("prune", "cwd")),

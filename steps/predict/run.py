@@ -14,6 +14,7 @@ from steps.core.data.unseen import Unseen
 from steps.core.figures.heatmap import heatmap
 from steps.core.figures.probabilities import probabilities
 from steps.core.metrics import scores
+from steps.core.metrics.conformal import DONT_KNOW
 from steps.core.readers.fit_to_model import fit_to_model
 from steps.core.readers.new_recordings import check_artifact, choice_for, read_source
 from steps.core.readers.recorded import from_dataset
@@ -44,6 +45,9 @@ def score_and_record(configuration: Predict) -> None:
 
         predictions = scores.score(network, unseen, trained, threshold)
         subjects = scores.by_subject(predictions, threshold)
+        can_answer = configuration.error_rate > 0 and trained.left_out_scores is not None
+        if can_answer:
+            predictions, subjects = scores.with_answers(predictions, subjects, trained, configuration.error_rate)
         labelled = unseen.labels is not None and not unseen.is_control.all()
         performance = scores.performance(predictions, threshold, configuration.seed) if labelled else {}
         attributions = scored.attribute(network, unseen, baseline, configuration.attribution_steps)
@@ -58,9 +62,10 @@ def score_and_record(configuration: Predict) -> None:
                 "model_dataset_digest": trained.dataset_digest,
                 "dataset_digest": unseen.digest,
                 "threshold": threshold,
+                **({"error_rate": configuration.error_rate} if can_answer else {}),
                 "subjects_in_training": subjects.loc[subjects["in_training"] == 1, "subject"].nunique(),
             },
-            metrics=_metrics(predictions, completeness) | scores.performance_metrics(performance),
+            metrics=_metrics(predictions, subjects, completeness) | scores.performance_metrics(performance),
         )
         record.log_dataset_input(unseen, as_uri(unseen.source), context="predict")
         if model.reference.model_id:
@@ -90,6 +95,7 @@ def score_and_record(configuration: Predict) -> None:
         }
         record.log_figures(run_id, drawn)
         points = scoring.lines(uri, unseen, trained, predictions, importance, threshold)
+        points += scoring.answered(predictions, subjects, trained, configuration.error_rate)
         measured = scoring.results(performance)
         warned = scoring.warnings(predictions, subjects, trained.normalise)
         record.describe(run_id, scoring.markdown(points, warned, measured))
@@ -128,9 +134,11 @@ def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
     return normalised_unseen(fit_to_model(recorded, trained), trained.normalise), model
 
 
-def _metrics(predictions: pd.DataFrame, completeness: pd.DataFrame) -> dict[str, float]:
+def _metrics(predictions: pd.DataFrame, subjects: pd.DataFrame, completeness: pd.DataFrame) -> dict[str, float]:
     relative = completeness["relative_error"]
+    tables = {"trials": predictions, "subjects": subjects} if "answer" in predictions else {}
     return {
+        **{f"answered_{unit}": int((table["answer"] != DONT_KNOW).sum()) for unit, table in tables.items()},
         "trials": len(predictions),
         "subjects": predictions["subject"].nunique(),
         "positive_decisions": int(predictions["decision"].sum()),

@@ -11,8 +11,9 @@ from steps.core.data.manifest import PATIENT
 from steps.core.data.normalise import ENOUGH, SUBJECT, Normalise
 from steps.core.data.training_reference import TrainingReference
 from steps.core.data.unseen import Unseen
+from steps.core.metrics.conformal import subjects_needed
 from steps.core.metrics.names import LEVELS
-from steps.core.metrics.scores import TRAINED_PREFIX
+from steps.core.metrics.scores import TRAINED_PREFIX, calibration_of
 from steps.core.metrics.text import level_text
 from steps.writing.markdown import plain
 
@@ -83,6 +84,51 @@ def lines(
         f"most important of {len(trained.features)} features: {', '.join(importance['feature'].head(5))}",
         *unseen.notes,
     ]
+
+
+def answered(
+    predictions: pd.DataFrame, subjects: pd.DataFrame, trained: TrainingReference, error_rate: float
+) -> list[str]:
+    """How often there is an answer, or why there is none; no line where none was wanted.
+
+    Args:
+        predictions: of trials, with ``answer`` where the model can give one.
+        subjects: the same of subjects.
+        trained: what the model was trained on.
+        error_rate: how often an answer may be wrong; 0 where none is wanted.
+    """
+    if not error_rate:
+        return []
+    calibration = calibration_of(trained)
+    if calibration is None:
+        return [
+            'no answers with a "don\'t know" (error_rate): nothing is kept of how this model does on people it has not '
+            "seen; models of soft_multirocket keep that, which predicts every training subject without it"
+        ]
+    lines = [
+        f"at an error rate of {error_rate:.0%} it answers for {_counts(subjects, trained)} subjects and "
+        f'{_counts(predictions, trained)} trials, and says "don\'t know" of the others'
+    ]
+    needed = subjects_needed(error_rate)
+    names = trained.labels["0"], trained.labels["1"]
+    for label in calibration.never_ruled_out(error_rate):
+        lines.append(
+            f"{names[1 - label]!r} is never its answer at {error_rate:.0%}: to rule out {names[label]!r} takes "
+            f"{needed} training subjects of it, and there are {calibration.subjects[label]}"
+        )
+    fewest, few = calibration.trials[0], int((subjects["trials"] < calibration.trials[0]).sum())
+    if few:
+        lines.append(
+            f"{few} of these subjects have fewer trials than any in training ({fewest}): their answers may be wrong "
+            "more often"
+        )
+    return lines
+
+
+def _counts(table: pd.DataFrame, trained: TrainingReference) -> str:
+    named = {name: int((table["answer"] == name).sum()) for name in trained.labels.values()}
+    told = ", ".join(f"{name!r} {count}" for name, count in named.items())
+    return f"{sum(named.values())} of {len(table)}" + (f" ({told})" if any(named.values()) else "")
 
 
 def results(performance: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from steps.core.data.fold import Fold
 from steps.core.data.fold_record import FoldRecord
-from steps.core.data.manifest import Manifest
+from steps.core.data.manifest import CONTROL, Manifest
+from steps.core.data.training_reference import LeftOutScores
 from steps.tracking import lookup, record
 from steps.tracking.environment import machine_tags
 from steps.tracking.models.final_model import log_final_model
@@ -108,7 +109,7 @@ class FoldRecorder:
             run.log_tags(fitted.machine)
         run.log_artifacts(self._log_fit(run, fitted))
         self.flush()
-        uri = log_final_model(run.run, fitted.network, self._reference)
+        uri = log_final_model(run.run, fitted.network, {**self._reference, **self._left_out_scores(fitted)})
         run.end_run(end_time_ms=fitted.ended_ms)
         self.flush()
         return lookup.FinalModelAddress(run.run_id, uri).tags()
@@ -131,6 +132,13 @@ class FoldRecorder:
             tags = {"entry_point": lookup.FINAL_MODEL, **self._tags}
             self._begun[fold.key] = self._tracker.start_run(f"{self._run_name}_{fold.name}", tags=tags)
         return self._begun[fold.key]
+
+    def _left_out_scores(self, fitted: FoldRecord) -> dict[str, Any]:
+        if fitted.left_out is None or self._reference is None:
+            return {}
+        controls = [subject.subject for subject in self._manifest.subjects if subject.group == CONTROL]
+        scores = LeftOutScores.of(fitted.left_out, self._reference["subjects"], controls)
+        return {"left_out_scores": scores.model_dump()}
 
     def _log_fit(self, run: TrackedRun, fitted: FoldRecord) -> Callable[[], dict[str, str]]:
         """Log the results of the fit and the digests of the run's files; returns a function that makes these files."""

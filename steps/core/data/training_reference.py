@@ -6,17 +6,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from steps.core.data.normalise import Normalise
 from steps.core.data.timing import Timing
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Array = npt.NDArray[np.float64]
+
+
+class LeftOutScores(BaseModel):
+    """What is said of each training trial by the model fitted without its subject; all of the same length.
+
+    Attributes:
+        subject: its place among `TrainingReference.subjects`, from 0.
+        label: 0 or 1.
+        probability: of class 1.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    subject: list[NonNegativeInt]
+    label: list[Literal[0, 1]]
+    probability: list[Annotated[float, Field(ge=0, le=1)]]
+
+    @classmethod
+    def of(cls, left_out: pd.DataFrame, subjects: Sequence[str], controls: Collection[str]) -> Self:
+        """From the table of a fit (``subject``, ``label``, ``probability``).
+
+        Args:
+            left_out: a row per training trial.
+            subjects: all who trained, as `TrainingReference.subjects` has them.
+            controls: the control group; they are not like the people who will be asked about, so they are left out.
+        """
+        patients = left_out[~left_out["subject"].isin(list(controls))]
+        place = {name: number for number, name in enumerate(subjects)}
+        return cls(
+            subject=[place[name] for name in patients["subject"]],
+            label=patients["label"].tolist(),
+            probability=patients["probability"].tolist(),
+        )
 
 
 class TrainingReference(BaseModel):
@@ -41,6 +78,8 @@ class TrainingReference(BaseModel):
         left_out: columns of the training's files that were no features.
         usual_distance: the `distance` within which 99% of the training trials lie.
         timing: how the training trials were sampled; None where the model was made before this was kept.
+        left_out_scores: of all training trials but the control group's; None where the network leaves out nobody while
+            it is fitted, or where the model was made before this was kept.
     """
 
     # Later versions may say more.
@@ -62,6 +101,7 @@ class TrainingReference(BaseModel):
     usual_distance: float
     timing: Timing | None = None
     left_out: list[str] = []
+    left_out_scores: LeftOutScores | None = None
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> TrainingReference:
@@ -77,6 +117,12 @@ class TrainingReference(BaseModel):
             raise ValueError("labels do not name both classes")
         if min(min(row) for row in self.sd) <= 0:
             raise ValueError("sd is not positive throughout")
+        scores = self.left_out_scores
+        if scores is not None:
+            if not len(scores.subject) == len(scores.label) == len(scores.probability):
+                raise ValueError("left_out_scores has columns of different lengths")
+            if max(scores.subject, default=-1) >= len(self.subjects):
+                raise ValueError("left_out_scores names subjects that are not there")
         return self
 
     @property

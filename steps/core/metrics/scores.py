@@ -10,6 +10,7 @@ import pandas as pd
 from steps.core.data.manifest import CONTROL, PATIENT
 from steps.core.data.training_reference import TrainingReference
 from steps.core.data.unseen import Unseen
+from steps.core.metrics.conformal import Calibration, answers, in_words
 from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.inference import Model, predict
 from steps.core.metrics.summary import summary
@@ -63,6 +64,42 @@ def by_subject(predictions: pd.DataFrame, threshold: float) -> pd.DataFrame:
     table.insert(len(keys) + 3, "decision", (table["probability"] >= threshold).astype(np.int8))
     table.insert(len(keys) + 4, "threshold", threshold)
     return table
+
+
+def with_answers(
+    predictions: pd.DataFrame,
+    subjects: pd.DataFrame,
+    trained: TrainingReference,
+    error_rate: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables with a column ``answer``, the name of a class or "don't know".
+
+    Args:
+        predictions: from `score`.
+        subjects: from `by_subject`.
+        trained: with `TrainingReference.left_out_scores`, which calibrate.
+        error_rate: how often an answer may be wrong, above 0.
+
+    Raises:
+        ValueError: nothing is kept to calibrate with.
+    """
+    calibration, labels = calibration_of(trained), (trained.labels["0"], trained.labels["1"])
+    if calibration is None:
+        raise ValueError("nothing is kept to calibrate with")
+    of_trials = calibration.of_trials(predictions["probability"].to_numpy())
+    of_subjects = calibration.of_subjects(subjects["probability"].to_numpy())
+    return (
+        predictions.assign(answer=in_words(answers(of_trials, error_rate), labels)),
+        subjects.assign(answer=in_words(answers(of_subjects, error_rate), labels)),
+    )
+
+
+def calibration_of(trained: TrainingReference) -> Calibration | None:
+    """What says when the model does not know; None where nothing of the kind is kept."""
+    scores = trained.left_out_scores
+    if scores is None:
+        return None
+    return Calibration.of(np.array(scores.subject), np.array(scores.label, dtype=np.int8), np.array(scores.probability))
 
 
 def performance(predictions: pd.DataFrame, threshold: float, seed: int) -> dict[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> st
     Args:
         run: the run.
         network: content of its ``.keras`` file, from ``(trials, timesteps, features)`` to ``(trials, 1)``.
-        training: what it is trained on, as `steps.core.models.refit.training_summary` says; kept beside the network.
+        training: the fields of `TrainingReference`; kept beside the network.
     """
     contents = {"network": network, "training": json.dumps(training).encode()}
     # The average trial: it also becomes the example request of `mlflow models serve`.
@@ -75,7 +75,10 @@ def _signature(shape: tuple[int, ...]) -> ModelSignature:
                 ColSpec(DataType.long, "decision"),
                 ColSpec(DataType.double, "distance"),
                 ColSpec(DataType.long, "unusual"),
+                ColSpec(DataType.string, "answer", required=False),
             ]
         ),
-        params=ParamSchema([ParamSpec("threshold", DataType.double, 0.5)]),
+        params=ParamSchema(
+            [ParamSpec("threshold", DataType.double, 0.5), ParamSpec("error_rate", DataType.double, 0.0)]
+        ),
     )

@@ -1,7 +1,8 @@
 """The final model as MLflow loads it: a script that MLflow copies into the model and runs (models from code).
 
 Not imported by the project. It needs nothing of the project either: the copy works wherever mlflow and keras are.
-So it repeats, in a few lines, what `distance` of training references and the `predict` step do; a test compares them.
+So it repeats, in a few lines, what `distance` of training references, `steps.core.metrics.conformal` and the `predict`
+step do; a test compares them.
 """
 
 import json
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 DEFAULT_THRESHOLD = 0.5
+DONT_KNOW = "don't know"
 CHUNK = 512  # trials per forward pass, which bounds the memory
 
 
@@ -40,17 +42,20 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         ``probability`` of the positive class; ``decision``, 1 where it reaches ``params["threshold"]``; ``distance``
         from the training trials, in standard deviations; ``unusual``, 1 where that exceeds what 99% of the training
-        trials had.
+        trials had. With ``params["error_rate"]`` above 0 also ``answer``: a class, or "don't know".
 
         Raises:
-            MlflowException: a threshold that is no probability, a value that is not finite, or a single trial where
-                those of a person are compared with each other; over HTTP status 400.
+            MlflowException: a threshold that is no probability, an error rate that is none or that this model cannot
+                keep, a value that is not finite, or a single trial where those of a person are compared with each
+                other; over HTTP status 400.
         """
         threshold = float((params or {}).get("threshold", DEFAULT_THRESHOLD))
         if not 0.0 <= threshold <= 1.0:
             raise mlflow.MlflowException.invalid_parameter_value(
                 f"threshold is {threshold}, expected a probability between 0 and 1"
             )
+        error_rate = float((params or {}).get("error_rate", 0.0))
+        self._check_error_rate(error_rate)
         values = np.asarray(model_input, dtype=np.float32)
         self._check(values)
         if self.training.get("normalise") == "subject" and len(values):
@@ -66,7 +71,7 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         )
         mean, sd = np.asarray(self.training["mean"]), np.asarray(self.training["sd"])
         distance = np.sqrt((((values - mean) / sd) ** 2).mean(axis=(1, 2)))
-        return pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "probability": probability,
                 "decision": (probability >= threshold).astype(np.int64),
@@ -74,6 +79,36 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 "unusual": (distance > self.training["usual_distance"]).astype(np.int64),
             }
         )
+        return table.assign(answer=self._answers(probability, error_rate)) if error_rate else table
+
+    def _answers(self, probability: np.ndarray, error_rate: float) -> list[str]:
+        """The class that is left when the other one is ruled out; every subject of the training counts as one."""
+        scores = {name: np.asarray(values) for name, values in self.training["left_out_scores"].items()}
+        p_values = []
+        for label in (0, 1):
+            mine = scores["label"] == label
+            order = np.argsort(scores["probability"][mine], kind="stable")
+            _, rows, counts = np.unique(scores["subject"][mine], return_inverse=True, return_counts=True)
+            below = np.concatenate([[0.0], np.cumsum((1.0 / counts[rows])[order])])
+            side = "right" if label else "left"
+            reached = below[np.searchsorted(scores["probability"][mine][order], probability, side=side)]
+            as_unlike = reached if label else below[-1] - reached
+            p_values.append(np.round((1.0 + as_unlike) / (1.0 + len(counts)), 12))
+        negative, positive = p_values
+        unsure = (np.minimum(negative, positive) > error_rate) | (negative == positive)
+        names = [self.training["labels"]["0"], self.training["labels"]["1"], DONT_KNOW]
+        return [names[place] for place in np.where(unsure, 2, positive > negative)]
+
+    def _check_error_rate(self, error_rate: float) -> None:
+        if not 0.0 <= error_rate <= 0.5:
+            raise mlflow.MlflowException.invalid_parameter_value(
+                f"error_rate is {error_rate}, expected a number from 0 (no answers) to 0.5"
+            )
+        if error_rate and not self.training.get("left_out_scores"):
+            raise mlflow.MlflowException.invalid_parameter_value(
+                f"error_rate is {error_rate}, but this model cannot say when it does not know: "
+                "nothing is kept of how it does on people it has not seen; expected 0"
+            )
 
     def _check(self, values: np.ndarray) -> None:
         wrong = np.argwhere(~np.isfinite(values))

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,6 +155,13 @@ def small_study_table() -> str:
 def training_json(small_study: Dataset) -> dict[str, Any]:
     """What a model of the small study would be stored with."""
     return training_summary(small_study, refit_fold(small_study, "exclude", seed=0))
+
+
+def left_out_scores(training: dict[str, Any], probabilities: Sequence[float], trials: int = 3) -> dict[str, Any]:
+    """Made-up scores of the subjects of a training, alternately of either class; drawn from ``probabilities``."""
+    subjects = np.repeat(np.arange(len(training["subjects"])), trials)
+    drawn = np.random.default_rng(5).choice(np.asarray(probabilities, dtype=np.float64), len(subjects))
+    return {"subject": subjects.tolist(), "label": (subjects % 2).tolist(), "probability": drawn.tolist()}
 
 
 @pytest.fixture(scope="session")

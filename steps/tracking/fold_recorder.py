@@ -136,7 +136,7 @@ class FoldRecorder:
     def _left_out_scores(self, fitted: FoldRecord) -> dict[str, Any]:
         if fitted.left_out is None or self._reference is None:
             return {}
-        controls = [subject.subject for subject in self._manifest.subjects if subject.group == CONTROL]
+        controls = [entry.name for entry in self._manifest.subjects if entry.group == CONTROL]
         scores = LeftOutScores.of(fitted.left_out, self._reference["subjects"], controls)
         return {"left_out_scores": scores.model_dump()}
 

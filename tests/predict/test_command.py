@@ -24,7 +24,7 @@ from steps.predict.run import choose_threshold, score_and_record
 from steps.tracking.models import registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
-from tests.conftest import configured
+from tests.conftest import configured, left_out_scores
 from tests.new_people import long_table
 
 TABLES = {"predictions.csv", "subjects.csv", "feature_importance.csv", "attribution_by_feature.csv", "completeness.csv"}
@@ -86,6 +86,49 @@ def test_unlabelled_recordings_are_scored_and_explained(
         "mlflow.note.content"
     ].replace("\\", "")
     assert "models:/fear-classifier/1" in capsys.readouterr().out
+
+
+def test_without_scores_of_left_out_subjects_there_are_no_answers_and_it_says_why(
+    registered: Path, new_people: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long_table(new_people, labels=False).to_csv("new.csv", index=False)
+    run = predicted("new.csv")
+    assert "answer" not in table(run, "predictions.csv")
+    assert "error_rate" not in run.data.tags
+    assert 'no answers with a "don\'t know"' in capsys.readouterr().out
+    predicted("new.csv", error_rate=0.0)
+    assert "answer" not in capsys.readouterr().out
+
+
+def test_with_them_every_trial_and_subject_has_an_answer_or_none(
+    store: Path, final_network: Any, training_json: dict[str, Any], new_people: Dataset,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    known = left_out_scores(training_json, np.asarray(final_network(new_people.values))[:, 0].tolist(), trials=4)
+    with step_run("train", {}) as train:
+        uri = log_final_model(train, as_bytes(final_network), {**training_json, "left_out_scores": known})
+    long_table(new_people, labels=False).to_csv("new.csv", index=False)
+    run = predicted("new.csv", model_uri=uri, error_rate=0.4)
+    trials, subjects = table(run, "predictions.csv"), table(run, "subjects.csv")
+    labels = set(training_json["labels"].values())
+    assert set(trials["answer"]) | set(subjects["answer"]) <= {*labels, "don't know"}
+    answered = {
+        "trials": int(trials["answer"].isin(labels).sum()),
+        "subjects": int(subjects["answer"].isin(labels).sum()),
+    }
+    assert answered["trials"] > 0
+    for unit, count in answered.items():
+        assert run.data.metrics[f"answered_{unit}"] == count
+    said = capsys.readouterr().out
+    assert f"at an error rate of 40% it answers for {answered['subjects']} of 5" in said
+    assert "of these subjects have fewer trials than any in training (4)" in said
+    assert "is never its answer" not in said
+    assert run.data.tags["error_rate"] == "0.4"
+    predicted("new.csv", model_uri=uri, error_rate=0.01)
+    said = capsys.readouterr().out
+    assert "at an error rate of 1% it answers for 0 of 5 subjects and 0 of" in said
+    for label in labels:
+        assert f"{label!r} is never its answer at 1%" in said
 
 
 def test_every_table_of_the_attribution_adds_up(registered: Path, new_people: Dataset) -> None:

@@ -24,7 +24,8 @@ import pytest
 from steps.core.data.dataset import Dataset
 from steps.core.data.training_reference import TrainingReference
 from steps.core.data.unseen import Unseen
-from steps.core.metrics.scores import score
+from steps.core.metrics.conformal import DONT_KNOW
+from steps.core.metrics.scores import by_subject, score, with_answers
 from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.readers.fit_to_model import fit_to_model
@@ -32,7 +33,7 @@ from steps.core.readers.recorded import from_dataset
 from steps.tracking.models import registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.session import step_run
-from tests.conftest import clean_environment
+from tests.conftest import clean_environment, left_out_scores
 from tests.units import in_other_units
 
 
@@ -55,7 +56,9 @@ def model(small_study: Dataset, new_people: Dataset) -> Model:
     network = networks.build("cnn", study.timesteps, len(study.features), seed=0)
     networks.set_scaler(network, *standardisation(study.values))
     recorded = from_dataset(in_other_units(new_people), "new")
-    return Model(network, summary, fit_to_model(recorded, TrainingReference.model_validate(summary)))
+    unseen = fit_to_model(recorded, TrainingReference.model_validate(summary))
+    summary["left_out_scores"] = left_out_scores(summary, np.asarray(network(unseen.values))[:, 0].tolist())
+    return Model(network, summary, unseen)
 
 
 @pytest.fixture
@@ -109,6 +112,11 @@ def ask(address: str, **body: Any) -> tuple[int, Any]:
         return error.code, error.read().decode()
 
 
+def _tables(model: Model, trained: TrainingReference) -> tuple[pd.DataFrame, pd.DataFrame]:
+    table = score(model.network, model.unseen, trained, 0.5)
+    return table, by_subject(table, 0.5)
+
+
 def test_a_served_model_gives_the_numbers_of_predict_in_any_unit(served: str, model: Model) -> None:
     unseen, trained = model.unseen, TrainingReference.model_validate(model.summary)
     trials = unseen.values[:3].tolist()
@@ -127,6 +135,16 @@ def test_a_served_model_gives_the_numbers_of_predict_in_any_unit(served: str, mo
             pd.testing.assert_frame_equal(answered, expected[columns], check_dtype=False, rtol=1e-5)
     assert ask(served, inputs=trials)[1] == ask(served, inputs=trials, params={"threshold": 0.5})[1]
 
+    given: set[str] = set()
+    for error_rate in (0.3, 0.4, 0.5):
+        expected, _ = with_answers(*_tables(model, trained), trained, error_rate)
+        scored = loaded.predict(unseen.values, params={"error_rate": error_rate})
+        assert scored["answer"].tolist() == expected["answer"].tolist()
+        _, answer = ask(served, inputs=unseen.values.tolist(), params={"error_rate": error_rate})
+        assert [row["answer"] for row in answer["predictions"]] == expected["answer"].tolist()
+        given |= set(expected["answer"])
+    assert given == {*trained.labels.values(), DONT_KNOW}
+
     broken = unseen.values[:1].tolist()
     broken[0][2][1] = float("nan")
     refused = {
@@ -135,6 +153,7 @@ def test_a_served_model_gives_the_numbers_of_predict_in_any_unit(served: str, mo
         "one trial without its axis": ({"inputs": trials[0]}, "(-1, 21, 6)"),
         "text": ({"inputs": [[["high"] * 6] * 21]}, "high"),
         "a threshold beyond 1": ({"inputs": trials, "params": {"threshold": 2}}, "threshold is 2.0, expected a prob"),
+        "an error rate beyond a half": ({"inputs": trials, "params": {"error_rate": 0.6}}, "error_rate is 0.6"),
     }
     for case, (body, message) in refused.items():
         status, text = ask(served, **body)

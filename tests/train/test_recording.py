@@ -7,19 +7,24 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
+from steps.core.models.fold import left_out_table
+from steps.core.models.keras_file import as_bytes
+from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
 from steps.tracking import lookup
 from steps.tracking.addresses import dataset_address
 from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.fold_recorder import FoldRecorder
-from steps.tracking.models import reading
+from steps.tracking.models import loading, reading, registry
 from steps.tracking.spool import id_on_server
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.spool import Spool
@@ -83,6 +88,27 @@ def test_a_fold_is_on_the_server_while_it_is_trained_and_once_in_the_end(recorde
     assert Push(spool).once(thorough=True).runs == 0
     runs = spool.target_client().search_runs(["1"], "tags.subject = 'S2'")
     assert [run.data.tags["cpu"] for run in runs] == ["a worker's"]
+
+
+def test_a_final_model_keeps_what_was_said_of_its_subjects_without_them(
+    recorder: FoldRecorder, spool: Spool, small_study: Dataset, final_network: Any
+) -> None:
+    refit = refit_fold(small_study, "negatives", seed=0)
+    said = np.linspace(0, 1, len(small_study.labels))
+    fitted = replace(
+        record_of("all"), fold=refit, network=as_bytes(final_network), left_out=left_out_table(small_study, said)
+    )
+    with recorder:
+        recorder.begin_final_model(refit, lambda: training_summary(small_study, refit))
+        tags = recorder.record_final_model(fitted)
+    model = registry.ModelReference(tags["final_model_uri"], tracking_uri=spool.uri)
+    trained = loading.fetch(model).training
+    kept = trained.left_out_scores
+    assert kept is not None
+    patients = ~small_study.is_control
+    assert [trained.subjects[place] for place in kept.subject] == small_study.subjects[patients].tolist()
+    assert kept.label == small_study.labels[patients].tolist()
+    assert kept.probability == said[patients].tolist()
 
 
 def test_files_of_folds_can_be_checked_on_every_side(

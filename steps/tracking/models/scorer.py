@@ -90,9 +90,11 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             order = np.argsort(scores["probability"][mine], kind="stable")
             _, rows, counts = np.unique(scores["subject"][mine], return_inverse=True, return_counts=True)
             below = np.concatenate([[0.0], np.cumsum((1.0 / counts[rows])[order])])
-            side = "right" if label else "left"
-            reached = below[np.searchsorted(scores["probability"][mine][order], probability, side=side)]
-            as_unlike = reached if label else below[-1] - reached
+            ranked = scores["probability"][mine][order]
+            if label:
+                as_unlike = below[np.searchsorted(ranked, probability, side="right")]
+            else:
+                as_unlike = below[-1] - below[np.searchsorted(ranked, probability, side="left")]
             p_values.append(np.round((1.0 + as_unlike) / (1.0 + len(counts)), 12))
         negative, positive = p_values
         unsure = (np.minimum(negative, positive) > error_rate) | (negative == positive)

@@ -118,7 +118,7 @@ def test_a_class_of_too_few_subjects_is_never_ruled_out(rate: float, needed: int
     for people, never in ((needed, ()), (needed - 1, (0,))):
         labels = np.repeat(np.array([0, 1], dtype=np.int8), [people, needed])
         # Classes far apart: whoever looks like the other one is ruled out as soon as anybody can be.
-        calibration = Calibration.of(np.arange(len(labels)), labels, labels * 0.8 + 0.1)
+        calibration = Calibration.of(np.arange(len(labels)), labels, labels.astype(float) * 0.8 + 0.1)
         assert calibration.never_ruled_out(rate) == never
         assert answers(calibration.of_subjects(np.array([0.99])), rate).tolist() == [-1 if never else 1]
         assert answers(calibration.of_trials(np.array([0.01])), rate).tolist() == [0]

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from steps.core.data.training_reference import TrainingReference
+from steps.core.data.training_reference import LeftOutScores, TrainingReference
 from steps.core.data.unseen import Unseen
-from steps.core.metrics.scores import by_subject, performance, performance_metrics, score
+from steps.core.metrics.conformal import DONT_KNOW
+from steps.core.metrics.scores import by_subject, performance, performance_metrics, score, with_answers
 
 
 class _Fixed:
@@ -70,6 +71,27 @@ def test_a_subjects_probability_is_the_mean_of_its_trials(unseen: Unseen, traine
         assert row["probability"] == pytest.approx(own["probability"].mean())
         assert row["decision"] == int(own["probability"].mean() >= 0.5)
         assert row["trials"] == len(own)
+
+
+def test_trials_and_subjects_are_answered_by_what_is_left_of_both_classes(
+    unseen: Unseen, trained: TrainingReference
+) -> None:
+    """Class 1 of the training has high probabilities and class 0 low ones, so that each end has its answer."""
+    label = [subject % 2 for subject in range(len(trained.subjects))]
+    probability = [0.3 + 0.4 * one for one in label]
+    known = {"subject": range(len(label)), "label": label, "probability": probability}
+    calibrated = trained.model_copy(update={"left_out_scores": LeftOutScores.model_validate(known)})
+    table = scored(unseen, calibrated)
+    trials, subjects = with_answers(table, by_subject(table, 0.5), calibrated, 0.4)
+    for answered in (trials, subjects):
+        p = answered["probability"]
+        expected = np.select([p >= 0.7, p <= 0.3], [calibrated.labels["1"], calibrated.labels["0"]], DONT_KNOW)
+        assert answered["answer"].tolist() == expected.tolist()
+    assert set(trials["answer"]) == {*calibrated.labels.values(), DONT_KNOW}
+    never, _ = with_answers(table, by_subject(table, 0.5), calibrated, 0.05)
+    assert set(never["answer"]) == {DONT_KNOW}, "too few subjects to rule out any class at 5%"
+    with pytest.raises(ValueError, match="nothing is kept to calibrate with"):
+        with_answers(table, by_subject(table, 0.5), trained, 0.1)
 
 
 def test_performance_is_scikit_learns_without_controls(unseen: Unseen, trained: TrainingReference) -> None:

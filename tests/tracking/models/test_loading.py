@@ -96,6 +96,15 @@ def test_a_model_of_normalise_subject_takes_the_recordings_of_one_person(
     assert len(served.predict(served.input_example)) == 2
 
 
+def test_a_model_that_kept_no_scores_says_so_when_it_is_asked_for_an_answer(
+    logged: ModelReference, small_study: Dataset
+) -> None:
+    model = mlflow.pyfunc.load_model(logged.uri)
+    assert "answer" not in model.predict(small_study.values[:1])
+    with pytest.raises(MlflowException, match="this model cannot say when it does not know"):
+        model.predict(small_study.values[:1], params={"error_rate": 0.1})
+
+
 def fetched(archive: bytes, summary: dict[str, Any]) -> loading.FinalModel:
     return loading.checked(ModelReference("models:/fear-classifier/1"), archive, json.dumps(summary).encode())
 
@@ -192,6 +201,9 @@ def test_a_summary_that_says_too_little_or_nonsense_is_refused(archive: bytes, s
     for change, named in (
         ({"subjects": None}, "subjects"),
         ({"mean": summary["mean"][1:]}, "time points"),
+        ({"left_out_scores": {"subject": [0, 1], "label": [0], "probability": [0.5]}}, "columns of different lengths"),
+        ({"left_out_scores": {"subject": [99], "label": [0], "probability": [0.5]}}, "names subjects that are not"),
+        ({"left_out_scores": {"subject": [0], "label": [0], "probability": [1.5]}}, "less than or equal to 1"),
         ({"sd": [[0.0] * 6] * 21}, "sd is not positive"),
         ({"usual_distance": float("nan")}, "usual_distance"),
     ):

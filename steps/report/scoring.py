@@ -106,8 +106,8 @@ def answered(
             "seen; models of soft_multirocket keep that, which predicts every training subject without it"
         ]
     lines = [
-        f"at an error rate of {error_rate:.0%} it answers for {_counts(subjects, trained)} subjects and "
-        f'{_counts(predictions, trained)} trials, and says "don\'t know" of the others'
+        f"at an error rate of {error_rate:.0%} it answers for {_counts(subjects, trained, 'subjects')} and "
+        f'{_counts(predictions, trained, "trials")}, and says "don\'t know" of the others'
     ]
     needed = subjects_needed(error_rate)
     names = trained.labels["0"], trained.labels["1"]
@@ -125,10 +125,10 @@ def answered(
     return lines
 
 
-def _counts(table: pd.DataFrame, trained: TrainingReference) -> str:
+def _counts(table: pd.DataFrame, trained: TrainingReference, unit: str) -> str:
     named = {name: int((table["answer"] == name).sum()) for name in trained.labels.values()}
     told = ", ".join(f"{name!r} {count}" for name, count in named.items())
-    return f"{sum(named.values())} of {len(table)}" + (f" ({told})" if any(named.values()) else "")
+    return f"{sum(named.values())} of {len(table)} {unit}" + (f" ({told})" if any(named.values()) else "")
 
 
 def results(performance: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -68,7 +68,7 @@ Grouping = Callable[[Rows, npt.NDArray[np.int8], int, np.random.Generator], Iter
 
 
 def at_random(rows: Rows, _labels: npt.NDArray[np.int8], size: int, rng: np.random.Generator) -> Iterator[Group]:
-    """Groups of ``size`` trials, each trial once; the last group is filled up with others."""
+    """Groups of ``size`` trials, of all where there are fewer, each trial once; the last is filled up with others."""
     order = rng.permutation(rows)
     for start in range(0, len(order), size):
         own = order[start : start + size]
@@ -77,8 +77,8 @@ def at_random(rows: Rows, _labels: npt.NDArray[np.int8], size: int, rng: np.rand
 
 
 def of_each_class(rows: Rows, labels: npt.NDArray[np.int8], size: int, rng: np.random.Generator) -> Iterator[Group]:
-    """Groups with half of their trials from either class; none where ``size`` is odd."""
-    if size % 2:
+    """Groups with half of their trials from either class; none where ``size`` is odd or a class too small."""
+    if size % 2 or min(np.bincount(labels, minlength=2)) < size // 2:
         return
     halves = [list(at_random(rows[labels == label], labels, size // 2, rng)) for label in (0, 1)]
     for number in range(max(map(len, halves))):

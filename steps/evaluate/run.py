@@ -16,6 +16,7 @@ from steps.core.baselines.predict import fits_of
 from steps.core.data.dataset import Dataset
 from steps.core.figures.evaluation import all_figures
 from steps.core.metrics import export
+from steps.core.metrics.abstention import abstention, abstention_metrics, answers_table, curve_table
 from steps.core.metrics.chunks import Chunked
 from steps.core.metrics.decision_curve import decision_curve
 from steps.core.metrics.decisions import with_votes
@@ -32,7 +33,7 @@ from steps.core.metrics.names import LEVELS
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
 from steps.core.metrics.repeats import repeats_table
 from steps.core.metrics.summary import summary
-from steps.core.metrics.text import level_text
+from steps.core.metrics.text import abstention_text, level_text
 from steps.evaluate import worker
 from steps.evaluate.worker import EvaluationJob, in_pool
 from steps.report.content import answer_beside_simpler, answer_in_markdown, short_answer
@@ -74,6 +75,10 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             )
             chunked = Chunked(in_pool(pool))
             outcome = summary(results, thresholds, seed=seed, in_fold=in_fold, chunked=chunked)
+            p_values = [result.p_values for result in evaluated if result.p_values is not None]
+            answered = answers_table(p_values, dataset.label_names) if len(p_values) == len(evaluated) else None
+            if answered is not None:
+                outcome["abstention"] = abstention(answered)
             fitting = {fit: pool.submit(worker.fit_baseline, job, fit) for fit in fits_of(baselines, folds)}
             # Figures are drawn while the pool fits the baselines.
             histories = [lookup.load_history(run_of_fold) for run_of_fold in trained.runs]
@@ -87,12 +92,15 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             metrics={
                 **flat_metrics(outcome),
                 **baseline_metrics(outcome),
+                **(abstention_metrics(outcome["abstention"]) if answered is not None else {}),
                 "inference_ms_per_trial": statistics.median(
                     result.metrics["inference_ms_per_trial"] for result in evaluated
                 ),
             },
         )
         tables = _tables(results, in_fold, outcome, compared, dataset, seed)
+        if answered is not None:
+            tables |= {"answers": answered, "abstention": curve_table(outcome["abstention"])}
         record.log_files(
             run_id,
             {
@@ -107,6 +115,8 @@ def evaluate_and_record(configuration: Evaluate) -> None:
         folder = export_tables(configuration.output_dir, run, {name: tables[name] for name in ("results", "subjects")})
         for level in LEVELS:
             click.echo(level_text(outcome, level))
+        if answered is not None:
+            click.echo(abstention_text(outcome["abstention"]))
         say_where(folder, run)
 
 

@@ -63,6 +63,7 @@ def evaluate(job: EvaluationJob, trained: FoldNetwork) -> EvaluatedFold:
         dataset.of_subjects(trained.fold.validation_subjects),
         job.thresholds,
         trained.left_out,
+        frozenset(dataset.subjects[dataset.is_control].tolist()),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from steps.core.metrics.metrics import DECIDED
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS, at_level, rule_name
 from steps.core.metrics.statistic import statistics_of
+from steps.core.metrics.text import abstention_text
 from steps.report.results import is_first
 from steps.report.table import UNDEFINED, Cell, Table, estimate_cell
 
@@ -22,6 +23,7 @@ class Evaluation:
         other_chance: the same at the other thresholds; None where there are no others.
         chance_notes: how to read them.
         in_fold: the thresholds that folds chose, as text; empty where none did.
+        abstention: how much would be answered if "don't know" is an answer, too; empty where that is not known.
         spread: how much test numbers differ; None with a single one.
         spread_notes: what else differs between them.
     """
@@ -30,6 +32,7 @@ class Evaluation:
     other_chance: Table | None
     chance_notes: tuple[str, ...]
     in_fold: tuple[str, ...]
+    abstention: tuple[str, ...]
     spread: Table | None
     spread_notes: tuple[str, ...]
 
@@ -41,6 +44,7 @@ def evaluation(summary: Mapping[str, Any]) -> Evaluation:
         other_chance=chance_table(summary, first=False),
         chance_notes=_chance_notes(summary),
         in_fold=_in_fold(summary),
+        abstention=_abstention(summary),
         spread=spread_table(summary),
         spread_notes=_spread_notes(summary),
     )
@@ -118,6 +122,19 @@ def _in_fold(summary: Mapping[str, Any]) -> tuple[str, ...]:
         "little worse."
     )
     return tuple(sentences)
+
+
+def _abstention(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    document = summary.get("abstention")
+    if not document:
+        return ()
+    said = abstention_text(document)
+    return (
+        f"{said[0].upper()}{said[1:]}.",
+        "An answer is a class where the other one is ruled out (conformal prediction over subjects); else it is "
+        '"don\'t know". Every person was answered by a model that had not seen them, calibrated on its training '
+        "subjects.",
+    )
 
 
 def spread_table(summary: Mapping[str, Any]) -> Table | None:

@@ -99,6 +99,11 @@ def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
             f"{names[1]} is; here it is as common as in this study.",
             f"Decision curves of {who}: net benefit over threshold probabilities, against acting on all and none.",
         ),
+        "abstention": (
+            'What a "don\'t know" buys. At a declared error rate (10% is marked) the dashed line should stay at or '
+            "below the dotted one; the higher the blue line, the more is answered.",
+            f"Shares of {who} that are answered, and answered wrongly, against the declared error rate.",
+        ),
         "test_numbers": (
             "What other seeds would have given: every test number alone (circles), their spread, and the average of "
             "their models, which the results above are about.",

@@ -116,6 +116,8 @@ def _evaluation(statistics: Evaluation) -> Sequence[str]:
         parts += ["### Against chance", _table(statistics.chance), bullets(statistics.chance_notes)]
     if statistics.spread:
         parts += ["### Between test numbers", _table(statistics.spread), bullets(statistics.spread_notes)]
+    if statistics.abstention:
+        parts += ['### With a "don\'t know"', bullets(statistics.abstention)]
     return parts
 
 

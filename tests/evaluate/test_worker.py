@@ -101,6 +101,12 @@ def test_a_fold_is_evaluated_on_its_own_subjects(small_study: Dataset, folds: li
     assert {"test_loss", "threshold_0.35/f1", "threshold_in_fold/accuracy", "in_fold_threshold", *TIMES} <= set(
         evaluated.metrics
     )
+    assert evaluated.p_values is None, "it left out nobody"
+    left_out = pd.DataFrame({"subject": ["a", "b", "c"], "label": [0, 1, 0], "probability": [0.2, 0.7, 1.0]})
+    p_values = evaluate_fold(model, test, validation, (0.5,), left_out, {"c"}).p_values
+    assert p_values is not None
+    assert (p_values["level"] == "pooled").sum() == len(test.labels)
+    assert set(p_values["p_value_0"]) <= {0.5, 1.0}, "one subject of either class, the control group aside"
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2000, 177), (2001, 90_000), (5, 10**8), (0, 3)])

@@ -18,6 +18,7 @@ from steps.core.attribution.outcomes import fold_outcomes
 from steps.core.attribution.results import REPORTED_TABLES, Results, results
 from steps.core.attribution.settings import Settings
 from steps.core.data.dataset import Dataset
+from steps.core.metrics.abstention import abstention, answers_table, fold_p_values
 from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
 from steps.core.metrics.summary import summary
@@ -28,6 +29,19 @@ from tests.core.metrics.conftest import make_method as make_method
 
 NASTY = '<script>alert("x")</script>'
 MakeReport = Callable[..., ReportData]
+
+
+def made_up_abstention(tested: Dataset) -> dict[str, Any]:
+    """Answers for everybody, by folds whose nine training subjects of either class are told apart."""
+    labels = np.repeat([0, 1], 9)
+    left_out = pd.DataFrame(
+        {"subject": np.arange(18).astype(str), "label": labels, "probability": labels.astype(float)}
+    )
+    folds = []
+    for name in np.unique(tested.subjects).tolist():
+        test = tested.of_subjects([name])
+        folds.append(fold_p_values(test, test.labels.astype(float), left_out))
+    return abstention(answers_table(folds, ("no fear", "fear")))
 
 
 def made_up_attribution(tested: Dataset, generator: np.random.Generator) -> Results:
@@ -68,6 +82,8 @@ def make_report(small_study: Dataset) -> MakeReport:
                 for number in range(1, repeats + 1)
             ]
         )
+        document = summary(results, (0.5, 0.43), resamples=100, permutations=100, in_fold=in_fold)
+        document["abstention"] = made_up_abstention(tested)
         made_up = made_up_attribution(tested, generator)
         history = pd.DataFrame({name: [0.6, 0.5] for name in ("loss", "val_loss", "accuracy", "val_accuracy")})
         data = ReportData(
@@ -76,7 +92,7 @@ def make_report(small_study: Dataset) -> MakeReport:
             started=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
             parameters={name: PARAMETERS[name].default for name in STEPS["main"].parameters},
             manifest=dataset.manifest(),
-            summary=summary(results, (0.5, 0.43), resamples=100, permutations=100, in_fold=in_fold),
+            summary=document,
             results=results,
             subjects=subjects_table(results, (0.5, 0.43)),
             in_fold=in_fold,

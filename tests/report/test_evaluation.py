@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+
 from steps.report.evaluation import chance_table, evaluation
+from steps.report.render import report_html, report_markdown
 from tests.report.conftest import MakeReport
 
 
@@ -23,6 +26,19 @@ def test_chance_is_told_for_every_level(make_report: MakeReport) -> None:
         assert (permuted, guessed) == (f"{tested['null_quantile']:.3f}", f"{coins:.3f}")
     assert rows["AUC", "subjects"][3] == "–"  # coins have no order
     assert ("balanced accuracy in-fold", "subjects") in rows
+
+
+def test_answers_with_a_dont_know_are_told_where_they_are_known(make_report: MakeReport) -> None:
+    data = make_report()
+    said = evaluation(data.summary).abstention
+    assert said[0].startswith("At a declared error rate of 10% it answers for 8 of 8 people and is wrong for 0; of ")
+    page, text = report_html(data), report_markdown(data)
+    assert html.escape(said[0]) in page
+    assert 'With a "don' in html.unescape(page)
+    assert said[0] in text
+    without = {name: value for name, value in data.summary.items() if name != "abstention"}
+    assert evaluation(without).abstention == ()
+    assert "declared error rate" not in report_markdown(make_report(summary=without))
 
 
 def test_thresholds_of_the_folds_are_told_with_their_spread(make_report: MakeReport) -> None:

@@ -200,8 +200,8 @@ def test_a_single_fold_without_training_history(make_report: MakeReport, small_s
 def test_figures_are_captioned_vector_and_reproducible(make_report: MakeReport) -> None:
     drawn = pictures(make_report())
     assert [picture.name for picture in drawn][:8] == [
-        "roc", "precision_recall", "reliability", "confusion", "threshold_sweep", "decision_curve",
-        "subject_probabilities", "training_curves",
+        "roc", "precision_recall", "reliability", "confusion", "threshold_sweep", "abstention", "decision_curve",
+        "subject_probabilities",
     ]  # fmt: skip
     assert [picture.name for picture in drawn if picture.part == ATTRIBUTION] == [
         "feature_importance", "attribution_map", "time_importance", "importance_by_outcome", "deletion_insertion",

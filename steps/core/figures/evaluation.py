@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from steps.core.figures.abstention import abstention_curves
 from steps.core.figures.calibration import reliability_diagram
 from steps.core.figures.curves import precision_recall, roc
 from steps.core.figures.deciding import confusion, decision_curves, sweep
@@ -54,6 +55,8 @@ def all_figures(
     figures["confusion"] = confusion(decided, label_names)
     if trials.has_both_classes:
         figures["threshold_sweep"] = sweep(levels, thresholds, in_fold=in_fold, seed=seed)
+        if "abstention" in document:
+            figures["abstention"] = abstention_curves(document["abstention"])
         figures["decision_curve"] = decision_curves(levels, thresholds, seed=seed)
     figures["subject_probabilities"] = subject_probabilities(trials, subjects, thresholds, label_names)
     figures["subject_table"] = subject_table(trials, subjects, {"mean": by_mean, "vote": by_vote}, label_names)

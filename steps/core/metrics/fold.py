@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from steps.core.data.dataset import Dataset
+from steps.core.metrics.abstention import fold_p_values
 from steps.core.metrics.fold_metrics import fold_metrics, threshold_metrics
 from steps.core.metrics.in_fold_threshold import FoldThreshold, choose_threshold
 from steps.core.metrics.inference import Model, inference_ms_per_trial, predict
@@ -25,11 +26,13 @@ class EvaluatedFold:
         probabilities: of class 1, of each held-out trial, shape ``(trials,)``.
         own: the threshold that the fold chose; its held-out subjects have no part in it.
         metrics: of the held-out trials, by the names they are logged with; with ``inference_ms_per_trial``.
+        p_values: from `steps.core.metrics.abstention.fold_p_values`; None where the network leaves out nobody.
     """
 
     probabilities: npt.NDArray[np.float64]
     own: FoldThreshold
     metrics: dict[str, float]
+    p_values: pd.DataFrame | None = None
 
 
 def evaluate_fold(
@@ -38,6 +41,7 @@ def evaluate_fold(
     validation: Dataset,
     thresholds: Sequence[float],
     left_out: pd.DataFrame | None = None,
+    controls: Collection[str] = (),
 ) -> EvaluatedFold:
     """Predict a fold's held-out trials, and choose its own threshold.
 
@@ -48,6 +52,7 @@ def evaluate_fold(
         thresholds: the declared ones; the first stands in where the fold cannot choose one.
         left_out: what is said of each training trial by the model fitted without its subject, with the columns
             ``subject``, ``label`` and ``probability``: these then choose, and not the validation subjects.
+        controls: the control group.
 
     Raises:
         UserError: the model gives something that is no probability.
@@ -64,7 +69,8 @@ def evaluate_fold(
     metrics = fold_metrics(test.labels, probabilities, thresholds)
     metrics |= _in_fold_metrics(test, probabilities, own)
     metrics |= {"inference_ms_per_trial": latency, "evaluation_time_s": time.perf_counter() - started}
-    return EvaluatedFold(probabilities, own, metrics)
+    p_values = None if left_out is None else fold_p_values(test, probabilities, left_out, controls)
+    return EvaluatedFold(probabilities, own, metrics, p_values)
 
 
 def _in_fold_metrics(test: Dataset, probabilities: npt.NDArray[np.float64], own: FoldThreshold) -> dict[str, float]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from steps.core.metrics.names import UNITS
+from steps.core.metrics.abstention import at_declared
+from steps.core.metrics.conformal import subjects_needed
+from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import Statistic, primary
 from steps.writing.estimates import estimate_text
 
@@ -26,3 +28,23 @@ def level_text(document: Mapping[str, Any], level: str) -> str:
     count = document["counts"][UNITS[level]]
     unit = UNITS[level].removesuffix("s") if count == 1 else UNITS[level]
     return f"{count} {unit}: {free or 'one class only, nothing to tell apart'}, at {threshold:g} {decided}"
+
+
+def abstention_text(document: Mapping[str, Any]) -> str:
+    """``at a declared error rate of 10% it answers for 20 of 24 people and is wrong for 2; ...``.
+
+    Args:
+        document: from `steps.core.metrics.abstention.abstention`.
+    """
+    people, trials, rate = at_declared(document, SUBJECT), at_declared(document, POOLED), document["declared"]
+    who = f"{people['cases']} people"
+    if people["cases"] > document["people"]:
+        who = f"{people['cases']} sets of trials of one class and person"
+    said = (
+        f"at a declared error rate of {rate:.0%} it answers for {people['answered']} of {who} and is wrong for "
+        f"{people['wrong']}; of their trials it answers {trials['answered_share']:.0%} and is wrong for "
+        f"{trials['error']:.0%}"
+    )
+    if not people["answered"]:
+        said += f" (to rule out a class takes {subjects_needed(rate)} training subjects of it)"
+    return said

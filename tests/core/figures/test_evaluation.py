@@ -13,6 +13,7 @@ from steps.core.figures.deciding import sweep
 from steps.core.figures.evaluation import all_figures
 from steps.core.figures.subjects import subject_probabilities, subject_table
 from steps.core.figures.training import repeat_spread, training_curves
+from steps.core.metrics.abstention import abstention, answers_table, fold_p_values
 from steps.core.metrics.decisions import decisions
 from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
 from steps.core.metrics.predictions import (
@@ -71,6 +72,27 @@ def test_all_figures_of_a_study_render(study: StudyMaker) -> None:
             assert axes.lines or axes.collections or axes.images or axes.containers, name
             lowest = name != "reliability" or axes in figure.axes[2:]
             assert axes.get_xlabel() or name == "subject_table" or not lowest, name
+
+
+def test_answers_are_drawn_at_every_error_rate_where_they_are_known(study: StudyMaker) -> None:
+    results = study()
+    document = summary(results, THRESHOLDS, resamples=10, permutations=10)
+    left_out = results.assign(subject=results["subject"] + "'")
+    folds = [
+        fold_p_values(
+            make_dataset([str(name)] * len(own), own["trial"].tolist(), own["label"].tolist()),
+            own["probability"].to_numpy(),
+            left_out,
+        )
+        for name, own in results.groupby("subject")
+    ]
+    document["abstention"] = abstention(answers_table(folds, NAMES))
+    figure = all_figures(results, document, [], NAMES)["abstention"]
+    for axes, level in zip(figure.axes, ("pooled", "subject"), strict=True):
+        (answered,) = [line for line in axes.lines if line.get_label() == "answered"]
+        expected = [row["answered_share"] for row in document["abstention"][level]]
+        np.testing.assert_array_equal(np.asarray(answered.get_ydata(orig=True)), expected)
+    rendered(figure)
 
 
 def test_one_class_and_no_histories_leave_out_what_is_undefined() -> None:

@@ -136,9 +136,13 @@ def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
 
 def _metrics(predictions: pd.DataFrame, subjects: pd.DataFrame, completeness: pd.DataFrame) -> dict[str, float]:
     relative = completeness["relative_error"]
-    tables = {"trials": predictions, "subjects": subjects} if "answer" in predictions else {}
+    tables = {"trials": predictions, "subjects": subjects}
     return {
-        **{f"answered_{unit}": int((table["answer"] != DONT_KNOW).sum()) for unit, table in tables.items()},
+        **{
+            f"answered_{unit}": int((table["answer"] != DONT_KNOW).sum())
+            for unit, table in tables.items()
+            if "answer" in table
+        },
         "trials": len(predictions),
         "subjects": predictions["subject"].nunique(),
         "positive_decisions": int(predictions["decision"].sum()),

@@ -105,10 +105,14 @@ def answered(
             'no answers with a "don\'t know" (error_rate): nothing is kept of how this model does on people it has not '
             "seen; models of soft_multirocket keep that, which predicts every training subject without it"
         ]
-    lines = [
-        f"at an error rate of {error_rate:.0%} it answers for {_counts(subjects, trained, 'subjects')} and "
-        f'{_counts(predictions, trained, "trials")}, and says "don\'t know" of the others'
-    ]
+    counted = " and ".join(
+        _counts(table, trained, unit)
+        for unit, table in (("subjects", subjects), ("trials", predictions))
+        if "answer" in table
+    )
+    lines = [f'at an error rate of {error_rate:.0%} it answers for {counted}, and says "don\'t know" of the others']
+    if "answer" not in subjects:
+        lines.append("no answers for whole subjects: those of the training have trials of both classes")
     needed = subjects_needed(error_rate)
     names = trained.labels["0"], trained.labels["1"]
     for label in calibration.never_ruled_out(error_rate):
@@ -117,7 +121,7 @@ def answered(
             f"{needed} training subjects of it, and there are {calibration.subjects[label]}"
         )
     fewest, few = calibration.trials[0], int((subjects["trials"] < calibration.trials[0]).sum())
-    if few:
+    if few and "answer" in subjects:
         lines.append(
             f"{few} of these subjects have fewer trials than any in training ({fewest}): their answers may be wrong "
             "more often"

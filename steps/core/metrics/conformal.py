@@ -61,10 +61,12 @@ class Calibration:
     Attributes:
         subjects: how many have trials of class 0, of class 1.
         trials: the fewest and the most trials of a subject in one class; (0, 0) without any.
+        is_mixed: whether there are subjects with trials of both classes.
     """
 
     subjects: tuple[int, int]
     trials: tuple[int, int]
+    is_mixed: bool
     _by_trial: tuple[_Ranked, _Ranked]
     _by_subject: tuple[_Ranked, _Ranked]
 
@@ -89,6 +91,7 @@ class Calibration:
         return cls(
             subjects=(by_trial[0].subjects, by_trial[1].subjects),
             trials=(min(sizes, default=0), max(sizes, default=0)),
+            is_mixed=bool(np.isin(subjects[labels == 1], subjects[labels == 0]).any()),
             _by_trial=(by_trial[0], by_trial[1]),
             _by_subject=(by_subject[0], by_subject[1]),
         )

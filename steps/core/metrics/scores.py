@@ -74,6 +74,9 @@ def with_answers(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both tables with a column ``answer``, the name of a class or "don't know".
 
+    The subjects' is left out where people of the training have trials of both classes and those of the new ones are
+    not known: their trials may be of both, too, and then no class is that of their mean.
+
     Args:
         predictions: from `score`.
         subjects: from `by_subject`.
@@ -87,11 +90,11 @@ def with_answers(
     if calibration is None:
         raise ValueError("nothing is kept to calibrate with")
     of_trials = calibration.of_trials(predictions["probability"].to_numpy())
+    predictions = predictions.assign(answer=in_words(answers(of_trials, error_rate), labels))
+    if calibration.is_mixed and "label" not in predictions:
+        return predictions, subjects
     of_subjects = calibration.of_subjects(subjects["probability"].to_numpy())
-    return (
-        predictions.assign(answer=in_words(answers(of_trials, error_rate), labels)),
-        subjects.assign(answer=in_words(answers(of_subjects, error_rate), labels)),
-    )
+    return predictions, subjects.assign(answer=in_words(answers(of_subjects, error_rate), labels))
 
 
 def calibration_of(trained: TrainingReference) -> Calibration | None:

@@ -88,6 +88,14 @@ def test_trials_and_subjects_are_answered_by_what_is_left_of_both_classes(
         expected = np.select([p >= 0.7, p <= 0.3], [calibrated.labels["1"], calibrated.labels["0"]], DONT_KNOW)
         assert answered["answer"].tolist() == expected.tolist()
     assert set(trials["answer"]) == {*calibrated.labels.values(), DONT_KNOW}
+    mixed = calibrated.model_copy(
+        update={"left_out_scores": LeftOutScores(subject=[0, 0, 1], label=[0, 1, 1], probability=[0.2, 0.9, 0.8])}
+    )
+    alone = scored(replace(unseen, labels=None), trained)
+    trials, subjects = with_answers(alone, by_subject(alone, 0.5), mixed, 0.4)
+    assert "answer" in trials
+    assert "answer" not in subjects, "a person's trials may be of both classes"
+    assert "answer" in with_answers(table, by_subject(table, 0.5), mixed, 0.4)[1]
     never, _ = with_answers(table, by_subject(table, 0.5), calibrated, 0.05)
     assert set(never["answer"]) == {DONT_KNOW}, "too few subjects to rule out any class at 5%"
     with pytest.raises(ValueError, match="nothing is kept to calibrate with"):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,13 +35,10 @@ def folder(within_study: Dataset, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(autouse=True)
-def store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def its_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its store, for what is read in this process."""
-    before = mlflow.get_tracking_uri()
     monkeypatch.chdir(folder)
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    yield
-    mlflow.set_tracking_uri(before)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
 
 
 def run_of(entry_point: str) -> Run:

@@ -60,7 +60,7 @@ _PARAMETERS = (
     Parameter("simulated_effect", 1.0, "size of the simulated fear effect; 0 = none", minimum=0.0, maximum=1000.0),
     # train
     Parameter("dataset_uri", "latest", "URI of a dataset artifact, or 'latest'"),
-    Parameter("model", "cnn", "; ".join(f"{name}: {row.description}" for name, row in MODELS.items()),
+    Parameter("model", "soft_multirocket", "; ".join(f"{name}: {row.description}" for name, row in MODELS.items()),
               choices=tuple(MODELS)),
     Parameter("cv", "loso", "'loso' (leave-one-subject-out) or 'group-kfold:K'", read=CrossValidation.of),
     Parameter("repeats", 1, "test numbers per fold, each with its own seed", minimum=1, maximum=1000),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from steps.core.metrics.in_fold_threshold import DECIDING
 from steps.core.metrics.metrics import DECIDED
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS, at_level, rule_name
 from steps.core.metrics.statistic import statistics_of
@@ -105,22 +106,25 @@ def _in_fold(summary: Mapping[str, Any]) -> tuple[str, ...]:
     own = summary.get("in_fold")
     if not own:
         return ()
-    chosen = own["folds"] - own["fallback_folds"]
+    chosen, decided_by = own["folds"] - own["fallback_folds"], own.get("decided_by", "validation")
     spread = f" (SD {own['sd']:.2f})" if own["sd"] is not None else ""
     sentences = [
-        f"The in-fold threshold was chosen by each fold on its own validation subjects (largest Youden's J), never on "
-        f"held-out ones: {own['mean']:.2f} on average{spread}, from {own['min']:.2f} to {own['max']:.2f} over "
+        f"The in-fold threshold was chosen by each fold on its own {DECIDING[decided_by]} (largest Youden's J), never "
+        f"on held-out ones: {own['mean']:.2f} on average{spread}, from {own['min']:.2f} to {own['max']:.2f} over "
         f"{chosen} fold{'s' if chosen != 1 else ''}."
     ]
     if own["fallback_folds"]:
         sentences.append(
-            f"In {own['fallback_folds']} of {own['folds']} folds the validation subjects could not choose one "
+            f"In {own['fallback_folds']} of {own['folds']} folds these subjects could not choose one "
             f"(none, of one class, or not told apart); there it is {own['fallback']:g}."
         )
-    sentences.append(
-        "The same validation subjects had stopped the training, so with these thresholds new people may come out a "
-        "little worse."
-    )
+    if decided_by == "left_out":
+        sentences.append("Each of them was predicted by the model fitted without them.")
+    else:
+        sentences.append(
+            "The same validation subjects had stopped the training, so with these thresholds new people may come out "
+            "a little worse."
+        )
     return tuple(sentences)
 
 

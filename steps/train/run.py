@@ -20,6 +20,7 @@ from steps.core.data.normalise import check_both_classes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.settings import process_mib
 from steps.core.models.table import MODELS, check_trial_length
+from steps.parameters import PARAMETERS
 from steps.tracking import datasets, record, resume, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.export import check_output_dir, export_tables
@@ -47,6 +48,8 @@ def train(configuration: Train) -> None:
         dataset = datasets.load_dataset(uri)
         check_trial_length(configuration.model, dataset.timesteps)
         check_both_classes(dataset, configuration.normalise)
+        if unused := _unused(configuration):
+            click.echo(f"note: with model={configuration.model}, {', '.join(unused)} decide nothing")
         folds = plan_folds(
             dataset,
             cv=configuration.cv,
@@ -146,3 +149,9 @@ def _runtime_table(folds: Iterable[tuple[tuple[str, int], Mapping[str, float]]])
         for (name, number), metrics in sorted(folds)
     ]
     return pd.DataFrame(rows).astype(dict.fromkeys(_RUNTIME, float))
+
+
+def _unused(configuration: Train) -> list[str]:
+    """Parameters that somebody has set and that decide nothing for this network."""
+    names = sorted(MODELS[configuration.model].unused)
+    return [name for name in names if configuration.given[name] != PARAMETERS[name].default]

@@ -48,10 +48,11 @@ def codebook(label_names: Sequence[str]) -> list[Variable]:
         Variable("fold", "text", "nominal", "Fold whose model had not seen the subject", "name of the fold"),
         Variable("test_number", "integer", "nominal", "Repeat of the fold, trained with another seed", "1, 2, ..."),
         Variable("threshold_name", "text", "nominal", "Rule of the decision",
-                 "threshold_0.5 and so on = declared beforehand; threshold_in_fold = chosen on validation subjects"),
+                 "threshold_0.5 and so on = declared beforehand; threshold_in_fold = chosen in the fold"),
         Variable("threshold", "number", "scale", "Threshold applied", share),
         Variable("threshold_source", "text", "nominal", "Where the threshold comes from",
-                 "declared; validation = chosen in the fold; no_validation, one_class, no_better_than_chance = "
+                 "declared; left_out, validation = chosen in the fold, by these subjects; no_validation, one_class, "
+                 "no_better_than_chance = "
                  "the fold could not choose one and took the first declared one"),
         Variable("probability", "number", "scale", f"Predicted probability of {label_names[1]}", share),
         Variable("decision", "integer", "nominal", "Predicted class: 1 where probability >= threshold", classes),

@@ -20,7 +20,7 @@ from steps.core.data.dataset import Ints, Strings
 
 Source = Literal["left_out", "validation", "one_class", "no_validation", "no_better_than_chance"]
 CHOSEN: tuple[Source, Source] = ("left_out", "validation")
-_DECIDING = {"left_out": "left-out training subjects", "validation": "validation subjects"}
+DECIDING = {"left_out": "left-out training subjects", "validation": "validation subjects"}
 
 
 @dataclass(frozen=True)
@@ -117,18 +117,19 @@ def in_fold_summary(table: pd.DataFrame) -> dict[str, Any] | None:
     """How the chosen thresholds spread over folds and test numbers; None where no fold could choose one.
 
     Returns:
-        ``rule``, ``folds``, ``fallback_folds`` and their ``fallback`` threshold (None without any), and over the
-        folds that chose: ``mean``, ``sd`` (sample standard deviation, None for one), ``min``, ``median``, ``max``,
-        and ``youden_j_mean``.
+        ``rule``, ``decided_by`` (``left_out`` or ``validation``), ``folds``, ``fallback_folds`` and their ``fallback``
+        threshold (None without any), and over the folds that chose: ``mean``, ``sd`` (sample standard deviation, None
+        for one), ``min``, ``median``, ``max``, and ``youden_j_mean``.
     """
     folds = table.drop_duplicates(["fold", "test_number"])
     chosen = folds[folds["source"].isin(CHOSEN)]
     if chosen.empty:
         return None
     others = folds[~folds["source"].isin(CHOSEN)]
-    values = chosen["threshold"]
+    values, decided_by = chosen["threshold"], str(chosen["source"].iloc[0])
     return {
-        "rule": f"largest Youden's J on the {_DECIDING[chosen['source'].iloc[0]]} of the fold",
+        "rule": f"largest Youden's J on the {DECIDING[decided_by]} of the fold",
+        "decided_by": decided_by,
         "folds": len(folds),
         "fallback_folds": len(others),
         "fallback": float(others["threshold"].iloc[0]) if len(others) else None,

@@ -21,7 +21,7 @@ ClassWeights = tuple[float, float]
 class FitSettings:
     """Hyperparameters of a fit; a patience of 0 switches that schedule off."""
 
-    model: str = "cnn"
+    model: str = "soft_multirocket"
     epochs: int = 60
     batch_size: int = 16
     precision: str = "float32"

@@ -41,6 +41,7 @@ class ModelRow:
         search: ranges of the parameters that matter to it.
         fit: ``module:class`` that trains it, a `steps.core.models.fit.Method`.
         shortest_trial: time points that a trial needs.
+        unused: parameters of `train` that decide nothing for it.
         validates: whether validation subjects are taken out of the training subjects, to decide when to stop.
     """
 
@@ -50,8 +51,11 @@ class ModelRow:
     search: Mapping[str, Range]
     fit: str = "steps.core.models.gradient_descent:GradientDescent"
     shortest_trial: int = 1
+    unused: frozenset[str] = frozenset()
     validates: bool = True
 
+
+_OF_STEPS = frozenset({"batch_size", "learning_rate", "reduce_lr_patience", "reduce_lr_factor", "precision"})
 
 MODELS: Final[dict[str, ModelRow]] = {
     "cnn": ModelRow(
@@ -73,6 +77,7 @@ MODELS: Final[dict[str, ModelRow]] = {
         search={"epochs": Range(20, 120)},
         fit="steps.core.models.regularisation_path:RegularisationPath",
         shortest_trial=9,
+        unused=_OF_STEPS,
     ),
     "soft_multirocket": ModelRow(
         description="frozen convolutions of MiniRocket on trial and differences, made differentiable, and a ridge head",
@@ -81,6 +86,7 @@ MODELS: Final[dict[str, ModelRow]] = {
         search={},
         fit="steps.core.models.left_out_ridge:LeftOutRidge",
         shortest_trial=10,
+        unused=_OF_STEPS | {"epochs", "validation_fraction", "early_stopping_patience"},
         validates=False,
     ),
 }

@@ -21,7 +21,7 @@ from steps.report.table import Table
 from steps.writing.estimates import estimate_text
 from steps.writing.markdown import plain
 
-SPLITS = {"loso": "leave-one-subject-out"}
+SPLITS = {"loso": "leave-one-subject-out", "loso-plain": "leave-one-subject-out, classes not balanced"}
 STANDARDISED = (
     "each subject's trials standardised by the mean and standard deviation of all of that subject's trials, without "
     "labels (normalise=subject); assumes that of every person several recordings are at hand, of both classes in like "

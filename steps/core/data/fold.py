@@ -21,6 +21,7 @@ class Fold:
         validation_subjects: subjects that decide early stopping and the learning rate.
         training_subjects: subjects the model and its scaler are fitted on, controls included if they join.
         label: class name of the test subjects, or ``mixed``.
+        set_aside_subjects: subjects that take no part, so that all folds train on as many subjects of each class.
         seed: seed of this fold and test number; depends on nothing but the study's seed, the name and the number. 0
             where the fold is read back, as nothing is drawn then.
     """
@@ -32,6 +33,7 @@ class Fold:
     training_subjects: tuple[str, ...]
     label: str
     seed: int
+    set_aside_subjects: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, int]:
@@ -45,6 +47,7 @@ class Fold:
             "training": list(self.training_subjects),
             "validation": list(self.validation_subjects),
             "test": list(self.test_subjects),
+            "set_aside": list(self.set_aside_subjects),
         }
 
     @classmethod
@@ -58,6 +61,7 @@ class Fold:
             training_subjects=tuple(split["training"]),
             label=label,
             seed=0,
+            set_aside_subjects=tuple(split.get("set_aside", ())),
         )
 
 

@@ -2,6 +2,11 @@
 
 The outer split is leave-one-subject-out or grouped K-fold; the inner split takes the early-stopping
 subjects out of the training subjects. Control subjects are never tested and never validate.
+
+Who is left out is missing in his class: leaving out a positive subject, a model trains on one positive less than the
+models that leave out a negative one, and thinks positives a little rarer. Where there is little to find that pushes
+AUC far below 0.5. So a fold sets aside one subject of the other class, drawn at random, and all folds train on as many
+of each (Austin et al. 2025, Science Advances, eadx6976). Docs: docs/train.md#cross-validation.
 """
 
 from __future__ import annotations
@@ -19,6 +24,8 @@ from steps.core.data.cross_validation import LOSO, CrossValidation
 from steps.core.data.dataset import Dataset, Ints, Strings
 from steps.core.data.fold import Fold
 from steps.errors import UserError, shown
+
+_FEWEST_TO_SPARE = 3  # subjects of a class, for one of them to be set aside
 
 
 def plan_folds(
@@ -56,10 +63,12 @@ def plan_folds(
         if wanted is not None and wanted.isdisjoint(test):
             continue
         is_tested = np.isin(study.subjects, test)
-        labels, names = study.labels[~is_tested], study.subjects[~is_tested]
         tested = np.unique(study.labels[is_tested])
         for test_number in range(1, repeats + 1):
             fold_seed = derive_seed(seed, name, test_number)
+            aside = _set_aside(study, is_tested, fold_seed) if cv.balanced else ()
+            takes_part = ~is_tested & ~np.isin(study.subjects, aside)
+            labels, names = study.labels[takes_part], study.subjects[takes_part]
             validation = _validation_subjects(labels, names, validation_fraction, fold_seed, name)
             training = sorted(set(names.tolist()) - set(validation)) + list(joining)
             folds.append(
@@ -71,6 +80,7 @@ def plan_folds(
                     training_subjects=tuple(training),
                     label=study.label_names[tested[0]] if len(tested) == 1 else "mixed",
                     seed=fold_seed,
+                    set_aside_subjects=aside,
                 )
             )
     return folds
@@ -100,6 +110,18 @@ def _outer(study: Dataset, cv: CrossValidation, seed: int) -> Iterator[tuple[str
         groups = [tuple(names[test].tolist()) for _, test in plain.split(names)]
     for number, test in enumerate(groups, start=1):
         yield f"fold-{number:0{len(str(count))}d}", test
+
+
+def _set_aside(study: Dataset, is_tested: npt.NDArray[np.bool_], seed: int) -> tuple[str, ...]:
+    """A subject of the class that the tested one is not of; nobody where it has both, or where the class is tiny."""
+    tested = np.unique(study.labels[is_tested])
+    if len(tested) > 1:
+        return ()
+    of_tested_class = np.unique(study.subjects[study.labels == tested[0]])
+    others = np.setdiff1d(study.subjects, of_tested_class)
+    if len(others) < _FEWEST_TO_SPARE:
+        return ()
+    return (str(np.random.default_rng(seed).choice(others)),)
 
 
 def _validation_subjects(labels: Ints, subjects: Strings, fraction: float, seed: int, fold: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ SUBJECTS, EPOCHS = 6, 3
 # What a shell, a format string, a command line, HTML and MLflow might each make something of.
 RUN_NAME = """-it's "$(touch $PWNED)" `touch $PWNED`; touch $PWNED # {seed} %s <b>é</b>"""
 STUDY_NAME = f"{RUN_NAME}: simulated, cnn, loso"  # of the driver's run
-PARAMETERS = {**SMALL, "simulated_subjects": SUBJECTS, "epochs": EPOCHS, "run_name": RUN_NAME}
+PARAMETERS = {**SMALL, "model": "cnn", "simulated_subjects": SUBJECTS, "epochs": EPOCHS, "run_name": RUN_NAME}
 IN_URI, IN_GIT_URL, IN_PASSWORD, IN_KEY = (f"s3cret-{where}" for where in ("@uri", "git", "password", "key"))
 SECRETS = (IN_URI, quote(IN_URI), IN_GIT_URL, IN_PASSWORD, IN_KEY)
 _GIT_URL = f"https://fear:{IN_GIT_URL}@git.invalid/study.git"

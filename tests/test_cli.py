@@ -37,7 +37,7 @@ def typed(configuration: Configuration) -> None:
         (["--epochs", "１２"], "epochs is '１２', expected a whole number from 1 to 1000000"),
         (["--learning_rate", "1e400"], "learning_rate is '1e400', expected a number from 0 to 1000"),
         (["--reuse", "perhaps"], "reuse is 'perhaps', expected true or false"),
-        (["--model", "rnn"], "model is 'rnn', expected one of cnn, cnn_wide, soft_minirocket"),
+        (["--model", "rnn"], "model is 'rnn', expected one of cnn, cnn_wide, soft_minirocket, soft_multirocket"),
         (["--source", "a\0b"], r"source is 'a\x00b', which holds characters that are none; expected text in UTF-8"),
         (["--source", "\udcff"], r"source is '\udcff', which holds characters that are none; expected text in UTF-8"),
         (["--cwd", "no\nwhere"], r"cwd is 'no\nwhere': No such file or directory, expected a folder"),

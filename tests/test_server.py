@@ -179,7 +179,7 @@ def test_colleagues_work_with_what_only_the_server_has(
         return done.stdout
 
     step("predict", "--source", source, "--attribution_steps", "8")
-    step("train", "--dataset_uri", source, "--subjects", "S01", "--epochs", "1")
+    step("train", "--dataset_uri", source, "--subjects", "S01", "--model", "cnn", "--epochs", "1")
     experiment = client.get_experiment_by_name("colleagues")
     runs = client.search_runs([experiment.experiment_id])
     assert sorted(run.data.tags["entry_point"] for run in runs) == ["final_model", "fold", "predict", "train"]

@@ -76,7 +76,8 @@ main()
 def train(
     store: Path, dataset: Path, command: tuple[str, ...] = ("-m", "steps.train"), **options: object
 ) -> subprocess.Popen[str]:
-    named = {"dataset_uri": dataset, "workers": 2, "epochs": 40, "early_stopping_patience": 0, **options}
+    long = {"model": "cnn", "epochs": 40, "early_stopping_patience": 0}
+    named = {"dataset_uri": dataset, "workers": 2, **long, **options}
     return subprocess.Popen(
         [sys.executable, *command, *(part for k, v in named.items() for part in (f"--{k}", str(v)))],
         cwd=store,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,30 @@ def test_loso_tests_every_subject_once_and_keeps_the_parts_disjoint(dataset: Dat
     for fold in folds:
         assert fold.test_subjects == (fold.name,)
         assert_sound(fold, dataset)
-        everyone = set(fold.test_subjects) | set(fold.validation_subjects) | set(fold.training_subjects)
-        assert everyone == patients
+        parts = (fold.test_subjects, fold.validation_subjects, fold.training_subjects, fold.set_aside_subjects)
+        assert sorted(chain(*parts)) == sorted(patients)
+
+
+@given(dataset=studies, seed=st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_all_folds_of_loso_train_on_as_many_of_each_class(dataset: Dataset, seed: int) -> None:
+    """Of whoever is left out his class has one less; so has the other, unless it is too small to spare one."""
+    study = dataset.select(~dataset.is_control)
+    sizes = {label: len(np.unique(study.subjects[study.labels == label])) for label in (0, 1)}
+    if min(sizes.values()) < 3:
+        return
+    for fold in plan_folds(dataset, seed=seed):
+        fitted = {*fold.training_subjects, *fold.validation_subjects}
+        for label, size in sizes.items():
+            assert len(fitted & set(study.subjects[study.labels == label].tolist())) == size - 1
+    plain = plan_folds(dataset, cv=CrossValidation.of("loso-plain"), seed=seed)
+    assert all(fold.set_aside_subjects == () for fold in plain)
+
+
+def test_who_has_trials_of_both_classes_leaves_nobody_aside() -> None:
+    dataset = study([0, 1] * 5)
+    labels = np.tile(np.array([0, 1, 1], np.int8), 10)
+    assert all(fold.set_aside_subjects == () for fold in plan_folds(replace(dataset, labels=labels)))
 
 
 @given(per_class=st.integers(6, 15), count=st.integers(2, 5), seed=st.integers(0, 1000))

@@ -134,6 +134,8 @@ class Scripted:
     """A method whose validation losses are given, and whose only weight is the number of epochs done."""
 
     has_learning_rate = True
+    epochs: int | None = None
+    left_out: np.ndarray | None = None
 
     def __init__(self, losses: list[float]) -> None:
         self._losses = losses

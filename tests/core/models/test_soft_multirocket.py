@@ -59,7 +59,8 @@ def test_kernels_weigh_features_by_numbers_of_either_sign() -> None:
 def test_nobody_is_taken_out_of_the_training_subjects(trained: TrainedFold, small_study: Dataset) -> None:
     fold = trained.fold
     assert fold.validation_subjects == ()
-    assert {*fold.training_subjects, *fold.test_subjects} == set(small_study.subjects[~small_study.is_control])
+    everybody = {*fold.training_subjects, *fold.test_subjects, *fold.set_aside_subjects}
+    assert everybody == set(small_study.subjects[~small_study.is_control])
 
 
 def test_every_training_trial_is_predicted_by_a_model_without_its_subject(

@@ -1,14 +1,17 @@
 """The heads of ``soft_multirocket``: ridge classifiers, solved outright, that need no validation subjects.
 
 An epoch is one penalty, from a heavy one to a light one. What a penalty is worth is told by the training subjects
-themselves, each predicted by the classifier fitted without them (`steps.core.models.ridge`); so all of them train.
-A sigmoid on the mean of the left-out scores of both heads makes probabilities of scores (Platt 1999, "Probabilistic
-outputs for support vector machines", in *Advances in Large Margin Classifiers*). Class weights act on the classifier
-and not on the sigmoid: probabilities are those of the training subjects' own mixture of classes.
+themselves, each predicted by heads fitted without them (`steps.core.models.ridge`); so all of them train. A sigmoid on
+the mean of the left-out scores of both heads makes probabilities of scores (Platt 1999, "Probabilistic outputs for
+support vector machines", in *Advances in Large Margin Classifiers*), and the penalty with the least cross-entropy is
+taken. The squared error of the scores would take too heavy a one where there is little to find: it punishes scores for
+being small, which the sigmoid mends. Class weights act on the heads and not on the sigmoid: probabilities are those of
+the training subjects' own mixture of classes.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import keras
@@ -26,7 +29,26 @@ from steps.core.models.settings import FitSettings
 
 Array = npt.NDArray[np.float64]
 
-PENALTIES: Final = tuple(float(alpha) for alpha in np.logspace(5, -1, 13))
+PENALTIES: Final = tuple(float(alpha) for alpha in np.logspace(3.5, -0.5, 9))
+
+
+@dataclass(frozen=True, eq=False)
+class _Heads:
+    """The heads of a penalty, and the sigmoid on their mean.
+
+    Attributes:
+        heads: one for each front.
+        slope: of the sigmoid.
+        offset: of the sigmoid.
+        left_out: probability of each training trial by heads fitted without its subject, shape ``(trials,)``.
+        loss: cross-entropy of these.
+    """
+
+    heads: tuple[Ridge, ...]
+    slope: float
+    offset: float
+    left_out: Array
+    loss: float
 
 
 class LeftOutRidge:
@@ -63,7 +85,7 @@ class LeftOutRidge:
                 RidgePath(proportions, self._labels, subjects, class_weight)
                 for proportions in self._fronts.fit(training[0], seed)
             ]
-        self._best: list[Ridge] = []
+        self._best: _Heads | None = None
         self.left_out: Array | None = None
         # Keras's callbacks look for it; nothing here is learnt at its rate.
         self._network.compile(optimizer=keras.optimizers.Adam(settings.learning_rate))
@@ -74,41 +96,50 @@ class LeftOutRidge:
         """Solve for the penalty of epoch ``number`` (from 1), one head for each front.
 
         Returns:
-            ``loss`` and ``accuracy`` of the training trials; ``val_loss`` and ``val_accuracy`` of the same trials by
-            heads fitted without their subjects. Losses are squared errors of scores around -1 and 1, means of both.
+            ``loss`` (cross-entropy) and ``accuracy`` of the training trials; ``val_loss`` and ``val_accuracy`` of the
+            same trials by heads fitted without their subjects.
         """
         # One thread, like the rest of a training process: sums in another order would be other sums.
         with threadpool_limits(1):
-            heads = [path.at(PENALTIES[number - 1]) for path in self._paths]
-        best = self._best or heads
-        self._best = [min(pair, key=lambda head: head.error) for pair in zip(best, heads, strict=True)]
+            heads = tuple(path.at(PENALTIES[number - 1]) for path in self._paths)
+        left_out = np.mean(
+            [head.left_out_scores + path.shifts for head, path in zip(heads, self._paths, strict=True)], axis=0
+        )
+        slope, offset = platt(left_out, self._labels)
+        probabilities = expit(slope * left_out + offset)
+        loss = self._loss(slope * left_out + offset)
+        if self._best is None or loss < self._best.loss:
+            self._best = _Heads(heads, slope, offset, probabilities, loss)
+        fitted = slope * np.mean([head.fitted_scores for head in heads], axis=0) + offset
         return {
-            "loss": float(np.mean([head.fitted_error for head in heads])),
-            "accuracy": self._accuracy([head.fitted_scores for head in heads]),
-            "val_loss": float(np.mean([head.error for head in heads])),
-            "val_accuracy": self._accuracy([head.left_out_scores for head in heads]),
+            "loss": self._loss(fitted),
+            "accuracy": self._accuracy(expit(fitted)),
+            "val_loss": loss,
+            "val_accuracy": self._accuracy(probabilities),
             "penalty": PENALTIES[number - 1],
         }
 
     def finish(self) -> keras.Model:
-        """A network of its own, with the mean of both heads, each at its best penalty, in its last layer.
+        """A network of its own, with the mean of both heads at the best penalty in its last layer.
 
         Raises:
             RuntimeError: no penalty was tried.
         """
-        if not self._best:
+        best = self._best
+        if best is None:
             raise RuntimeError("no penalty was tried: call epoch first")
-        scores = np.mean([head.left_out_scores for head in self._best], axis=0)
-        slope, offset = platt(scores, self._labels)
-        self.left_out = expit(slope * scores + offset)
-        share = slope / len(self._best)
-        coefficients = share * np.concatenate([head.coefficients for head in self._best])
-        intercept = share * sum(head.intercept for head in self._best) + offset
+        self.left_out = best.left_out
+        share = best.slope / len(best.heads)
+        coefficients = share * np.concatenate([head.coefficients for head in best.heads])
+        intercept = share * sum(head.intercept for head in best.heads) + best.offset
         self._network.get_layer(networks.OUTPUT).set_weights([coefficients[:, np.newaxis], np.array([intercept])])
         return copy_of(self._network)
 
-    def _accuracy(self, scores: list[Array]) -> float:
-        return float(np.mean((np.mean(scores, axis=0) > 0) == (self._labels == 1)))
+    def _loss(self, logits: Array) -> float:
+        return float(np.mean(np.logaddexp(0, logits) - self._labels * logits))
+
+    def _accuracy(self, probabilities: Array) -> float:
+        return float(np.mean((probabilities > 0.5) == (self._labels == 1)))
 
 
 def platt(scores: Array, labels: Ints) -> tuple[float, float]:

@@ -15,5 +15,6 @@ def test_what_is_written_is_read_back(value: CrossValidation) -> None:
 
 @pytest.mark.parametrize("text", ["kfold", "group-kfold:1", "group-kfold:x", "group-kfold", "loso:2", ""])
 def test_anything_else_is_quoted(text: str) -> None:
-    with pytest.raises(UserError, match=f"cv='{text}', expected 'loso', 'loso-plain' or 'group-kfold:K' with K of at least 2"):
+    expected = "'loso', 'loso-plain' or 'group-kfold:K' with K of at least 2"
+    with pytest.raises(UserError, match=f"cv='{text}', expected {expected}"):
         CrossValidation.of(text)

@@ -51,3 +51,12 @@ def test_the_penalty_is_the_one_whose_left_out_subjects_are_predicted_best(
     path = RidgePath(features, labels, subjects)
     errors = {alpha: ((path.at(alpha).left_out_scores - (2.0 * labels - 1)) ** 2).mean() for alpha in ALPHAS}
     assert fit_ridge(features, labels, subjects, ALPHAS).alpha == min(errors, key=lambda alpha: errors[alpha])
+
+
+def test_without_a_signal_left_out_scores_lean_to_neither_class_once_the_intercept_is_that_of_all() -> None:
+    """With a heavy penalty a score is all intercept: without the shifts it says who was left out."""
+    subjects, labels = np.repeat(np.arange(10).astype(str), 2), np.repeat(np.arange(10) % 2, 2).astype(np.int8)
+    path = RidgePath(np.random.default_rng(0).normal(size=(20, 5)), labels, subjects)
+    scores = path.at(1e12).left_out_scores
+    assert scores[labels == 1].max() < scores[labels == 0].min()
+    np.testing.assert_allclose(scores + path.shifts, 0, atol=1e-9)

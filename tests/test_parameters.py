@@ -120,7 +120,7 @@ def test_a_folder_that_is_not_there_is_named() -> None:
     [
         ("baselines", "majority,svm", "'svm' is no baseline; expected 'none' or some of majority, logistic"),
         ("thresholds", "0.5,1.5", "thresholds='0.5,1.5': '1.5' is not a number between 0 and 1"),
-        ("cv", "kfold", "cv='kfold', expected 'loso' or 'group-kfold:K'"),
+        ("cv", "kfold", "cv='kfold', expected 'loso', 'loso-plain' or 'group-kfold:K'"),
         ("class_weight", "1", "class_weight='1', expected 'balanced'"),
         ("subjects", ",", "subjects names nothing, expected 'all' or subjects"),
         ("workers", "0", "workers='0', expected 'auto' or a number"),

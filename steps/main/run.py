@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from steps.report.data import ReportData
 
-# Metrics of the cross-validation that a registered version carries as tags.
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -48,16 +46,6 @@ class Outcome:
     data: ReportData
     model: str
     report: str
-
-
-@dataclass(frozen=True)
-class Done:
-    """A finished step: a run of this study, or an earlier equal run that was reused."""
-
-    entry_point: str
-    run: Run
-    reused: bool
-    seconds: float
 
 
 def run_study(configuration: Main) -> None:
@@ -102,7 +90,7 @@ def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     from steps.report.render import description, report_html, report_markdown
     from steps.report.runtime import runtime_summary
 
-    data = report_data(run, configuration.given, {step.entry_point: (step.run, step.reused) for step in study.done})
+    data = report_data(run, configuration.given, study.done)
     record.log(run.info.run_id, metrics=headline_metrics(data.summary))
     record.log_dataset_input(data.manifest, tags["dataset_uri"], context="study")
     if (fitted := lookup.final_model(trained)) and fitted.model_id:
@@ -140,7 +128,7 @@ class _Study:
         self._run = run
         # The driver exports the tables of all steps itself.
         self._parameters = {**configuration.given, "cwd": str(Path.cwd()), "output_dir": NOWHERE}
-        self.done: list[Done] = []
+        self.done: dict[str, tuple[Run, bool]] = {}  # of each step its run, and whether an earlier study had made it
 
     def step(self, entry_point: str, handed_on: dict[str, str], inputs: str) -> Run:
         """Reuse or run one step and return its finished run."""
@@ -165,7 +153,7 @@ class _Study:
         )
         if not reusable:
             click.echo(f"{entry_point}: run {run_id}, {seconds:.0f} s")
-        self.done.append(Done(entry_point, finished, reusable is not None, seconds))
+        self.done[entry_point] = finished, reusable is not None
         return finished
 
 

@@ -104,16 +104,11 @@ def integrate_expected(
         return means
 
     refined = refine(
-        attribute, output - baseline_output, values.shape, steps=steps, tolerance=tolerance, max_steps=max_steps
+        attribute, output, baseline_output, values.shape, steps=steps, tolerance=tolerance, max_steps=max_steps
     )
     total = refined.attributions.sum(axis=(1, 2), dtype=np.float64)
     return ExpectedAttribution(
-        attributions=refined.attributions,
-        output=output,
-        baseline_output=baseline_output,
-        completeness_error=refined.error,
-        relative_error=refined.relative,
-        steps=refined.steps,
+        **vars(refined),
         baselines=count,
         sampling_error=sampling_error,
         source_output=source_output,

@@ -105,43 +105,34 @@ def integrate(
     def attribute(trials: npt.NDArray[np.intp], points: int) -> Array:
         return path_attributions(gradient, values[trials], baseline[trials], points, chunk)
 
-    refined = refine(
-        attribute, output - baseline_output, values.shape, steps=steps, tolerance=tolerance, max_steps=max_steps
+    return refine(
+        attribute, output, baseline_output, values.shape, steps=steps, tolerance=tolerance, max_steps=max_steps
     )
-    return Attribution(refined.attributions, output, baseline_output, refined.error, refined.relative, refined.steps)
-
-
-@dataclass(frozen=True, eq=False)
-class Refined:
-    """The result of `refine`; the fields are those of `Attribution`."""
-
-    attributions: Floats
-    error: Array
-    relative: Array
-    steps: npt.NDArray[np.int64]
 
 
 def refine(
     attribute: Callable[[npt.NDArray[np.intp], int], Array],
-    change: Array,
+    output: Array,
+    baseline_output: Array,
     shape: tuple[int, ...],
     *,
     steps: int,
     tolerance: float,
     max_steps: int,
-) -> Refined:
+) -> Attribution:
     """Attribute all trials, and those that are not complete again with twice the points.
 
     Args:
         attribute: gives the attributions ``(some trials, timesteps, features)`` of the trials with these indices,
             by this many points.
-        change: what the attributions of each trial should sum to, shape ``(trials,)``.
+        output: of each trial, shape ``(trials,)``.
+        baseline_output: of its baseline, same shape; its attributions should sum to the difference.
         shape: of all attributions.
         steps: points to begin with.
         tolerance: the relative error that is small enough.
         max_steps: the most points.
     """
-    attributions = np.zeros(shape, dtype=np.float32)
+    attributions, change = np.zeros(shape, dtype=np.float32), output - baseline_output
     error, relative = np.zeros(len(change)), np.zeros(len(change))
     used = np.zeros(len(change), dtype=np.int64)
     open_trials = np.arange(len(change))
@@ -153,7 +144,7 @@ def refine(
         used[open_trials] = steps
         open_trials = open_trials[~(relative[open_trials] <= tolerance)] if steps < max_steps else open_trials[:0]
         steps = min(2 * steps, max_steps)
-    return Refined(attributions, error, relative, used)
+    return Attribution(attributions, output, baseline_output, error, relative, used)
 
 
 def path_attributions(

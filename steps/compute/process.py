@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -65,13 +64,3 @@ def work_for(pool: str, send: Send | None, scratch: Path | None = None) -> None:
     _process.kept.move_to_end(pool)
     while len(_process.kept) > _POOLS_KEPT:
         _process.kept.popitem(last=False)
-
-
-@contextmanager
-def working_for(pool: str, send: Send, scratch: Path) -> Iterator[None]:
-    """`work_for` inside the block; after it, nobody listens to events any more."""
-    work_for(pool, send, scratch)
-    try:
-        yield
-    finally:
-        _process.send = None

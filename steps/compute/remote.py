@@ -13,7 +13,7 @@ from typing import Any
 from distributed import get_worker
 from distributed.worker import thread_state
 
-from steps.compute.process import working_for
+from steps.compute.process import work_for
 from steps.errors import UserError
 from steps.system.scratch import temporary_files
 
@@ -58,6 +58,7 @@ def call(pool: str, expected: Mapping[str, str], payload: bytes) -> bytes:
             raise NotWantedError(key)
         worker.log_event(TOPIC, {"pool": pool, "event": pickle.dumps(event)})
 
-    with temporary_files(), working_for(pool, send, Path(worker.local_directory)):
+    with temporary_files():
+        work_for(pool, send, Path(worker.local_directory))
         function, arguments = pickle.loads(payload)  # noqa: S301 - from the scheduler, who may run anything here
         return pickle.dumps(function(*arguments))

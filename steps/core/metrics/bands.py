@@ -12,9 +12,7 @@ from steps.core.metrics.predictions import Scores
 from steps.core.metrics.sample import Array, Sample, ratio
 
 
-def roc_band(
-    scores: Scores, false_positive_rates: Array, weights: Array, *, confidence: float = 0.95
-) -> tuple[Array, Array]:
+def roc_band(scores: Scores, false_positive_rates: Array, weights: Array) -> tuple[Array, Array]:
     """Pointwise percentile band of the true positive rate, both of shape ``false_positive_rates.shape``.
 
     Resamples with one class are left out.
@@ -24,10 +22,10 @@ def roc_band(
         false, true = np.append(0.0, alarms / alarms[-1]), np.append(0.0, hits / hits[-1])
         return np.asarray(np.interp(false_positive_rates, false, true))
 
-    return _band(scores, weights, curve, confidence)
+    return _band(scores, weights, curve)
 
 
-def precision_band(scores: Scores, recalls: Array, weights: Array, *, confidence: float = 0.95) -> tuple[Array, Array]:
+def precision_band(scores: Scores, recalls: Array, weights: Array) -> tuple[Array, Array]:
     """Pointwise percentile band of the precision, both of shape ``recalls.shape``.
 
     At a recall between two points of a curve the precision is that of the next point, without interpolation
@@ -38,16 +36,14 @@ def precision_band(scores: Scores, recalls: Array, weights: Array, *, confidence
         reached = np.searchsorted(hits / hits[-1], recalls - 1e-12)
         return np.asarray(ratio(hits, hits + alarms, otherwise=0.0)[reached])
 
-    return _band(scores, weights, curve, confidence)
+    return _band(scores, weights, curve)
 
 
-def _band(
-    scores: Scores, weights: Array, curve: Callable[[Array, Array], Array], confidence: float
-) -> tuple[Array, Array]:
+def _band(scores: Scores, weights: Array, curve: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
     """The band of a curve that is made of true and false positives at every probability of one resample."""
     sample, curves = Sample(scores, weights), []
     for rows in chunks(len(weights), len(scores.labels)):
         tp, fp = sample.cumulative(rows)
         defined = (tp[:, -1] > 0) & (fp[:, -1] > 0)
         curves += [curve(hits, alarms) for hits, alarms in zip(tp[defined], fp[defined], strict=True)]
-    return percentile_interval(np.array(curves), confidence)
+    return percentile_interval(np.array(curves))

@@ -17,7 +17,7 @@ import numpy as np
 from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.decisions import Bools, decisions
 from steps.core.metrics.metrics import METRICS, DecisionMetric, ProbabilityMetric
-from steps.core.metrics.names import IN_FOLD, VOTE, Estimate, Rule, statistic_name
+from steps.core.metrics.names import CONFIDENCE, IN_FOLD, VOTE, Estimate, Rule, statistic_name
 from steps.core.metrics.predictions import Scores
 from steps.core.metrics.sample import Array, Confusion, Sample
 
@@ -115,7 +115,7 @@ def _resampled(
 
 
 def estimates(
-    scores: Scores, weights: Array, thresholds: Sequence[float], *, confidence: float, chunked: Chunked = AT_ONCE
+    scores: Scores, weights: Array, thresholds: Sequence[float], *, chunked: Chunked = AT_ONCE
 ) -> dict[str, Estimate]:
     """The statistics of ``scores`` with percentile intervals (Efron & Tibshirani 1993, chapter 13).
 
@@ -123,7 +123,6 @@ def estimates(
         scores: the trials, or the subjects.
         weights: from `resample_weights`; with a single subject there are no intervals.
         thresholds: decision thresholds.
-        confidence: e.g. 0.95.
         chunked: where to work, and on how many resamples at a time.
 
     Returns:
@@ -131,20 +130,18 @@ def estimates(
         interval.
     """
     resampled = resampled_statistics(scores, weights, thresholds, chunked)
-    return _with_intervals(point_values(scores, thresholds), resampled, weights, confidence)
+    return _with_intervals(point_values(scores, thresholds), resampled, weights)
 
 
 def vote_estimates(
-    subjects: Scores, weights: Array, votes: Mapping[Rule, Bools], *, confidence: float, chunked: Chunked = AT_ONCE
+    subjects: Scores, weights: Array, votes: Mapping[Rule, Bools], *, chunked: Chunked = AT_ONCE
 ) -> dict[str, Estimate]:
     """`vote_statistics` with percentile intervals; the arguments are explained there and in `estimates`."""
     resampled = _resampled(partial(vote_statistics, subjects, votes=votes), subjects, weights, chunked)
-    return _with_intervals(vote_values(subjects, votes), resampled, weights, confidence)
+    return _with_intervals(vote_values(subjects, votes), resampled, weights)
 
 
-def _with_intervals(
-    values: Mapping[str, float], resampled: Mapping[str, Array], weights: Array, confidence: float
-) -> dict[str, Estimate]:
+def _with_intervals(values: Mapping[str, float], resampled: Mapping[str, Array], weights: Array) -> dict[str, Estimate]:
     result: dict[str, Estimate] = {}
     for name, value in values.items():
         drawn = resampled[name]
@@ -152,28 +149,27 @@ def _with_intervals(
         if isinstance(metric, ProbabilityMetric) and metric.recentred:
             # A resample holds fewer distinct subjects, which inflates the metric: take that off again.
             drawn = np.maximum(metric.span[0], drawn - (np.nanmean(drawn) - value))
-        result[name] = with_interval(value, drawn, weights, confidence)
+        result[name] = with_interval(value, drawn, weights)
     return result
 
 
-def with_interval(value: float, resampled: Array, weights: Array, confidence: float) -> Estimate:
+def with_interval(value: float, resampled: Array, weights: Array) -> Estimate:
     """An estimate with its percentile interval, which a single subject does not have.
 
     Args:
         value: the statistic as it is.
         resampled: the statistic in every resample, shape ``(resamples,)``; NaN where it is undefined.
         weights: of the resamples, shape ``(resamples, subjects)``.
-        confidence: e.g. 0.95.
     """
     defined = resampled[np.isfinite(resampled)]
     if weights.shape[1] < 2 or not len(defined):
         return {"value": value}
-    low, high = percentile_interval(defined, confidence)
+    low, high = percentile_interval(defined)
     return {"value": value, "low": float(low), "high": float(high)}
 
 
-def percentile_interval(resampled: Array, confidence: float) -> tuple[Array, Array]:
+def percentile_interval(resampled: Array) -> tuple[Array, Array]:
     """Percentile interval over the first axis; what is not a number is left out."""
-    tail = 100 * (1 - confidence) / 2
+    tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.nanpercentile(resampled, [tail, 100 - tail], axis=0)
     return low, high

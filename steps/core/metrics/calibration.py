@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from steps.core.metrics.names import CONFIDENCE
 from steps.core.metrics.predictions import Scores
 
 BINS = 10
@@ -52,18 +53,18 @@ def bin_gaps(scores: Scores, codes: npt.NDArray[np.intp], bins: int = BINS) -> A
     return gaps.reshape(-1, bins)
 
 
-def wilson_interval(share: Array, count: Array, confidence: float = 0.95) -> tuple[Array, Array]:
+def wilson_interval(share: Array, count: Array) -> tuple[Array, Array]:
     """Interval of a share among ``count`` independent cases (Wilson 1927, J. Am. Stat. Assoc. 22:209-212).
 
     Unlike a bootstrap it has a width where all cases agree. ``share`` times ``count`` need not be whole.
     """
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = float(norm.ppf((1 + CONFIDENCE) / 2))
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def reliability(scores: Scores, *, bins: int = BINS, confidence: float = 0.95) -> list[ReliabilityBin]:
+def reliability(scores: Scores, *, bins: int = BINS) -> list[ReliabilityBin]:
     """The bins of a reliability diagram that hold anything, from the lowest probability up.
 
     Intervals count the *subjects* of a bin as its independent cases, not the trials: trials of one subject are alike.
@@ -74,7 +75,7 @@ def reliability(scores: Scores, *, bins: int = BINS, confidence: float = 0.95) -
         mine = which == index
         people = len(np.unique(scores.subjects[mine]))
         observed = float((scores.labels[mine] == 1).mean())
-        low, high = wilson_interval(np.array(observed), np.array(people), confidence)
+        low, high = wilson_interval(np.array(observed), np.array(people))
         filled.append(
             {
                 "start": float(index / bins),

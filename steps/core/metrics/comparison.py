@@ -11,7 +11,7 @@ import pandas as pd
 from steps.core.metrics.bootstrap import estimates, resample_weights
 from steps.core.metrics.comparable import Method
 from steps.core.metrics.metrics import FALLBACK, PRIMARY
-from steps.core.metrics.names import LEVELS, POOLED, SUBJECT, UNITS, at_level
+from steps.core.metrics.names import CONFIDENCE, LEVELS, POOLED, SUBJECT, UNITS, at_level
 from steps.core.metrics.paired import paired_differences
 from steps.core.metrics.predictions import levels_of
 from steps.core.metrics.significance import mcnemar, subject_errors, wilcoxon
@@ -27,7 +27,6 @@ def comparison(
     thresholds: Sequence[float],
     *,
     resamples: int = 2000,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Metrics of both, paired differences with intervals over subjects, and tests.
@@ -37,7 +36,6 @@ def comparison(
         second: the other, of the same trials (`steps.core.metrics.comparable.check_comparable`).
         thresholds: decision thresholds; the tests of decisions take the first.
         resamples: bootstrap resamples of subjects.
-        confidence: of the percentile intervals.
         seed: of the bootstrap.
 
     Returns:
@@ -73,13 +71,13 @@ def comparison(
             "unit": "subject",
             "method": "percentile, paired",
             "resamples": resamples,
-            "confidence": confidence,
+            "confidence": CONFIDENCE,
             "seed": seed,
         },
     }
     for level in LEVELS:
-        one, other = (estimates(scores[level], weights, thresholds, confidence=confidence) for scores in levels)
-        between = paired_differences(levels[0][level], levels[1][level], weights, thresholds, confidence=confidence)
+        one, other = (estimates(scores[level], weights, thresholds) for scores in levels)
+        between = paired_differences(levels[0][level], levels[1][level], weights, thresholds)
         document[level] = {
             name: dict(zip(PARTS, (one[name], other[name], difference), strict=True))
             for name, difference in between.items()

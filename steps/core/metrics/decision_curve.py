@@ -109,6 +109,6 @@ def _curves(function: Callable[[Sample], dict[str, Array]], scores: Scores, seed
     resampled = function(Sample(scores, weights))
     curves: dict[str, Curve] = {}
     for name, value in function(Sample(scores, as_they_are(scores))).items():
-        low, high = percentile_interval(resampled[name], 0.95)
+        low, high = percentile_interval(resampled[name])
         curves[name] = {"value": value[0], "low": low, "high": high}
     return curves

@@ -65,7 +65,6 @@ def baselines_summary(
     thresholds: Sequence[float],
     *,
     resamples: int = 2000,
-    confidence: float = 0.95,
     seed: int = 0,
     chunked: Chunked = AT_ONCE,
 ) -> dict[str, Any]:
@@ -76,7 +75,6 @@ def baselines_summary(
         baselines: name -> the same of the same trials and test numbers.
         thresholds: decision thresholds.
         resamples: bootstrap resamples of subjects.
-        confidence: of the percentile intervals.
         seed: of the bootstrap; with the seed of `steps.core.metrics.summary.summary` the resamples are the same, too.
         chunked: where the bootstrap is worked on.
 
@@ -90,13 +88,10 @@ def baselines_summary(
     for name, results in baselines.items():
         others = levels_of(results)
         document[name] = {
-            level: dict(estimates(others[level], weights, thresholds, confidence=confidence, chunked=chunked))
-            for level in LEVELS
+            level: dict(estimates(others[level], weights, thresholds, chunked=chunked)) for level in LEVELS
         }
         document[name][DIFFERENCE] = {
-            level: paired_differences(
-                levels[level], others[level], weights, thresholds, confidence=confidence, chunked=chunked
-            )
+            level: paired_differences(levels[level], others[level], weights, thresholds, chunked=chunked)
             for level in LEVELS
         }
     return document

@@ -9,6 +9,7 @@ POOLED, SUBJECT, VOTE, FOLD = "pooled", "subject", "subject_vote", "fold"
 UNITS: Final = {POOLED: "trials", SUBJECT: "subjects", VOTE: "subjects, majority vote"}
 LEVELS: Final = (POOLED, SUBJECT)
 
+CONFIDENCE: Final = 0.95  # of all intervals
 IN_FOLD: Final = "in_fold"
 Rule = float | Literal["in_fold"]
 """How a probability becomes a decision: at a declared threshold, or at the one that its fold chose."""

@@ -25,7 +25,6 @@ def paired_differences(
     weights: Array,
     thresholds: Sequence[float],
     *,
-    confidence: float = 0.95,
     chunked: Chunked = AT_ONCE,
 ) -> dict[str, Estimate]:
     """Every statistic of ``first`` minus that of ``second``, with percentile intervals.
@@ -36,7 +35,6 @@ def paired_differences(
         weights: from `steps.core.metrics.bootstrap.resample_weights`, shape ``(resamples, subjects)``; each row is
             applied to both.
         thresholds: decision thresholds.
-        confidence: of the intervals.
         chunked: where to work, and on how many resamples at a time.
 
     Returns:
@@ -51,7 +49,7 @@ def paired_differences(
     one, other = point_values(first, thresholds), point_values(second, thresholds)
     drawn = [resampled_statistics(scores, weights, thresholds, chunked) for scores in (first, second)]
     return {
-        name: with_interval(one[name] - other[name], drawn[0][name] - drawn[1][name], weights, confidence)
+        name: with_interval(one[name] - other[name], drawn[0][name] - drawn[1][name], weights)
         for name in one
         if name in other
     }

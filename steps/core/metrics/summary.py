@@ -15,7 +15,7 @@ from steps.core.metrics.chance import ALPHA, chance_level
 from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.decisions import Bools, decisions, votes
 from steps.core.metrics.in_fold_threshold import in_fold_summary
-from steps.core.metrics.names import POOLED, SUBJECT, VOTE, Rule, statistic_name
+from steps.core.metrics.names import CONFIDENCE, POOLED, SUBJECT, VOTE, Rule, statistic_name
 from steps.core.metrics.permutation import QUANTILE, arrangements, permutation_test
 from steps.core.metrics.predictions import Scores, levels_of
 from steps.core.metrics.repeats import per_test_number
@@ -27,7 +27,6 @@ def summary(
     thresholds: Sequence[float],
     *,
     resamples: int = 2000,
-    confidence: float = 0.95,
     seed: int = 0,
     in_fold: pd.DataFrame | None = None,
     permutations: int = 2000,
@@ -42,7 +41,6 @@ def summary(
         results: from `steps.core.metrics.predictions.results_table`.
         thresholds: decision thresholds.
         resamples: bootstrap resamples of subjects.
-        confidence: of the percentile intervals.
         seed: of the bootstrap and the permutations; the same seed and results give the same numbers.
         in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`, for the threshold chosen in the fold.
         permutations: of the labels over subjects.
@@ -91,18 +89,18 @@ def summary(
             "method": "percentile",
             "resamples": resamples,
             "one_class_resamples": int(((drawn.positives == 0) | (drawn.negatives == 0)).sum()),
-            "confidence": confidence,
+            "confidence": CONFIDENCE,
             "seed": seed,
         },
     }
     for level, scores in levels.items():
         document[level] = {
-            **estimates(scores, weights, thresholds, confidence=confidence, chunked=chunked),
+            **estimates(scores, weights, thresholds, chunked=chunked),
             **_confusion_counts(scores.labels, decisions(scores, thresholds)),
         }
     voted = votes(trials, subjects, thresholds)
     document[VOTE] = {
-        **vote_estimates(subjects, weights, voted, confidence=confidence, chunked=chunked),
+        **vote_estimates(subjects, weights, voted, chunked=chunked),
         **_confusion_counts(subjects.labels, voted),
     }
     if chosen is not None:
@@ -110,7 +108,7 @@ def summary(
     if trials.has_both_classes:
         document["permutation"] = _permutation(document, trials, thresholds, permutations, seed, chunked)
         document["chance"] = _chance(levels)
-    document["calibration"] = {level: reliability(scores, confidence=confidence) for level, scores in levels.items()}
+    document["calibration"] = {level: reliability(scores) for level, scores in levels.items()}
     if test_numbers > 1:
         document["per_test_number"] = per_test_number(results, thresholds, in_fold)
     return document

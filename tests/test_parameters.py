@@ -134,6 +134,22 @@ def test_the_driver_refuses_at_once_what_a_later_step_would(name: str, text: Val
         configured("main", **{name: text})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("subjects", 3, "is 3, expected a whole number from 4 to 9999"),
+        ("controls", -1, "is -1, expected a whole number from 0 to 9999"),
+        ("trials_min", 0, "is 0, expected a whole number from 1 to 9999"),
+        ("features", 0, "is 0, expected a whole number from 1 to 10000"),
+        ("effect", -0.5, "is -0.5, expected a number from 0 to 1000"),
+        ("effect", float("nan"), "is nan, expected a number from 0 to 1000"),
+    ],
+)
+def test_sizes_of_a_simulated_study_are_bounded(name: str, value: Value, expected: str) -> None:
+    with pytest.raises(click.BadParameter, match=f"simulated_{name} {expected}"):
+        PARAMETERS[f"simulated_{name}"].parse(value)
+
+
 def test_a_baseline_that_the_method_cannot_use_is_refused() -> None:
     with pytest.raises(UserError, match="cannot use attribution_baseline=zero"):
         configured("main", method="expected_gradients", attribution_baseline="zero")

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from steps.core.data.dataset import Floats, Ints, Strings
 from steps.core.models import networks
+from steps.core.models.saved_network import copy_of
 from steps.core.models.settings import FitSettings
 from steps.core.models.soft_minirocket import Front, SoftMiniRocket, proportions
 
@@ -50,8 +51,9 @@ class RegularisationPath:
         design: SoftMiniRocket | None = None,
     ) -> None:
         """For trials of shape ``(timesteps, features)``; it computes in its own precision."""
-        self._shape = (timesteps, features)
-        self._name, self._design = model, design or SoftMiniRocket()
+        rocket = design or SoftMiniRocket()
+        self._network = networks.assemble(model, rocket.layers, timesteps, features, seed=0)  # no weight stays as drawn
+        self._front = Front(self._network, rocket)
 
     def begin(
         self,
@@ -63,8 +65,7 @@ class RegularisationPath:
         _subjects: Strings | None = None,
     ) -> keras.Model:
         """Fit the front on the training trials; returns the head, whose weights `epoch` sets."""
-        self._network = networks.assemble(self._name, self._design.layers, *self._shape, seed=seed)
-        self._x = Front(self._network, self._design).fit(training[0], seed)
+        self._x = self._front.fit(training[0], seed)
         self._y = training[1].astype(np.float64)
         self._weights = np.asarray(class_weight)[training[1]]
         self._held = (
@@ -102,9 +103,9 @@ class RegularisationPath:
         return logs | {"penalty": strength}
 
     def finish(self) -> keras.Model:
-        """The network, with the head's present weights."""
+        """A network of its own, with the head's present weights."""
         self._network.get_layer(networks.OUTPUT).set_weights(self._head.get_weights())
-        return self._network
+        return copy_of(self._network)
 
 
 def logistic_loss(solution: Array, x: Array, y: Array, weights: Array, strength: float) -> tuple[float, Array]:

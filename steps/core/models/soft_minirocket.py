@@ -13,13 +13,15 @@ trial (no padding), so no feature is made of zeros that nobody recorded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from steps.core.data.dataset import Floats
 from steps.core.models import networks
@@ -99,8 +101,8 @@ class Front:
         self._kernels = [network.get_layer(f"{design.prefix}kernels_{step}") for step in self._steps]
         self._thresholds = [network.get_layer(f"{design.prefix}thresholds_{step}") for step in self._steps]
         self._standardised = network.get_layer(design.prefix + STANDARDISED)
-        self._convolutions = keras.Model(network.input, [layer.output for layer in self._kernels])
-        self._proportions = keras.Model(network.input, self._standardised.input)
+        self._convolutions = _compiled(network, [layer.output for layer in self._kernels])
+        self._proportions = _compiled(network, self._standardised.input)
 
     def fit(self, trials: Floats, seed: int) -> Array:
         """Draw the kernels' features and take thresholds, ramps and standardisation from training trials.
@@ -118,15 +120,13 @@ class Front:
         for kernels in self._kernels:
             features = _feature_weights(trials.shape[-1], random, mixed=self._design.mixed)
             kernels.set_weights([kernel_weights()[:, None, :] * features[None]])
-        convolved = self._convolutions.predict_on_batch(sample)
-        by_step = zip(
-            self._thresholds,
-            convolved if len(self._steps) > 1 else [convolved],
-            levels.reshape(len(self._steps), KERNELS, -1),
-            strict=True,
-        )
-        for thresholds, values, own in by_step:
-            thresholds.set_weights(_ramps(values.reshape(-1, KERNELS).astype(np.float64), own, self._design.ramp))
+        by_step = levels.reshape(len(self._steps), KERNELS, -1)
+        convolutions = self._convolutions(sample)
+        if len(self._steps) == 1:  # Keras makes no list of it
+            convolutions = [convolutions]
+        for thresholds, values, own in zip(self._thresholds, convolutions, by_step, strict=True):
+            convolved = np.asarray(values, dtype=np.float64).reshape(-1, KERNELS)
+            thresholds.set_weights(_ramps(convolved, own, self._design.ramp))
         raw = _in_chunks(self._proportions, trials)
         # A proportion that never changes would be divided by zero.
         factor, mean = 1 / np.where(raw.std(axis=0) > 1e-6, raw.std(axis=0), 1.0), raw.mean(axis=0)
@@ -134,9 +134,17 @@ class Front:
         return np.asarray((raw - mean) * factor)
 
 
-def _in_chunks(model: keras.Model, trials: Floats) -> Array:
-    """What a model makes of trials, so many at a time that memory does."""
-    parts = [model.predict_on_batch(trials[start : start + _CHUNK]) for start in range(0, len(trials), _CHUNK)]
+def _compiled(network: keras.Model, outputs: Any) -> Callable[[Floats], Any]:
+    """From any number of trials to these of a network's tensors, traced once."""
+    model = keras.Model(network.input, outputs)
+    trials = tf.TensorSpec((None, *network.input.shape[1:]), tf.float32)
+    compiled: Callable[[Floats], Any] = tf.function(lambda x: model(x, training=False), input_signature=[trials])
+    return compiled
+
+
+def _in_chunks(compute: Callable[[Floats], Any], trials: Floats) -> Array:
+    """What ``compute`` makes of trials, so many at a time that memory does."""
+    parts = [compute(trials[start : start + _CHUNK]) for start in range(0, len(trials), _CHUNK)]
     return np.concatenate(parts, dtype=np.float64)
 
 

@@ -39,7 +39,7 @@ class Study:
 class Plan:
     """How a study is split; the fields are parameters of ``train``."""
 
-    cv: str = "loso"
+    cv: str = "loso-plain"
     repeats: int = 1
     subjects: str = "all"
     seed: int = 0

@@ -116,7 +116,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
         for level in LEVELS:
             click.echo(level_text(outcome, level))
         if answered is not None:
-            click.echo(abstention_text(outcome["abstention"]))
+            click.echo(abstention_text(outcome["abstention"]).replace("; ", ";\n"))
         say_where(folder, run)
 
 

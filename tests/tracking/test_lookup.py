@@ -68,7 +68,7 @@ def test_folds_are_the_finished_children_in_order(store: Path) -> None:
         fold_run(train, "S9", status="FAILED")  # it has no model to evaluate
     folds = lookup.fold_runs(train.info.run_id)
     assert [(*run.fold.key, run.fold.split) for run in folds] == [
-        (name, 1, {"training": [], "validation": [], "test": [name]}) for name in ("S0", "S1", "S2")
+        (name, 1, {"training": [], "validation": [], "test": [name], "set_aside": []}) for name in ("S0", "S1", "S2")
     ]
 
 

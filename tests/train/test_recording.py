@@ -173,8 +173,8 @@ def test_a_training_on_a_cluster_fills_a_real_server(
     dask_cluster: Cluster, small_study_folder: Path, tmp_path: Path
 ) -> None:
     options = {
-        "scheduler": dask_cluster.address, "dataset_uri": small_study_folder, "cv": "group-kfold:2", "epochs": 3000,
-        "early_stopping_patience": 0,
+        "scheduler": dask_cluster.address, "dataset_uri": small_study_folder, "cv": "group-kfold:2", "model": "cnn",
+        "epochs": 3000, "early_stopping_patience": 0,
     }  # fmt: skip
     named = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     (tmp_path / "user").mkdir()

@@ -122,7 +122,8 @@ def test_a_killed_worker_and_a_lost_scheduler_cost_the_folds_they_were_at(
 
     def start(scheduler: str, **options: object) -> subprocess.Popen[str]:
         named = {
-            "scheduler": scheduler, "dataset_uri": small_study_folder, "epochs": 400, "early_stopping_patience": 0
+            "scheduler": scheduler, "dataset_uri": small_study_folder, "model": "cnn", "epochs": 400,
+            "early_stopping_patience": 0,
         } | options  # fmt: skip
         command = [
             sys.executable,

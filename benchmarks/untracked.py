@@ -17,14 +17,12 @@ def main(configuration: Train) -> None:
     """Train all folds and the model for new people, and throw them away; the options are those of ``train``."""
     warm_up(configuration.compute)
     from steps.compute import open_pool
-    from steps.core.data.folds import plan_folds
     from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
     from steps.core.models.refit import refit_fold, training_summary
-    from steps.train.worker import TrainingJob, showing, train_folds
+    from steps.train.worker import TrainingJob, plan, showing, train_folds
 
     dataset = read_artifact(Path(configuration.dataset_uri))
-    names = ("cv", "repeats", "subjects", "controls", "validation_fraction", "seed")
-    folds = plan_folds(dataset, **{name: getattr(configuration, name) for name in names})
+    folds = plan(dataset, configuration)
     refit = refit_fold(dataset, configuration.controls, configuration.seed)
     with tempfile.TemporaryDirectory() as scratch:
         share(dataset, Path(scratch) / SHARED_FILE)

@@ -119,7 +119,7 @@ def _in_fold(summary: Mapping[str, Any]) -> tuple[str, ...]:
             f"(none, of one class, or not told apart); there it is {own['fallback']:g}."
         )
     if decided_by == "left_out":
-        sentences.append("Each of them was predicted by the model fitted without them.")
+        sentences.append("Each of them was predicted by a classifier fitted without its labels.")
     else:
         sentences.append(
             "The same validation subjects had stopped the training, so with these thresholds new people may come out "

@@ -15,7 +15,6 @@ import pandas as pd
 from steps.compute import check_reachable, open_pool
 from steps.configuration import Train
 from steps.core.data.fold_record import FoldRecord
-from steps.core.data.folds import plan_folds
 from steps.core.data.normalise import check_both_classes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.settings import process_mib
@@ -27,7 +26,7 @@ from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.fold_recorder import FoldRecorder
 from steps.tracking.session import no_child_left_running, step_run
 from steps.tracking.store.ui import say_where
-from steps.train.worker import TrainingJob, showing, train_folds
+from steps.train.worker import TrainingJob, plan, showing, train_folds
 
 # Wall times of a fold's phases in seconds, and the memory of its process, in `runtime.csv`.
 _RUNTIME = ("epochs_trained", "training_time_s", "model_saving_s", "peak_memory_mib")
@@ -50,15 +49,7 @@ def train(configuration: Train) -> None:
         check_both_classes(dataset, configuration.normalise)
         if unused := _unused(configuration):
             click.echo(f"note: with model={configuration.model}, {', '.join(unused)} decide nothing")
-        folds = plan_folds(
-            dataset,
-            cv=configuration.cv,
-            repeats=configuration.repeats,
-            subjects=configuration.subjects,
-            controls=configuration.controls,
-            validation_fraction=configuration.validation_fraction if MODELS[configuration.model].validates else 0,
-            seed=configuration.seed,
-        )
+        folds = plan(dataset, configuration)
         identity = reuse.Identity.of("train", configuration.given, dataset.digest())
         manifest = dataset.manifest()
         record.log(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from steps.core.data.dataset import Dataset
 from steps.core.metrics.calibration import wilson_interval
-from steps.core.metrics.conformal import Calibration, answers, in_words
+from steps.core.metrics.conformal import Calibration, answer_text, answers
 from steps.core.metrics.names import LEVELS, POOLED, SUBJECT
 
 DECLARED: Final = 0.1
@@ -71,7 +71,7 @@ def answers_table(folds: Iterable[pd.DataFrame], label_names: tuple[str, str]) -
         label_names: of class 0 and class 1.
     """
     table = pd.concat(list(folds)).groupby(_KEY, sort=True, as_index=False)[_P_VALUES].mean()
-    return table.assign(answer=in_words(answers(table[_P_VALUES].to_numpy(), DECLARED), label_names))
+    return table.assign(answer=answer_text(answers(table[_P_VALUES].to_numpy(), DECLARED), label_names))
 
 
 def abstention(table: pd.DataFrame) -> dict[str, Any]:

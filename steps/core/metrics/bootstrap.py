@@ -16,10 +16,11 @@ import numpy as np
 
 from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.decisions import Bools, decisions
-from steps.core.metrics.metrics import METRICS, DecisionMetric, ProbabilityMetric
+from steps.core.metrics.metrics import METRICS, DecisionMetric, People, ProbabilityMetric
 from steps.core.metrics.names import CONFIDENCE, IN_FOLD, VOTE, Estimate, Rule, statistic_name
 from steps.core.metrics.predictions import Scores
 from steps.core.metrics.sample import Array, Confusion, Sample
+from steps.core.metrics.statistic import statistics_of
 
 
 def resample_weights(subjects: int, resamples: int, seed: int) -> Array:
@@ -119,6 +120,8 @@ def estimates(
 ) -> dict[str, Estimate]:
     """The statistics of ``scores`` with percentile intervals (Efron & Tibshirani 1993, chapter 13).
 
+    Where nothing was wrong, every resample says so, too: then `exact_bound` takes the place of the interval's end.
+
     Args:
         scores: the trials, or the subjects.
         weights: from `resample_weights`; with a single subject there are no intervals.
@@ -130,7 +133,7 @@ def estimates(
         interval.
     """
     resampled = resampled_statistics(scores, weights, thresholds, chunked)
-    return _with_intervals(point_values(scores, thresholds), resampled, weights)
+    return _with_intervals(point_values(scores, thresholds), resampled, weights, scores, thresholds)
 
 
 def vote_estimates(
@@ -138,19 +141,50 @@ def vote_estimates(
 ) -> dict[str, Estimate]:
     """`vote_statistics` with percentile intervals; the arguments are explained there and in `estimates`."""
     resampled = _resampled(partial(vote_statistics, subjects, votes=votes), subjects, weights, chunked)
-    return _with_intervals(vote_values(subjects, votes), resampled, weights)
+    thresholds = [rule for rule in votes if rule != IN_FOLD]
+    return _with_intervals(vote_values(subjects, votes), resampled, weights, subjects, thresholds)
 
 
-def _with_intervals(values: Mapping[str, float], resampled: Mapping[str, Array], weights: Array) -> dict[str, Estimate]:
+def _with_intervals(
+    values: Mapping[str, float],
+    resampled: Mapping[str, Array],
+    weights: Array,
+    scores: Scores,
+    thresholds: Sequence[Rule],
+) -> dict[str, Estimate]:
+    people, metrics = _people(scores), {one.name: one.row for one in statistics_of(thresholds)}
     result: dict[str, Estimate] = {}
     for name, value in values.items():
         drawn = resampled[name]
-        metric = METRICS.get(name)
+        metric = metrics[name]
         if isinstance(metric, ProbabilityMetric) and metric.recentred:
             # A resample holds fewer distinct subjects, which inflates the metric: take that off again.
             drawn = np.maximum(metric.span[0], drawn - (np.nanmean(drawn) - value))
-        result[name] = with_interval(value, drawn, weights)
+        result[name] = estimate = with_interval(value, drawn, weights)
+        if metric.successes and "low" in estimate:
+            bound = exact_bound(metric.successes(people))
+            if value == 1:
+                estimate["low"] = min(estimate["low"], bound)
+            elif value == 0:
+                estimate["high"] = max(estimate["high"], 1 - bound)
     return result
+
+
+def exact_bound(successes: int) -> float:
+    """The lower end of the exact interval of a share of which nothing was missed (Clopper & Pearson 1934, Biometrika).
+
+    Of ``n`` independent tries, each a success with probability ``v``, all succeed with probability ``v ** n``. Where
+    that is less than half of what an interval may miss, ``v`` is ruled out. For AUC the tries are pairs of subjects.
+
+    Args:
+        successes: how many there were.
+    """
+    return float(((1 - CONFIDENCE) / 2) ** (1 / successes)) if successes else 0.0
+
+
+def _people(scores: Scores) -> People:
+    negatives, positives = (len(np.unique(scores.subjects[scores.labels == label])) for label in (0, 1))
+    return People(negatives, positives, len(np.unique(scores.subjects)))
 
 
 def with_interval(value: float, resampled: Array, weights: Array) -> Estimate:

@@ -136,6 +136,6 @@ def answers(p_values: Array, error_rate: float) -> npt.NDArray[np.int8]:
     return np.where(unsure, -1, likelier).astype(np.int8)
 
 
-def in_words(chosen: npt.NDArray[np.int8], labels: tuple[str, str]) -> npt.NDArray[np.object_]:
+def answer_text(chosen: npt.NDArray[np.int8], labels: tuple[str, str]) -> npt.NDArray[np.object_]:
     """`answers` by the names of the classes."""
     return np.array([*labels, DONT_KNOW], dtype=object)[chosen]

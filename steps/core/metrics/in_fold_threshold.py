@@ -1,6 +1,6 @@
 """A threshold chosen inside each training fold; the held-out subjects play no part.
 
-Where the network leaves out training subjects, it is chosen on them, each predicted by the model fitted without them.
+Where the network leaves out training subjects, it is chosen on them, each predicted by heads fitted without them.
 Otherwise it is chosen on the fold's validation subjects, with the fold's own model. These have a part in the training
 as well: they stopped it and lowered its learning rate. So their probabilities are a little better than those of new
 people.

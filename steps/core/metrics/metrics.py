@@ -25,6 +25,15 @@ DECIDED = "balanced_accuracy"  # the metric of decisions that is reported beside
 _WITH_FOLDS = (POOLED, SUBJECT, VOTE, FOLD)
 
 
+@dataclass(frozen=True)
+class People:
+    """How many subjects have negatives, how many have positives, and how many there are."""
+
+    negatives: int
+    positives: int
+    everybody: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """What is known of a metric but its function.
@@ -37,6 +46,8 @@ class Metric:
         compared: in the table and the figure of ``compare``, and logged for baselines.
         spread: in the table of test numbers, and in their figure if it lies between 0 and 1.
         logged_again: whether a study's own run and the baselines may log it; an evaluation logs all there are.
+        successes: how many independent successes a perfect value stands for at least, each as likely as the metric's
+            true value at most; None where that is not known (`steps.core.metrics.bootstrap.exact_bound`).
     """
 
     title: str
@@ -46,6 +57,7 @@ class Metric:
     compared: bool = False
     spread: bool = False
     logged_again: bool = True
+    successes: Callable[[People], int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +164,11 @@ def _net_benefit(made: Confusion) -> Array:
 
 
 METRICS: Mapping[str, ProbabilityMetric | DecisionMetric] = {
-    "auc": ProbabilityMetric(title="AUC", function=auc, headline=True, compared=True, spread=True),
+    "auc": ProbabilityMetric(
+        title="AUC", function=auc, headline=True, compared=True, spread=True,
+        # As many pairs of a positive and a negative subject can be made that have nobody in common.
+        successes=lambda people: min(people.negatives, people.positives, people.everybody // 2),
+    ),
     "average_precision": ProbabilityMetric(
         title="average precision", function=average_precision,
         headline=True, compared=True, spread=True, logged_again=False,
@@ -167,17 +183,25 @@ METRICS: Mapping[str, ProbabilityMetric | DecisionMetric] = {
         title="expected calibration error", function=calibration_error, direction="lower", spread=True, recentred=True
     ),
     "accuracy": DecisionMetric(
-        title="accuracy", function=lambda made: (made.tp + made.tn) / made.total, compared=True, levels=_WITH_FOLDS
+        title="accuracy", function=lambda made: (made.tp + made.tn) / made.total, compared=True, levels=_WITH_FOLDS,
+        successes=lambda people: people.everybody,
     ),
     "balanced_accuracy": DecisionMetric(
         title="balanced accuracy", function=lambda made: (recall(made) + specificity(made)) / 2,
         headline=True, compared=True, spread=True,
+        # The chance that all are right is largest where both classes are as hard.
+        successes=lambda people: min(2 * people.negatives, 2 * people.positives, people.everybody),
     ),
     "precision": DecisionMetric(
         title="precision", function=lambda made: ratio(made.tp, made.tp + made.fp, otherwise=0.0), levels=_WITH_FOLDS
     ),
-    "recall": DecisionMetric(title="sensitivity (recall)", function=recall, headline=True, levels=_WITH_FOLDS),
-    "specificity": DecisionMetric(title="specificity", function=specificity, headline=True),
+    "recall": DecisionMetric(
+        title="sensitivity (recall)", function=recall, headline=True, levels=_WITH_FOLDS,
+        successes=lambda people: people.positives,
+    ),
+    "specificity": DecisionMetric(
+        title="specificity", function=specificity, headline=True, successes=lambda people: people.negatives
+    ),
     "f1": DecisionMetric(
         title="F1", function=lambda made: ratio(2 * made.tp, made.positives + made.tp + made.fp, otherwise=0.0),
         levels=_WITH_FOLDS,

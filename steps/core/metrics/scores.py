@@ -10,7 +10,7 @@ import pandas as pd
 from steps.core.data.manifest import CONTROL, PATIENT
 from steps.core.data.training_reference import TrainingReference
 from steps.core.data.unseen import Unseen
-from steps.core.metrics.conformal import Calibration, answers, in_words
+from steps.core.metrics.conformal import Calibration, answer_text, answers
 from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.inference import Model, predict
 from steps.core.metrics.summary import summary
@@ -90,11 +90,11 @@ def with_answers(
     if calibration is None:
         raise ValueError("nothing is kept to calibrate with")
     of_trials = calibration.of_trials(predictions["probability"].to_numpy())
-    predictions = predictions.assign(answer=in_words(answers(of_trials, error_rate), labels))
+    predictions = predictions.assign(answer=answer_text(answers(of_trials, error_rate), labels))
     if calibration.is_mixed and "label" not in predictions:
         return predictions, subjects
     of_subjects = calibration.of_subjects(subjects["probability"].to_numpy())
-    return predictions, subjects.assign(answer=in_words(answers(of_subjects, error_rate), labels))
+    return predictions, subjects.assign(answer=answer_text(answers(of_subjects, error_rate), labels))
 
 
 def calibration_of(trained: TrainingReference) -> Calibration | None:

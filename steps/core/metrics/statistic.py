@@ -43,7 +43,7 @@ class Statistic(NamedTuple):
         return self.title + (" (lower is better)" if self.row.direction == "lower" else "")
 
 
-def statistics_of(thresholds: Sequence[float]) -> list[Statistic]:
+def statistics_of(thresholds: Sequence[Rule]) -> list[Statistic]:
     """All statistics, in the order of a summary; those at the thresholds of the folds come last."""
     free = [Statistic(name) for name, metric in METRICS.items() if isinstance(metric, ProbabilityMetric)]
     decided = [name for name, metric in METRICS.items() if isinstance(metric, DecisionMetric)]

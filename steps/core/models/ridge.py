@@ -31,8 +31,7 @@ class Ridge:
         intercept: score where all features are 0.
         fitted_scores: of the training trials, shape ``(trials,)``.
         left_out_scores: of each training trial by the classifier fitted without its subject, shape ``(trials,)``.
-        fitted_error: mean squared error of the fitted scores, weighted as the fit.
-        error: that of the left-out scores.
+        error: mean squared error of the left-out scores, weighted as the fit.
     """
 
     alpha: float
@@ -40,7 +39,6 @@ class Ridge:
     intercept: float
     fitted_scores: Array
     left_out_scores: Array
-    fitted_error: float
     error: float
 
     def scores(self, features: Array) -> Array:
@@ -103,7 +101,6 @@ class RidgePath:
             intercept=self._target_mean - float(self._mean @ coefficients),
             fitted_scores=self._targets - residuals / self._roots,
             left_out_scores=self._targets - left_out / self._roots,
-            fitted_error=float((residuals**2).mean()),
             error=float((left_out**2).mean()),
         )
 

@@ -42,7 +42,6 @@ class ModelRow:
         fit: ``module:class`` that trains it, a `steps.core.models.fit.Method`.
         shortest_trial: time points that a trial needs.
         unused: parameters of `train` that decide nothing for it.
-        validates: whether validation subjects are taken out of the training subjects, to decide when to stop.
     """
 
     description: str
@@ -52,7 +51,11 @@ class ModelRow:
     fit: str = "steps.core.models.gradient_descent:GradientDescent"
     shortest_trial: int = 1
     unused: frozenset[str] = frozenset()
-    validates: bool = True
+
+    @property
+    def validates(self) -> bool:
+        """Whether validation subjects are taken out of the training subjects, to decide when to stop."""
+        return "validation_fraction" not in self.unused
 
 
 _OF_STEPS = frozenset({"batch_size", "learning_rate", "reduce_lr_patience", "reduce_lr_factor", "precision"})
@@ -87,7 +90,6 @@ MODELS: Final[dict[str, ModelRow]] = {
         fit="steps.core.models.left_out_ridge:LeftOutRidge",
         shortest_trial=10,
         unused=_OF_STEPS | {"epochs", "validation_fraction", "early_stopping_patience"},
-        validates=False,
     ),
 }
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.stats import binomtest, norm
 from sklearn import metrics
 
 from steps.core.metrics.bands import precision_band, roc_band
 from steps.core.metrics.bootstrap import (
     estimates,
+    exact_bound,
     point_values,
     resample_weights,
     resampled_statistics,
@@ -92,13 +96,48 @@ def test_resamples_draw_as_many_subjects_as_there_are() -> None:
     assert (weights != resample_weights(7, 100, seed=1)).any()
 
 
-def test_perfect_separation_leaves_no_doubt_about_auc() -> None:
+def test_without_any_error_the_interval_ends_at_the_exact_bound() -> None:
+    """Two subjects of each class are two pairs with nobody in common, and four decisions."""
     scores = Scores(
         np.array([0, 0, 1, 1], dtype=np.int8), np.array([0.1, 0.2, 0.8, 0.9]), np.array(["a", "b", "c", "d"])
     )
     estimated = estimates(scores, resample_weights(4, 200, 0), (0.5,))
-    assert estimated["auc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
-    assert estimated["threshold_0.5/balanced_accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert estimated["auc"] == {"value": 1.0, "low": pytest.approx(0.025**0.5), "high": 1.0}
+    assert estimated["threshold_0.5/balanced_accuracy"]["low"] == pytest.approx(0.025**0.25)
+    assert estimated["threshold_0.5/accuracy"]["low"] == pytest.approx(0.025**0.25)
+    assert estimated["threshold_0.5/recall"]["low"] == pytest.approx(0.025**0.5)
+    reversed_ = estimates(replace(scores, labels=1 - scores.labels), resample_weights(4, 200, 0), (0.5,))
+    assert reversed_["auc"] == {"value": 0.0, "low": 0.0, "high": pytest.approx(1 - 0.025**0.5)}
+
+
+def test_a_subject_of_both_classes_is_one_subject() -> None:
+    """Four subjects in both classes make two pairs with nobody in common."""
+    scores = Scores(
+        np.array([0, 1] * 4, dtype=np.int8), np.array([0.1, 0.9] * 4), np.repeat(np.array(["a", "b", "c", "d"]), 2)
+    )
+    estimated = estimates(scores, resample_weights(4, 200, 0), (0.5,))
+    assert estimated["auc"]["low"] == pytest.approx(0.025**0.5)
+    assert estimated["threshold_0.5/balanced_accuracy"]["low"] == pytest.approx(0.025**0.25)
+
+
+@pytest.mark.parametrize("successes", [1, 2, 12, 46])
+def test_the_exact_bound_is_clopper_and_pearsons(successes: int) -> None:
+    theirs = binomtest(successes, successes).proportion_ci(0.95, "exact").low
+    assert exact_bound(successes) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("per_class", [4, 12])
+@pytest.mark.parametrize("is_normal", [True, False], ids=["normal", "all or nothing"])
+def test_perfect_studies_are_rare_where_the_truth_is_at_the_bound(per_class: int, is_normal: bool) -> None:
+    """So an interval that begins there misses the truth in at most 2.5% of studies; the worst case comes close."""
+    random, bound, studies = np.random.default_rng(0), exact_bound(per_class), 20_000
+    negatives = random.normal(size=(studies, per_class))
+    if is_normal:
+        positives = random.normal(np.sqrt(2) * norm.ppf(bound), size=(studies, per_class))
+    else:  # positives are above all negatives, or below
+        positives = np.where(random.random((studies, per_class)) < bound, 10.0, -10.0)
+    share = float((positives.min(axis=1) > negatives.max(axis=1)).mean())
+    assert share < 0.025 + 3 * np.sqrt(0.025 * 0.975 / studies)
 
 
 def test_interval_is_the_percentiles_of_the_resamples_by_hand() -> None:
@@ -121,7 +160,7 @@ def test_resamples_of_one_class_are_left_out_of_auc() -> None:
     scores = Scores(np.array([0, 1], dtype=np.int8), np.array([0.1, 0.9]), np.array(["a", "b"]))
     weights = np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
     assert np.isnan(statistics(scores, weights, ())["auc"]).tolist() == [False, True, True]
-    assert estimates(scores, weights, ())["auc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert estimates(scores, weights, ())["auc"] == {"value": 1.0, "low": pytest.approx(0.025), "high": 1.0}
 
 
 def test_a_single_subject_has_values_but_no_interval() -> None:

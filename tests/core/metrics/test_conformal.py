@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from scipy.special import expit
 
-from steps.core.metrics.conformal import DONT_KNOW, Calibration, answers, in_words, subjects_needed
+from steps.core.metrics.conformal import DONT_KNOW, Calibration, answer_text, answers, subjects_needed
 from steps.core.models.ridge import fit_ridge
 
 Array = npt.NDArray[np.float64]
@@ -98,8 +98,8 @@ def test_a_subject_counts_once_however_many_trials_it_has_and_classes_are_treate
 def test_a_class_is_the_answer_where_the_other_is_ruled_out() -> None:
     p_values = np.array([[0.05, 0.6], [0.6, 0.1], [0.3, 0.2], [0.02, 0.01], [0.05, 0.05], [1.0, 1.0]])
     assert answers(p_values, 0.1).tolist() == [1, 0, -1, 0, -1, -1]
-    words = in_words(answers(p_values, 0.1), ("no fear", "fear"))
-    assert words.tolist() == ["fear", "no fear", DONT_KNOW, "no fear", DONT_KNOW, DONT_KNOW]
+    texts = answer_text(answers(p_values, 0.1), ("no fear", "fear"))
+    assert texts.tolist() == ["fear", "no fear", DONT_KNOW, "no fear", DONT_KNOW, DONT_KNOW]
     assert answers(np.empty((0, 2)), 0.1).shape == (0,)
 
 

@@ -43,7 +43,7 @@ class Scores:
         labels: 0 or 1, shape ``(n,)``.
         probabilities: probability of class 1, shape ``(n,)``.
         subjects: the subject each belongs to, shape ``(n,)``; a subject's entries are not independent.
-        in_fold: the threshold that each one's fold chose on its validation subjects, shape ``(n,)``; with several
+        in_fold: the threshold that each one's fold chose, shape ``(n,)``; with several
             test numbers their mean, as of the probability. None where no fold chose one.
     """
 

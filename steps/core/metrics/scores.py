@@ -74,6 +74,9 @@ def with_answers(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both tables with a column ``answer``, the name of a class or "don't know".
 
+    A trial that lies further from the training trials than 99% of those do is not answered, nor a subject most of whose
+    trials do: what an answer promises holds for people like those of the training.
+
     The subjects' is left out where people of the training have trials of both classes and those of the new ones are
     not known: their trials may be of both, too, and then no class is that of their mean.
 
@@ -90,11 +93,14 @@ def with_answers(
     if calibration is None:
         raise ValueError("nothing is kept to calibrate with")
     of_trials = calibration.of_trials(predictions["probability"].to_numpy())
-    predictions = predictions.assign(answer=answer_text(answers(of_trials, error_rate), labels))
+    chosen = np.where(predictions["unusual"] == 1, -1, answers(of_trials, error_rate))
+    predictions = predictions.assign(answer=answer_text(chosen, labels))
     if calibration.is_mixed and "label" not in predictions:
         return predictions, subjects
     of_subjects = calibration.of_subjects(subjects["probability"].to_numpy())
-    return predictions, subjects.assign(answer=answer_text(answers(of_subjects, error_rate), labels))
+    is_unlike = 2 * subjects["unusual_trials"] > subjects["trials"]
+    chosen = np.where(is_unlike, -1, answers(of_subjects, error_rate))
+    return predictions, subjects.assign(answer=answer_text(chosen, labels))
 
 
 def calibration_of(trained: TrainingReference) -> Calibration | None:

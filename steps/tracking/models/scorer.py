@@ -79,10 +79,11 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 "unusual": (distance > self.training["usual_distance"]).astype(np.int64),
             }
         )
-        return table.assign(answer=self._answers(probability, error_rate)) if error_rate else table
+        return table.assign(answer=self._answers(table, error_rate)) if error_rate else table
 
-    def _answers(self, probability: np.ndarray, error_rate: float) -> list[str]:
+    def _answers(self, table: pd.DataFrame, error_rate: float) -> list[str]:
         """The class that is left when the other one is ruled out; every subject of the training counts as one."""
+        probability = table["probability"].to_numpy()
         scores = {name: np.asarray(values) for name, values in self.training["left_out_scores"].items()}
         p_values = []
         for label in (0, 1):
@@ -97,7 +98,7 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 as_unlike = below[-1] - below[np.searchsorted(ranked, probability, side="left")]
             p_values.append(np.round((1.0 + as_unlike) / (1.0 + len(counts)), 12))
         negative, positive = p_values
-        unsure = (np.minimum(negative, positive) > error_rate) | (negative == positive)
+        unsure = (np.minimum(negative, positive) > error_rate) | (negative == positive) | (table["unusual"] == 1)
         names = [self.training["labels"]["0"], self.training["labels"]["1"], DONT_KNOW]
         return [names[place] for place in np.where(unsure, 2, positive > negative)]
 

@@ -81,7 +81,7 @@ def test_trials_and_subjects_are_answered_by_what_is_left_of_both_classes(
     probability = [0.3 + 0.4 * one for one in label]
     known = {"subject": range(len(label)), "label": label, "probability": probability}
     calibrated = trained.model_copy(update={"left_out_scores": LeftOutScores.model_validate(known)})
-    table = scored(unseen, calibrated)
+    table = scored(unseen, calibrated).assign(unusual=0)
     trials, subjects = with_answers(table, by_subject(table, 0.5), calibrated, 0.4)
     for answered in (trials, subjects):
         p = answered["probability"]
@@ -91,7 +91,7 @@ def test_trials_and_subjects_are_answered_by_what_is_left_of_both_classes(
     mixed = calibrated.model_copy(
         update={"left_out_scores": LeftOutScores(subject=[0, 0, 1], label=[0, 1, 1], probability=[0.2, 0.9, 0.8])}
     )
-    alone = scored(replace(unseen, labels=None), trained)
+    alone = scored(replace(unseen, labels=None), trained).assign(unusual=0)
     trials, subjects = with_answers(alone, by_subject(alone, 0.5), mixed, 0.4)
     assert "answer" in trials
     assert "answer" not in subjects, "a person's trials may be of both classes"
@@ -100,6 +100,20 @@ def test_trials_and_subjects_are_answered_by_what_is_left_of_both_classes(
     assert set(never["answer"]) == {DONT_KNOW}, "too few subjects to rule out any class at 5%"
     with pytest.raises(ValueError, match="nothing is kept to calibrate with"):
         with_answers(table, by_subject(table, 0.5), trained, 0.1)
+
+
+def test_what_is_unlike_the_training_is_not_answered(unseen: Unseen, trained: TrainingReference) -> None:
+    label = [subject % 2 for subject in range(len(trained.subjects))]
+    known = {"subject": range(len(label)), "label": label, "probability": [0.3 + 0.4 * one for one in label]}
+    calibrated = trained.model_copy(update={"left_out_scores": LeftOutScores.model_validate(known)})
+    usual = scored(unseen, calibrated).assign(unusual=0, probability=0.9)
+    first = usual["subject"].iloc[0]
+    unusual = usual.assign(unusual=(usual["subject"] == first).astype(int))
+    trials, subjects = with_answers(unusual, by_subject(unusual, 0.5), calibrated, 0.4)
+    for answered in (trials, subjects):
+        own = answered["subject"] == first
+        assert set(answered.loc[own, "answer"]) == {DONT_KNOW}
+        assert set(answered.loc[~own, "answer"]) == {calibrated.labels["1"]}
 
 
 def test_performance_is_scikit_learns_without_controls(unseen: Unseen, trained: TrainingReference) -> None:

@@ -3,10 +3,10 @@
 An epoch is one penalty, from a heavy one to a light one. What a penalty is worth is told by the training subjects
 themselves, each predicted by heads fitted without them (`steps.core.models.ridge`); so all of them train. A sigmoid on
 the mean of the left-out scores of both heads makes probabilities of scores (Platt 1999, "Probabilistic outputs for
-support vector machines", in *Advances in Large Margin Classifiers*), and the penalty with the least cross-entropy is
-taken. The squared error of the scores would take too heavy a one where there is little to find: it punishes scores for
-being small, which the sigmoid mends. Class weights act on the heads and not on the sigmoid: probabilities are those of
-the training subjects' own mixture of classes.
+support vector machines", in *Advances in Large Margin Classifiers*; with a prior on its slope), and the penalty with
+the least cross-entropy is taken. The squared error of the scores would take too heavy a one where there is little to
+find: it punishes scores for being small, which the sigmoid mends. Class weights act on the heads and not on the
+sigmoid: probabilities are those of the training subjects' own mixture of classes.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class LeftOutRidge:
         """
         if subjects is None:
             raise ValueError(f"{self._name} leaves out subjects, so it needs those of the training trials")
-        self._labels = training[1]
+        self._labels, self._subjects = training[1], len(np.unique(subjects))
         with threadpool_limits(1):
             self._paths = [
                 RidgePath(proportions, self._labels, subjects, class_weight)
@@ -105,7 +105,7 @@ class LeftOutRidge:
         left_out = np.mean(
             [head.left_out_scores + path.shifts for head, path in zip(heads, self._paths, strict=True)], axis=0
         )
-        slope, offset = platt(left_out, self._labels)
+        slope, offset = platt(left_out, self._labels, self._subjects)
         probabilities = expit(slope * left_out + offset)
         loss = self._loss(slope * left_out + offset)
         if self._best is None or loss < self._best.loss:
@@ -142,22 +142,31 @@ class LeftOutRidge:
         return float(np.mean((probabilities > 0.5) == (self._labels == 1)))
 
 
-def platt(scores: Array, labels: Ints) -> tuple[float, float]:
-    """Slope, not negative, and offset of the sigmoid that makes probabilities of scores.
+def platt(scores: Array, labels: Ints, subjects: int) -> tuple[float, float]:
+    """Slope, positive, and offset of the sigmoid that makes probabilities of left-out scores.
 
-    The targets are Platt's: a little inside 0 and 1, so that classes that are told apart do not make it a step.
+    The targets are Platt's: a little inside 0 and 1, so that classes that are told apart do not make it a step. The
+    slope per standard deviation of the scores has a prior, log-normal with median 1 and sigma 1, against which every
+    subject counts as one observation. Without it the slope follows whoever is missing where there is little to find:
+    a fold that lacks someone who contradicts gets a steep one, and its test subject is ranked on the wrong side by
+    more than others are on the right one. Docs: docs/evaluation-checks.md#nothing-to-find.
 
     Args:
         scores: shape ``(trials,)``.
         labels: 0 or 1, shape ``(trials,)``.
+        subjects: whose trials they are, how many.
     """
     positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
     targets = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    scaled = scores / (float(scores.std()) or 1.0)
 
     def loss(parameters: Array) -> tuple[float, Array]:
-        z = parameters[0] * scores + parameters[1]
+        logarithm, offset = parameters
+        z = np.exp(logarithm) * scaled + offset
         error = expit(z) - targets
-        return float((np.logaddexp(0, z) - targets * z).mean()), np.array([(error * scores).mean(), error.mean()])
+        value = subjects * (np.logaddexp(0, z) - targets * z).mean() + logarithm**2 / 2
+        of_logarithm = subjects * (error * (z - offset)).mean() + logarithm
+        return float(value), np.array([of_logarithm, subjects * error.mean()])
 
-    solution = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
-    return float(solution.x[0]), float(solution.x[1])
+    solution = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B")
+    return float(np.exp(solution.x[0]) / (scores.std() or 1.0)), float(solution.x[1])

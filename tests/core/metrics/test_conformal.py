@@ -213,7 +213,7 @@ def fitted(studies: int, people: int, seed: int) -> Shares:
     for _ in range(studies):
         subjects, labels, values = features(people)
         ridge = fit_ridge(values, labels, subjects.astype(str), PENALTIES)
-        slope, offset = platt(ridge.left_out_scores, labels)
+        slope, offset = platt(ridge.left_out_scores, labels, 2 * people)
         calibration = Calibration.of(subjects, labels, expit(slope * ridge.left_out_scores + offset))
         subjects, labels, values = features(60)
         shares.add(calibration, (subjects, labels, expit(slope * ridge.scores(values) + offset)))

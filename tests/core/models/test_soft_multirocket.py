@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from steps.core.data.dataset import Dataset
@@ -108,15 +109,40 @@ def test_platt_is_logistic_regression_where_there_are_many_trials() -> None:
     labels = (random.random(20_000) < 0.3).astype(np.int8)
     scores = random.normal(size=20_000) + 0.8 * labels
     theirs = LogisticRegression(C=np.inf).fit(scores[:, np.newaxis], labels)
-    slope, offset = platt(scores, labels)
+    slope, offset = platt(scores, labels, subjects=20_000)
     assert slope == pytest.approx(theirs.coef_[0, 0], rel=0.01)
     assert offset == pytest.approx(theirs.intercept_[0], rel=0.01)
 
 
-def test_scores_that_point_the_wrong_way_say_nothing() -> None:
-    slope, offset = platt(np.array([2.0, 1.0, -1.0, -2.0]), np.array([0, 0, 1, 1], np.int8))
-    assert slope == 0
-    assert offset == pytest.approx(0, abs=1e-6)
+def test_scores_that_point_the_wrong_way_say_next_to_nothing() -> None:
+    scores, labels = np.array([2.0, 1.0, -1.0, -2.0]), np.array([0, 0, 1, 1], np.int8)
+    slopes = [platt(scores, labels, subjects)[0] for subjects in (4, 40, 400)]
+    assert all(slope > 0 for slope in slopes), "so scores keep their order"
+    assert slopes == sorted(slopes, reverse=True)
+    assert slopes[-1] < 0.05
+    assert platt(scores, labels, 4)[1] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_slope_is_about_scores_not_about_their_unit() -> None:
+    random = np.random.default_rng(2)
+    labels = np.repeat([0, 1], 30).astype(np.int8)
+    scores = random.normal(size=60) + labels
+    (slope, offset), (of_thousandths, same_offset) = platt(scores, labels, 10), platt(1000 * scores, labels, 10)
+    assert of_thousandths == pytest.approx(slope / 1000, rel=1e-6)
+    assert same_offset == pytest.approx(offset, abs=1e-6)
+
+
+def test_without_an_effect_nobody_who_is_missing_changes_the_slope_much() -> None:
+    random = np.random.default_rng(4)
+    scores, labels = random.normal(size=24), np.repeat([0, 1], 12).astype(np.int8)
+    slopes = [platt(np.delete(scores, one), np.delete(labels, one), 23)[0] for one in range(24)]
+    assert np.std(slopes) < 0.25 * np.mean(slopes)
+
+
+def test_constant_scores_say_how_frequent_the_classes_are() -> None:
+    slope, offset = platt(np.ones(8), np.array([0, 0, 0, 0, 0, 0, 1, 1], np.int8), 8)
+    assert np.isfinite(slope)
+    assert expit(slope + offset) == pytest.approx(((2 * 3 / 4) + 6 / 8) / 8, abs=1e-4)
 
 
 def test_constant_features_and_two_subjects_per_class_are_enough() -> None:

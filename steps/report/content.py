@@ -81,7 +81,7 @@ def content(data: ReportData) -> Content:
         date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         run_id=data.run_id,
         short_answer=short_answer(data.summary, data.label_names),
-        answer=answer_beside_simpler(data.summary, data.label_names),
+        answer=(*answer_beside_simpler(data.summary, data.label_names), *_split_warning(data)),
         intervals=_intervals(data),
         facts=_facts(data),
         notes=(*data.manifest.notes, *normalise_offered(data)),
@@ -140,6 +140,17 @@ def normalise_offered(data: ReportData) -> tuple[str, ...]:
         "Every subject has trials of both classes, so normalise=subject could compare each subject's trials with each "
         "other. It helps where people differ in level or scale, and costs where they do not; see what it does with "
         "compare. It then needs several recordings of a new person.",
+    )
+
+
+def _split_warning(data: ReportData) -> tuple[str, ...]:
+    """That the classes were not balanced in the folds, where it was asked for."""
+    if data.parameters["cv"] != "loso-plain":
+        return ()
+    return (
+        "Mind cv=loso-plain: whoever is left out is missing in his class, so where there is little to find AUC comes "
+        "out too low, far below 0.5 where there is nothing. It is there to compare with the literature; cv=loso "
+        "balances the classes in every fold.",
     )
 
 

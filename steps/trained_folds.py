@@ -56,6 +56,17 @@ class TrainedFolds:
         """Every fold, by name and test number."""
         return [run.fold for run in self.runs]
 
+    @property
+    def model(self) -> str:
+        """Name of the network."""
+        return str(parameters_record.load(self.train)["model"])
+
+    @property
+    def tests_everybody(self) -> bool:
+        """Whether every subject of the study is tested."""
+        tested = {subject for fold in self.folds for subject in fold.test_subjects}
+        return tested == set(self.dataset.subjects[~self.dataset.is_control].tolist())
+
     def each(
         self, work: Callable[[FoldNetwork], T], on_result: Callable[[Run, T], object] = lambda _run, _result: None
     ) -> list[T]:

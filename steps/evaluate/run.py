@@ -58,6 +58,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
         with trained_folds(run, configuration.train_run_id, configuration.compute) as trained:
             dataset, folds, pool = trained.dataset, trained.folds, trained.pool
             job = EvaluationJob(trained.place, thresholds, seed)
+            retraining = pool.submit(worker.retrain, job, trained.model) if trained.tests_everybody else None
             evaluated = trained.each(
                 partial(worker.evaluate, job), lambda of_fold, result: record.update_metrics(of_fold, result.metrics)
             )
@@ -74,7 +75,8 @@ def evaluate_and_record(configuration: Evaluate) -> None:
                 for fold, result in zip(folds, evaluated, strict=True)
             )
             chunked = Chunked(in_pool(pool))
-            outcome = summary(results, thresholds, seed=seed, in_fold=in_fold, chunked=chunked)
+            retrained = None if retraining is None else retraining.result()
+            outcome = summary(results, thresholds, seed=seed, in_fold=in_fold, retrained=retrained, chunked=chunked)
             p_values = [result.p_values for result in evaluated if result.p_values is not None]
             answered = answers_table(p_values, dataset.label_names) if len(p_values) == len(evaluated) else None
             if answered is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from steps.compute import Pool, resident
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from steps.core.data.dataset import Dataset
     from steps.core.metrics.chunks import Item, Mapper, T
     from steps.core.metrics.fold import EvaluatedFold
+    from steps.core.metrics.permutation import Tested
     from steps.core.models.saved_network import ResidentNetwork
 
 
@@ -65,6 +67,28 @@ def evaluate(job: EvaluationJob, trained: FoldNetwork) -> EvaluatedFold:
         trained.left_out,
         frozenset(dataset.subjects[dataset.is_control].tolist()),
     )
+
+
+def retrain(job: EvaluationJob, model: str) -> dict[str, Tested] | None:
+    """`steps.core.metrics.retrained.retrained_test` of the study's subjects.
+
+    Returns:
+        None where a class is missing, or where labels shape the features of the network.
+    """
+    tensorflow_on_one_thread()
+    from steps.core.metrics.permutation import PERMUTATIONS
+    from steps.core.metrics.predictions import Scores
+    from steps.core.metrics.retrained import retrained_test
+    from steps.core.models.label_free import label_free_features
+
+    dataset = _dataset(job)
+    study = dataset.select(~dataset.is_control)
+    scores = Scores(study.labels, np.zeros(len(study.labels)), study.subjects)
+    with _threads().limit(limits=1):
+        features = label_free_features(study, model, job.seed) if scores.has_both_classes else None
+        if features is None:
+            return None
+        return retrained_test(features, scores, permutations=PERMUTATIONS, seed=job.seed)
 
 
 def fit_baseline(job: EvaluationJob, fit: Fit) -> Array:

@@ -75,13 +75,14 @@ def chance_table(summary: Mapping[str, Any], *, first: bool = True) -> Table | N
                     unit,
                     estimate_cell(summary[level].get(one.name)),
                     Cell(f"{tested['p_value']:.2g}", tested["p_value"]),
+                    f"yes: {tested['value']:.3f}" if tested.get("retrained") else "no",
                     f"{tested['null_quantile']:.3f}",
                     binomial,
                 )
             )
     if not rows:
         return None
-    columns = ("tested", "what counts", "value", "p", "permuted labels", "guessing")
+    columns = ("tested", "what counts", "value", "p", "trained again", "permuted labels", "guessing")
     caption = (
         f"p: one-sided permutation test over subjects, {permutation['permutations']} permutations, "
         f"none below {permutation['smallest_p_value']:.2g} possible. The last columns are what "
@@ -95,10 +96,25 @@ def _chance_notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     return (
         "Labels change places between subjects, each with all its trials; within a subject with trials of both classes "
-        "they change places among its trials. The models are not trained again.",
+        "they change places among its trials.",
+        _training_again(summary),
         "For trials believe the column of permuted labels. The last column stands for guessing every trial by itself; "
         "but trials of one person are alike, so it is too easily exceeded. Several statistics are tested, and p values "
         "are not corrected for that.",
+    )
+
+
+def _training_again(summary: Mapping[str, Any]) -> str:
+    if summary["permutation"][SUBJECT].get("auc", {}).get("retrained"):
+        return (
+            "AUC: for every permutation heads of closed form are trained again, on features that no label has shaped, "
+            "and each subject is scored by heads that lack it and one subject of the other class; their AUC with the "
+            "true labels stands in the column. That makes its p value exact. The others keep the models as they are: "
+            "a guide, no more."
+        )
+    return (
+        "The models are not trained again, as this would take hours. Labels have taken part in training, so the p "
+        "values are a guide and not exact; those of soft_multirocket are."
     )
 
 

@@ -20,11 +20,12 @@ def test_chance_is_told_for_every_level(make_report: MakeReport) -> None:
         name, title = "threshold_0.43/balanced_accuracy", "balanced accuracy at 0.43"
         tested = data.summary["permutation"][level][name]
         coins = data.summary["chance"]["pooled" if level == "pooled" else "subject"]["balanced_accuracy"]
-        value, p_value, permuted, guessed = rows[title, unit]
+        value, p_value, again, permuted, guessed = rows[title, unit]
         assert value.startswith(f"{data.summary[level][name]['value']:.3f}")
         assert float(p_value) == float(f"{tested['p_value']:.2g}")
+        assert again == "no"
         assert (permuted, guessed) == (f"{tested['null_quantile']:.3f}", f"{coins:.3f}")
-    assert rows["AUC", "subjects"][3] == "–"  # coins have no order
+    assert rows["AUC", "subjects"][4] == "–"  # coins have no order
     assert ("balanced accuracy in-fold", "subjects") in rows
 
 
@@ -73,3 +74,25 @@ def test_without_them_nothing_is_said(make_report: MakeReport) -> None:
         None,
         (),
     )
+
+
+def test_it_is_told_whether_models_were_trained_again_for_p(make_report: MakeReport) -> None:
+    data = make_report()
+    assert "not trained again" in " ".join(evaluation(data.summary).chance_notes)
+    tested = data.summary["permutation"]["subject"] | {
+        "auc": {"value": 0.912, "p_value": 0.0021, "null_quantile": 0.68, "retrained": True}
+    }
+    summary = {**data.summary, "permutation": {**data.summary["permutation"], "subject": tested}}
+    table = chance_table(summary)
+    assert table is not None
+    rows = {(row[0].text, row[1].text): [cell.text for cell in row[2:]] for row in table.rows}
+    assert rows["AUC", "subjects"][1:4] == ["0.0021", "yes: 0.912", "0.680"]
+    assert "trained again, on features that no label has shaped" in " ".join(evaluation(summary).chance_notes)
+
+
+def test_leave_one_subject_out_without_balance_carries_a_warning(make_report: MakeReport) -> None:
+    data = make_report()
+    plain = make_report(parameters={**data.parameters, "cv": "loso-plain"})
+    assert "Mind cv=loso-plain" in report_markdown(plain)
+    assert "Mind cv=loso-plain" in html.unescape(report_html(plain))
+    assert "Mind cv=" not in report_markdown(data)

@@ -1,6 +1,7 @@
 """Could the labels have come out like this by chance? A permutation test over subjects.
 
-Predictions stay as they are and labels change places, among what is exchangeable when labels mean nothing:
+Predictions stay as they are (`steps.core.metrics.retrained` trains again) and labels change places, among what is
+exchangeable when labels mean nothing:
 
 - subjects whose trials are all of one class exchange their labels among each other, each with all its trials;
 - a subject with trials of both classes keeps how many it has of each, and its trials exchange labels among
@@ -16,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypedDict
+from typing import Final, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +31,19 @@ from steps.core.metrics.predictions import Scores
 
 _TIE = 1e-9  # statistics this close are equal: they differ by rounding alone
 QUANTILE = 0.95
+PERMUTATIONS: Final = 2000
 
 
 class Tested(TypedDict):
-    """A statistic's place among its permutations."""
+    """A statistic's place among its permutations.
 
+    ``value`` is the statistic that was tested, ``retrained`` whether models were trained again for every permutation.
+    """
+
+    value: float
     p_value: float
     null_quantile: float
+    retrained: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,23 +116,26 @@ def permutation_test(
 
     Returns:
         ``pooled``, ``subject`` and ``subject_vote`` -> ``auc`` (not of votes), ``threshold_0.5/balanced_accuracy``
-        and so on -> ``p_value`` and ``null_quantile``: what 95% of the permutations stay at or below.
+        and so on -> `Tested`; the ``null_quantile`` is what 95% of the permutations stay at or below.
     """
     labels = permuted_labels(trials, permutations, seed)
     statistics = partial(_statistics, trials, thresholds=tuple(thresholds))
     parts = chunked(statistics, labels, labels.shape[1])
     return {
-        level: {name: _place(np.concatenate([part[level][name] for part in parts])) for name in tested}
+        level: {name: place(np.concatenate([part[level][name] for part in parts])) for name in tested}
         for level, tested in parts[0].items()
     }
 
 
-def _place(values: Array) -> Tested:
+def place(values: Array, *, retrained: bool = False) -> Tested:
+    """Where the first of these values lies among the others."""
     truth, permuted = values[0], values[1:]
     as_good = int((permuted >= truth - _TIE).sum())
     return {
+        "value": float(truth),
         "p_value": (as_good + 1) / (len(permuted) + 1),
         "null_quantile": float(np.quantile(permuted, QUANTILE, method="inverted_cdf")),
+        "retrained": retrained,
     }
 
 
@@ -138,11 +148,11 @@ def _statistics(trials: Scores, labels: Bools, thresholds: Sequence[float]) -> d
     by_vote = {rule: majority(rows.votes[rule], rows.sizes, by_mean[rule]) for rule in decided}
     return {
         "pooled": {
-            "auc": _auc(labels, ranks),
+            "auc": auc_of_ranks(labels, ranks),
             **{statistic_name(DECIDED, rule): _balanced(labels, made) for rule, made in decided.items()},
         },
         "subject": {
-            "auc": _auc(rows.labels, rankdata(rows.probabilities, axis=1)),
+            "auc": auc_of_ranks(rows.labels, rankdata(rows.probabilities, axis=1)),
             **{statistic_name(DECIDED, rule): _balanced(rows.labels, made) for rule, made in by_mean.items()},
         },
         "subject_vote": {statistic_name(DECIDED, rule): _balanced(rows.labels, made) for rule, made in by_vote.items()},
@@ -191,7 +201,7 @@ def _first_trials(trials: Scores, codes: npt.NDArray[np.intp]) -> tuple[npt.NDAr
     return first, (shares == 0) | (shares == 1)
 
 
-def _auc(labels: Bools, ranks: Array) -> Array:
+def auc_of_ranks(labels: Bools, ranks: Array) -> Array:
     """From rank sums (Mann & Whitney 1947); ``ranks`` are shared by all permutations, or there is a row for each."""
     positives = labels.sum(axis=1)
     total = (labels * ranks).sum(axis=1) if ranks.ndim == 2 else labels @ ranks

@@ -16,7 +16,7 @@ from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.decisions import Bools, decisions, votes
 from steps.core.metrics.in_fold_threshold import in_fold_summary
 from steps.core.metrics.names import CONFIDENCE, POOLED, SUBJECT, VOTE, Rule, statistic_name
-from steps.core.metrics.permutation import QUANTILE, arrangements, permutation_test
+from steps.core.metrics.permutation import PERMUTATIONS, QUANTILE, Tested, arrangements, permutation_test
 from steps.core.metrics.predictions import Scores, levels_of
 from steps.core.metrics.repeats import per_test_number
 from steps.core.metrics.sample import Sample
@@ -29,7 +29,8 @@ def summary(
     resamples: int = 2000,
     seed: int = 0,
     in_fold: pd.DataFrame | None = None,
-    permutations: int = 2000,
+    permutations: int = PERMUTATIONS,
+    retrained: Mapping[str, Tested] | None = None,
     chunked: Chunked = AT_ONCE,
 ) -> dict[str, Any]:
     """Trial-level and subject-level metrics with intervals over subjects, and what chance would give.
@@ -44,6 +45,8 @@ def summary(
         seed: of the bootstrap and the permutations; the same seed and results give the same numbers.
         in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`, for the threshold chosen in the fold.
         permutations: of the labels over subjects.
+        retrained: from `steps.core.metrics.retrained.retrained_test`, for the p values of AUC; None keeps
+            those of held-out probabilities, without training again.
         chunked: where bootstrap and permutations are worked on; the numbers are the same wherever.
 
     Returns:
@@ -106,7 +109,9 @@ def summary(
     if chosen is not None:
         document["in_fold"] = chosen
     if trials.has_both_classes:
-        document["permutation"] = _permutation(document, trials, thresholds, permutations, seed, chunked)
+        document["permutation"] = _permutation(
+            document, trials, thresholds, permutations, seed, retrained or {}, chunked
+        )
         document["chance"] = _chance(levels)
     document["calibration"] = {level: reliability(scores) for level, scores in levels.items()}
     if test_numbers > 1:
@@ -128,10 +133,13 @@ def _permutation(
     thresholds: Sequence[float],
     permutations: int,
     seed: int,
+    retrained: Mapping[str, Tested],
     chunked: Chunked,
 ) -> dict[str, Any]:
     """The test, and its p values into the estimates they belong to."""
     tested_levels = permutation_test(trials, thresholds, permutations=permutations, seed=seed, chunked=chunked)
+    for level, tested in retrained.items():
+        tested_levels[level]["auc"] = tested
     for level, tests in tested_levels.items():
         for name, tested in tests.items():
             document[level][name]["p_value"] = tested["p_value"]

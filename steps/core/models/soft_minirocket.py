@@ -195,3 +195,9 @@ def _feature_weights(features: int, random: np.random.Generator, *, mixed: bool)
 def proportions(network: keras.Model, trials: Floats) -> Array:
     """The standardised proportions of standardised trials, shape ``(trials, proportions)``."""
     return _in_chunks(keras.Model(network.input, network.get_layer(STANDARDISED).output), trials)
+
+
+def features_of(trials: Floats, seed: int) -> list[Array]:
+    """`Front.fit` of a front of its own: no label takes part."""
+    network = networks.build("soft_minirocket", *trials.shape[1:])
+    return [Front(network, SoftMiniRocket()).fit(trials, seed)]

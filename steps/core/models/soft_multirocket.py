@@ -51,3 +51,9 @@ class Fronts:
         factor = 1 / np.where(spread > 1e-6, spread, 1.0)
         networks.set_affine(self._differences, factor, np.zeros_like(factor))
         return [front.fit(trials, seed + number) for number, front in enumerate(self._fronts)]
+
+
+def features_of(trials: Floats, seed: int) -> list[npt.NDArray[np.float64]]:
+    """`Fronts.fit` of fronts of their own: no label takes part."""
+    network = networks.build("soft_multirocket", *trials.shape[1:])
+    return Fronts(network).fit(trials, seed)

@@ -42,6 +42,8 @@ class ModelRow:
         fit: ``module:class`` that trains it, a `steps.core.models.fit.Method`.
         shortest_trial: time points that a trial needs.
         unused: parameters of `train` that decide nothing for it.
+        features: ``module:function`` from standardised trials and a seed to what its heads are fitted on, where that is
+            made without labels; so a permutation test can train heads again for every permutation.
     """
 
     description: str
@@ -51,6 +53,7 @@ class ModelRow:
     fit: str = "steps.core.models.gradient_descent:GradientDescent"
     shortest_trial: int = 1
     unused: frozenset[str] = frozenset()
+    features: str | None = None
 
     @property
     def validates(self) -> bool:
@@ -81,6 +84,7 @@ MODELS: Final[dict[str, ModelRow]] = {
         fit="steps.core.models.regularisation_path:RegularisationPath",
         shortest_trial=9,
         unused=_OF_STEPS,
+        features="steps.core.models.soft_minirocket:features_of",
     ),
     "soft_multirocket": ModelRow(
         description="frozen convolutions of MiniRocket on trial and differences, made differentiable, and a ridge head",
@@ -90,6 +94,7 @@ MODELS: Final[dict[str, ModelRow]] = {
         fit="steps.core.models.left_out_ridge:LeftOutRidge",
         shortest_trial=10,
         unused=_OF_STEPS | {"epochs", "validation_fraction", "early_stopping_patience"},
+        features="steps.core.models.soft_multirocket:features_of",
     ),
 }
 

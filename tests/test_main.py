@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from steps.core.models.left_out_ridge import PENALTIES
+from steps.core.models.heads import PENALTIES
 from tests.conftest import ROOT, mlflow_run, run_command, step
 
 SMALL: dict[str, Any] = {

@@ -29,7 +29,7 @@ from steps.core.metrics.predictions import Scores
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-PENALTY: Final = 10**1.5  # the middle one of `steps.core.models.left_out_ridge.PENALTIES`
+PENALTY: Final = 10**1.5  # the middle one of `steps.core.models.heads.PENALTIES`
 _PARTNERS = 12  # on either side, of each subject; in small studies that is everybody
 
 

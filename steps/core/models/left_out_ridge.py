@@ -1,54 +1,23 @@
-"""The heads of ``soft_multirocket``: ridge classifiers, solved outright, that need no validation subjects.
+"""How ``soft_multirocket`` is trained: its fronts, and `steps.core.models.heads` on them, without validation subjects.
 
-An epoch is one penalty, from a heavy one to a light one. What a penalty is worth is told by the training subjects
-themselves, each predicted by heads fitted without them (`steps.core.models.ridge`); so all of them train. A sigmoid on
-the mean of the left-out scores of both heads makes probabilities of scores (Platt 1999, "Probabilistic outputs for
-support vector machines", in *Advances in Large Margin Classifiers*; with a prior on its slope), and the penalty with
-the least cross-entropy is taken. The squared error of the scores would take too heavy a one where there is little to
-find: it punishes scores for being small, which the sigmoid mends. Class weights act on the heads and not on the
-sigmoid: probabilities are those of the training subjects' own mixture of classes.
+An epoch is one penalty, from a heavy one to a light one. Everything is solved outright, and all subjects train.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
-
 import keras
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from steps.core.data.dataset import Floats, Ints, Strings
 from steps.core.models import networks, soft_multirocket
-from steps.core.models.ridge import Ridge, RidgePath
+from steps.core.models.heads import PENALTIES, Heads, HeadsPath, cross_entropy
 from steps.core.models.saved_network import copy_of
 from steps.core.models.settings import FitSettings
 
 Array = npt.NDArray[np.float64]
-
-PENALTIES: Final = tuple(float(alpha) for alpha in np.logspace(3.5, -0.5, 9))
-
-
-@dataclass(frozen=True, eq=False)
-class _Heads:
-    """The heads of a penalty, and the sigmoid on their mean.
-
-    Attributes:
-        heads: one for each front.
-        slope: of the sigmoid.
-        offset: of the sigmoid.
-        left_out: probability of each training trial by heads fitted without its subject, shape ``(trials,)``.
-        loss: cross-entropy of these.
-    """
-
-    heads: tuple[Ridge, ...]
-    slope: float
-    offset: float
-    left_out: Array
-    loss: float
 
 
 class LeftOutRidge:
@@ -79,13 +48,10 @@ class LeftOutRidge:
         """
         if subjects is None:
             raise ValueError(f"{self._name} leaves out subjects, so it needs those of the training trials")
-        self._labels, self._subjects = training[1], len(np.unique(subjects))
+        trials, self._labels = training
         with threadpool_limits(1):
-            self._paths = [
-                RidgePath(proportions, self._labels, subjects, class_weight)
-                for proportions in self._fronts.fit(training[0], seed)
-            ]
-        self._best: _Heads | None = None
+            self._path = HeadsPath(self._fronts.fit(trials, seed), self._labels, subjects, class_weight)
+        self._best: tuple[float, Heads] | None = None
         self.left_out: Array | None = None
         # Keras's callbacks look for it; nothing here is learnt at its rate.
         self._network.compile(optimizer=keras.optimizers.Adam(settings.learning_rate))
@@ -101,21 +67,15 @@ class LeftOutRidge:
         """
         # One thread, like the rest of a training process: sums in another order would be other sums.
         with threadpool_limits(1):
-            heads = tuple(path.at(PENALTIES[number - 1]) for path in self._paths)
-        left_out = np.mean(
-            [head.left_out_scores + path.shifts for head, path in zip(heads, self._paths, strict=True)], axis=0
-        )
-        slope, offset = platt(left_out, self._labels, self._subjects)
-        probabilities = expit(slope * left_out + offset)
-        loss = self._loss(slope * left_out + offset)
-        if self._best is None or loss < self._best.loss:
-            self._best = _Heads(heads, slope, offset, probabilities, loss)
-        fitted = slope * np.mean([head.fitted_scores for head in heads], axis=0) + offset
+            heads = self._path.at(PENALTIES[number - 1])
+        loss = cross_entropy(heads.left_out, self._labels)
+        if self._best is None or loss < self._best[0]:
+            self._best = loss, heads
         return {
-            "loss": self._loss(fitted),
-            "accuracy": self._accuracy(expit(fitted)),
+            "loss": cross_entropy(heads.fitted, self._labels),
+            "accuracy": self._accuracy(heads.fitted),
             "val_loss": loss,
-            "val_accuracy": self._accuracy(probabilities),
+            "val_accuracy": self._accuracy(heads.left_out),
             "penalty": PENALTIES[number - 1],
         }
 
@@ -125,48 +85,13 @@ class LeftOutRidge:
         Raises:
             RuntimeError: no penalty was tried.
         """
-        best = self._best
-        if best is None:
+        if self._best is None:
             raise RuntimeError("no penalty was tried: call epoch first")
-        self.left_out = best.left_out
-        share = best.slope / len(best.heads)
-        coefficients = share * np.concatenate([head.coefficients for head in best.heads])
-        intercept = share * sum(head.intercept for head in best.heads) + best.offset
-        self._network.get_layer(networks.OUTPUT).set_weights([coefficients[:, np.newaxis], np.array([intercept])])
+        _, best = self._best
+        self.left_out = expit(best.left_out)
+        coefficients = np.concatenate(best.coefficients)
+        self._network.get_layer(networks.OUTPUT).set_weights([coefficients[:, np.newaxis], np.array([best.intercept])])
         return copy_of(self._network)
 
-    def _loss(self, logits: Array) -> float:
-        return float(np.mean(np.logaddexp(0, logits) - self._labels * logits))
-
-    def _accuracy(self, probabilities: Array) -> float:
-        return float(np.mean((probabilities > 0.5) == (self._labels == 1)))
-
-
-def platt(scores: Array, labels: Ints, subjects: int) -> tuple[float, float]:
-    """Slope, positive, and offset of the sigmoid that makes probabilities of left-out scores.
-
-    The targets are Platt's: a little inside 0 and 1, so that classes that are told apart do not make it a step. The
-    slope per standard deviation of the scores has a prior, log-normal with median 1 and sigma 1, against which every
-    subject counts as one observation. Without it the slope follows whoever is missing where there is little to find:
-    a fold that lacks someone who contradicts gets a steep one, and its test subject is ranked on the wrong side by
-    more than others are on the right one. Docs: docs/evaluation-checks.md#nothing-to-find.
-
-    Args:
-        scores: shape ``(trials,)``.
-        labels: 0 or 1, shape ``(trials,)``.
-        subjects: whose trials they are, how many.
-    """
-    positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
-    targets = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    scaled = scores / (float(scores.std()) or 1.0)
-
-    def loss(parameters: Array) -> tuple[float, Array]:
-        logarithm, offset = parameters
-        z = np.exp(logarithm) * scaled + offset
-        error = expit(z) - targets
-        value = subjects * (np.logaddexp(0, z) - targets * z).mean() + logarithm**2 / 2
-        of_logarithm = subjects * (error * (z - offset)).mean() + logarithm
-        return float(value), np.array([of_logarithm, subjects * error.mean()])
-
-    solution = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B")
-    return float(np.exp(solution.x[0]) / (scores.std() or 1.0)), float(solution.x[1])
+    def _accuracy(self, logits: Array) -> float:
+        return float(np.mean((logits > 0) == (self._labels == 1)))

@@ -8,6 +8,7 @@ either sign: so they see how features move against each other, which a sum hides
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import keras
@@ -55,5 +56,9 @@ class Fronts:
 
 def features_of(trials: Floats, seed: int) -> list[npt.NDArray[np.float64]]:
     """`Fronts.fit` of fronts of their own: no label takes part."""
-    network = networks.build("soft_multirocket", *trials.shape[1:])
-    return Fronts(network).fit(trials, seed)
+    return _own_fronts(*trials.shape[1:]).fit(trials, seed)
+
+
+@cache  # compiled once in a process
+def _own_fronts(timesteps: int, features: int) -> Fronts:
+    return Fronts(networks.build("soft_multirocket", timesteps, features))

@@ -199,7 +199,7 @@ def test_trials_that_are_taken_for_independent_break_the_promise() -> None:
 
 def fitted(studies: int, people: int, seed: int) -> Shares:
     """Ridge classifiers, calibrated by the subjects they left out, as the network does it."""
-    from steps.core.models.left_out_ridge import PENALTIES, platt
+    from steps.core.models.heads import PENALTIES, platt
 
     generator, width, shares = np.random.default_rng(seed), 20, Shares()
 

@@ -15,7 +15,7 @@ from steps.core.data.folds import plan_folds
 from steps.core.models import networks
 from steps.core.models.fit import Engine
 from steps.core.models.fold import TrainedFold, train_fold
-from steps.core.models.left_out_ridge import PENALTIES, platt
+from steps.core.models.heads import PENALTIES, platt
 from steps.core.models.settings import FitSettings
 from steps.core.models.soft_minirocket import Front, kernel_weights
 from steps.core.models.soft_multirocket import FRONTS, Fronts

@@ -1,0 +1,42 @@
+"""Nothing to find: what cross-validation and the permutation test say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.no_effect import SCHEMES, figure, study, table
+
+
+def test_a_study_is_judged_by_every_scheme(tmp_path: Path) -> None:
+    one = study(0, 0.0, ("group-kfold:3",))
+    rows = list(table([one]))
+    assert "cv=group-kfold:3" in rows[2]
+    assert f"{one.retrained_auc:.3f}" in rows[3]
+    figure([one], tmp_path / "auc.png")
+    assert (tmp_path / "auc.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_without_an_effect_auc_is_half_and_p_is_small_as_seldom_as_it_says() -> None:
+    studies = [study(seed, 0.0, ("loso", "loso-plain")) for seed in range(200)]
+    auc = {name: np.array([one.schemes[name].subject_auc for one in studies]) for name in ("loso", "loso-plain")}
+    error = auc["loso"].std() / np.sqrt(200)
+    assert 0.48 - error < auc["loso"].mean() < 0.52 + error
+    assert auc["loso-plain"].mean() < auc["loso"].mean() - 0.05
+    assert np.mean([one.schemes["loso"].holds_half for one in studies]) > 0.9
+    p = np.array([one.retrained_p for one in studies])
+    # Two standard errors of a share of 5% in 200 studies.
+    assert 0.05 - 0.031 <= (p <= 0.05).mean() <= 0.05 + 0.031
+    assert 0.05 - 0.031 <= (p >= 0.95).mean() <= 0.05 + 0.031
+
+
+@pytest.mark.slow
+def test_with_a_small_effect_balancing_costs_no_power() -> None:
+    studies = [study(seed, 0.1, SCHEMES) for seed in range(60)]
+    auc = {name: np.mean([one.schemes[name].subject_auc for one in studies]) for name in SCHEMES}
+    assert auc["loso"] > auc["loso-plain"]
+    again = np.mean([one.retrained_p <= 0.05 for one in studies])
+    assert again >= np.mean([one.schemes["loso-plain"].p_value <= 0.05 for one in studies])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from steps.compute.where import Compute
 from steps.core.attribution.settings import BaselineKind, Method, Settings, check_method
+from steps.core.models.table import check_learning_curve
 from steps.errors import UserError
 from steps.parameter_values import Compared
 from steps.parameters import PARAMETERS, Value
@@ -144,6 +145,7 @@ class Evaluate(Configuration):
     train_run_id: str
     thresholds: tuple[float, ...]
     baselines: tuple[str, ...]
+    learning_curve: bool
     compute: Compute
     seed: int
     output_dir: str
@@ -244,14 +246,17 @@ class Main(Configuration):
     cv: CrossValidation
     normalise: Normalise
     attribution_baseline: BaselineKind
+    learning_curve: bool
     compute: Compute
 
     def __post_init__(self) -> None:
         """Read what later steps would refuse after minutes of work.
 
         Raises:
-            UserError: a parameter of any step is malformed.
+            UserError: a parameter of any step is malformed, or the network has no learning curve.
         """
+        if self.learning_curve:
+            check_learning_curve(self.model)
         given = {"dataset_uri": "latest", "train_run_id": "latest", **self.given}
         for step in (Prepare, Train, Evaluate, Attribute):
             step.of(given)

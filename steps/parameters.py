@@ -94,6 +94,7 @@ _PARAMETERS = (
     Parameter("baselines", "majority,logistic",
               "methods to compare with: some of majority, logistic, minirocket, comma-separated, or 'none'",
               read=parse_baselines),
+    Parameter("learning_curve", False, "also AUC against how many subjects train, and how many people it would take"),
     Parameter("method", "integrated_gradients", "from one baseline, or expected_gradients: from many drawn trials",
               choices=("integrated_gradients", "expected_gradients")),
     Parameter("attribution_steps", 32, "quadrature points of Integrated Gradients", minimum=2, maximum=10_000),
@@ -139,7 +140,7 @@ _TRAIN = (
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
     "resume", "log_level",
 )  # fmt: skip
-_EVALUATE = ("thresholds", "baselines")
+_EVALUATE = ("thresholds", "baselines", "learning_curve")
 _ATTRIBUTE = ("method", "attribution_steps", "attribution_baseline", "attribution_baseline_trials", "target")
 _COMPUTE = ("scheduler", "workers")
 

@@ -15,6 +15,7 @@ from steps.configuration import Evaluate
 from steps.core.baselines.predict import fits_of
 from steps.core.data.dataset import Dataset
 from steps.core.figures.evaluation import all_figures
+from steps.core.figures.learning_curve import learning_curve_figure
 from steps.core.metrics import export
 from steps.core.metrics.abstention import abstention, abstention_metrics, answers_table, curve_table
 from steps.core.metrics.chunks import Chunked
@@ -22,6 +23,7 @@ from steps.core.metrics.decision_curve import decision_curve
 from steps.core.metrics.decisions import with_votes
 from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.in_fold_threshold import in_fold_table
+from steps.core.metrics.learning_curve import curve_as_table, learning_curve
 from steps.core.metrics.method_comparison import (
     baseline_metrics,
     baseline_results,
@@ -34,6 +36,8 @@ from steps.core.metrics.predictions import FoldPrediction, results_table, subjec
 from steps.core.metrics.repeats import repeats_table
 from steps.core.metrics.summary import summary
 from steps.core.metrics.text import abstention_text, level_text
+from steps.core.models.learning_curve import sizes
+from steps.core.models.table import check_learning_curve
 from steps.evaluate import worker
 from steps.evaluate.worker import EvaluationJob, in_pool
 from steps.report.content import answer_beside_simpler, answer_in_markdown, short_answer
@@ -58,6 +62,10 @@ def evaluate_and_record(configuration: Evaluate) -> None:
         with trained_folds(run, configuration.train_run_id, configuration.compute) as trained:
             dataset, folds, pool = trained.dataset, trained.folds, trained.pool
             job = EvaluationJob(trained.place, thresholds, seed)
+            wanted: tuple[int, ...] = ()
+            if configuration.learning_curve:
+                check_learning_curve(trained.model)
+                wanted = sizes(folds)
             retraining = pool.submit(worker.retrain, job, trained.model) if trained.tests_everybody else None
             evaluated = trained.each(
                 partial(worker.evaluate, job), lambda of_fold, result: record.update_metrics(of_fold, result.metrics)
@@ -85,7 +93,13 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             # Figures are drawn while the pool fits the baselines.
             histories = [lookup.load_history(run_of_fold) for run_of_fold in trained.runs]
             record.log_figures(run_id, all_figures(results, outcome, histories, dataset.label_names, in_fold))
+            learning = partial(worker.learn, job, trained.model, wanted)
+            learnt = [pool.submit(learning, fold) for fold in folds if wanted and fold.test_number == 1]
             fitted = {fit: task.result() for fit, task in fitting.items()}
+            if learnt:
+                curve = pd.concat([task.result() for task in learnt], ignore_index=True)
+                outcome["learning_curve"] = learning_curve(curve, outcome, seed)
+                record.log_figures(run_id, {"learning_curve": learning_curve_figure(outcome["learning_curve"])})
             compared = baseline_results(baselines, dataset, folds, thresholds, fitted)
             outcome["baselines"] = baselines_summary(results, compared, thresholds, seed=seed, chunked=chunked)
         record.log(
@@ -142,6 +156,8 @@ def _tables(
     }
     if "per_test_number" in outcome:
         tables["test_numbers"] = repeats_table(outcome)
+    if "learning_curve" in outcome:
+        tables["learning_curve"] = curve_as_table(outcome["learning_curve"])
     if compared:
         tables |= {"baselines": baselines_table(compared), "methods": methods_table(outcome)}
     return tables

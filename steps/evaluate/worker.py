@@ -19,8 +19,11 @@ from steps.core.data.shared_memory import DatasetPlace
 from steps.system.one_thread import tensorflow_on_one_thread
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from steps.core.baselines.predict import Array, Fit
     from steps.core.data.dataset import Dataset
+    from steps.core.data.fold import Fold
     from steps.core.metrics.chunks import Item, Mapper, T
     from steps.core.metrics.fold import EvaluatedFold
     from steps.core.metrics.permutation import Tested
@@ -69,25 +72,48 @@ def evaluate(job: EvaluationJob, trained: FoldNetwork) -> EvaluatedFold:
     )
 
 
+@resident
+def _features(job: EvaluationJob, model: str) -> tuple[Dataset, list[Array] | None]:
+    """The study without control subjects, and what its heads are fitted on."""
+    tensorflow_on_one_thread()
+    from steps.core.models.label_free import label_free_features
+
+    dataset = _dataset(job)
+    study = dataset.select(~dataset.is_control)
+    with _threads().limit(limits=1):
+        return study, label_free_features(study, model, job.seed)
+
+
+def learn(job: EvaluationJob, model: str, sizes: tuple[int, ...], fold: Fold) -> pd.DataFrame:
+    """What fewer training subjects of a fold would have said, as `steps.core.models.learning_curve.predictions`.
+
+    Raises:
+        ValueError: labels shape the features of the network, so that it would have to be trained anew.
+    """
+    study, features = _features(job, model)
+    if features is None:
+        raise ValueError(f"{model} has no features that no label has shaped")
+    from steps.core.models.learning_curve import predictions
+
+    with _threads().limit(limits=1):
+        return predictions(features, study, fold, sizes)
+
+
 def retrain(job: EvaluationJob, model: str) -> dict[str, Tested] | None:
     """`steps.core.metrics.retrained.retrained_test` of the study's subjects.
 
     Returns:
         None where a class is missing, or where labels shape the features of the network.
     """
-    tensorflow_on_one_thread()
     from steps.core.metrics.permutation import PERMUTATIONS
     from steps.core.metrics.predictions import Scores
     from steps.core.metrics.retrained import retrained_test
-    from steps.core.models.label_free import label_free_features
 
-    dataset = _dataset(job)
-    study = dataset.select(~dataset.is_control)
+    study, features = _features(job, model)
     scores = Scores(study.labels, np.zeros(len(study.labels)), study.subjects)
+    if features is None or not scores.has_both_classes:
+        return None
     with _threads().limit(limits=1):
-        features = label_free_features(study, model, job.seed) if scores.has_both_classes else None
-        if features is None:
-            return None
         return retrained_test(features, scores, permutations=PERMUTATIONS, seed=job.seed)
 
 

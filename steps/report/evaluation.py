@@ -25,6 +25,7 @@ class Evaluation:
         chance_notes: how to read them.
         in_fold: the thresholds that folds chose, as text; empty where none did.
         abstention: how much would be answered if "don't know" is an answer, too; empty where that is not known.
+        learning: what more subjects might give; empty where it was not asked for.
         spread: how much test numbers differ; None with a single one.
         spread_notes: what else differs between them.
     """
@@ -34,6 +35,7 @@ class Evaluation:
     chance_notes: tuple[str, ...]
     in_fold: tuple[str, ...]
     abstention: tuple[str, ...]
+    learning: tuple[str, ...]
     spread: Table | None
     spread_notes: tuple[str, ...]
 
@@ -46,6 +48,7 @@ def evaluation(summary: Mapping[str, Any]) -> Evaluation:
         chance_notes=_chance_notes(summary),
         in_fold=_in_fold(summary),
         abstention=_abstention(summary),
+        learning=_learning(summary),
         spread=spread_table(summary),
         spread_notes=_spread_notes(summary),
     )
@@ -155,6 +158,37 @@ def _abstention(summary: Mapping[str, Any]) -> tuple[str, ...]:
         '"don\'t know". Every person was answered by a model that had not seen them, calibrated on its training '
         "subjects.",
     )
+
+
+def _learning(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    document = summary.get("learning_curve")
+    if not document:
+        return ()
+    first, last = document["points"][0], document["points"][-1]
+    ahead = document["further"][1]
+    sentences = [
+        f"With {first['training_subjects']} training subjects the AUC of subjects is {_range(first)}, with "
+        f"{last['training_subjects']} it is {_range(last)}; with {ahead['training_subjects']} it may be "
+        f"{_range(ahead)}, if the curve goes on as it went."
+    ]
+    people = document["people"]
+    if people:
+        wanted = "; ".join(
+            f"{one['width']:g} wide: {one['subjects']:,}"
+            + (f" ({one['fewest']:,} to {one['most']:,})" if one["fewest"] < one["most"] else "")
+            for one in people
+        )
+        sentences.append(
+            f"Tested people that it takes for a 95% interval of this AUC: {wanted}. In brackets, if the AUC is really "
+            "at the other or the one end of its interval here."
+        )
+    else:
+        sentences.append("How many people a narrow interval takes is not told: subjects have trials of both classes.")
+    return tuple(sentences)
+
+
+def _range(point: Mapping[str, float]) -> str:
+    return f"{point['auc']:.3f} ({point['low']:.3f} to {point['high']:.3f})"
 
 
 def spread_table(summary: Mapping[str, Any]) -> Table | None:

@@ -104,6 +104,11 @@ def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
             "below the dotted one; the higher the blue line, the more is answered.",
             f"Shares of {who} that are answered, and answered wrongly, against the declared error rate.",
         ),
+        "learning_curve": (
+            "What fewer subjects would have given, and where more may lead. The dashed part is a guess: the curve goes "
+            "on as it went so far, if it does.",
+            f"AUC of subjects against how many subjects train, of {who}, measured and continued.",
+        ),
         "test_numbers": (
             "What other seeds would have given: every test number alone (circles), their spread, and the average of "
             "their models, which the results above are about.",

@@ -118,6 +118,8 @@ def _evaluation(statistics: Evaluation) -> Sequence[str]:
         parts += ["### Between test numbers", _table(statistics.spread), bullets(statistics.spread_notes)]
     if statistics.abstention:
         parts += ['### With a "don\'t know"', bullets(statistics.abstention)]
+    if statistics.learning:
+        parts += ["### How many people it would take", bullets(statistics.learning)]
     return parts
 
 

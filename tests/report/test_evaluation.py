@@ -96,3 +96,24 @@ def test_leave_one_subject_out_without_balance_carries_a_warning(make_report: Ma
     assert "Mind cv=loso-plain" in report_markdown(plain)
     assert "Mind cv=loso-plain" in html.unescape(report_html(plain))
     assert "Mind cv=" not in report_markdown(data)
+
+
+def test_what_more_people_would_give_is_told_where_it_was_asked_for(make_report: MakeReport) -> None:
+    data = make_report()
+    assert evaluation(data.summary).learning == ()
+    point = {"auc": 0.8, "low": 0.7, "high": 0.9}
+    curve = {
+        "points": [{"training_subjects": size, **point} for size in (6, 12, 22)],
+        "further": [{"training_subjects": size, **point} for size in (33, 44, 88)],
+        "people": [{"width": 0.1, "subjects": 1234, "fewest": 700, "most": 1500}],
+    }
+    asked = make_report(summary={**data.summary, "learning_curve": curve})
+    first, second = evaluation(asked.summary).learning
+    assert "With 6 training subjects the AUC of subjects is 0.800 (0.700 to 0.900)" in first
+    assert "with 44 it may be" in first
+    assert "0.1 wide: 1,234 (700 to 1,500)" in second
+    page, text = report_html(asked), report_markdown(asked)
+    assert "How many people it would take" in page
+    assert "How many people it would take" in text
+    within = evaluation({**data.summary, "learning_curve": {**curve, "people": []}}).learning
+    assert "subjects have trials of both classes" in within[1]

@@ -12,6 +12,7 @@ from steps.core.figures.abstention import abstention_curves
 from steps.core.figures.calibration import reliability_diagram
 from steps.core.figures.curves import precision_recall, roc
 from steps.core.figures.deciding import confusion, decision_curves, sweep
+from steps.core.figures.learning_curve import learning_curve_figure
 from steps.core.figures.subjects import subject_probabilities, subject_table
 from steps.core.figures.training import repeat_spread, training_curves
 from steps.core.metrics.decisions import decisions, votes
@@ -60,6 +61,8 @@ def all_figures(
         figures["decision_curve"] = decision_curves(levels, thresholds, seed=seed)
     figures["subject_probabilities"] = subject_probabilities(trials, subjects, thresholds, label_names)
     figures["subject_table"] = subject_table(trials, subjects, {"mean": by_mean, "vote": by_vote}, label_names)
+    if "learning_curve" in document:
+        figures["learning_curve"] = learning_curve_figure(document["learning_curve"])
     if "per_test_number" in document:
         figures["test_numbers"] = repeat_spread(document)
     if histories:

@@ -105,6 +105,20 @@ def named(reference: str) -> Any:
     return getattr(import_module(module), name)
 
 
+def check_learning_curve(model: str) -> None:
+    """Refuse a learning curve of a network that would have to be trained anew for every point of it.
+
+    Raises:
+        UserError: it is such a network.
+    """
+    if MODELS[model].features is None:
+        able = " or ".join(name for name, row in MODELS.items() if row.features)
+        raise UserError(
+            f"learning_curve=true needs a network whose heads are fitted in closed form, found model={model}; "
+            f"use model={able}, or leave learning_curve at false"
+        )
+
+
 def check_trial_length(model: str, timesteps: int) -> None:
     """Refuse trials that are too short for a network.
 

@@ -19,7 +19,7 @@ from steps.core.models.keras_file import as_bytes, load
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.saved_network import ResidentNetwork
 from steps.core.models.settings import FitSettings, process_mib
-from steps.core.models.table import MODELS, check_trial_length
+from steps.core.models.table import MODELS, check_learning_curve, check_trial_length
 from steps.errors import UserError
 from steps.parameters import PARAMETERS
 from steps.tracking.models import loading
@@ -179,3 +179,9 @@ def test_layers_compute_in_fewer_bits_but_scaler_and_output_do_not(name: str) ->
     assert set(computed.values()) == {"bfloat16"}, computed
     assert {str(weight.dtype) for weight in network.weights} == {"float32"}
     assert keras.config.dtype_policy().name == "float32", "of this process it stays what it was"
+
+
+def test_a_learning_curve_needs_heads_in_closed_form() -> None:
+    check_learning_curve("soft_multirocket")
+    with pytest.raises(UserError, match="found model=cnn; use model=soft_minirocket or soft_multirocket"):
+        check_learning_curve("cnn")

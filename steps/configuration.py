@@ -70,6 +70,7 @@ class Prepare(Configuration):
     trim: bool
     choice: Choice
     duplicates: str
+    exclude: tuple[tuple[str, ...], ...]
     simulation: SimulationSize
     seed: int
 

@@ -10,6 +10,7 @@ from steps.errors import UserError, shown
 
 AUTO: Final = "auto"
 LATEST: Final = "latest"
+NONE: Final = "none"
 PREVIOUS: Final = "previous"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -90,6 +91,27 @@ def parse_class_weight(text: str) -> tuple[float, float] | None:
     if not valid:
         raise UserError(f"class_weight={shown(text)}, expected 'balanced', 'none' or two weights such as '1,2.5'")
     return negative, positive
+
+
+def parse_exclude(text: str) -> tuple[tuple[str, ...], ...]:
+    """Trials to leave out, from a comma-separated list; none for ``none``.
+
+    Returns:
+        For each entry ``(subject,)``, ``(subject, trial)`` or ``(subject, label, trial)``.
+
+    Raises:
+        UserError: the list is empty, or an entry has an empty part or more than three.
+    """
+    if text.strip() == NONE:
+        return ()
+    entries = [tuple(part.strip() for part in entry.split("/")) for entry in text.split(",")]
+    for entry in entries:
+        if not all(entry) or len(entry) > 3:
+            raise UserError(
+                f"exclude={shown(text)}: {shown('/'.join(entry))} names no trial; expected 'none', or subject/trial, "
+                "subject/label/trial or subject, separated by commas"
+            )
+    return tuple(dict.fromkeys(entries))
 
 
 class Compared(NamedTuple):

@@ -19,6 +19,7 @@ from steps.parameter_types import Parameter
 from steps.parameter_types import Value as Value
 from steps.parameter_values import (
     parse_class_weight,
+    parse_exclude,
     parse_runs,
     parse_subjects,
     parse_threshold,
@@ -51,6 +52,8 @@ _PARAMETERS = (
     Parameter("ignore", "none", "columns to leave out: names or globs, comma-separated, or 'none'"),
     Parameter("duplicates", "refuse", "recordings that are there twice: an error, or kept and noted",
               choices=("refuse", "allow")),
+    Parameter("exclude", "none", "trials to leave out: subject/trial, or subject for all of theirs, comma-separated",
+              longest=_LIST_LENGTH, read=parse_exclude),
     Parameter("simulated_subjects", 24, "subjects of the simulated study, half of them with fear",
               minimum=4, maximum=9999),
     Parameter("simulated_controls", 6, "control subjects of the simulated study", minimum=0, maximum=9999),
@@ -131,7 +134,7 @@ RENAMED: Mapping[str, str] = {
 }
 
 _PREPARE = (
-    "source", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "duplicates",
+    "source", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "duplicates", "exclude",
     "simulated_subjects", "simulated_controls", "simulated_trials_min", "simulated_trials_max", "simulated_features",
     "simulated_effect",
 )  # fmt: skip

@@ -43,6 +43,7 @@ class Dataset:
             sample; no part of the digest.
         timing: how the trials were sampled, where that is known; no part of the digest.
         left_out: columns of the files that are no features here, because the user left them out.
+        excluded: trials that the user left out, as ``subject/trial``.
     """
 
     values: Floats
@@ -61,6 +62,7 @@ class Dataset:
     time_normalised: bool = False
     timing: Timing | None = None
     left_out: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         trials, timesteps, features = self.values.shape
@@ -170,6 +172,7 @@ class Dataset:
             class_counts=self.label_counts,
             notes=list(self.notes),
             left_out=list(self.left_out),
+            excluded=list(self.excluded),
             planted_truth=self.planted_truth,
             digest=self.digest(),
             time_normalised=self.time_normalised,
@@ -205,6 +208,7 @@ class Dataset:
             source=manifest.source,
             notes=tuple(manifest.notes),
             left_out=tuple(manifest.left_out),
+            excluded=tuple(manifest.excluded),
             planted_truth=manifest.planted_truth,
             time_normalised=manifest.time_normalised,
             timing=manifest.timing,

@@ -59,6 +59,7 @@ class Manifest(_Strict):
     class_counts: dict[Literal["0", "1"], int]
     notes: list[str]
     left_out: list[str] = []
+    excluded: list[str] = []
     planted_truth: PlantedTruth | None
     digest: str
     time_normalised: bool

@@ -40,9 +40,8 @@ def as_dataset(
         raise UserError(f"{table.origins[0]} holds control trials only, expected trials of two classes")
     label_names = _choose(sorted({trial.label for trial in patients}), positive_label)
     labels = [int(trial.label == label_names[1] and not trial.is_control) for trial in trials]
-    _check_subjects(patients, label_names)
     common = common_time(trials, timesteps, table.has_time, table.features)
-    return Dataset(
+    dataset = Dataset(
         values=common.values,
         labels=np.array(labels, dtype=np.int8),
         subjects=np.array([trial.subject for trial in trials], dtype=np.str_),
@@ -56,6 +55,8 @@ def as_dataset(
         time_normalised=common.is_normalised,
         timing=common.timing,
     )
+    check_subjects(dataset)
+    return dataset
 
 
 def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
@@ -75,12 +76,17 @@ def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
     return others[0] if len(others) == 1 else REST, positive_label
 
 
-def _check_subjects(patients: Sequence[Recording], label_names: tuple[str, str]) -> None:
-    positive = {trial.subject for trial in patients if trial.label == label_names[1]}
-    negative = {trial.subject for trial in patients if trial.label != label_names[1]}
-    for name, subjects in zip(label_names, (negative, positive), strict=True):
+def check_subjects(dataset: Dataset) -> None:
+    """Check that each class has subjects enough, the control group not counted.
+
+    Raises:
+        UserError: one has not.
+    """
+    for label, name in enumerate(dataset.label_names):
+        subjects = np.unique(dataset.subjects[(dataset.labels == label) & ~dataset.is_control])
         if len(subjects) < _SUBJECTS_PER_CLASS:
+            some = f"one subject only, {shown(str(subjects[0]))}" if len(subjects) else "no subject"
             raise UserError(
-                f"class {shown(name)} has one subject only, {shown(min(subjects))}; expected at least "
+                f"class {shown(name)} has {some}; expected at least "
                 f"{_SUBJECTS_PER_CLASS} subjects per class, to train on one and test on another"
             )

@@ -57,6 +57,7 @@ class Request:
         timesteps: time points of a simulated trial; 0 = 101.
         seed: of a simulated study.
         simulation: its size.
+        exclude: trials to leave out, as `steps.parameter_values.parse_exclude` reads them.
     """
 
     choice: Choice = EVERYTHING
@@ -65,3 +66,4 @@ class Request:
     timesteps: int = 0
     seed: int = 0
     simulation: SimulationSize = field(default_factory=SimulationSize)
+    exclude: tuple[tuple[str, ...], ...] = ()

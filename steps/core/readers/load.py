@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from steps.core.data.dataset import Dataset
 from steps.core.readers.choice import EVERYTHING, Choice
-from steps.core.readers.classes import AUTO, as_dataset
+from steps.core.readers.classes import AUTO, as_dataset, check_subjects
+from steps.core.readers.exclude import Names, without
 from steps.core.readers.files import Fingerprint, Request
 from steps.core.readers.recorded import checked_trials
 from steps.core.readers.resample import check_timesteps
@@ -32,6 +33,7 @@ def load_source(
     duplicates: str = REFUSE,
     seed: int = 0,
     choice: Choice = EVERYTHING,
+    exclude: Names = (),
     simulation: SimulationSize = _DEFAULT_SIZE,
     fingerprint: Fingerprint | None = None,
 ) -> Dataset:
@@ -46,6 +48,7 @@ def load_source(
         duplicates: ``refuse`` or ``allow`` recordings that are there twice.
         seed: seed of the simulated study.
         choice: which columns of files are wanted.
+        exclude: trials to leave out.
         simulation: size of the simulated study.
         fingerprint: the files that are read are added to it: it is then the `source_fingerprint` of the very bytes that
             the dataset was made of.
@@ -62,6 +65,7 @@ def load_source(
         timesteps=timesteps,
         seed=seed,
         simulation=simulation,
+        exclude=exclude,
     )
     table = find_source(source).read(source, request)
     if isinstance(table, Dataset):
@@ -70,11 +74,15 @@ def load_source(
                 f"positive_label is {shown(positive_label)}, expected {shown(table.label_names[1])} or 'auto' for the "
                 f"{source} study"
             )
-        return table
+        dataset = without(table, exclude)
+        check_subjects(dataset)
+        return dataset
     table, trials, notes = checked_trials(table, request, max_gap, trim=trim)
     dataset = as_dataset(table, trials, positive_label, timesteps, notes)
     same = same_recordings(table, trials, allowed=duplicates == ALLOW)
-    return replace(dataset, source=source, left_out=table.left_out, notes=(*dataset.notes, *same))
+    return replace(
+        dataset, source=source, left_out=table.left_out, excluded=table.excluded, notes=(*dataset.notes, *same)
+    )
 
 
 def source_fingerprint(source: str) -> str:

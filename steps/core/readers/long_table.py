@@ -32,6 +32,7 @@ class LongTable:
         has_time: whether ``time`` was recorded; else it counts samples.
         lines: of an origin whose rows are not numbered one after the other, the number of each of its rows.
         left_out: columns of the files that were not taken.
+        excluded: trials that are there, but were left out.
         notes: what was taken for what, left out or not read, one sentence each.
     """
 
@@ -44,6 +45,7 @@ class LongTable:
     has_time: bool = True
     lines: Mapping[int, Lines] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @cached_property

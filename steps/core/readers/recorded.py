@@ -33,7 +33,7 @@ def checked_trials(
         trim: cut samples at a trial's start and end where a value is missing.
 
     Returns:
-        The table without empty columns, its trials, and notes, one sentence each.
+        The table without empty columns, which says what was excluded; its trials, and notes, one sentence each.
 
     Raises:
         UserError: anything wrong with names, groups, clocks, gaps or values.
@@ -41,7 +41,7 @@ def checked_trials(
     choice = request.choice
     table, empty = without_empty(table, choice, named=request.labelled)
     check(table, labelled=request.labelled)
-    trials, notes = recordings(table, max_gap, trim=trim)
+    table, trials, notes = recordings(table, max_gap, trim=trim, exclude=request.exclude)
     kept = check_suspects(table, trials, choice, empty) if request.labelled else []
     check_precision(table, trials, choice)
     return table, trials, [*table.notes, *kept, *notes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NoReturn
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from steps.core.data.manifest import WARNING
 from steps.core.readers import clock
+from steps.core.readers.exclude import Named, Names, excluded, note, told
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.resample import (
     Doubles,
@@ -67,24 +68,33 @@ class Filled:
         return sentences
 
 
-def recordings(table: LongTable, max_gap: int, *, trim: bool = False) -> tuple[list[Recording], list[str]]:
+def recordings(
+    table: LongTable, max_gap: int, *, trim: bool = False, exclude: Names = ()
+) -> tuple[LongTable, list[Recording], list[str]]:
     """Split a checked long table into trials and fill gaps of up to ``max_gap`` samples.
 
     Args:
         table: as read and checked.
         max_gap: interpolate gaps of up to this many samples.
         trim: cut samples at a trial's start and end where any feature is missing.
+        exclude: trials to leave out; nothing is said of gaps and clocks in them.
 
     Returns:
-        The trials, in order of first appearance, and notes on what was interpolated, cut, or looks odd.
+        The table, which says what was excluded; the trials, in order of first appearance; and notes on what was
+        excluded, interpolated, cut, or looks odd.
 
     Raises:
-        UserError: a duplicate trial or time point, a clock that goes back within a trial, a trial of one time point, a
-            gap longer than ``max_gap``, or one that another trial of the subject lies in.
+        UserError: trials to exclude that are not there, a duplicate trial or time point, a clock that goes back within
+            a trial, a trial of one time point, a gap longer than ``max_gap``, or one that another trial of the subject
+            lies in.
     """
     trial = _trial_numbers(table)
     _check_one_file_per_trial(table, trial)
     order, time, values = _in_order(trial, table)
+    if exclude:
+        table, kept = _without(table, trial, exclude)
+        rows = kept[trial[order]]
+        order, time, values = order[rows], time[rows], values[rows]
     is_next = np.diff(trial[order]) != 0
     clock.check_forward(table, order, time, is_next)
     starts = np.flatnonzero(np.concatenate([[True], is_next]))
@@ -112,7 +122,17 @@ def recordings(table: LongTable, max_gap: int, *, trim: bool = False) -> tuple[l
                 values=block,
             )
         )
-    return trials, gaps.filled.notes(max_gap) + _alternating_note(table, values, order, bounds)
+    said = [note(table.excluded)] if table.excluded else []
+    return table, trials, [*said, *gaps.filled.notes(max_gap), *_alternating_note(table, values, order, bounds)]
+
+
+def _without(table: LongTable, trial: Rows, exclude: Names) -> tuple[LongTable, npt.NDArray[np.bool_]]:
+    """The table with the names of the trials left out, and which trials are kept, shape ``(trials,)``."""
+    _, first = np.unique(trial, return_index=True)
+    columns = [_names(table, key, first) for key in _KEYS]
+    named = [Named(*names) for names in zip(*columns, strict=True)]
+    left_out = excluded(named, exclude)
+    return replace(table, excluded=told(named, left_out)), ~left_out
 
 
 def _trial_numbers(table: LongTable) -> Rows:

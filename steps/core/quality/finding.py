@@ -1,0 +1,96 @@
+"""What is found wrong with recordings: kinds of faults, and one fault of one subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from steps.core.quality.hits import Hit
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault.
+
+    Attributes:
+        title: what people read.
+        severity: what the number of a finding of this kind says.
+        advice: what to do about it.
+        whole: whether such values are wrong as they stand; else it is a part of them, or a matter of judgement.
+    """
+
+    title: str
+    severity: str
+    advice: str
+    whole: bool = False
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "units": Kind(
+        "other unit",
+        "factor by which it is too large or too small",
+        "convert the values, or exclude the trials",
+        whole=True,
+    ),
+    "flipped": Kind(
+        "upside down",
+        "how many times closer to the others it is with the sign changed",
+        "check the direction of the axis; change the sign, or exclude the trials",
+        whole=True,
+    ),
+    "swapped": Kind(
+        "swapped features",
+        "how many times closer to the others they are when swapped",
+        "check the order of columns or sensors; swap them back, or exclude the trials",
+        whole=True,
+    ),
+    "flat": Kind("flat line", "share of the trial", "check cable and sensor; exclude the trials"),
+    "clipping": Kind("cut off", "share of samples at the limit", "check the range of the sensor; exclude the trials"),
+    "gap": Kind("bridged gap", "share of the trial", "look at the recording; exclude the trials"),
+    "jumps": Kind(
+        "jumps",
+        "height of the jump, in usual steps between samples",
+        "unwrap angles; check for lost samples; exclude the trials",
+    ),
+    "spikes": Kind("spikes", "height of the spike, in usual steps between samples", "filter, or exclude the trials"),
+    "drift": Kind("drift", "standard deviations", "check the sensor's zero; remove the trend, or exclude the trials"),
+    "outlying": Kind("unlike the rest", "standard deviations", "look at the recording; exclude it if it is no trial"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault of one subject's recordings.
+
+    Attributes:
+        kind: a row of `KINDS`.
+        subject: whose.
+        trials: numbers of the trials in the dataset, ascending.
+        features: numbers of the features in the dataset, ascending.
+        severity: the largest over its trials; `Kind.severity` says what it means.
+        share: of the samples of these trials and features, how many are affected.
+        all_trials: whether these are all trials of the subject.
+        sentence: what was found where it shows most, in plain words, without the names of subject and trials.
+        worst: where it shows most.
+    """
+
+    kind: str
+    subject: str
+    trials: tuple[int, ...]
+    features: tuple[int, ...]
+    severity: float
+    share: float
+    all_trials: bool
+    sentence: str
+    worst: Hit
+
+    @property
+    def is_severe(self) -> bool:
+        """Whether results would be about the fault: all trials of somebody, and most of their samples."""
+        return self.all_trials and self.share >= 0.5
+
+    @property
+    def affected(self) -> float:
+        """How many trials' worth of samples are affected: what findings are sorted by."""
+        return self.share * len(self.trials) * len(self.features)

@@ -1,0 +1,70 @@
+"""Single samples that stick out, and steps that stay, such as angles that wrap around."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from steps.core.quality.hits import Doubles, Hit, People
+
+FEWEST: Final = 20  # samples; of fewer nobody knows how rough they are
+_HEIGHT: Final = 8.0  # usual bends
+_TIMES_USUAL: Final = 3.0  # impacts stick out in everybody
+_ALIKE: Final = 0.7  # of two bends of a step, the smaller over the larger
+_TURNS: Final = (360.0, 2 * np.pi)
+_NEAR_TURN: Final = 0.15  # the signal goes on while it turns
+_GAUSS: Final = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
+
+
+def spikes(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
+    """Spikes and jumps of one feature, by second differences against their median absolute deviation.
+
+    Args:
+        x: values of the feature, shape ``(trials, timesteps)``.
+        feature: its number.
+        people: whose the trials are.
+    """
+    timesteps = x.shape[1]
+    if timesteps < FEWEST:
+        return
+    bends = np.diff(x, n=2, axis=1)
+    size = np.abs(bends)
+    own = _GAUSS * np.median(size, axis=1)
+    usual_scale = float(np.median(own))
+    if usual_scale == 0:  # values that mostly stand still: by the smallest change there is
+        changes = size[size > 0]
+        usual_scale = float(changes.min()) if len(changes) else 1.0
+    scale = np.maximum(own, usual_scale)
+    height = size.max(axis=1) / scale
+    usual = float(people.usual(height[:, np.newaxis])[0])
+    least = max(_HEIGHT, _TIMES_USUAL * usual)
+    for i in np.flatnonzero(height >= least):
+        high = np.flatnonzero(size[i] >= least * scale[i])
+        k = int(size[i].argmax())
+        step = x[i, k + 1] - x[i, k] if k and _is_step(bends[i], k, -1) else None
+        if step is None and _is_step(bends[i], k, 1):
+            step = x[i, k + 2] - x[i, k + 1]
+        at = (int(high[0]), int(high[-1]) + 2)
+        if step is None:
+            number = int((np.diff(high) > 2).sum()) + 1
+            some = "one sample sticks" if number == 1 else f"{number} samples stick"
+            sentence = f"{some} out, up to {height[i] / 2:.0f} usual steps high"
+            yield Hit("spikes", int(i), (feature,), float(height[i]) / 2, number / timesteps, sentence, at)
+        else:
+            wraps = any(abs(abs(step) / turn - 1) <= _NEAR_TURN for turn in _TURNS)
+            sentence = f"jumps by {abs(step):.4g} from one sample to the next" + (
+                ", as an angle that wraps around" * wraps
+            )
+            yield Hit("jumps", int(i), (feature,), float(height[i]), len(high) / timesteps, sentence, at)
+
+
+def _is_step(bends: Doubles, k: int, side: int) -> bool:
+    """Whether the bend at ``k`` and its neighbour are as large and opposite, and what is beside them is small."""
+    other, beyond = k + side, (k - side, k + 2 * side)
+    if not 0 <= other < len(bends):
+        return False
+    ratio = -bends[other] / bends[k]
+    beside = [abs(bends[j] / bends[k]) for j in beyond if 0 <= j < len(bends)]
+    return bool(ratio >= _ALIKE and max(beside, default=0.0) < 1 - _ALIKE)

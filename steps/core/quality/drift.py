@@ -19,7 +19,7 @@ _GAUSS: Final = 1.4826
 def drifts(levels: Doubles, people: People, trials: Sequence[str]) -> Iterator[Hit]:
     """Features whose level rises or falls steadily over a subject's trials, as those of others do not.
 
-    The order is that of the numbers in the names of trials; where they hold none, or the same ones twice, none is known.
+    The order is that of the numbers in the names of trials; where they have none, or one twice, no order is known.
 
     Args:
         levels: mean of each trial and feature, shape ``(trials, features)``.

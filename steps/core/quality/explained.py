@@ -27,14 +27,15 @@ _FACTORS: Final[Sequence[tuple[float, str]]] = (
     (9.80665, "m/s² and g"),
 )
 _OUTLYING: Final = 1e-9
+_TIMES_USUAL: Final = 2.5
+_FEWEST: Final = 3  # trials of a subject; of two nobody knows which is the odd one
 _FROM_OTHERS: Final = 1e-4  # p value among the trials of other people, too
 
 _ROUGH: Final = 3.5  # of a logarithm: so much rougher or smoother is strange, wherever the course lies
+_ROUGH_TIMES: Final = 5.0  # and so many times what is usual
 _SAME_ROUGHNESS: Final = 0.8  # of a logarithm: another unit makes a signal as much rougher as it makes it larger
+_GAUSS: Final = 1.4826
 _AS_A_LINE: Final = 1e-3  # p value of what is left of a course without level and slope
-
-# p values and squared distances of courses (n, coefficients) as feature j.
-_Score = Callable[[int, Doubles], tuple[Doubles, Doubles]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,6 @@ class _Explanation:
         kind: of the fault.
         features: it is in: a feature, or a pair.
         p: how usual the course is once it is undone.
-        distance: squared distance then.
         severity: as the kind has it.
         sentence: what was found.
     """
@@ -55,6 +55,37 @@ class _Explanation:
     p: float
     severity: float
     sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """Courses to be explained: of a subject, or of a trial.
+
+    Attributes:
+        courses: shape ``(features, coefficients)``.
+        p: how usual each is, shape ``(features,)``; 1 where a fault is known already.
+        distances: squared distances.
+        rougher: by how much rougher than usual each feature is, as a logarithm.
+        told: the smallest logarithm of a factor that stands out from how roughness differs anyway.
+        score: p values and squared distances of courses ``(n, coefficients)``, were they those of a feature.
+    """
+
+    courses: Doubles
+    p: Doubles
+    distances: Doubles
+    rougher: Doubles
+    told: Doubles
+    score: Callable[[int, Doubles], tuple[Doubles, Doubles]]
+
+    def strange(self) -> list[int]:
+        """Features to be explained."""
+        found: list[int] = np.flatnonzero(_is_strange(self.p, self.rougher, self.told)).tolist()
+        return found
+
+
+def _is_strange(p: Doubles, rougher: Doubles, told: Doubles) -> Bools:
+    strange: Bools = (p < _STRANGE) | ((p < 1) & (np.abs(rougher) > np.maximum(_ROUGH, told)))
+    return strange
 
 
 def whole_people(
@@ -72,15 +103,15 @@ def whole_people(
     size = means.shape[-1]
     distances = curves.squared(means - others.mean, others.precision)
     p = curves.p_values(distances, size, others.freedom)
-    rougher = _rougher(roughness, np.median(roughness, axis=0))
-    strange = (p < _STRANGE) | (np.abs(rougher) > _ROUGH)
-    for who in np.flatnonzero(strange.any(axis=1)).tolist():
+    rougher, told = _rougher(roughness, np.median(roughness, axis=0))
+    for who in np.flatnonzero(_is_strange(p, rougher, told).any(axis=1)).tolist():
 
         def score(j: int, courses: Doubles, who: int = who) -> tuple[Doubles, Doubles]:
             far = curves.squared(courses - others.mean[who, j], others.precision[who, j])
             return curves.p_values(far, size, others.freedom[who, j]), far
 
-        for one in _explanations(means[who], p[who], distances[who], rougher[who], score, names):
+        case = _Case(means[who], p[who], distances[who], rougher[who], told, score)
+        for one in _explanations(case, names):
             for trial in range(people.first[who], people.first[who] + people.counts[who]):
                 yield Hit(one.kind, int(trial), one.features, one.severity, 1.0, one.sentence)
 
@@ -104,32 +135,32 @@ def single_trials(
     distances = curves.squared(differences, precision)
     # Some people are less even than others: by how much, their middling trial says.
     unevenness = np.maximum(people.middle(distances) / size, 1.0)[people.codes]
-    p = curves.p_values(distances / unevenness, size, freedom)
-    rougher = _rougher(roughness, people.middle(roughness)[people.codes])
-    strange = (p < _STRANGE) | (np.abs(rougher) > _ROUGH)
-    strange &= (people.counts >= 3)[people.codes, np.newaxis] & ~taken
+    distances = distances / unevenness
+    p = np.where(taken, 1.0, curves.p_values(distances, size, freedom))
+    rougher, told = _rougher(roughness, people.middle(roughness)[people.codes])
+    strange = _is_strange(p, rougher, told) & (people.counts >= _FEWEST)[people.codes, np.newaxis]
     if not strange.any():
         return
+    is_far = (p < _OUTLYING) & (distances > _TIMES_USUAL**2 * people.usual(distances))
     from_others = curves.inverse(others.covariance + covariance)
     for trial in np.flatnonzero(strange.any(axis=1)).tolist():
         who, middle = int(people.codes[trial]), courses[trial] - differences[trial]
+        own = precision / unevenness[trial][:, np.newaxis, np.newaxis]
 
-        def score(j: int, made: Doubles, trial: int = trial, middle: Doubles = middle) -> tuple[Doubles, Doubles]:
-            far = curves.squared(made - middle[j], precision[j]) / unevenness[trial, j]
+        def score(j: int, made: Doubles, middle: Doubles = middle, own: Doubles = own) -> tuple[Doubles, Doubles]:
+            far = curves.squared(made - middle[j], own[j])
             return curves.p_values(far, size, freedom[j]), far
 
-        found = np.where(taken[trial], 1.0, p[trial])
-        rough = np.where(taken[trial], 0.0, rougher[trial])
-        far = distances[trial] / unevenness[trial]
-        explained = _explanations(courses[trial], found, far, rough, score, names)
+        case = _Case(courses[trial], p[trial], distances[trial], rougher[trial], told, score)
+        explained = _explanations(case, names)
         done = {j for one in explained for j in one.features}
         for one in explained:
             yield Hit(one.kind, trial, one.features, one.severity, 1.0, one.sentence)
-        far = curves.squared(courses[trial] - others.mean[who], from_others[who])
-        unlike = curves.p_values(far, size, others.freedom[who])
-        for j in np.flatnonzero(strange[trial] & (p[trial] < _OUTLYING) & (unlike < _FROM_OTHERS)).tolist():
+        unlike = curves.squared(courses[trial] - others.mean[who], from_others[who])
+        unlike = curves.p_values(unlike, size, others.freedom[who])
+        for j in np.flatnonzero(strange[trial] & is_far[trial] & (unlike < _FROM_OTHERS)).tolist():
             if j not in done:
-                yield _outlying(trial, j, differences[trial, j], precision[j] / unevenness[trial, j], float(freedom[j]))
+                yield _outlying(trial, j, differences[trial, j], own[j], float(freedom[j]))
 
 
 def _outlying(trial: int, feature: int, difference: Doubles, precision: Doubles, freedom: float) -> Hit:
@@ -158,67 +189,64 @@ def _without(difference: Doubles, precision: Doubles, free: int) -> float:
     return float(rest @ (d - b.T @ np.linalg.solve(a, b)) @ rest)
 
 
-def _explanations(
-    courses: Doubles, p: Doubles, distances: Doubles, rougher: Doubles, score: _Score, names: Sequence[str]
-) -> list[_Explanation]:
-    """Faults that explain strange courses among ``courses (features, coefficients)``; each feature is in one at most."""
-    strange = np.flatnonzero((p < _STRANGE) | (np.abs(rougher) > _ROUGH))
-    found = [
-        one
-        for j in strange.tolist()
-        for one in _alone(j, courses[j], float(distances[j]), float(rougher[j]), score)
-        if one.kind == "units" or p[j] < _STRANGE
-    ]
-    found += _pairs(courses, p, distances, score, names)
+def _explanations(case: _Case, names: Sequence[str]) -> list[_Explanation]:
+    """Faults that explain the strange courses of a case; each feature is in one of them at most."""
+    found = [*_alone(case), *_pairs(case, names)]
     kept: list[_Explanation] = []
     taken: set[int] = set()
-    for one in sorted(found, key=lambda one: (not (p[list(one.features)] < _STRANGE).sum() > 1, -one.p)):
+    # What explains two strange features at once comes first.
+    for one in sorted(found, key=lambda one: (not (case.p[list(one.features)] < _STRANGE).sum() > 1, -one.p)):
         if taken.isdisjoint(one.features):
             kept.append(one)
             taken.update(one.features)
     return kept
 
 
-def _alone(j: int, course: Doubles, before: float, rougher: float, score: _Score) -> Iterator[_Explanation]:
-    """Another sign, or another unit."""
+def _alone(case: _Case) -> Iterator[_Explanation]:
+    """Another sign, of a course that is far from the usual, or another unit."""
     factors = [factor for size, _ in _FACTORS for factor in (size, 1 / size)]
-    p, after = score(j, np.stack([-course, *(course / factor for factor in factors)]))
-    if p[0] > _USUAL:
-        closer = _closer(before, float(after[0]), len(course))
-        yield _Explanation("flipped", (j,), float(p[0]), closer, "is like everywhere else with its sign changed")
-    for i, factor in enumerate(factors, start=1):
-        if p[i] > _USUAL and not abs(rougher - np.log(factor)) > _SAME_ROUGHNESS:
+    for j in case.strange():
+        course = case.courses[j]
+        p, after = case.score(j, np.stack([-course, *(course / factor for factor in factors)]))
+        if case.p[j] < _STRANGE and p[0] > _USUAL:
+            closer = _closer(case.distances[j], after[0], len(course))
+            yield _Explanation("flipped", (j,), float(p[0]), closer, "is like everywhere else with its sign changed")
+        for i, factor in enumerate(factors, start=1):
             size, units = max(factor, 1 / factor), _FACTORS[(i - 1) // 2][1]
-            sentence = f"is about {size:.4g} times too {'large' if factor > 1 else 'small'}, as between {units}"
-            yield _Explanation("units", (j,), float(p[i]), size, sentence)
+            is_as_rough = abs(case.rougher[j] - np.log(factor)) <= _SAME_ROUGHNESS  # not where that is unknown
+            if p[i] > _USUAL and is_as_rough and np.log(size) > case.told[j]:
+                sentence = f"is about {size:.4g} times too {'large' if factor > 1 else 'small'}, as between {units}"
+                yield _Explanation("units", (j,), float(p[i]), size, sentence)
 
 
-def _pairs(
-    courses: Doubles, p: Doubles, distances: Doubles, score: _Score, names: Sequence[str]
-) -> Iterator[_Explanation]:
+def _pairs(case: _Case, names: Sequence[str]) -> Iterator[_Explanation]:
     """Two features in each other's place: at least one of them is strange, and neither is once they are swapped."""
+    p = case.p
     odd = np.flatnonzero(p < _ODD)
     odd = np.sort(odd[np.argsort(p[odd], kind="stable")][:_MOST])
     if len(odd) < 2:
         return
-    scored = [score(int(j), courses[odd]) for j in odd]
+    scored = [case.score(int(j), case.courses[odd]) for j in odd]
     p_as = np.stack([one for one, _ in scored], axis=1)  # (whose course, as which feature)
     far_as = np.stack([one for _, one in scored], axis=1)
     good = np.minimum(p_as, p_as.T)
     for a, b in zip(*np.nonzero(np.triu(good > _USUAL, k=1)), strict=True):
         i, j = int(odd[a]), int(odd[b])
         if min(p[i], p[j]) < _STRANGE:
-            before, after = float(distances[i] + distances[j]), float(far_as[a, b] + far_as[b, a])
-            closer = _closer(before, after, 2 * courses.shape[-1])
+            before, after = case.distances[i] + case.distances[j], far_as[a, b] + far_as[b, a]
+            closer = _closer(before, after, 2 * case.courses.shape[-1])
             sentence = f"each is like the other one elsewhere: {names[i]} and {names[j]} are swapped"
             yield _Explanation("swapped", (i, j), float(good[a, b]), closer, sentence)
 
 
-def _rougher(roughness: Doubles, than: Doubles) -> Doubles:
-    """By how much rougher, as a logarithm; NaN where one of them is smooth throughout."""
-    return np.log(np.where((roughness > 0) & (than > 0), roughness, np.nan) / np.where(than > 0, than, 1.0))
+def _rougher(roughness: Doubles, than: Doubles) -> tuple[Doubles, Doubles]:
+    """By how much rougher, as a logarithm, NaN where one is smooth throughout; and from where that says much."""
+    known = (roughness > 0) & (than > 0)
+    rougher = np.log(np.where(known, roughness, 1.0) / np.where(known, than, 1.0))
+    told: Doubles = _ROUGH_TIMES * _GAUSS * np.median(np.abs(rougher), axis=0)
+    return np.where(known, rougher, np.nan), told
 
 
-def _closer(before: float, after: float, size: int) -> float:
+def _closer(before: np.float64, after: np.float64, size: int) -> float:
     """How many times closer to what is usual; ordinary courses lie about ``sqrt(size)`` away."""
     return float(np.sqrt(before / max(after, size)))

@@ -14,7 +14,7 @@ from steps.core.quality.drift import drifts
 from steps.core.quality.explained import single_trials, whole_people
 from steps.core.quality.finding import KINDS, Finding
 from steps.core.quality.hits import Hit, People
-from steps.core.quality.spikes import FEWEST, spikes
+from steps.core.quality.spikes import spikes
 from steps.core.quality.stretches import stretches
 
 
@@ -45,7 +45,7 @@ def look(dataset: Dataset) -> Quality:
     for j in range(features):  # one by one: a large study would need several copies of all its values at once
         x = dataset.values[:, :, j].astype(np.float64)
         courses[:, j] = x @ basis
-        if timesteps >= FEWEST:
+        if timesteps > 2:
             roughness[:, j] = np.median(np.abs(np.diff(x, n=2, axis=1)), axis=1)
         held = list(stretches(x, j, people))
         still = {hit.trial for hit in held}

@@ -7,11 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from steps.core.quality.hits import Doubles, Hit, People
+from steps.core.quality.hits import Doubles, Hit, People, Rows
 
-FEWEST: Final = 20  # samples; of fewer nobody knows how rough they are
+_FEWEST: Final = 20  # samples; of fewer nobody knows how rough they are
 _HEIGHT: Final = 8.0  # usual bends
 _TIMES_USUAL: Final = 3.0  # impacts stick out in everybody
+_ALONE: Final = 0.2  # bends beside that of a single sample, over it
 _ALIKE: Final = 0.7  # of two bends of a step, the smaller over the larger
 _TURNS: Final = (360.0, 2 * np.pi)
 _NEAR_TURN: Final = 0.15  # the signal goes on while it turns
@@ -27,7 +28,7 @@ def spikes(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
         people: whose the trials are.
     """
     timesteps = x.shape[1]
-    if timesteps < FEWEST:
+    if timesteps < _FEWEST:
         return
     bends = np.diff(x, n=2, axis=1)
     size = np.abs(bends)
@@ -40,9 +41,13 @@ def spikes(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
     height = size.max(axis=1) / scale
     usual = float(people.usual(height[:, np.newaxis])[0])
     least = max(_HEIGHT, _TIMES_USUAL * usual)
+    usual_range = float(np.median(np.ptp(x, axis=1)))
     for i in np.flatnonzero(height >= least):
         high = np.flatnonzero(size[i] >= least * scale[i])
         k = int(size[i].argmax())
+        is_huge = size[i, k] > usual_range
+        if not is_huge and np.median(size[i][_around(k, len(size[i]))]) > _ALONE * size[i, k]:
+            continue  # an impact, sharp as it is, bends over several samples
         step = x[i, k + 1] - x[i, k] if k and _is_step(bends[i], k, -1) else None
         if step is None and _is_step(bends[i], k, 1):
             step = x[i, k + 2] - x[i, k + 1]
@@ -58,6 +63,12 @@ def spikes(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
                 ", as an angle that wraps around" * wraps
             )
             yield Hit("jumps", int(i), (feature,), float(height[i]), len(high) / timesteps, sentence, at)
+
+
+def _around(k: int, count: int) -> Rows:
+    """Places three to six away from ``k``, among ``count``."""
+    places = k + np.array([-6, -5, -4, -3, 3, 4, 5, 6])
+    return places[(places >= 0) & (places < count)]
 
 
 def _is_step(bends: Doubles, k: int, side: int) -> bool:

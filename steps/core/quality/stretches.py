@@ -16,6 +16,7 @@ _FEWEST_AT_LIMIT: Final = 4
 _SHARE_AT_LIMIT: Final = 0.04
 _SHARE_STRAIGHT: Final = 0.1  # smooth signals are straight for a while by chance
 _STRAIGHT: Final = 0.02  # of the usual bend between samples
+_LEVELS: Final = 50  # between lowest and highest value of a usual trial
 _JUMP: Final = 3  # usual steps: a value that is cut off arrives at the limit gradually
 
 
@@ -47,9 +48,11 @@ def stretches(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
     limit_from = max(_FEWEST_AT_LIMIT, _SHARE_AT_LIMIT * timesteps)
     limited = np.zeros(trials, dtype=np.bool_)
     is_varied = top > bottom
+    is_fine = _is_fine(steps, top - bottom, people)
+    flat = np.where(is_fine, flat, 0)
     for side, at, level in ((1, at_top, top), (2, at_bottom, bottom)):
         enough = counts[:, side] >= max(limit_from, _TIMES_USUAL * usual[side])
-        for i in np.flatnonzero(enough & is_varied):
+        for i in np.flatnonzero(enough & is_varied & is_fine):
             if not _arrives_gradually(at[i], steps[i]):
                 continue
             limited[i] = True
@@ -87,6 +90,22 @@ def stretches(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
             "filled",
             (stop - int(straight[i]) + 1, stop),
         )
+
+
+def _is_fine(steps: Doubles, ranges: Doubles, people: People) -> Bools:
+    """Whether a trial is recorded finely enough for values to be alike by fault only, shape ``(trials,)``.
+
+    A slow signal in coarse steps, as a temperature, stands still for most of the time.
+    """
+    smallest = np.where(steps > 0, steps, np.inf).min(axis=1)
+    known = smallest[np.isfinite(smallest)]
+    if not len(known):
+        return np.zeros(len(steps), dtype=np.bool_)
+    usual = people.middle(ranges[:, np.newaxis])[:, 0]
+    moving = usual[usual > 0]
+    usual = np.where(usual > 0, usual, np.median(moving) if len(moving) else 0.0)
+    fine: Bools = (usual >= _LEVELS * np.median(known))[people.codes]
+    return fine
 
 
 def _straight(x: Doubles, is_same: Bools) -> tuple[Doubles, Doubles]:

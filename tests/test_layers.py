@@ -19,7 +19,19 @@ LONGEST, MEDIAN = 350, 130
 
 # What any room may use: it knows nothing of the rest.
 GROUND = {"errors", "system", "writing"}
-CORE = {f"core.{room}" for room in ("data", "readers", "models", "baselines", "metrics", "attribution", "figures")}
+CORE = {
+    f"core.{room}"
+    for room in (
+        "data",
+        "readers",
+        "quality",
+        "models",
+        "baselines",
+        "metrics",
+        "attribution",
+        "figures",
+    )
+}
 TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool"}
 TABLES = {"parameters", "parameter_types", "parameter_values", "commands"}
 # A step knows everything below it, and no other step.
@@ -48,6 +60,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "cli": GROUND | TABLES | {"configuration"},
     "core.data": GROUND,
     "core.readers": GROUND | {"core.data"},
+    "core.quality": GROUND | {"core.data"},
     "core.models": GROUND | {"core.data"},
     "core.baselines": GROUND | {"core.data", "core.models"},
     "core.metrics": GROUND | {"core.data", "core.baselines"},

@@ -10,9 +10,12 @@ import click
 
 from steps.configuration import Prepare
 from steps.core.data.artifact import write_artifact
+from steps.core.quality.document import document, table
+from steps.core.quality.look import look
 from steps.core.readers.files import Fingerprint
 from steps.core.readers.load import load_source, unchanged
 from steps.core.readers.sources import find_source
+from steps.report.quality import printed, quality_html
 from steps.system.local_path import local_path
 from steps.system.private_files import owner_alone
 from steps.tracking import datasets, record, reuse
@@ -33,9 +36,19 @@ def prepare(configuration: Prepare) -> None:
         inputs = fingerprint.hexdigest() if find_source(source).files else source
         run_id = run.info.run_id
         dataset = replace(dataset, source=configuration.source)
+        quality = look(dataset)
+        found = document(dataset, quality)
         with tempfile.TemporaryDirectory() as folder, owner_alone():
             manifest = write_artifact(dataset, Path(folder))
             record.log_path(run_id, Path(folder), datasets.DATASET_FOLDER)
+            record.log_files(
+                run_id,
+                {
+                    "quality.json": found,
+                    "quality.csv": table(dataset, quality),
+                    "quality.html": quality_html(found, dataset.source).encode(),
+                },
+            )
         uri = f"runs:/{run_id}/{datasets.DATASET_FOLDER}"
         patients = sum(subject.group == "patient" for subject in manifest.subjects)
         record.log(
@@ -53,6 +66,8 @@ def prepare(configuration: Prepare) -> None:
                 "control_subjects": len(manifest.subjects) - patients,
                 "trials_negative": manifest.class_counts["0"],
                 "trials_positive": manifest.class_counts["1"],
+                "quality_findings": len(quality.findings),
+                "quality_severe": sum(one.is_severe for one in quality.findings),
             },
         )
         record.log_dataset_input(manifest, uri, context="prepare")
@@ -63,6 +78,7 @@ def prepare(configuration: Prepare) -> None:
             f"{manifest.class_counts['1']} trials {positive!r} (positive), "
             f"{manifest.class_counts['0']} trials {negative!r}",
             *manifest.notes,
+            printed(found),
             f"digest {manifest.digest}",
         ]
         record.describe(run_id, bullets(lines))

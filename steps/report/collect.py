@@ -13,6 +13,7 @@ from steps.core.attribution.results import REPORTED_TABLES
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
 from steps.tracking import datasets, documents, environment, lookup, products
+from steps.tracking.store.artifact_places import holds
 
 _COMMIT_TAGS = ("mlflow.source.git.commit", "git_commit")
 _VERSION = "version."
@@ -49,6 +50,9 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         runtime=documents.json_of(train, "runtime.json", documents.Runtime),
         steps=[StepTime(name, run.info.run_id, _wall_time(run), reused) for name, (run, reused) in steps.items()],
         in_fold=products.table(evaluate, "in_fold_thresholds.csv"),
+        quality=documents.json_of(prepare, "quality.json", documents.Quality)
+        if holds(prepare, "quality.json")
+        else None,
         inference_ms_per_trial=evaluate.data.metrics.get("inference_ms_per_trial"),
         commit=next((tags[name] for name in _COMMIT_TAGS if name in tags), ""),
         repository=environment.repository(tags),

@@ -17,6 +17,7 @@ from steps.report.command import changed_parameters, reproduce_command, spelled
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation, evaluation
 from steps.report.methods import methods_table, rival
+from steps.report.quality import Section, quality_markdown, section
 from steps.report.table import Table
 from steps.writing.estimates import estimate_text
 from steps.writing.markdown import plain
@@ -58,6 +59,8 @@ class Content:
     intervals: tuple[Interval, ...]
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    quality: Section | None
+    quality_markdown: tuple[str, ...]
     parameters: Table
     results: Table
     other_results: Table | None
@@ -85,6 +88,8 @@ def content(data: ReportData) -> Content:
         intervals=_intervals(data),
         facts=_facts(data),
         notes=(*data.manifest.notes, *normalise_offered(data)),
+        quality=section(data.quality) if data.quality else None,
+        quality_markdown=tuple(quality_markdown(data.quality)) if data.quality else (),
         parameters=tables.parameter_table(data),
         results=results.results_table(data.summary),
         other_results=results.other_thresholds_table(data.summary),

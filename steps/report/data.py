@@ -53,6 +53,7 @@ class ReportData:
         runtime: ``runtime.json`` of the training.
         steps: the steps in the order they ran.
         in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`, where the evaluation has it.
+        quality: ``quality.json`` of the data, where they were looked at.
         inference_ms_per_trial: median over the folds, where measured.
         commit: the version of the code, empty where unknown.
         repository: where others find it, empty when the code was run from a folder.
@@ -78,6 +79,7 @@ class ReportData:
     steps: Sequence[StepTime]
     in_fold: pd.DataFrame | None = None
     attribution_tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    quality: Mapping[str, Any] | None = None
     inference_ms_per_trial: float | None = None
     commit: str = ""
     repository: str = ""

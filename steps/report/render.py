@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from steps.report.content import Content, answer_in_markdown, content
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation
 from steps.report.figures import APPENDIX, ATTRIBUTION, EVALUATION, pictures
+from steps.report.page import asset, environment, policy
 from steps.report.table import Table
 from steps.writing import markdown
 from steps.writing.markdown import bullets, code_block, plain
 
-_FOLDER = Path(__file__).parent
 # MLflow keeps no longer tag than 8,000 characters, and a description is a tag.
 DESCRIPTION_LENGTH = 8000
 
@@ -28,25 +22,20 @@ def report_html(data: ReportData) -> str:
 
     The page allows itself nothing else: its content security policy names the hashes of its style and its script.
     """
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     drawn = pictures(data)
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        content=content(data),
-        evaluation=[picture for picture in drawn if picture.part == EVALUATION],
-        attribution=[picture for picture in drawn if picture.part == ATTRIBUTION],
-        appendix=[picture for picture in drawn if picture.part == APPENDIX],
-        policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'",
-        # Files of this package, not of the user.
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            content=content(data),
+            evaluation=[picture for picture in drawn if picture.part == EVALUATION],
+            attribution=[picture for picture in drawn if picture.part == ATTRIBUTION],
+            appendix=[picture for picture in drawn if picture.part == APPENDIX],
+            policy=policy([style], [script]),
+            style=style,
+            script=script,
+        )
     )
 
 
@@ -69,6 +58,7 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
         "Subjects",
         "How to reproduce",
         "Runtime",
+        "Data quality",
         "Attribution",
         "What was run",
         "Results",
@@ -88,6 +78,7 @@ def _sections(page: Content) -> list[tuple[str, str]]:
         ("", (f"# {plain(page.title)}", page.date, *map(plain, page.answer))),
         ("What was run", (bullets([*facts, *page.notes]),)),
         ("Parameters", (_table(page.parameters),)),
+        ("Data quality", page.quality_markdown),
         (
             "Results",
             (
@@ -132,12 +123,3 @@ def _appendix(page: Content) -> Sequence[str]:
 def _table(table: Table) -> str:
     text = markdown.table(table.columns, ([cell.text for cell in row] for row in table.rows))
     return text + (f"\n\n{plain(table.caption)}" if table.caption else "")
-
-
-def _asset(name: str) -> str:
-    return (_FOLDER / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """A source of a content security policy: exactly this text."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -74,6 +74,15 @@ class Summary(Written):
     subject: _Level
 
 
+class Quality(Written):
+    """``quality.json`` of a prepared dataset."""
+
+    trials: int
+    subjects: int
+    features: int
+    findings: list[dict[str, Any]]
+
+
 class RecordedIdentity(Written):
     """The tag ``reuse_identity``; ``shortened`` names parameters that were too long for it."""
 

@@ -42,6 +42,7 @@ def check(run: Run, entry_point: str) -> None:
         documents.required_tag(run, name)
     if entry_point == "prepare":
         datasets.manifest_of(run)
+        documents.json_of(run, "quality.json", documents.Quality)
         uri = f"{run.info.artifact_uri}/{datasets.DATASET_FOLDER}"
         datasets.load_dataset(uri, documents.required_tag(run, "dataset_digest"))
     elif entry_point == "train":

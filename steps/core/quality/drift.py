@@ -44,7 +44,8 @@ def drifts(levels: Doubles, people: People, trials: Sequence[str]) -> Iterator[H
                 f"{'rises' if total > 0 else 'falls'} steadily by {abs(total):.4g} from the first of the subject's "
                 f"{n} trials to the last, {times:.0f} times what trials differ by otherwise"
             )
-            for row in rows.tolist():
+            ends = np.abs(levels[rows, j] - np.median(levels[rows, j]))
+            for row in rows[np.argsort(-ends, kind="stable")].tolist():
                 yield Hit("drift", row, (j,), times, 1.0, sentence)
 
 

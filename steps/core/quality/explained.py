@@ -32,7 +32,7 @@ _FEWEST: Final = 3  # trials of a subject; of two nobody knows which is the odd 
 _FROM_OTHERS: Final = 1e-4  # p value among the trials of other people, too
 
 _ROUGH: Final = 3.5  # of a logarithm: so much rougher or smoother is strange, wherever the course lies
-_ROUGH_TIMES: Final = 5.0  # and so many times what is usual
+_TIMES_SPREAD: Final = 5.0  # people differ in how large and rough their signals are; a unit is more than that
 _SAME_ROUGHNESS: Final = 0.8  # of a logarithm: another unit makes a signal as much rougher as it makes it larger
 _GAUSS: Final = 1.4826
 _AS_A_LINE: Final = 1e-3  # p value of what is left of a course without level and slope
@@ -66,7 +66,7 @@ class _Case:
         p: how usual each is, shape ``(features,)``; 1 where a fault is known already.
         distances: squared distances.
         rougher: by how much rougher than usual each feature is, as a logarithm.
-        told: the smallest logarithm of a factor that stands out from how roughness differs anyway.
+        told: the smallest logarithm of a factor that stands out from how amplitude and roughness differ anyway.
         score: p values and squared distances of courses ``(n, coefficients)``, were they those of a feature.
     """
 
@@ -88,9 +88,7 @@ def _is_strange(p: Doubles, rougher: Doubles, told: Doubles) -> Bools:
     return strange
 
 
-def whole_people(
-    means: Doubles, roughness: Doubles, people: People, others: Reference, names: Sequence[str]
-) -> Iterator[Hit]:
+def whole_people(means: Doubles, roughness: Doubles, people: People, others: Reference) -> Iterator[Hit]:
     """Features that are wrong in all trials of a subject; a hit for each of the trials.
 
     Args:
@@ -98,12 +96,13 @@ def whole_people(
         roughness: usual bend between samples, shape ``(subjects, features)``.
         people: whose the trials are.
         others: what the other subjects are like.
-        names: of the features.
     """
     size = means.shape[-1]
     distances = curves.squared(means - others.mean, others.precision)
     p = curves.p_values(distances, size, others.freedom)
-    rougher, told = _rougher(roughness, np.median(roughness, axis=0))
+    rougher, told = _larger(roughness, np.median(roughness, axis=0))
+    amplitude = np.linalg.norm(means, axis=-1)
+    told = np.maximum(told, _larger(amplitude, np.median(amplitude, axis=0))[1])
     for who in np.flatnonzero(_is_strange(p, rougher, told).any(axis=1)).tolist():
 
         def score(j: int, courses: Doubles, who: int = who) -> tuple[Doubles, Doubles]:
@@ -111,13 +110,13 @@ def whole_people(
             return curves.p_values(far, size, others.freedom[who, j]), far
 
         case = _Case(means[who], p[who], distances[who], rougher[who], told, score)
-        for one in _explanations(case, names):
+        for one in _explanations(case):
             for trial in range(people.first[who], people.first[who] + people.counts[who]):
                 yield Hit(one.kind, int(trial), one.features, one.severity, 1.0, one.sentence)
 
 
 def single_trials(
-    courses: Doubles, roughness: Doubles, people: People, others: Reference, names: Sequence[str], taken: Bools
+    courses: Doubles, roughness: Doubles, people: People, others: Reference, taken: Bools
 ) -> Iterator[Hit]:
     """Features that are wrong in a trial, unlike the other trials of the same subject.
 
@@ -126,7 +125,6 @@ def single_trials(
         roughness: usual bend between samples, shape ``(trials, features)``.
         people: whose the trials are.
         others: what other subjects are like, for each subject.
-        names: of the features.
         taken: where a fault has been found already, shape ``(trials, features)``.
     """
     size = courses.shape[-1]
@@ -137,7 +135,9 @@ def single_trials(
     unevenness = np.maximum(people.middle(distances) / size, 1.0)[people.codes]
     distances = distances / unevenness
     p = np.where(taken, 1.0, curves.p_values(distances, size, freedom))
-    rougher, told = _rougher(roughness, people.middle(roughness)[people.codes])
+    rougher, told = _larger(roughness, people.middle(roughness)[people.codes])
+    amplitude = np.linalg.norm(courses, axis=-1)
+    told = np.maximum(told, _larger(amplitude, people.middle(amplitude)[people.codes])[1])
     strange = _is_strange(p, rougher, told) & (people.counts >= _FEWEST)[people.codes, np.newaxis]
     if not strange.any():
         return
@@ -152,7 +152,7 @@ def single_trials(
             return curves.p_values(far, size, freedom[j]), far
 
         case = _Case(courses[trial], p[trial], distances[trial], rougher[trial], told, score)
-        explained = _explanations(case, names)
+        explained = _explanations(case)
         done = {j for one in explained for j in one.features}
         for one in explained:
             yield Hit(one.kind, trial, one.features, one.severity, 1.0, one.sentence)
@@ -189,9 +189,9 @@ def _without(difference: Doubles, precision: Doubles, free: int) -> float:
     return float(rest @ (d - b.T @ np.linalg.solve(a, b)) @ rest)
 
 
-def _explanations(case: _Case, names: Sequence[str]) -> list[_Explanation]:
+def _explanations(case: _Case) -> list[_Explanation]:
     """Faults that explain the strange courses of a case; each feature is in one of them at most."""
-    found = [*_alone(case), *_pairs(case, names)]
+    found = [*_alone(case), *_pairs(case)]
     kept: list[_Explanation] = []
     taken: set[int] = set()
     # What explains two strange features at once comes first.
@@ -210,16 +210,16 @@ def _alone(case: _Case) -> Iterator[_Explanation]:
         p, after = case.score(j, np.stack([-course, *(course / factor for factor in factors)]))
         if case.p[j] < _STRANGE and p[0] > _USUAL:
             closer = _closer(case.distances[j], after[0], len(course))
-            yield _Explanation("flipped", (j,), float(p[0]), closer, "is like everywhere else with its sign changed")
+            yield _Explanation("flipped", (j,), float(p[0]), closer, "like everywhere else with its sign changed")
         for i, factor in enumerate(factors, start=1):
             size, units = max(factor, 1 / factor), _FACTORS[(i - 1) // 2][1]
             is_as_rough = abs(case.rougher[j] - np.log(factor)) <= _SAME_ROUGHNESS  # not where that is unknown
             if p[i] > _USUAL and is_as_rough and np.log(size) > case.told[j]:
-                sentence = f"is about {size:.4g} times too {'large' if factor > 1 else 'small'}, as between {units}"
+                sentence = f"about {size:.4g} times too {'large' if factor > 1 else 'small'}, as between {units}"
                 yield _Explanation("units", (j,), float(p[i]), size, sentence)
 
 
-def _pairs(case: _Case, names: Sequence[str]) -> Iterator[_Explanation]:
+def _pairs(case: _Case) -> Iterator[_Explanation]:
     """Two features in each other's place: at least one of them is strange, and neither is once they are swapped."""
     p = case.p
     odd = np.flatnonzero(p < _ODD)
@@ -235,16 +235,25 @@ def _pairs(case: _Case, names: Sequence[str]) -> Iterator[_Explanation]:
         if min(p[i], p[j]) < _STRANGE:
             before, after = case.distances[i] + case.distances[j], far_as[a, b] + far_as[b, a]
             closer = _closer(before, after, 2 * case.courses.shape[-1])
-            sentence = f"each is like the other one elsewhere: {names[i]} and {names[j]} are swapped"
+            sentence = "each is like the other one elsewhere"
             yield _Explanation("swapped", (i, j), float(good[a, b]), closer, sentence)
 
 
-def _rougher(roughness: Doubles, than: Doubles) -> tuple[Doubles, Doubles]:
-    """By how much rougher, as a logarithm, NaN where one is smooth throughout; and from where that says much."""
-    known = (roughness > 0) & (than > 0)
-    rougher = np.log(np.where(known, roughness, 1.0) / np.where(known, than, 1.0))
-    told: Doubles = _ROUGH_TIMES * _GAUSS * np.median(np.abs(rougher), axis=0)
-    return np.where(known, rougher, np.nan), told
+def _larger(size: Doubles, than: Doubles) -> tuple[Doubles, Doubles]:
+    """By how much larger, as a logarithm, NaN where one of them is nothing; and from where that stands out.
+
+    Args:
+        size: shape ``(n, features)``.
+        than: what is usual, of a shape that fits.
+
+    Returns:
+        Logarithms ``(n, features)``, and several times their usual size ``(features,)``.
+    """
+    known = (size > 0) & (than > 0)
+    larger = np.log(np.where(known, size, 1.0) / np.where(known, than, 1.0))
+    differs = np.sort(np.where(known, np.abs(larger), np.inf), axis=0)
+    middle = np.minimum(known.sum(axis=0) // 2, len(size) - 1)
+    return np.where(known, larger, np.nan), _TIMES_SPREAD * _GAUSS * differs[middle, np.arange(size.shape[1])]
 
 
 def _closer(before: np.float64, after: np.float64, size: int) -> float:

@@ -16,47 +16,76 @@ class Kind:
     Attributes:
         title: what people read.
         severity: what the number of a finding of this kind says.
+        shown: how it is written, for `str.format`.
         advice: what to do about it.
-        whole: whether such values are wrong as they stand; else it is a part of them, or a matter of judgement.
+        whole: whether all of a trial's values are wrong as they stand.
+        judged: whether people have to judge if it is a fault at all.
     """
 
     title: str
     severity: str
+    shown: str
     advice: str
     whole: bool = False
+    judged: bool = False
 
 
 KINDS: Final[Mapping[str, Kind]] = {
     "units": Kind(
         "other unit",
         "factor by which it is too large or too small",
+        "× {:.3g}",
         "convert the values, or exclude the trials",
         whole=True,
     ),
     "flipped": Kind(
         "upside down",
         "how many times closer to the others it is with the sign changed",
+        "{:.3g} × closer",
         "check the direction of the axis; change the sign, or exclude the trials",
         whole=True,
     ),
     "swapped": Kind(
         "swapped features",
         "how many times closer to the others they are when swapped",
+        "{:.3g} × closer",
         "check the order of columns or sensors; swap them back, or exclude the trials",
         whole=True,
     ),
-    "flat": Kind("flat line", "share of the trial", "check cable and sensor; exclude the trials"),
-    "clipping": Kind("cut off", "share of samples at the limit", "check the range of the sensor; exclude the trials"),
-    "gap": Kind("bridged gap", "share of the trial", "look at the recording; exclude the trials"),
+    "flat": Kind("flat line", "share of the trial", "{:.0%}", "check cable and sensor; exclude the trials"),
+    "clipping": Kind(
+        "cut off", "share of samples at the limit", "{:.0%}", "check the range of the sensor; exclude the trials"
+    ),
+    "gap": Kind("bridged gap", "share of the trial", "{:.0%}", "look at the recording; exclude the trials"),
     "jumps": Kind(
         "jumps",
         "height of the jump, in usual steps between samples",
+        "{:,.0f} steps",
         "unwrap angles; check for lost samples; exclude the trials",
     ),
-    "spikes": Kind("spikes", "height of the spike, in usual steps between samples", "filter, or exclude the trials"),
-    "drift": Kind("drift", "standard deviations", "check the sensor's zero; remove the trend, or exclude the trials"),
-    "outlying": Kind("unlike the rest", "standard deviations", "look at the recording; exclude it if it is no trial"),
+    "spikes": Kind(
+        "spikes",
+        "height of the spike, in usual steps between samples",
+        "{:,.0f} steps",
+        "filter, or exclude the trials",
+    ),
+    "drift": Kind(
+        "drift",
+        "standard deviations",
+        "{:,.0f} SD",
+        "check the sensor's zero; remove the trend, or exclude the trials",
+        judged=True,
+    ),
+    "outlying": Kind(
+        "unlike the rest",
+        "standard deviations",
+        "{:,.0f} SD",
+        "look at the recording; exclude it if it is no trial",
+        judged=True,
+    ),
 }
+
+_MOST: Final = 0.5  # of the samples
 
 
 @dataclass(frozen=True)
@@ -87,8 +116,8 @@ class Finding:
 
     @property
     def is_severe(self) -> bool:
-        """Whether results would be about the fault: all trials of somebody, and most of their samples."""
-        return self.all_trials and self.share >= 0.5
+        """Whether a person would count with wrong values alone: all of somebody's trials, and most of their samples."""
+        return self.all_trials and self.share >= _MOST and not KINDS[self.kind].judged
 
     @property
     def affected(self) -> float:

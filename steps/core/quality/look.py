@@ -52,11 +52,11 @@ def look(dataset: Dataset) -> Quality:
         hits += [*held, *(hit for hit in spikes(x, j, people) if hit.trial not in still)]
     middles = people.middle(courses.reshape(len(courses), -1)).reshape(-1, *courses.shape[1:])
     others = curves.of_others(middles)
-    hits += whole_people(middles, people.middle(roughness), people, others, dataset.features)
+    hits += whole_people(middles, people.middle(roughness), people, others)
     taken = np.zeros(courses.shape[:2], dtype=np.bool_)
     for hit in hits:
         taken[hit.trial, list(hit.features)] = True
-    hits += single_trials(courses, roughness, people, others, dataset.features, taken)
+    hits += single_trials(courses, roughness, people, others, taken)
     hits += drifts(courses[..., 0], people, dataset.trials.tolist())
     findings = sorted(_together(hits, people, dataset.subjects.tolist()), key=_order)
     return Quality(tuple(findings), tuple(sorted(hits, key=lambda hit: (hit.trial, hit.features, hit.kind))))
@@ -95,7 +95,7 @@ def _together(hits: Sequence[Hit], people: People, subjects: Sequence[str]) -> I
             features=features,
             severity=worst.severity,
             share=share,
-            all_trials=len(trials) == people.counts[who],
+            all_trials=len(trials) == int(people.counts[who]),
             sentence=worst.sentence,
             worst=worst,
         )

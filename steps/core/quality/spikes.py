@@ -62,7 +62,8 @@ def spikes(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
             sentence = f"jumps by {abs(step):.4g} from one sample to the next" + (
                 ", as an angle that wraps around" * wraps
             )
-            yield Hit("jumps", int(i), (feature,), float(height[i]), len(high) / timesteps, sentence, at)
+            share = float((np.abs(x[i] - np.median(x[i])) > abs(step) / 2).mean())  # on the wrong side of it
+            yield Hit("jumps", int(i), (feature,), float(height[i]), max(share, 1 / timesteps), sentence, at)
 
 
 def _around(k: int, count: int) -> Rows:

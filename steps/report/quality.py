@@ -13,6 +13,7 @@ from steps.report.table import Table
 from steps.writing.markdown import bullets
 
 WIDTH, HEIGHT = 240, 90  # of a panel's drawing; it is stretched to where it stands
+LOOK_FIRST: Final = "Look at the data first."
 _MARGIN: Final = 6
 _ROWS: Final = 60  # of the table; the rest is in quality.csv
 _NAMES: Final = 4

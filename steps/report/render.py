@@ -9,6 +9,7 @@ from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation
 from steps.report.figures import APPENDIX, ATTRIBUTION, EVALUATION, pictures
 from steps.report.page import asset, environment, policy
+from steps.report.quality import LOOK_FIRST
 from steps.report.table import Table
 from steps.writing import markdown
 from steps.writing.markdown import bullets, code_block, plain
@@ -50,7 +51,8 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
     MLflow shows a description's first lines, under the name and the date of the run.
     """
     page = content(data)
-    sections = [("", answer_in_markdown(page.short_answer, page.answer)), *_sections(page)[1:]]
+    answered = "\n\n".join([answer_in_markdown(page.short_answer, page.answer), *_alarm(page)])
+    sections = [("", answered), *_sections(page)[1:]]
     short = f"## Results\n\n{_table(page.headlines)}"  # the other statistics are in the files
     sections = [(name, short if name == "Results" else part) for name, part in sections if name != "Appendix"]
     for dropped in (
@@ -75,7 +77,7 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
 def _sections(page: Content) -> list[tuple[str, str]]:
     facts = [f"{name}: {value}" for name, value in page.facts]
     parts: list[tuple[str, Sequence[str]]] = [
-        ("", (f"# {plain(page.title)}", page.date, *map(plain, page.answer))),
+        ("", (f"# {plain(page.title)}", page.date, *map(plain, page.answer), *_alarm(page))),
         ("What was run", (bullets([*facts, *page.notes]),)),
         ("Parameters", (_table(page.parameters),)),
         ("Data quality", page.quality_markdown),
@@ -99,6 +101,11 @@ def _sections(page: Content) -> list[tuple[str, str]]:
         for name, texts in parts
         if any(texts)
     ]
+
+
+def _alarm(page: Content) -> Sequence[str]:
+    """What is severely wrong with the recordings."""
+    return [f"**{LOOK_FIRST}** {plain(page.quality.alarm)}"] if page.quality and page.quality.alarm else []
 
 
 def _evaluation(statistics: Evaluation) -> Sequence[str]:

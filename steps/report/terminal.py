@@ -13,6 +13,7 @@ from steps.core.data.manifest import WARNING
 from steps.report.content import SPLITS, short_answer
 from steps.report.data import ReportData
 from steps.report.methods import short_rows
+from steps.report.quality import LOOK_FIRST, section
 from steps.report.results import RESULT_COLUMNS, headline_rows
 
 _MOST_COLUMNS = 120
@@ -59,6 +60,8 @@ def closing_lines(data: ReportData, model: str, report: str, page: Sequence[str]
         )
     )
     lines += [("Warning", note.removeprefix(WARNING)) for note in manifest.notes if note.startswith(WARNING)]
+    if data.quality and (alarm := section(data.quality).alarm):
+        lines.append(("Warning", f"{LOOK_FIRST} {alarm}"))
     cv = str(data.parameters["cv"])
     network = f"{data.parameters['model']}, {SPLITS.get(cv, cv)}"
     lines.append(("Model", network + (f"; for new people: {model}" if model else "")))

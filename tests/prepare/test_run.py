@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.configuration import Prepare
 from steps.core.data.artifact import read_artifact, write_artifact
+from steps.core.data.manifest import read_manifest
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
 from steps.parameters import PARAMETERS, STEPS
 from steps.prepare.run import prepare
-from steps.tracking import datasets, reuse
-from tests.core.readers.helpers import long_frame, write_folder
+from steps.tracking import datasets, documents, reuse
+from tests.conftest import step
+from tests.core.readers.helpers import long_frame, write_folder, write_table
 
 
 @pytest.fixture
@@ -141,3 +145,67 @@ def test_bad_recordings_leave_no_dataset(study: dict[str, Any], store: Path) -> 
         for item in MlflowClient().list_artifacts(run.info.run_id)
         if item.path not in ("packages.json", "parameters.json")
     ]
+
+
+def _spoiled() -> pd.DataFrame:
+    """Eight subjects with four trials; the values of S3 are in another unit, and one trial of S5 stands still."""
+    names = {f"S{number}": "fear" if number % 2 else "calm" for number in range(8)}
+    frame = long_frame(names, trials=4, timesteps=40)
+    course = 10 + np.sin(np.tile(np.arange(40) / 6, 32))
+    frame["knee"] = np.where(frame["subject"] == "S3", 1000, 1) * (course + 0.1 * frame["knee"])
+    still = (frame["subject"] == "S5") & (frame["trial"] == "t2") & (frame["time"] > 10)
+    frame.loc[still, "hip"] = 0.25
+    return frame
+
+
+def test_what_is_found_is_printed_and_recorded_and_nothing_is_removed(
+    study: dict[str, Any], store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = _spoiled()
+    prepare(Prepare.of({**study, "source": write_table(frame, store / "spoiled.csv")}))
+    run = _prepared()
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("Data quality"))
+    assert line == (
+        "Data quality: 2 findings in the recordings of 2 subjects (S3: other unit in knee; S5: flat line in hip), see "
+        "quality.html; nothing was removed"
+    )
+    assert line in run.data.tags["mlflow.note.content"]
+    assert (run.data.metrics["quality_findings"], run.data.metrics["quality_severe"]) == (2, 1)
+    assert len(read_artifact(_dataset(run)).trials) == 32
+    found = documents.json_of(run, "quality.json", documents.Quality)["findings"]
+    assert [(one["kind"], one["exclude"]) for one in found] == [("units", "S3"), ("flat", "S5/t2")]
+    rows = documents.text_table_of(run, "quality.csv")
+    assert rows.groupby("kind").size().to_dict() == {"units": 4, "flat": 1}
+    page = documents.text_of(run, "quality.html")
+    assert "S5" in page
+    assert page.count("<svg") == 2
+
+
+def test_excluding_by_command_changes_the_dataset_and_is_recorded(store: Path) -> None:
+    write_table(_spoiled(), store / "spoiled.csv")
+    made = step("prepare", store, source="spoiled.csv", exclude="S3,S5/t2")
+    assert made.returncode == 0, made.stderr
+    assert "Left out 5 trials of 2 subjects as asked (exclude): S3/t0, S3/t1, S3/t2, S3/t3, S5/t2." in made.stdout
+    assert "Data quality: nothing was found" in made.stdout
+    run = _prepared()
+    assert run.data.params["exclude"] == "S3,S5/t2"
+    manifest = read_manifest(_dataset(run))
+    assert (manifest.trials, len(manifest.subjects), len(manifest.excluded)) == (27, 7, 5)
+    missing = step("prepare", store, source="spoiled.csv", exclude="S05/t2")
+    assert missing.returncode == 2
+    assert missing.stderr.splitlines()[-1] == (
+        "error: exclude names 'S05/t2', but there is no such subject; there are 'S0', 'S1', 'S2', 'S3', 'S4', 'S5', "
+        "'S6', 'S7'; did you mean 'S5'?"
+    )
+
+
+@pytest.mark.parametrize("case", ["alike", "constant"])
+def test_recordings_that_never_differ_are_refused_in_one_line(case: str, study: dict[str, Any], store: Path) -> None:
+    frame = long_frame(timesteps=20)
+    if case == "alike":
+        frame[["knee", "hip"]] = np.tile(frame[["knee", "hip"]].to_numpy()[:20], (len(frame) // 20, 1))
+    else:
+        frame[["knee", "hip"]] = 1.5
+    given = {**study, "source": write_table(frame, store / "same.csv"), "duplicates": "allow", "features": "*,knee,hip"}
+    with pytest.raises(UserError, match="all 8 trials hold the same values; expected recordings that differ"):
+        prepare(Prepare.of(given))

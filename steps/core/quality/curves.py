@@ -68,6 +68,8 @@ def of_others(courses: Doubles) -> Reference:
         courses: a mean course per subject, shape ``(subjects, features, coefficients)``.
     """
     kept = usual(courses)[..., np.newaxis].astype(np.float64)  # (subjects, features, 1)
+    middle = np.median(courses, axis=0)
+    courses = courses - middle  # a level far from zero would cost digits of the spread around it
     weighted = courses * kept
     products = np.einsum("sfi,sfj->sfij", weighted, courses)
     number = kept.sum(axis=0) - kept
@@ -75,7 +77,7 @@ def of_others(courses: Doubles) -> Reference:
     mean = (weighted.sum(axis=0) - weighted) / number
     second = (products.sum(axis=0) - products) / number[..., np.newaxis]
     covariance = (second - np.einsum("sfi,sfj->sfij", mean, mean)) * (number / (number - 1))[..., np.newaxis]
-    return Reference(mean, covariance, inverse(covariance), number[..., 0])
+    return Reference(mean + middle, covariance, inverse(covariance), number[..., 0])
 
 
 def usual(courses: Doubles) -> Bools:
@@ -91,8 +93,7 @@ def inverse(covariance: Doubles) -> Doubles:
     size = covariance.shape[-1]
     mean = np.trace(covariance, axis1=-2, axis2=-1)[..., np.newaxis, np.newaxis] / size
     ridge = np.where(mean > 0, _SOFT * mean, 1.0)
-    inverses: Doubles = np.linalg.inv(covariance + ridge * np.eye(size))
-    return inverses
+    return np.asarray(np.linalg.inv(covariance + ridge * np.eye(size)), dtype=np.float64)
 
 
 def within(courses: Doubles, people: People) -> tuple[Doubles, Doubles, Doubles]:
@@ -115,7 +116,7 @@ def within(courses: Doubles, people: People) -> tuple[Doubles, Doubles, Doubles]
         return differences, np.zeros((features, size, size)), np.ones(features)
     off = np.abs(some)
     spread = _GAUSS * np.median(off, axis=0)
-    kept = (off <= _FAR * np.where(spread > 0, spread, np.inf)).all(axis=-1)
+    kept: Bools = np.all(off <= _FAR * np.where(spread > 0, spread, np.inf), axis=-1)
     freedom = np.maximum(kept.sum(axis=0) - several.sum(), 1).astype(np.float64)
     covariance = np.einsum("nfi,nfj->fij", some * kept[..., np.newaxis], some) / freedom[:, np.newaxis, np.newaxis]
     return differences, covariance, freedom

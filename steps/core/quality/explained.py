@@ -173,7 +173,7 @@ def _outlying(trial: int, feature: int, difference: Doubles, precision: Doubles,
             break
         # The distance that is left when level, or level and slope, may be anything.
         left = _without(difference, precision, free)
-        if curves.p_values(np.float64(left), size - free, freedom) > _AS_A_LINE:
+        if curves.p_values(np.array(left), size - free, freedom) > _AS_A_LINE:
             if what == "level":
                 sentence = "has the usual course at another level than in the subject's other trials"
             else:

@@ -79,6 +79,11 @@ def load_source(
         return dataset
     table, trials, notes = checked_trials(table, request, max_gap, trim=trim)
     dataset = as_dataset(table, trials, positive_label, timesteps, notes)
+    if (dataset.values == dataset.values[0]).all():
+        raise UserError(
+            f"{table.origins[0]}: all {len(dataset.trials)} trials hold the same values; expected recordings that "
+            "differ"
+        )
     same = same_recordings(table, trials, allowed=duplicates == ALLOW)
     return replace(
         dataset, source=source, left_out=table.left_out, excluded=table.excluded, notes=(*dataset.notes, *same)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from steps.core.data.dataset import Dataset
 from steps.core.quality.finding import Finding
 
-Doubles = npt.NDArray[np.float64]
+Doubles = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def plant(dataset: Dataset, fault: str, seed: int, contrast: float = 1.5) -> tup
     chosen = rows if whole else rng.choice(rows, 1)
     values = dataset.values.astype(np.float64)
     mean, spread = values.mean(axis=0), np.sqrt(values.var(axis=0).mean(axis=0))
+    features: tuple[int, ...]
     while True:
         first, second = rng.choice(len(dataset.features), 2, replace=False).tolist()
         if kind == "swapped":
@@ -111,16 +112,16 @@ def _bridged(x: Doubles, rng: np.random.Generator) -> Doubles:
 
 
 def _drift(x: Doubles, _: np.random.Generator) -> Doubles:
-    return x + np.linspace(0, 4, len(x))[:, None] * x.std()
+    return np.asarray(x + np.linspace(0, 4, len(x))[:, None] * x.std())
 
 
 def _drift_within(x: Doubles, _: np.random.Generator) -> Doubles:
-    return x + np.linspace(0, 20, x.shape[1]) * x.std()
+    return np.asarray(x + np.linspace(0, 20, x.shape[1]) * x.std())
 
 
 def _unlike(x: Doubles, rng: np.random.Generator) -> Doubles:
     t = np.linspace(0, 2 * np.pi, x.shape[1])
-    return x + 6 * x.std() * np.sin(rng.integers(1, 3) * t + rng.random() * 6)
+    return np.asarray(x + 6 * x.std() * np.sin(rng.integers(1, 3) * t + rng.random() * 6))
 
 
 def _same(x: Doubles, _: np.random.Generator) -> Doubles:

@@ -1,0 +1,158 @@
+"""Planted faults are found where they are; clean recordings have few findings; labels decide nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from steps.core.data.dataset import Dataset
+from steps.core.quality.finding import KINDS
+from steps.core.quality.look import Quality, look
+from steps.core.readers.simulate import SimulationSize, simulate
+from tests.core.quality.faults import FAULTS, plant
+
+SIZE = SimulationSize(subjects=16, controls=3, features=8)
+CASES = [
+    (list(faults)[seed % len(faults)], seed)
+    for kind in KINDS
+    for faults in [[fault for fault, (of_kind, *_) in FAULTS.items() if of_kind == kind]]
+    for seed in range(5)
+]
+
+
+@cache
+def study(seed: int) -> Dataset:
+    return simulate(SIZE, seed=seed)
+
+
+def told(quality: Quality) -> list[tuple[object, ...]]:
+    return [(one.kind, one.subject, one.trials, one.features, one.sentence) for one in quality.findings]
+
+
+def test_there_are_50_cases_of_all_kinds() -> None:
+    assert len(CASES) == 50
+    assert {FAULTS[fault][0] for fault, _ in CASES} == set(KINDS)
+
+
+@pytest.mark.parametrize(("fault", "seed"), CASES)
+def test_a_planted_fault_is_found_and_little_else(fault: str, seed: int) -> None:
+    faulty, planted = plant(study(seed), fault, seed)
+    findings = look(faulty).findings
+    assert planted.is_found_in(findings), told(look(faulty))
+    others = [one for one in findings if one.subject != planted.subject]
+    assert len(others) <= 1
+    severe = [one for one in findings if one.is_severe]
+    assert all(one.subject == planted.subject for one in severe)
+    if KINDS[planted.kind].whole:
+        assert bool(severe) == FAULTS[fault][1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clean_recordings_have_few_findings(seed: int) -> None:
+    assert len(look(study(seed)).findings) <= 1
+
+
+def test_labels_decide_nothing() -> None:
+    dataset = study(0)
+    for fault in ("degrees", "flipped in a trial", "spikes"):
+        dataset, _ = plant(dataset, fault, 0)
+    assert look(dataset).findings
+    labels = np.random.default_rng(0).permutation(dataset.labels)
+    other = replace(dataset, labels=labels, is_control=np.zeros_like(dataset.is_control), label_names=("a", "b"))
+    assert told(look(other)) == told(look(dataset))
+
+
+def test_the_unit_of_a_whole_study_decides_nothing() -> None:
+    dataset = study(1)
+    for fault in ("clipped", "metres", "swapped", "unlike the rest", "wrapped angle", "bridged gap"):
+        dataset, _ = plant(dataset, fault, 1)
+    other = replace(dataset, values=dataset.values * np.float32(1 / 64))  # a power of two rounds nothing
+    same = [(one.kind, one.subject, one.trials, one.features) for one in look(dataset).findings]
+    assert len(same) >= 6
+    assert [(one.kind, one.subject, one.trials, one.features) for one in look(other).findings] == same
+
+
+def test_every_subject_may_have_several_faults() -> None:
+    dataset, planted = study(2), []
+    for fault in ("degrees", "flat", "spikes", "drift over trials", "flipped in a trial"):
+        dataset, one = plant(dataset, fault, 7)
+        planted.append(one)
+    findings = look(dataset).findings
+    assert sum(one.is_found_in(findings) for one in planted) >= 4
+    assert [one.is_severe for one in findings] == sorted((one.is_severe for one in findings), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "trials", "timesteps", "features"), [(4, 1, 2, 1), (4, 2, 3, 2), (5, 3, 7, 1), (24, 1, 30, 3)]
+)
+def test_small_studies_are_looked_at_as_far_as_that_goes(
+    subjects: int, trials: int, timesteps: int, features: int
+) -> None:
+    size = SimulationSize(subjects=subjects, controls=0, trials_min=trials, trials_max=trials, features=features)
+    assert len(look(simulate(size, timesteps, seed=3)).findings) <= 1
+
+
+def test_constant_and_equal_values_are_looked_at() -> None:
+    dataset = study(0)
+    values = dataset.values.copy()
+    values[:, :, 0] = 3.0
+    values[:, :, 1] = dataset.labels[:, np.newaxis]
+    values[:, :, 2:] = values[0, :, 2:]
+    assert all(np.isfinite(one.severity) for one in look(replace(dataset, values=values)).findings)
+
+
+def test_what_everybody_has_is_no_fault() -> None:
+    """Forces are zero while a foot is in the air, a slow sensor stands still, an impact is sharp."""
+    rng = np.random.default_rng(0)
+    dataset = study(3)
+    values = dataset.values.astype(np.float64)
+    shares = np.linspace(0, 1, dataset.timesteps)
+    lands = 0.6 + 0.03 * rng.normal(size=(len(values), 1))
+    values[:, :, 0] = np.where(shares < lands, np.sin(np.pi * shares / lands) * 800, 0.0)
+    values[:, :, 1] = np.round(32 + rng.normal(size=(len(values), 1)) + 0.1 * shares, 2)
+    values[:, :, 2] += 9 * np.exp(-(((shares - 0.2) / 0.012) ** 2)) * (1 + 0.2 * rng.normal(size=(len(values), 1)))
+    assert len(look(replace(dataset, values=values.astype(np.float32))).findings) <= 1
+
+
+def test_a_million_rows_take_seconds() -> None:
+    small = study(4)
+    times = 10_000 // len(small.trials) + 1
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, (times, 1, small.timesteps, 4)).astype(np.float32)
+    values = (small.values[np.newaxis, :, :, :4] + noise).reshape(-1, small.timesteps, 4)[:10_000]
+    subjects = np.concatenate([np.char.add(f"{i:03d}", small.subjects) for i in range(times)])[:10_000]
+    large = Dataset(
+        values=values,
+        labels=np.tile(small.labels, times)[:10_000],
+        subjects=subjects,
+        trials=np.tile(small.trials, times)[:10_000],
+        is_control=np.zeros(10_000, dtype=np.bool_),
+        features=small.features[:4],
+        time=small.time,
+    )
+    faulty, planted = plant(large, "flat", 0)
+    started = time.process_time()
+    findings = look(faulty).findings
+    assert time.process_time() - started < 15
+    assert planted.is_found_in(findings)
+
+
+@pytest.mark.slow
+def test_rates() -> None:
+    """The table in docs/evaluation-checks.md: ``pytest -m slow -s tests/core/quality -k rates`` prints it."""
+    seeds, clean = 20, 100
+    size = SimulationSize()
+    found = {}
+    for fault in FAULTS:
+        for contrast in (0.0, 1.5):
+            made = [plant(simulate(size, seed=seed), fault, seed, contrast) for seed in range(seeds)]
+            found[fault, contrast] = sum(planted.is_found_in(look(faulty).findings) for faulty, planted in made)
+        print(f"| {FAULTS[fault][0]} | {fault} | {found[fault, 0.0]} | {found[fault, 1.5]} | {seeds} |")
+    alarms = sum(len(look(simulate(size, seed=1000 + seed)).findings) for seed in range(clean))
+    print(f"{alarms} findings in {clean} clean studies")
+    assert alarms < clean
+    assert sum(found[fault, 1.5] for fault in FAULTS) >= 0.97 * seeds * len(FAULTS)

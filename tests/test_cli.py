@@ -51,7 +51,7 @@ def test_what_cannot_be_used_is_said_in_one_line(arguments: list[str], message: 
     assert (result.exit_code, result.output) == (USER_ERROR, f"error: {message}\n")
 
 
-@pytest.mark.parametrize("name", sorted(set(STEPS["main"].parameters) - {"cwd", "subjects"}))
+@pytest.mark.parametrize("name", sorted(set(STEPS["main"].parameters) - {"cwd", "subjects", "exclude"}))
 def test_no_value_is_echoed_without_end(name: str) -> None:
     result = CliRunner().invoke(typed, [f"--{name}", "9" * 100_000])
     assert result.exit_code == USER_ERROR

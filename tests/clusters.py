@@ -17,6 +17,12 @@ from pathlib import Path
 from tests.conftest import ROOT, clean_environment
 
 DASK = Path(sys.executable).with_name("dask")
+# What Dask's processes do while they wait; together it is a tenth of a core.
+QUIET = {
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "1m",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false",
+}
 
 
 @dataclass
@@ -115,6 +121,7 @@ def start(folder: Path, name: str, *arguments: str, **environment: str) -> subpr
             [str(DASK), *arguments],
             cwd=folder / "elsewhere",
             env=clean_environment()
+            | QUIET
             | {"PYTHONPATH": str(folder / "elsewhere"), "DASK_TEMPORARY_DIRECTORY": str(folder / "dask")}
             | environment,
             stdout=log,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
 from steps.configuration import CONFIGURATIONS
 from steps.core.data.artifact import write_artifact
@@ -78,6 +82,13 @@ def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+    def initialize(engine: Any) -> None:
+        with closing(sqlite3.connect(empty_store)) as empty, closing(sqlite3.connect(engine.url.database)) as new:
+            empty.backup(new)
+
+    # Others that are made in this process, such as those of spools, are copies too.
+    monkeypatch.setattr("mlflow.store.db.utils._initialize_tables", initialize)
     yield tmp_path
     while mlflow.active_run():
         mlflow.end_run()
@@ -128,6 +139,33 @@ def step(name: str, cwd: Path, **parameters: Any) -> subprocess.CompletedProcess
     """``python -m steps.<name>`` from ``cwd``."""
     options = [part for key, value in parameters.items() for part in (f"--{key}", str(value))]
     return run_command(sys.executable, "-m", f"steps.{name}", *options, cwd=cwd, PYTHONPATH=str(ROOT))
+
+
+def step_here(
+    name: str,
+    cwd: Path,
+    tracking_uri: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    **parameters: Any,
+) -> Result:
+    """`step` in this process, which has imported MLflow, TensorFlow and the rest already: most of a step's time.
+
+    Errors that a step does not turn into one line are raised. What other processes print is not in the result.
+    """
+    from steps.cli import USER_ERROR
+
+    main = import_module(f"steps.{name}.__main__").main
+    options = [part for key, value in parameters.items() for part in (f"--{key}", str(value))]
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in [variable for variable in os.environ if variable.startswith("MLFLOW_")]:
+            patch.delenv(variable)
+        patch.setenv("MLFLOW_TRACKING_URI", tracking_uri or f"sqlite:///{cwd / 'mlflow.db'}")
+        for variable, value in (environment or {}).items():
+            patch.setenv(variable, value)
+        result = CliRunner().invoke(main, ["--cwd", str(cwd), *options])
+    if result.exception and result.exit_code not in (0, USER_ERROR):
+        raise result.exception
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -100,7 +101,8 @@ def test_what_degraded_says_can_be_pasted(tmp_path: Path) -> None:
 
 
 @needs_a_lasting_checkout
-def test_a_step_that_fails_says_what_can_be_pasted(tmp_path: Path) -> None:
+def test_a_step_that_fails_says_what_can_be_pasted(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     failed = mlflow_run("-e", "train", "--experiment-name", "my own", cwd=tmp_path)
     assert f"first run: mlflow run {ROOT} --env-manager local -e prepare --experiment-name 'my own'\n" in failed.stderr
 

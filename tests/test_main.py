@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from steps.core.models.heads import PENALTIES
-from tests.conftest import ROOT, mlflow_run, run_command, step
+from tests.conftest import ROOT, mlflow_run, run_command, step, step_here
 
 SMALL: dict[str, Any] = {
     "simulated_subjects": 5,
@@ -65,7 +66,11 @@ class Study:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """A bare `mlflow run` of the default entry point, small, with MLflow's default store."""
+    """A bare `mlflow run` of the default entry point, small, with MLflow's default store.
+
+    Tests that look at a step alone run it in their own process (`step_here`): how `mlflow run` and the driver start
+    processes is tested here and in `test_server`.
+    """
     folder = tmp_path_factory.mktemp("study")
     done = mlflow_run(cwd=folder, **SMALL)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -278,8 +283,8 @@ def test_every_run_says_what_it_was_computed_with(study: Study) -> None:
 
 def test_a_second_study_reuses_every_step_and_says_so(study: Study) -> None:
     before = len(study.runs())
-    again = mlflow_run(cwd=study.folder, **SMALL)
-    assert again.returncode == 0, again.stderr[-3000:]
+    again = step_here("main", study.folder, **SMALL)
+    assert again.exit_code == 0, again.stderr[-3000:]
     for entry_point in CHAIN:
         run_id = study.of(entry_point)[0].info.run_id
         assert f"{entry_point}: reused run {run_id} (same parameters, code and inputs)" in again.stdout
@@ -309,8 +314,8 @@ def test_evaluate_alone_finds_the_training_and_doubles_nothing(study: Study) -> 
     fold = study.of("fold")[0]
     name = "threshold_0.5/accuracy"
     before = study.client.get_metric_history(fold.info.run_id, name)
-    alone = mlflow_run("-e", "evaluate", cwd=study.folder)
-    assert alone.returncode == 0, alone.stderr[-3000:]
+    alone = step_here("evaluate", study.folder)
+    assert alone.exit_code == 0, alone.stderr[-3000:]
     first, second = study.of("evaluate")[0], study.of("evaluate")[-1]
     assert second.info.run_id != first.info.run_id
     assert second.data.tags["train_run_id"] == study.of("train")[-1].info.run_id
@@ -320,16 +325,15 @@ def test_evaluate_alone_finds_the_training_and_doubles_nothing(study: Study) -> 
 
 
 def test_attribute_alone_finds_the_training(study: Study) -> None:
-    alone = mlflow_run(
-        "-e",
+    alone = step_here(
         "attribute",
-        cwd=study.folder,
+        study.folder,
         attribution_baseline="control",
         target=0,
         method="expected_gradients",
         attribution_baseline_trials=3,
     )
-    assert alone.returncode == 0, alone.stderr[-3000:]
+    assert alone.exit_code == 0, alone.stderr[-3000:]
     run = study.of("attribute")[-1]
     assert run.data.tags["train_run_id"] == study.of("train")[-1].info.run_id
     trials = list(csv.DictReader(io.StringIO(study.text(run, "completeness.csv"))))
@@ -340,8 +344,8 @@ def test_attribute_alone_finds_the_training(study: Study) -> None:
 def test_results_do_not_depend_on_the_number_of_workers(study: Study) -> None:
     folds = {fold.info.run_name: fold for fold in study.of("fold")}
     uri = study.of("prepare")[0].data.tags["dataset_uri"]
-    done = step("train", study.folder, dataset_uri=uri, epochs=3, batch_size=8, workers=1, run_name="one")
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = step_here("train", study.folder, dataset_uri=uri, epochs=3, batch_size=8, workers=1, run_name="one")
+    assert done.exit_code == 0, done.stderr[-3000:]
     ones = study.runs("tags.entry_point = 'fold' and attributes.run_name LIKE 'one_%'")
     assert len(ones) == 5
     for one in ones:
@@ -352,7 +356,7 @@ def test_results_do_not_depend_on_the_number_of_workers(study: Study) -> None:
 
 def test_a_failing_step_stops_the_chain_and_says_why_once_and_on_every_run(study: Study) -> None:
     runs = len(study.of("evaluate"))
-    failed = mlflow_run(cwd=study.folder, **SMALL, cv="group-kfold:99")
+    failed = step("main", study.folder, **SMALL, cv="group-kfold:99")
     assert failed.returncode != 0
     why = "cv='group-kfold:99' asks for 99 folds, but only 5 subjects can be tested"
     assert failed.stderr.count(why) == 1, "an error is said once"
@@ -369,8 +373,8 @@ def test_a_failing_step_stops_the_chain_and_says_why_once_and_on_every_run(study
 def test_bad_input_is_one_line_and_registers_nothing(study: Study, tmp_path: Path) -> None:
     table = tmp_path / "bad.csv"
     table.write_text("subject,label,trial,time,x\nA,fear,1,0,1\nA,fear,1,1,oops\n")
-    failed = step("prepare", study.folder, source=table)
-    assert failed.returncode == 2
+    failed = step_here("prepare", study.folder, source=table)
+    assert failed.exit_code == 2
     errors = [line for line in failed.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert "bad.csv" in errors[0]
@@ -404,17 +408,19 @@ def test_predict_scores_new_people_with_the_registered_model(study: Study, tmp_p
     assert {"attribution.parquet", "probabilities.svg", "probabilities.png"} <= study.artifacts(run)
 
 
-def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path) -> None:
-    failed = step("evaluate", tmp_path)
-    assert failed.returncode == 2
+def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    failed = step_here("evaluate", tmp_path)
+    assert failed.exit_code == 2
     assert "no finished train run" in failed.stderr
     assert "-m steps.train" in failed.stderr.partition("first run: ")[2]
 
 
-def test_from_a_git_url_with_a_relative_source(tmp_path: Path, small_study_table: str) -> None:
+def test_from_a_git_url_with_a_relative_source(tmp_path: Path, empty_store: Path, small_study_table: str) -> None:
     """The store, its artifacts and the user's relative path all mean the folder the command was typed in."""
     clone, folder = tmp_path / "clone", tmp_path / "home"
     folder.mkdir()
+    shutil.copy(empty_store, folder / "mlflow.db")
     (folder / "mine.csv").write_text(small_study_table)
     copy_of_the_working_tree(clone)
     commit = git("rev-parse", "HEAD", cwd=clone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +25,7 @@ from steps.tracking import datasets, record
 from steps.tracking.children import run_step
 from steps.tracking.models import reading
 from steps.tracking.session import step_run
-from tests.conftest import mlflow_run, step
+from tests.conftest import mlflow_run, step_here
 from tests.server_study import EXPERIMENT
 from tests.tracking.helpers import fold_run
 
@@ -49,9 +50,12 @@ def nasty_source(tmp_path: Path, small_study_table: str) -> Path:
     return table
 
 
-def test_parameters_pass_mlflow_run_unharmed(tmp_path: Path, nasty_source: Path, pwned: Path) -> None:
+def test_parameters_pass_mlflow_run_unharmed(
+    tmp_path: Path, empty_store: Path, nasty_source: Path, pwned: Path
+) -> None:
     user = tmp_path / "user"
     user.mkdir()
+    shutil.copy(empty_store, user / "mlflow.db")
     source = nasty_source.relative_to(tmp_path)
     done = mlflow_run("-e", "prepare", cwd=user, source=f"../{source}", positive_label="Ängst liche-2.0")
     assert done.returncode == 0, done.stderr[-3000:]
@@ -99,8 +103,8 @@ def test_a_dataset_that_was_tampered_with_is_refused(
     flipped = pa.array([1 - label for label in table["label"].to_pylist()], table["label"].type)
     pq.write_table(table.set_column(table.column_names.index("label"), "label", flipped), folder / "trials.parquet")
     given = {"dataset_uri": uri} if entry_point == "train" else {"train_run_id": train_run_id}
-    done = step(entry_point, store, **given)
-    assert done.returncode == 2
+    done = step_here(entry_point, store, **given)
+    assert done.exit_code == 2
     assert "was changed after it was written" in done.stderr
     assert "Traceback" not in done.stderr
     experiment = MlflowClient().get_experiment_by_name(EXPERIMENT)

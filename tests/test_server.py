@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from psycopg2 import sql
 
-from tests.conftest import ROOT, run_command
+from tests.conftest import step_here
 from tests.inventory import Inventory
 from tests.server_study import (
     EPOCHS,
@@ -165,21 +164,14 @@ def test_colleagues_work_with_what_only_the_server_has(
     (prepare,) = runs_of(client, "prepare")
     source = f"runs:/{prepare.info.run_id}/dataset"
 
-    def step(name: str, *options: str) -> str:
-        command = (sys.executable, "-m", f"steps.{name}", *options)
-        done = run_command(
-            *command,
-            cwd=tmp_path,
-            tracking_uri=server_study.server.uri,
-            PYTHONPATH=str(ROOT),
-            MLFLOW_EXPERIMENT_NAME="colleagues",
-        )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    def step(name: str, **parameters: str | int) -> None:
+        uri, environment = server_study.server.uri, {"MLFLOW_EXPERIMENT_NAME": "colleagues"}
+        done = step_here(name, tmp_path, uri, environment, **parameters)
+        assert done.exit_code == 0, done.stdout[-2000:] + done.stderr[-3000:]
         assert "degraded" not in done.stderr
-        return done.stdout
 
-    step("predict", "--source", source, "--attribution_steps", "8")
-    step("train", "--dataset_uri", source, "--subjects", "S01", "--model", "cnn", "--epochs", "1")
+    step("predict", source=source, attribution_steps=8)
+    step("train", dataset_uri=source, subjects="S01", model="cnn", epochs=1)
     experiment = client.get_experiment_by_name("colleagues")
     runs = client.search_runs([experiment.experiment_id])
     assert sorted(run.data.tags["entry_point"] for run in runs) == ["final_model", "fold", "predict", "train"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +17,27 @@ from steps.core.baselines.predict import Fit, fit_predict
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.normalise import normalised, within_subjects
+from steps.parameters import STEPS
 from steps.tracking import lookup
 from steps.tracking.models import loading, reading, registry
-from tests.conftest import mlflow_run, step
+from tests.conftest import step_here
 from tests.new_people import long_table
 
 NAME = "Fear_Classification_Experiments"
 
 
 @pytest.fixture(scope="module")
-def folder(within_study: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(within_study: Dataset, empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the study was run."""
     folder = tmp_path_factory.mktemp("within")
+    shutil.copy(empty_store, folder / "mlflow.db")
     long_table(within_study).to_csv(folder / "within.csv", index=False)
-    done = mlflow_run(cwd=folder, source="within.csv", normalise="subject", cv="group-kfold:3", epochs=4, batch_size=8)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    given = {"source": "within.csv", "normalise": "subject", "cv": "group-kfold:3", "epochs": 4, "batch_size": 8}
+    for name in ("prepare", "train", "evaluate", "attribute", "main"):  # the driver reuses what the steps have made
+        parameters = {key: value for key, value in given.items() if key in STEPS[name].parameters}
+        done = step_here(name, folder, **parameters)
+        assert done.exit_code == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stdout.count(": reused run ") == 4
     return folder
 
 
@@ -108,8 +115,8 @@ def test_new_people_are_standardised_by_themselves_and_one_recording_is_too_few(
     people = within_study.of_subjects(["S02", "C01"])
     recordings = long_table(people, labels=False).replace({"subject": {"S02": "N02"}})
     recordings.to_csv("new.csv", index=False)
-    done = step("predict", folder, source="new.csv")
-    assert done.returncode == 0, done.stderr
+    done = step_here("predict", folder, source="new.csv")
+    assert done.exit_code == 0, done.stderr
     assert "Each subject's recordings were standardised by their own mean" in done.stdout
     assert "warning: 2 of 2 subjects have fewer than 6 recordings (C01, N02)" in done.stderr
     predictions = table(run_of("predict"), "predictions.csv")
@@ -118,15 +125,17 @@ def test_new_people_are_standardised_by_themselves_and_one_recording_is_too_few(
 
     is_kept = (recordings["subject"] == "C01") | (recordings["trial"] == "02")
     recordings[is_kept].to_csv("one.csv", index=False)
-    done = step("predict", folder, source="one.csv")
-    assert done.returncode == 2
+    done = step_here("predict", folder, source="one.csv")
+    assert done.exit_code == 2
     assert "error: subject 'N02' has one recording, expected at least 2" in done.stderr.splitlines()[-1]
 
 
-def test_subjects_of_one_class_are_refused_in_one_line(small_study: Dataset, tmp_path: Path) -> None:
+def test_subjects_of_one_class_are_refused_in_one_line(small_study: Dataset, empty_store: Path, tmp_path: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     long_table(small_study).to_csv(tmp_path / "between.csv", index=False)
-    done = step("main", tmp_path, source="between.csv", normalise="subject")
-    assert done.returncode == 2
+    assert step_here("prepare", tmp_path, source="between.csv").exit_code == 0
+    done = step_here("train", tmp_path, normalise="subject")
+    assert done.exit_code == 2
     said = [line for line in done.stderr.splitlines() if "normalise=subject" in line]
     assert len(said) == 1
     assert "trials of subject 'S01' are" in said[0]

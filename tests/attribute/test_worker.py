@@ -103,8 +103,3 @@ def test_what_waits_for_nothing_imports_nothing_slow(module: str) -> None:
     slow = "{'mlflow', 'tensorflow', 'keras', 'matplotlib', 'scipy', 'sklearn', 'distributed'}"
     code = f"import {module}, sys; loaded = {slow} & set(sys.modules); assert not loaded, loaded"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-
-
-def test_what_records_leaves_tensorflow_to_the_pool() -> None:
-    code = "import steps.attribute.run, sys; sys.exit('tensorflow' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -125,8 +125,3 @@ def test_what_waits_for_nothing_imports_nothing_slow(module: str) -> None:
     slow = "{'mlflow', 'tensorflow', 'keras', 'matplotlib', 'scipy', 'sklearn', 'distributed'}"
     code = f"import {module}, sys; loaded = {slow} & set(sys.modules); assert not loaded, loaded"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-
-
-def test_neither_recording_nor_bootstrap_needs_tensorflow() -> None:
-    code = "import steps.evaluate.run, sys; sys.exit('tensorflow' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -23,6 +23,7 @@ from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
 from steps.core.metrics.summary import summary
 from steps.parameters import PARAMETERS, STEPS
+from steps.report import render
 from steps.report.data import ReportData, StepTime
 from steps.report.render import report_html
 from tests.core.metrics.conftest import make_method as make_method
@@ -118,6 +119,12 @@ def make_report(small_study: Dataset) -> MakeReport:
 def default_page(make_report: MakeReport) -> str:
     """The page of `make_report`'s small study; drawing its figures takes longest."""
     return report_html(make_report())
+
+
+@pytest.fixture
+def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages have no figures: drawing them takes longest, and says nothing about a text or a table."""
+    monkeypatch.setattr(render, "pictures", lambda data: [])
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from tests.report.conftest import MakeReport
 SUMMARY: dict[str, Any] = {"thresholds": [0.5], "pooled": {}, "subject": {}}
 
 
+@pytest.mark.usefixtures("words_only")
 def test_methods_are_in_the_page_and_in_its_text(make_report: MakeReport) -> None:
     data = make_report()
     baselines = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
@@ -32,10 +33,9 @@ def test_methods_are_in_the_page_and_in_its_text(make_report: MakeReport) -> Non
             assert row[1] in text
 
 
-def test_without_baselines_there_is_no_table(make_report: MakeReport) -> None:
-    data = make_report()
-    assert methods_table(data.summary) is None
-    assert "Beside simpler methods" not in report_html(data)
+def test_without_baselines_there_is_no_table(make_report: MakeReport, default_page: str) -> None:
+    assert methods_table(make_report().summary) is None
+    assert "Beside simpler methods" not in default_page
 
 
 def _with_logistic(make_report: MakeReport, network: float, logistic: float) -> ReportData:
@@ -48,6 +48,7 @@ def _with_logistic(make_report: MakeReport, network: float, logistic: float) -> 
     )
 
 
+@pytest.mark.usefixtures("words_only")
 def test_an_answer_never_hides_a_simpler_method_that_did_as_well(make_report: MakeReport) -> None:
     data = _with_logistic(make_report, network=0.9, logistic=0.05)
     page_content = content(data)

@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# So that no process of pytest-xdist is left alone with one of them at the end.
+LONGEST_FIRST = {"test_server.py", "test_main.py", "test_within_subjects.py", "test_interruption.py"}
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +162,7 @@ def step_here(
     from steps.cli import USER_ERROR
 
     main = import_module(f"steps.{name}.__main__").main
-    options = [part for key, value in parameters.items() for part in (f"--{key}", str(value))]
+    options = [f"--{key}={value}" for key, value in parameters.items()]
     with pytest.MonkeyPatch.context() as patch:
         for variable in [variable for variable in os.environ if variable.startswith("MLFLOW_")]:
             patch.delenv(variable)

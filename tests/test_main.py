@@ -434,7 +434,8 @@ def test_from_a_git_url_with_a_relative_source(tmp_path: Path, empty_store: Path
     assert (artifacts / "dataset" / "trials.parquet").is_file()
 
 
-def test_a_relative_sqlite_uri_means_the_callers_folder(tmp_path: Path) -> None:
+def test_a_relative_sqlite_uri_means_the_callers_folder(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "mine.db")
     values = [
         part for name, value in SMALL.items() if name.startswith("simulated") for part in ("-P", f"{name}={value}")
     ]

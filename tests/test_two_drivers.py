@@ -22,7 +22,7 @@ EXPERIMENT = "Fear_Classification_Experiments"
 SUBJECTS = 4
 TINY: dict[str, Any] = {**SMALL, "simulated_subjects": SUBJECTS, "epochs": 2, "workers": 1, "baselines": "none"}
 SEEDS = {"first": 1, "second": 2}
-STUDY = ": simulated, cnn, loso"  # what the name of a driver's run ends in
+STUDY = ": simulated, soft_multirocket, loso"  # what the name of a driver's run ends in
 
 
 def start(folder: Path, name: str) -> subprocess.Popen[str]:

@@ -266,7 +266,7 @@ def test_the_printed_link_opens_the_study(browser: webdriver.Chrome, printed: st
     # The model's name is on the page last, after its table has been fetched.
     WebDriverWait(browser, 40).until(lambda driver: "Logged models (1)" in text(driver))
     page = text(browser)
-    assert "fear: simulated, cnn, loso" in page
+    assert "fear: simulated, soft_multirocket, loso" in page
     assert "AUC of subjects" in page
     assert "simpler method" in page
     assert "fear-simulated" in page

@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from steps.system import storage_errors
 from steps.system.sqlite_store import trouble
-from tests.conftest import ROOT, run_command, step
+from tests.conftest import ROOT, run_command, step, step_here
 from tests.servers import SmallDisk, small_disk
 
 SMALL = {"simulated_subjects": 4, "simulated_controls": 0, "simulated_features": 3, "timesteps": 11}
@@ -64,15 +64,17 @@ def test_a_read_only_folder_is_one_line_in_seconds(read_only: Path) -> None:
     assert f"tracking store: folder {read_only} of mlflow.db cannot be written: Read-only file system" in line
 
 
-def test_a_read_only_folder_with_the_store_elsewhere(read_only: Path, tmp_path: Path, small_study_table: str) -> None:
-    store = f"sqlite:///{tmp_path / 'elsewhere.db'}"
-    command = ("python", "-m", "steps.prepare")
-    done = run_command(*command, cwd=read_only, tracking_uri=store, PYTHONPATH=str(ROOT))
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_a_read_only_folder_with_the_store_elsewhere(
+    read_only: Path, empty_store: Path, tmp_path: Path, small_study_table: str
+) -> None:
+    store = shutil.copy(empty_store, tmp_path / "elsewhere.db")
+    done = step_here("prepare", read_only, f"sqlite:///{store}", **SMALL)
+    assert done.exit_code == 0, done.stderr[-2000:]
     assert list((tmp_path / "mlruns").rglob("trials.parquet")), "artifacts are beside the store"
     (tmp_path / "work").mkdir()
+    shutil.copy(empty_store, tmp_path / "work" / "mlflow.db")
     (tmp_path / "source.csv").write_text(small_study_table)  # as the line says: elsewhere, and the file by its path
-    assert step("prepare", tmp_path / "work", source=tmp_path / "source.csv").returncode == 0
+    assert step_here("prepare", tmp_path / "work", source=tmp_path / "source.csv").exit_code == 0
 
 
 def test_a_read_only_folder_with_a_server(read_only: Path) -> None:

@@ -18,7 +18,7 @@ from mlflow.entities import Run
 
 from tests.conftest import ROOT, clean_environment
 
-EPOCHS = 100  # long enough to be killed in the middle
+EPOCHS = 40  # long enough to be killed in the middle
 
 
 def statuses(folder: Path, entry_point: str) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 
+import pytest
+
 from steps.report.evaluation import chance_table, evaluation
 from steps.report.render import report_html, report_markdown
 from tests.report.conftest import MakeReport
@@ -29,6 +31,7 @@ def test_chance_is_told_for_every_level(make_report: MakeReport) -> None:
     assert ("balanced accuracy in-fold", "subjects") in rows
 
 
+@pytest.mark.usefixtures("words_only")
 def test_answers_with_a_dont_know_are_told_where_they_are_known(make_report: MakeReport) -> None:
     data = make_report()
     said = evaluation(data.summary).abstention
@@ -90,6 +93,7 @@ def test_it_is_told_whether_models_were_trained_again_for_p(make_report: MakeRep
     assert "trained again, on features that no label has shaped" in " ".join(evaluation(summary).chance_notes)
 
 
+@pytest.mark.usefixtures("words_only")
 def test_leave_one_subject_out_without_balance_carries_a_warning(make_report: MakeReport) -> None:
     data = make_report()
     plain = make_report(parameters={**data.parameters, "cv": "loso-plain"})
@@ -98,6 +102,7 @@ def test_leave_one_subject_out_without_balance_carries_a_warning(make_report: Ma
     assert "Mind cv=" not in report_markdown(data)
 
 
+@pytest.mark.usefixtures("words_only")
 def test_what_more_people_would_give_is_told_where_it_was_asked_for(make_report: MakeReport) -> None:
     data = make_report()
     assert evaluation(data.summary).learning == ()

@@ -37,6 +37,7 @@ def first_screen(page: str) -> str:
     return page[page.index('id="answer"') : page.index("<nav")]
 
 
+@pytest.mark.usefixtures("words_only")
 def test_what_is_severe_is_on_the_first_screen_and_in_all_short_texts(
     make_report: MakeReport, severe: dict[str, Any]
 ) -> None:
@@ -49,6 +50,7 @@ def test_what_is_severe_is_on_the_first_screen_and_in_all_short_texts(
     assert ("Warning", f"Look at the data first. {alarm}") in closing_lines(data, "", "", ())
 
 
+@pytest.mark.usefixtures("words_only")
 def test_what_is_not_severe_is_in_its_section_only(make_report: MakeReport) -> None:
     mild = found("flat", "spikes")
     data = make_report(quality=mild)
@@ -91,6 +93,7 @@ def test_without_findings_the_page_says_what_was_looked_for() -> None:
     assert "<svg" not in page
 
 
+@pytest.mark.usefixtures("words_only")
 def test_names_are_text(make_report: MakeReport) -> None:
     nasty = found("degrees", "flat", features=tuple(f"{NASTY} $x_{i}$ `*|" for i in range(8)))
     for one in nasty["findings"]:

@@ -153,6 +153,7 @@ def step_here(
     cwd: Path,
     tracking_uri: str | None = None,
     environment: Mapping[str, str] | None = None,
+    /,
     **parameters: Any,
 ) -> Result:
     """`step` in this process, which has imported MLflow, TensorFlow and the rest already: most of a step's time.

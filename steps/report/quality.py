@@ -146,8 +146,10 @@ def _alarm(severe: Sequence[Mapping[str, Any]]) -> str:
         return ""
     first = severe[0]
     more = len(severe) - 1
-    others = f" There {'is' if more == 1 else 'are'} {more} more such finding{'s' * (more != 1)}." if more else ""
-    return f"{_who(first)}: {_what(first)}.{others}"
+    others = f" {more} more finding{'s are' if more > 1 else ' is'} severe." if more else ""
+    features = first["features"]
+    seems = f"seem{'s' * (len(features) == 1)} to be {KINDS[first['kind']].seems}"
+    return f"{_listed(features)} of {first['subject']} {seems} in {_trials(first)}: {first['sentence']}.{others}"
 
 
 def _who(finding: Mapping[str, Any]) -> str:

@@ -43,7 +43,9 @@ def test_what_is_severe_is_on_the_first_screen_and_in_all_short_texts(
 ) -> None:
     data = make_report(quality=severe)
     alarm = section(severe).alarm
-    assert re.fullmatch(r"S\d\d, all \d+ trials: other unit in \w+: about 57.3 times too large, as .*\.", alarm)
+    assert re.fullmatch(
+        r"\w+ of S\d\d seems to be in another unit in all \d+ trials: about 57.3 times too large, as .*\.", alarm
+    )
     assert alarm in first_screen(report_html(data))
     assert report_markdown(data).index("Look at the data first.") < report_markdown(data).index("## What was run")
     assert "Look at the data first." in description(data)[:2000]

@@ -15,6 +15,7 @@ class Kind:
 
     Attributes:
         title: what people read.
+        seems: what features seem to be, in a sentence.
         severity: what the number of a finding of this kind says.
         shown: how it is written, for `str.format`.
         advice: what to do about it.
@@ -23,6 +24,7 @@ class Kind:
     """
 
     title: str
+    seems: str
     severity: str
     shown: str
     advice: str
@@ -33,12 +35,14 @@ class Kind:
 KINDS: Final[Mapping[str, Kind]] = {
     "units": Kind(
         "other unit",
+        "in another unit",
         "factor by which it is too large or too small",
         "× {:.3g}",
         "convert the values, or exclude the trials",
         whole=True,
     ),
     "flipped": Kind(
+        "upside down",
         "upside down",
         "how many times closer to the others it is with the sign changed",
         "{:.3g} × closer",
@@ -47,36 +51,53 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "swapped": Kind(
         "swapped features",
+        "swapped",
         "how many times closer to the others they are when swapped",
         "{:.3g} × closer",
         "check the order of columns or sensors; swap them back, or exclude the trials",
         whole=True,
     ),
-    "flat": Kind("flat line", "share of the trial", "{:.0%}", "check cable and sensor; exclude the trials"),
-    "clipping": Kind(
-        "cut off", "share of samples at the limit", "{:.0%}", "check the range of the sensor; exclude the trials"
+    "flat": Kind(
+        "flat line", "a flat line", "share of the trial", "{:.0%}", "check cable and sensor; exclude the trials"
     ),
-    "gap": Kind("bridged gap", "share of the trial", "{:.0%}", "look at the recording; exclude the trials"),
+    "clipping": Kind(
+        "cut off",
+        "cut off at a limit",
+        "share of samples at the limit",
+        "{:.0%}",
+        "check the range of the sensor; exclude the trials",
+    ),
+    "gap": Kind(
+        "bridged gap",
+        "a straight line over a gap",
+        "share of the trial",
+        "{:.0%}",
+        "look at the recording; exclude the trials",
+    ),
     "jumps": Kind(
         "jumps",
+        "full of jumps",
         "height of the jump, in usual steps between samples",
         "{:,.0f} steps",
         "unwrap angles; check for lost samples; exclude the trials",
     ),
     "spikes": Kind(
         "spikes",
+        "full of spikes",
         "height of the spike, in usual steps between samples",
         "{:,.0f} steps",
         "filter, or exclude the trials",
     ),
     "drift": Kind(
         "drift",
+        "drifting",
         "standard deviations",
         "{:,.0f} SD",
         "check the sensor's zero; remove the trend, or exclude the trials",
         judged=True,
     ),
     "outlying": Kind(
+        "unlike the rest",
         "unlike the rest",
         "standard deviations",
         "{:,.0f} SD",

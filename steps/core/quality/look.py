@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from steps.core.quality.finding import KINDS, Finding
 from steps.core.quality.hits import Hit, People
 from steps.core.quality.spikes import spikes
 from steps.core.quality.stretches import stretches
+
+_FEWEST: Final = 10  # samples; of fewer nobody knows how rough they are
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def look(dataset: Dataset) -> Quality:
     for j in range(features):  # one by one: a large study would need several copies of all its values at once
         x = dataset.values[:, :, j].astype(np.float64)
         courses[:, j] = x @ basis
-        if timesteps > 2:
+        if timesteps >= _FEWEST:
             roughness[:, j] = np.median(np.abs(np.diff(x, n=2, axis=1)), axis=1)
         held = list(stretches(x, j, people))
         still = {hit.trial for hit in held}

@@ -9,7 +9,7 @@ import numpy as np
 
 from steps.core.quality.hits import Doubles, Hit, People, Rows
 
-_FEWEST: Final = 20  # samples; of fewer nobody knows how rough they are
+_FEWEST: Final = 20  # samples
 _HEIGHT: Final = 8.0  # usual bends
 _TIMES_USUAL: Final = 3.0  # impacts stick out in everybody
 _ALONE: Final = 0.2  # bends beside that of a single sample, over it

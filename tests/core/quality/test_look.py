@@ -12,7 +12,9 @@ import pytest
 from steps.core.data.dataset import Dataset
 from steps.core.quality.finding import KINDS
 from steps.core.quality.look import Quality, look
+from steps.core.readers.load import load_source
 from steps.core.readers.simulate import SimulationSize, simulate
+from tests.conftest import ROOT
 from tests.core.quality.faults import FAULTS, plant
 
 SIZE = SimulationSize(subjects=16, controls=3, features=8)
@@ -21,6 +23,19 @@ CASES = [
     for kind in KINDS
     for faults in [[fault for fault, (of_kind, *_) in FAULTS.items() if of_kind == kind]]
     for seed in range(5)
+]
+# Other clean studies: sizes, and time points.
+CLEAN = [
+    (SimulationSize(subjects=4, controls=0), 0),
+    (SimulationSize(subjects=8, controls=2, trials_min=3, trials_max=4, features=6), 21),
+    (SimulationSize(subjects=12, controls=0, trials_min=1, trials_max=1), 0),
+    (SimulationSize(subjects=12, controls=0, trials_min=2, trials_max=2), 0),
+    (SimulationSize(subjects=60, controls=0, trials_min=1, trials_max=10), 0),
+    (SimulationSize(features=1), 0),
+    (SimulationSize(effect=5.0), 0),
+    (SimulationSize(), 5),
+    (SimulationSize(), 11),
+    (SimulationSize(), 400),
 ]
 
 
@@ -153,6 +168,24 @@ def test_rates() -> None:
             found[fault, contrast] = sum(planted.is_found_in(look(faulty).findings) for faulty, planted in made)
         print(f"| {FAULTS[fault][0]} | {fault} | {found[fault, 0.0]} | {found[fault, 1.5]} | {seeds} |")
     alarms = sum(len(look(simulate(size, seed=1000 + seed)).findings) for seed in range(clean))
-    print(f"{alarms} findings in {clean} clean studies")
+    print(f"{alarms} findings in {clean} clean default studies")
     assert alarms < clean
+    others = [look(simulate(other, timesteps, seed)) for other, timesteps in CLEAN for seed in range(2000, 2020)]
+    print(f"{sum(len(one.findings) for one in others)} findings in {len(others)} other clean studies")
+    assert sum(len(one.findings) for one in others) < len(others)
     assert sum(found[fault, 1.5] for fault in FAULTS) >= 0.97 * seeds * len(FAULTS)
+
+
+@pytest.mark.slow
+def test_of_46_runners_those_with_faults_that_can_be_seen_are_found() -> None:
+    """Angles that wrap around at the hip, and markers lost for some samples, in nine people of one laboratory."""
+    recordings = ROOT.parent / "shared" / "data" / "running" / "running_angles.parquet"
+    if not recordings.is_file():
+        pytest.skip("the running recordings are not there")
+    dataset = load_source(str(recordings))
+    findings = look(dataset).findings
+    assert {one.subject for one in findings} == {f"BMC{i:02d}" for i in (1, 3, 4, 6, 12, 13, 17, 19, 23)}
+    # Angles beyond what a hip can do, whatever else is thought of a trial: all of these are in a finding.
+    bent = {i for i in range(len(dataset.trials)) if np.abs(dataset.values[i, :, :3]).max() > 130}
+    assert bent <= {i for one in findings for i in one.trials}
+    assert not any(one.is_severe for one in findings)

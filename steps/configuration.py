@@ -147,6 +147,7 @@ class Evaluate(Configuration):
     thresholds: tuple[float, ...]
     baselines: tuple[str, ...]
     learning_curve: bool
+    leak_check: bool
     compute: Compute
     seed: int
     output_dir: str

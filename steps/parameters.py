@@ -98,6 +98,8 @@ _PARAMETERS = (
               "methods to compare with: some of majority, logistic, minirocket, comma-separated, or 'none'",
               read=parse_baselines),
     Parameter("learning_curve", False, "also AUC against how many subjects train, and how many people it would take"),
+    Parameter("leak_check", False,
+              "compare folds of people with random folds of trials: how much would be knowing the person"),
     Parameter("method", "integrated_gradients", "from one baseline, or expected_gradients: from many drawn trials",
               choices=("integrated_gradients", "expected_gradients")),
     Parameter("attribution_steps", 32, "quadrature points of Integrated Gradients", minimum=2, maximum=10_000),
@@ -143,7 +145,7 @@ _TRAIN = (
     "validation_fraction", "early_stopping_patience", "reduce_lr_patience", "reduce_lr_factor", "class_weight",
     "resume", "log_level",
 )  # fmt: skip
-_EVALUATE = ("thresholds", "baselines", "learning_curve")
+_EVALUATE = ("thresholds", "baselines", "leak_check", "learning_curve")
 _ATTRIBUTE = ("method", "attribution_steps", "attribution_baseline", "attribution_baseline_trials", "target")
 _COMPUTE = ("scheduler", "workers")
 

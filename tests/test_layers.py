@@ -28,6 +28,7 @@ CORE = {
         "models",
         "baselines",
         "metrics",
+        "audit",
         "attribution",
         "figures",
     )
@@ -64,6 +65,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "core.models": GROUND | {"core.data"},
     "core.baselines": GROUND | {"core.data", "core.models"},
     "core.metrics": GROUND | {"core.data", "core.baselines"},
+    "core.audit": GROUND | {"core.data", "core.models", "core.baselines"},
     "core.attribution": GROUND | {"core.data", "core.models"},
     "core.figures": GROUND | {"core.data", "core.metrics", "core.attribution"},
     "compute": GROUND,

@@ -176,6 +176,24 @@ def test_evaluate_leaves_what_printers_and_statisticians_need(study: Study) -> N
         assert "threshold_in_fold/accuracy" in fold.data.metrics
 
 
+def test_the_audit_is_on_the_first_screen_and_in_the_record(study: Study) -> None:
+    (main,), (prepare,), (run,) = study.of("main"), study.of("prepare"), study.of("evaluate")
+    document = json.loads(study.text(run, "audit.json"))
+    assert run.data.metrics["audit_findings"] == prepare.data.metrics["audit_findings"] == document["findings"]
+    assert document["shortcuts"] == [
+        {**kind, "does_as_well": mine["does_as_well"]}
+        for kind, mine in zip(
+            json.loads(study.text(prepare, "audit.json"))["shortcuts"], document["shortcuts"], strict=True
+        )
+    ]
+    assert "leak_check" not in document
+    rows = list(csv.DictReader(io.StringIO(study.text(run, "audit.csv"))))
+    assert len(rows) == sum(kind["looked_at"] for kind in document["shortcuts"])
+    page = study.text(main, "report.html")
+    assert f"({document['checks']} checks)" in page[: page.index("<nav")]
+    assert '<section id="audit">' in page
+
+
 def test_attribution_is_complete_and_covers_every_feature(study: Study) -> None:
     (run,) = study.of("attribute")
     importance = list(csv.DictReader(io.StringIO(study.text(run, "feature_importance.csv"))))
@@ -222,7 +240,7 @@ def test_the_terminal_shows_the_answer_in_few_lines(study: Study) -> None:
     assert max(len(line.replace(str(study.folder), "study")) for line in lines) <= 120
     assert not [line for line in lines if "absl" in line or "oneDNN" in line or "Running command" in line]
     names = [line.split(" ", 1)[0] for line in lines[-12:] if not line.startswith(" ")]
-    assert names[-6:] == ["Answer", "Simpler", "Data", "Model", "Report", "MLflow"]
+    assert names[-7:] == ["Answer", "Audit", "Simpler", "Data", "Model", "Report", "MLflow"]
     report = next(line for line in lines if line.startswith("Report")).removeprefix("Report").strip()
     assert Path(report).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert "?workflowType=machine_learning" in lines[-1]

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.conftest import ROOT, mlflow_run, run_command
+from tests.core.audit.studies import study_table
 
 RUNNING = ROOT.parent / "shared" / "data" / "running" / "running_angles.parquet"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -54,6 +55,19 @@ def test_shoulder_exercises(tmp_path: Path) -> None:
     assert evaluate.data.metrics["pooled/auc"] > 0.6
     # Everybody did both exercises, so every fold has an AUC of its own.
     assert all("test_auc" in fold.data.metrics for fold in runs_of(tmp_path, "fold"))
+
+
+def test_a_shortcut_takes_the_answer_back(tmp_path: Path) -> None:
+    """Recordings without any effect, those with fear longer: models learn what resampling left of it."""
+    study_table(1, planted="length", strength=2.5).to_parquet(tmp_path / "longer.parquet", index=False)
+    done = mlflow_run(cwd=tmp_path, source="longer.parquet", max_gap=10, leak_check="true")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Leak check, not a result" in done.stdout
+    (evaluate,), (main,) = runs_of(tmp_path, "evaluate"), runs_of(tmp_path, "main")
+    assert evaluate.data.metrics["audit_findings"] == 1
+    page = Path(MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}").download_artifacts(main.info.run_id, "report.html"))
+    first_screen = page.read_text().partition("<nav")[0]
+    assert "Careful: the length of the recordings in samples alone tells fear from calm" in first_screen
 
 
 @pytest.mark.skipif(not RUNNING.is_file(), reason="the running recordings are not beside this checkout")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from steps.compute import check_reachable
 from steps.configuration import Evaluate
+from steps.core.audit import audit
 from steps.core.baselines.predict import fits_of
 from steps.core.data.dataset import Dataset
 from steps.core.figures.evaluation import all_figures
@@ -31,7 +32,8 @@ from steps.core.metrics.method_comparison import (
     baselines_table,
     methods_table,
 )
-from steps.core.metrics.names import LEVELS
+from steps.core.metrics.metrics import PRIMARY
+from steps.core.metrics.names import LEVELS, SUBJECT
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
 from steps.core.metrics.repeats import repeats_table
 from steps.core.metrics.summary import summary
@@ -40,6 +42,7 @@ from steps.core.models.learning_curve import sizes
 from steps.core.models.table import check_learning_curve
 from steps.evaluate import worker
 from steps.evaluate.worker import EvaluationJob, in_pool
+from steps.report.audit import audit_text, leak_sentence
 from steps.report.content import answer_beside_simpler, answer_in_markdown, short_answer
 from steps.tracking import datasets, lookup, record
 from steps.tracking.export import check_output_dir, export_tables
@@ -90,7 +93,8 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             if answered is not None:
                 outcome["abstention"] = abstention(answered)
             fitting = {fit: pool.submit(worker.fit_baseline, job, fit) for fit in fits_of(baselines, folds)}
-            # Figures are drawn while the pool fits the baselines.
+            # The audit is made and figures are drawn while the pool fits the baselines.
+            audited = audit.audit(dataset, seed=seed, with_leak_check=configuration.leak_check)
             histories = [lookup.load_history(run_of_fold) for run_of_fold in trained.runs]
             record.log_figures(run_id, all_figures(results, outcome, histories, dataset.label_names, in_fold))
             learning = partial(worker.learn, job, trained.model, wanted)
@@ -109,12 +113,14 @@ def evaluate_and_record(configuration: Evaluate) -> None:
                 **flat_metrics(outcome),
                 **baseline_metrics(outcome),
                 **(abstention_metrics(outcome["abstention"]) if answered is not None else {}),
+                "audit_findings": audited.findings,
                 "inference_ms_per_trial": statistics.median(
                     result.metrics["inference_ms_per_trial"] for result in evaluated
                 ),
             },
         )
-        tables = _tables(results, in_fold, outcome, compared, dataset, seed)
+        tables = _tables(results, in_fold, outcome, compared, dataset, seed) | {"audit": audit.table(audited)}
+        audit_document = audit.document(audited, outcome[SUBJECT].get(PRIMARY))
         if answered is not None:
             tables |= {"answers": answered, "abstention": curve_table(outcome["abstention"])}
         record.log_files(
@@ -122,17 +128,23 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             {
                 **{f"{name}.csv": table for name, table in tables.items()},
                 "summary.json": outcome,
+                "audit.json": audit_document,
                 "export.parquet": export.as_parquet(tables["export"]),
             },
         )
         datasets.log_study(run_id, trained.train, trained.manifest, trained.uri, context="evaluate")
         answer = (outcome, dataset.label_names)
-        record.describe(run_id, answer_in_markdown(short_answer(*answer), answer_beside_simpler(*answer)))
+        said = audit_text(audit_document, dataset.label_names)
+        short = short_answer(*answer, audit_document)
+        record.describe(run_id, answer_in_markdown(short, answer_beside_simpler(*answer)))
         folder = export_tables(configuration.output_dir, run, {name: tables[name] for name in ("results", "subjects")})
         for level in LEVELS:
             click.echo(level_text(outcome, level))
         if answered is not None:
             click.echo(abstention_text(outcome["abstention"]).replace("; ", ";\n"))
+        click.echo(said.short)
+        if configuration.leak_check:
+            click.echo(leak_sentence(audit_document["leak_check"]))
         say_where(folder, run)
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import click
 
 from steps.configuration import Prepare
+from steps.core.audit import audit
 from steps.core.data.artifact import write_artifact
 from steps.core.quality.document import document, table
 from steps.core.quality.look import look
 from steps.core.readers.files import Fingerprint
 from steps.core.readers.load import load_source, unchanged
 from steps.core.readers.sources import find_source
+from steps.report.audit import audit_text
 from steps.report.quality import printed, quality_html
 from steps.system.local_path import local_path
 from steps.system.private_files import owner_alone
@@ -50,6 +52,9 @@ def prepare(configuration: Prepare) -> None:
                 },
             )
         uri = f"runs:/{run_id}/{datasets.DATASET_FOLDER}"
+        audited = audit.audit(dataset, seed=configuration.seed)
+        audit_document = audit.document(audited)
+        record.log_files(run_id, {"audit.json": audit_document, "audit.csv": audit.table(audited)})
         patients = sum(subject.group == "patient" for subject in manifest.subjects)
         record.log(
             run_id,
@@ -68,6 +73,7 @@ def prepare(configuration: Prepare) -> None:
                 "trials_positive": manifest.class_counts["1"],
                 "quality_findings": len(quality.findings),
                 "quality_severe": sum(one.is_severe for one in quality.findings),
+                "audit_findings": audited.findings,
             },
         )
         record.log_dataset_input(manifest, uri, context="prepare")
@@ -79,6 +85,7 @@ def prepare(configuration: Prepare) -> None:
             f"{manifest.class_counts['0']} trials {negative!r}",
             *manifest.notes,
             printed(found),
+            audit_text(audit_document, (negative, positive)).short,
             f"digest {manifest.digest}",
         ]
         record.describe(run_id, bullets(lines))

@@ -13,6 +13,7 @@ from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import primary
 from steps.report import attribution, results, tables
 from steps.report.answer import answer, headline
+from steps.report.audit import AuditText, audit_text
 from steps.report.command import changed_parameters, reproduce_command, spelled
 from steps.report.data import ReportData
 from steps.report.evaluation import Evaluation, evaluation
@@ -56,6 +57,7 @@ class Content:
     run_id: str
     short_answer: tuple[str, ...]
     answer: tuple[str, ...]
+    audit: AuditText | None
     intervals: tuple[Interval, ...]
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -79,13 +81,15 @@ class Content:
 
 def content(data: ReportData) -> Content:
     """The text and tables of a study's report."""
+    audited = audit_text(data.audit, data.label_names) if data.audit else None
     return Content(
         title=data.run_name,
         date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         run_id=data.run_id,
-        short_answer=short_answer(data.summary, data.label_names),
+        short_answer=short_answer(data.summary, data.label_names, data.audit),
         answer=(*answer_beside_simpler(data.summary, data.label_names), *_split_warning(data)),
-        intervals=_intervals(data),
+        audit=audited,
+        intervals=_intervals(data, audited),
         facts=_facts(data),
         notes=(*data.manifest.notes, *normalise_offered(data)),
         quality=section(data.quality) if data.quality else None,
@@ -118,13 +122,32 @@ def answer_beside_simpler(summary: Mapping[str, Any], label_names: tuple[str, st
     return (*answer(summary, label_names), *([simpler.sentence] if simpler else []))
 
 
-def short_answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[str, ...]:
-    """The answer in one sentence, and one about the best simpler method where one was run.
+def short_answer(
+    summary: Mapping[str, Any], label_names: tuple[str, str], audit: Mapping[str, Any] | None = None
+) -> tuple[str, ...]:
+    """The answer in one sentence, what the audit has against it, and the best simpler method where one was run.
 
-    The arguments are those of `steps.report.answer.answer`.
+    Args:
+        summary: as for `steps.report.answer.answer`.
+        label_names: names of the negative and the positive class.
+        audit: from `steps.core.audit.audit.document`.
     """
-    simpler = rival(summary)
-    return (headline(summary, label_names), *([simpler.short_sentence] if simpler else []))
+    return tuple(said for _, said in named_short_answer(summary, label_names, audit))
+
+
+def named_short_answer(
+    summary: Mapping[str, Any], label_names: tuple[str, str], audit: Mapping[str, Any] | None = None
+) -> list[tuple[str, str]]:
+    """The sentences of `short_answer`, each with a name."""
+    simpler, said = rival(summary), headline(summary, label_names)
+    audited = audit_text(audit, label_names) if audit else None
+    if audited and audited.qualifies:
+        said = f"{said.removesuffix('.')}; but see the audit."
+    return [
+        ("Answer", said),
+        *([("Audit", audited.short)] if audited else []),
+        *([("Simpler", simpler.short_sentence)] if simpler else []),
+    ]
 
 
 def answer_in_markdown(short: Sequence[str], whole: Sequence[str]) -> str:
@@ -159,7 +182,7 @@ def _split_warning(data: ReportData) -> tuple[str, ...]:
     )
 
 
-def _intervals(data: ReportData) -> tuple[Interval, ...]:
+def _intervals(data: ReportData, audited: AuditText | None) -> tuple[Interval, ...]:
     drawn = [
         Interval.of(one.title, UNITS[level], estimate)
         for one in primary(data.summary["thresholds"])
@@ -169,6 +192,9 @@ def _intervals(data: ReportData) -> tuple[Interval, ...]:
     simpler = rival(data.summary)
     if simpler and simpler.does_as_well:  # right below the network's, so that nobody reads the one without the other
         drawn.insert(1, Interval.of(f"AUC, {simpler.baseline.title}", "subjects", simpler.auc))
+    if drawn and audited and audited.qualifies:
+        alone = [Interval.of(f"AUC, {kind} alone", "subjects", {"value": auc}) for kind, auc in audited.alone]
+        drawn[1:1] = alone
     return tuple(drawn)
 
 

@@ -52,6 +52,7 @@ class ReportData:
             `steps.core.figures.attribution.all_figures`.
         runtime: ``runtime.json`` of the training.
         steps: the steps in the order they ran.
+        audit: from `steps.core.audit.audit.document`, where the evaluation has it.
         in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`, where the evaluation has it.
         quality: ``quality.json`` of the data, where they were looked at.
         inference_ms_per_trial: median over the folds, where measured.
@@ -77,6 +78,7 @@ class ReportData:
     attribution_metrics: Mapping[str, float]
     runtime: Mapping[str, float]
     steps: Sequence[StepTime]
+    audit: Mapping[str, Any] | None = None
     in_fold: pd.DataFrame | None = None
     attribution_tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     quality: Mapping[str, Any] | None = None

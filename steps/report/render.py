@@ -51,12 +51,13 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
     MLflow shows a description's first lines, under the name and the date of the run.
     """
     page = content(data)
-    answered = "\n\n".join([answer_in_markdown(page.short_answer, page.answer), *_alarm(page)])
+    answered = "\n\n".join([answer_in_markdown(page.short_answer, _whole_answer(page)), *_alarm(page)])
     sections = [("", answered), *_sections(page)[1:]]
     short = f"## Results\n\n{_table(page.headlines)}"  # the other statistics are in the files
     sections = [(name, short if name == "Results" else part) for name, part in sections if name != "Appendix"]
     for dropped in (
         "Parameters",
+        "Audit",
         "Subjects",
         "How to reproduce",
         "Runtime",
@@ -77,7 +78,7 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
 def _sections(page: Content) -> list[tuple[str, str]]:
     facts = [f"{name}: {value}" for name, value in page.facts]
     parts: list[tuple[str, Sequence[str]]] = [
-        ("", (f"# {plain(page.title)}", page.date, *map(plain, page.answer), *_alarm(page))),
+        ("", (f"# {plain(page.title)}", page.date, *map(plain, _whole_answer(page)), *_alarm(page))),
         ("What was run", (bullets([*facts, *page.notes]),)),
         ("Parameters", (_table(page.parameters),)),
         ("Data quality", page.quality_markdown),
@@ -89,6 +90,7 @@ def _sections(page: Content) -> list[tuple[str, str]]:
                 *_evaluation(page.evaluation),
             ),
         ),
+        ("Audit", _audit(page)),
         ("Subjects", (_table(page.subjects),)),
         ("Attribution", (*map(plain, page.attribution), _table(page.importance))),
         ("Runtime", (plain(page.runtime_sentence), _table(page.runtime))),
@@ -106,6 +108,21 @@ def _sections(page: Content) -> list[tuple[str, str]]:
 def _alarm(page: Content) -> Sequence[str]:
     """What is severely wrong with the recordings."""
     return [f"**{LOOK_FIRST}** {plain(page.quality.alarm)}"] if page.quality and page.quality.alarm else []
+
+
+def _whole_answer(page: Content) -> Sequence[str]:
+    """What was measured, what the audit has against it, what it means; where it has nothing, that at the end."""
+    if not page.audit:
+        return page.answer
+    last = [said for said in (page.audit.clear, page.audit.judge) if said]
+    return [page.answer[0], *page.audit.cautions, *page.answer[1:], *last]
+
+
+def _audit(page: Content) -> Sequence[str]:
+    if not page.audit:
+        return ()
+    table = [_table(page.audit.table)] if page.audit.table else []
+    return [bullets(page.audit.sentences), *table]
 
 
 def _evaluation(statistics: Evaluation) -> Sequence[str]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from steps.core.data.manifest import WARNING
-from steps.report.content import SPLITS, short_answer
+from steps.report.content import SPLITS, named_short_answer
 from steps.report.data import ReportData
 from steps.report.methods import short_rows
 from steps.report.quality import LOOK_FIRST, section
@@ -51,7 +51,7 @@ def closing_lines(data: ReportData, model: str, report: str, page: Sequence[str]
     """
     manifest = data.manifest
     subjects = data.summary["counts"]["subjects"]
-    lines = list(zip(("Answer", "Simpler"), short_answer(data.summary, data.label_names), strict=False))
+    lines = named_short_answer(data.summary, data.label_names, data.audit)
     lines.append(
         (
             "Data",

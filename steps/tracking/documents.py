@@ -83,6 +83,31 @@ class Quality(Written):
     findings: list[dict[str, Any]]
 
 
+class AuditedKind(Written):
+    """What an ``audit.json`` says of one kind of shortcut."""
+
+    kind: str
+    family: str
+    warning: bool
+    looked_at: int
+    strongest: dict[str, str | float]
+    found: list[dict[str, str | float]]
+
+
+class Audit(Written):
+    """``audit.json`` of an evaluation."""
+
+    checks: int
+    findings: int
+    alpha: float
+    permutations: int
+    within_people: bool
+    shortcuts: list[AuditedKind]
+    same_for_all: list[str]
+    names: list[list[str]]
+    both_groups: list[str]
+
+
 class RecordedIdentity(Written):
     """The tag ``reuse_identity``; ``shortened`` names parameters that were too long for it."""
 

@@ -53,6 +53,7 @@ def check(run: Run, entry_point: str) -> None:
                 raise UserError(f"the model of its {fold.run.info.run_name} is gone")
     elif entry_point == "evaluate":
         documents.json_of(run, "summary.json", documents.Summary)
+        documents.json_of(run, "audit.json", documents.Audit)
     for path in STEPS[entry_point].tables:
         if not holds(run, path):
             raise UserError(f"its {path} is gone")

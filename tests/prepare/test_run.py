@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -25,6 +26,7 @@ from steps.parameters import PARAMETERS, STEPS
 from steps.prepare.run import prepare
 from steps.tracking import datasets, documents, reuse
 from tests.conftest import step
+from tests.core.audit.studies import study_table
 from tests.core.readers.helpers import long_frame, write_folder, write_table
 
 
@@ -59,6 +61,7 @@ def test_a_dataset_is_for_its_owner_alone(study: dict[str, Any], store: Path) ->
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {
         "dataset.json": 0o600,
+        "recordings.parquet": 0o600,
         "trials.parquet": 0o600,
     }
     (store / "made afterwards").touch()
@@ -79,6 +82,25 @@ def test_what_was_not_read_is_printed_and_recorded(
     run = _prepared()
     assert note in run.data.tags["mlflow.note.content"]
     assert read_artifact(_dataset(run)).notes == (note,)
+
+
+def test_the_audit_is_printed_and_recorded(
+    study: dict[str, Any], store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = store / "longer.parquet"
+    study_table(1, planted="length", strength=2.5).to_parquet(path, index=False)
+    prepare(Prepare.of({**study, "source": str(path), "max_gap": 10}))
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Careful")]
+    assert said.startswith(
+        "Careful: the length of the recordings in samples alone tells fear from calm (AUC of people "
+    )
+    run = _prepared()
+    assert run.data.metrics["audit_findings"] == 1
+    assert said in run.data.tags["mlflow.note.content"]
+    document = json.loads((_dataset(run).parent / "audit.json").read_text())
+    (kind,) = [one for one in document["shortcuts"] if one["kind"] == "length"]
+    assert (kind["warning"], kind["strongest"]["found"]) == (True, 1)
+    assert "recording,length,," in (_dataset(run).parent / "audit.csv").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A dataset as a folder: ``trials.parquet``, a row per trial and time point, and ``dataset.json``, its manifest.
 
+Where it was made of recordings, ``recordings.parquet`` says how they were (`steps.core.data.recording_facts`).
+
 Nothing is unpickled; the SHA-256 digest of the content is checked whenever it is read.
 """
 
@@ -9,8 +11,9 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +22,7 @@ import pyarrow.parquet as pq
 
 from steps.core.data.dataset import Dataset, Strings, as_bytes
 from steps.core.data.manifest import CONTROL, MANIFEST_FILE, PATIENT, Manifest, read_manifest
+from steps.core.data.recording_facts import read_facts, write_facts
 from steps.errors import UserError
 from steps.system.private_files import private_file, private_folder, write_private
 from steps.system.untrusted_files import bounded_memory, check_parquet
@@ -36,7 +40,7 @@ _SHOWN: Final = 200
 
 
 def write_artifact(dataset: Dataset, folder: Path) -> Manifest:
-    """Write ``trials.parquet`` and ``dataset.json`` into ``folder``, for the owner alone; returns the manifest."""
+    """Write the files of a dataset into ``folder``, for the owner alone; returns the manifest."""
     private_folder(folder)
     manifest = dataset.manifest()
     repeat = dataset.timesteps
@@ -63,6 +67,7 @@ def write_artifact(dataset: Dataset, folder: Path) -> Manifest:
         compression="none",
         data_page_size=_PAGE_BYTES,
     )
+    write_facts(dataset.facts, folder, _trial_keys(dataset))
     write_private(folder / MANIFEST_FILE, f"{manifest.model_dump_json(indent=2)}\n".encode())
     return manifest
 
@@ -106,7 +111,7 @@ def read_artifact(folder: Path, *, batch_rows: int = _BATCH_ROWS) -> Dataset:
             f"{folder} was changed after it was written: its content has digest {digest[:12]}…, "
             f"its {MANIFEST_FILE} says {manifest.digest[:12]}…; prepare it again"
         )
-    return dataset
+    return replace(dataset, facts=read_facts(folder, _trial_keys(dataset), len(dataset.features)))
 
 
 def _read(file: pq.ParquetFile, manifest: Manifest, batch_rows: int) -> tuple[Dataset, str]:
@@ -151,6 +156,10 @@ def _check_columns(schema: pa.Schema, features: Sequence[str]) -> None:
 def _repeated(texts: Strings, count: int) -> pa.DictionaryArray:
     names, codes = np.unique(texts, return_inverse=True)
     return pa.DictionaryArray.from_arrays(np.repeat(codes.astype(np.int32), count), pa.array(names.tolist()))
+
+
+def _trial_keys(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
+    return {"subject": dataset.subjects, "trial": dataset.trials, "label": dataset.labels}
 
 
 def _add(sha: Future[hashlib._Hash], piece: memoryview) -> None:

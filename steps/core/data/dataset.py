@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.manifest import Manifest, PlantedTruth, SubjectEntry
+from steps.core.data.recording_facts import RecordingFacts
 from steps.core.data.timing import Timing
 
 RESERVED_COLUMNS = ("subject", "label", "trial", "group", "time", "test_number")
@@ -44,6 +45,7 @@ class Dataset:
         timing: how the trials were sampled, where that is known; no part of the digest.
         left_out: columns of the files that are no features here, because the user left them out.
         excluded: trials that the user left out, as ``subject/trial``.
+        facts: what is known of the recordings; None where they were not kept; no part of the digest.
     """
 
     values: Floats
@@ -63,6 +65,7 @@ class Dataset:
     timing: Timing | None = None
     left_out: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    facts: RecordingFacts | None = None
 
     def __post_init__(self) -> None:
         trials, timesteps, features = self.values.shape
@@ -79,6 +82,8 @@ class Dataset:
         if (np.diff(order) < 0).any():
             for name in ("values", "labels", "subjects", "trials", "is_control"):
                 object.__setattr__(self, name, getattr(self, name)[order])
+            if self.facts:
+                object.__setattr__(self, "facts", self.facts.select(order))
 
     @property
     def timesteps(self) -> int:
@@ -110,6 +115,7 @@ class Dataset:
             subjects=self.subjects[mask],
             trials=self.trials[mask],
             is_control=self.is_control[mask],
+            facts=self.facts and self.facts.select(mask),
         )
 
     def of_subjects(self, names: Sequence[str]) -> Dataset:

@@ -9,6 +9,7 @@ import numpy as np
 
 from steps.core.data.dataset import Dataset
 from steps.core.readers.common_time import common_time
+from steps.core.readers.facts import facts_of
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.recorded import trial_names
 from steps.core.readers.trials import Recording
@@ -54,6 +55,7 @@ def as_dataset(
         notes=(*notes, *common.notes),
         time_normalised=common.is_normalised,
         timing=common.timing,
+        facts=facts_of(trials, has_time=table.has_time, has_order=len(table.origins) == 1),
     )
     check_subjects(dataset)
     return dataset

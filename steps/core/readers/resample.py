@@ -66,6 +66,13 @@ def missing_samples(time: Doubles) -> npt.NDArray[np.int64]:
     return np.where(ragged, np.maximum(np.rint(np.minimum(steps / usual, 2.0**31)) - 1, 1), 0).astype(np.int64)
 
 
+def missing_share(time: Doubles, values: Doubles) -> float:
+    """Share of the values of a trial, ``time (n,)`` and ``values (n, features)``, that are not there or no numbers."""
+    absent = int(missing_samples(time).sum())
+    holes = int((~np.isfinite(values)).sum()) + absent * values.shape[1]
+    return float(holes / ((len(time) + absent) * values.shape[1]))
+
+
 def irregular_trials(time: Doubles, bounds: Sequence[int]) -> npt.NDArray[np.bool_]:
     """Which trials have a step that `missing_samples` would find ragged, shape ``(trials,)``.
 

@@ -22,6 +22,7 @@ from steps.core.readers.resample import (
     irregular_trials,
     longest_hole,
     missing_samples,
+    missing_share,
 )
 from steps.core.readers.validate import is_control
 from steps.errors import UserError, shown
@@ -32,7 +33,11 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One trial: increasing ``time (n,)`` and finite ``values (n, features)``, both float64."""
+    """One trial: increasing ``time (n,)`` and finite ``values (n, features)``, both float64.
+
+    Where gaps were filled or ends cut, ``missing`` is the share of values that were missing before, and ``raw`` the
+    values as they were, ``(m, features)``, NaN or infinite where missing.
+    """
 
     subject: str
     label: str
@@ -41,6 +46,8 @@ class Recording:
     is_control: bool
     time: Doubles
     values: Doubles
+    missing: float = 0.0
+    raw: Doubles | None = None
 
 
 @dataclass
@@ -108,8 +115,9 @@ def recordings(
     for i, (start, stop) in enumerate(pairwise(bounds)):
         if stop - start < 2:
             raise UserError(f"{table.where(int(first[i]))}: the trial has 1 time point, expected at least 2")
-        times, block = time[start:stop], values[start:stop]
+        times, block, missing, raw = time[start:stop], values[start:stop], 0.0, None
         if irregular[i]:
+            missing, raw = missing_share(times, block), block
             times, block = gaps.closed(order[start:stop], times, block)
         trials.append(
             Recording(
@@ -120,6 +128,8 @@ def recordings(
                 is_control=control[i],
                 time=times,
                 values=block,
+                missing=missing,
+                raw=raw,
             )
         )
     said = [note(table.excluded)] if table.excluded else []

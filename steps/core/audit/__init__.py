@@ -1,0 +1,1 @@
+"""What would make a study's answer worthless: shortcuts, recordings and people that are there twice, leaks."""

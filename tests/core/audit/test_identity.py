@@ -1,0 +1,62 @@
+"""Whether people and classes are told apart by single trials."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from steps.core.audit.identity import identity
+from steps.core.data.dataset import Dataset
+
+
+def made(
+    seed: int, of_people: float, of_classes: float, *, within: bool = False, people: int = 12, features: int = 5
+) -> Dataset:
+    """Trials of noise, with a constant of each person and of each class."""
+    rng = np.random.default_rng(seed)
+    subjects = np.repeat(np.arange(people), 6)
+    labels = np.tile([0, 1], len(subjects) // 2) if within else subjects % 2
+    values = rng.normal(size=(len(subjects), 16, features))
+    values += of_people * rng.normal(size=(people, 1, features))[subjects]
+    values += of_classes * rng.normal(size=(2, 1, features))[labels]
+    return Dataset(
+        values=values.astype(np.float32),
+        labels=labels.astype(np.int8),
+        subjects=np.array([f"S{i:02d}" for i in subjects]),
+        trials=np.array([str(i) for i in range(len(subjects))]),
+        is_control=np.zeros(len(subjects), dtype=np.bool_),
+        features=tuple(f"f{i}" for i in range(features)),
+        time=tuple(float(i) for i in range(16)),
+    )
+
+
+def test_people_who_differ_are_told_apart() -> None:
+    told = identity(made(0, of_people=3.0, of_classes=0.0))
+    assert told
+    assert (told.people, told.named) == (12, 1.0)
+    assert told.of_two_people == 1.0
+    assert told.of_two_classes < 0.8
+
+
+def test_classes_that_differ_are_told_apart_and_people_are_not() -> None:
+    told = identity(made(0, of_people=0.0, of_classes=3.0))
+    assert told
+    assert told.of_two_classes == 1.0
+    assert told.named < 0.4
+
+
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("of_people", [0.0, 1.0])
+def test_without_a_difference_it_is_guessing(within: bool, of_people: float) -> None:
+    told = [identity(made(seed, of_people, of_classes=0.0, within=within)) for seed in range(60)]
+    assert np.mean([one.of_two_classes for one in told if one]) == pytest.approx(0.5, abs=0.03)
+    if not of_people:
+        assert np.mean([one.of_two_people for one in told if one]) == pytest.approx(0.5, abs=0.02)
+        assert np.mean([one.named for one in told if one]) == pytest.approx(1 / 12, abs=0.02)
+
+
+def test_a_tiny_study_says_nothing() -> None:
+    assert identity(made(0, 1.0, 1.0, people=3)) is None
+    single = made(0, 1.0, 1.0)
+    first = np.unique(single.subjects, return_index=True)[1]
+    assert identity(single.select(np.isin(np.arange(len(single.labels)), first))) is None

@@ -142,7 +142,8 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             click.echo(level_text(outcome, level))
         if answered is not None:
             click.echo(abstention_text(outcome["abstention"]).replace("; ", ";\n"))
-        click.echo(said.short)
+        for caution in said.cautions:
+            click.echo(caution)
         if configuration.leak_check:
             click.echo(leak_sentence(audit_document["leak_check"]))
         say_where(folder, run)

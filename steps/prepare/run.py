@@ -78,14 +78,15 @@ def prepare(configuration: Prepare) -> None:
         )
         record.log_dataset_input(manifest, uri, context="prepare")
         negative, positive = manifest.labels["0"], manifest.labels["1"]
+        said = audit_text(audit_document, (negative, positive))
         lines = [
             f"{manifest.trials} trials of {patients} subjects and {len(manifest.subjects) - patients} controls, "
             f"{manifest.timesteps} time points x {len(manifest.features)} features",
             f"{manifest.class_counts['1']} trials {positive!r} (positive), "
             f"{manifest.class_counts['0']} trials {negative!r}",
             *manifest.notes,
-            printed(found),
-            audit_text(audit_document, (negative, positive)).short,
+            f"{printed(found)}{'' if said.cautions else f'; audit: nothing was found ({audited.checks} checks)'}",
+            *said.cautions,
             f"digest {manifest.digest}",
         ]
         record.describe(run_id, bullets(lines))

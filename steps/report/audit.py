@@ -87,10 +87,8 @@ def audit_text(document: Mapping[str, Any], label_names: tuple[str, str]) -> Aud
         label_names: names of the negative and the positive class.
     """
     cautions = (*_shortcut_caution(document, label_names), *_twice(document))
-    clear = (
-        f"Audit: no shortcut found in how people were recorded, no person and no recording that is there twice "
-        f"({document['checks']} checks)."
-    )
+    whose = "this" if "models_auc" in document else "an"
+    clear = f"The audit found nothing that would make {whose} answer worthless ({document['checks']} checks)."
     return AuditText(
         cautions=cautions,
         clear="" if cautions else clear,

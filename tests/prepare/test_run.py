@@ -189,7 +189,7 @@ def test_what_is_found_is_printed_and_recorded_and_nothing_is_removed(
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("Data quality"))
     assert line == (
         "Data quality: 2 findings in the recordings of 2 subjects (S3: other unit in knee; S5: flat line in hip), see "
-        "quality.html; nothing was removed"
+        "quality.html; nothing was removed; audit: nothing was found (16 checks)"
     )
     assert line in run.data.tags["mlflow.note.content"]
     assert (run.data.metrics["quality_findings"], run.data.metrics["quality_severe"]) == (2, 1)

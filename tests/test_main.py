@@ -240,7 +240,7 @@ def test_the_terminal_shows_the_answer_in_few_lines(study: Study) -> None:
     assert max(len(line.replace(str(study.folder), "study")) for line in lines) <= 120
     assert not [line for line in lines if "absl" in line or "oneDNN" in line or "Running command" in line]
     names = [line.split(" ", 1)[0] for line in lines[-12:] if not line.startswith(" ")]
-    assert names[-7:] == ["Answer", "Audit", "Simpler", "Data", "Model", "Report", "MLflow"]
+    assert names[-6:] == ["Answer", "Simpler", "Data", "Model", "Report", "MLflow"]
     report = next(line for line in lines if line.startswith("Report")).removeprefix("Report").strip()
     assert Path(report).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert "?workflowType=machine_learning" in lines[-1]

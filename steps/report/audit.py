@@ -73,11 +73,6 @@ class AuditText:
     alone: tuple[tuple[str, float], ...]
     qualifies: bool
 
-    @property
-    def short(self) -> str:
-        """One line, for terminals and descriptions."""
-        return " ".join(self.cautions) or self.clear
-
 
 def audit_text(document: Mapping[str, Any], label_names: tuple[str, str]) -> AuditText:
     """Everything that is said of an audit.

@@ -145,7 +145,7 @@ def named_short_answer(
         said = f"{said.removesuffix('.')}; but see the audit."
     return [
         ("Answer", said),
-        *([("Audit", audited.short)] if audited else []),
+        *([("Audit", " ".join(audited.cautions))] if audited and audited.cautions else []),
         *([("Simpler", simpler.short_sentence)] if simpler else []),
     ]
 

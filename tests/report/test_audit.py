@@ -68,8 +68,8 @@ def test_nothing_found_is_one_short_sentence() -> None:
     text = audit_text(made(shortcut("length", auc=0.6, found=False)), NAMES)
     assert text.cautions == ()
     assert not text.qualifies
-    assert text.short == "The audit found nothing that would make this answer worthless (37 checks)."
-    assert "make an answer worthless" in audit_text(made(models=None), NAMES).short
+    assert text.clear == "The audit found nothing that would make this answer worthless (37 checks)."
+    assert "make an answer worthless" in audit_text(made(models=None), NAMES).clear
 
 
 def test_a_shortcut_that_does_as_well_takes_the_answer_back() -> None:
@@ -94,7 +94,7 @@ def test_a_shortcut_that_does_as_well_takes_the_answer_back() -> None:
 )
 def test_what_a_shortcut_means_depends_on_the_models(models: dict[str, float] | None, as_well: bool, said: str) -> None:
     text = audit_text(made(shortcut("sampling rate", auc=0.8, as_well=as_well), models=models), NAMES)
-    assert said in text.short
+    assert said in text.cautions[0]
     assert text.qualifies == (models is GOOD)
 
 
@@ -112,7 +112,7 @@ def test_levels_and_order_are_for_people_to_judge() -> None:
     levels = [shortcut("offset", auc=0.95, feature=name) for name in ("knee_x",)]
     text = audit_text(made(*levels, shortcut("file order", auc=1.0)), NAMES)
     assert text.cautions == ()
-    assert "found nothing" in text.short
+    assert "found nothing" in text.clear
     assert text.judge.startswith("The offset of knee_x alone tells the classes apart, as well as the models do.")
     assert any(said.startswith("The order of the recordings in the file") for said in text.sentences)
     weaker = audit_text(made(shortcut("offset", auc=0.8, as_well=False, feature="knee_x")), NAMES)
@@ -149,7 +149,7 @@ def test_every_kind_has_words(tmp_path: Path) -> None:
     for kind in {*BETWEEN, *WITHIN, "duration", "order of names"}:
         text = audit_text(made(shortcut(kind, auc=0.9, feature="x")), NAMES)
         assert text.sentences
-        assert all("None" not in said for said in (*text.sentences, text.short))
+        assert all("None" not in said for said in (*text.sentences, *text.cautions, text.clear))
     made_of = document(audit(read(study_table(0), tmp_path), seed=0, with_leak_check=True), GOOD)
     json.dumps(made_of, allow_nan=False)
     text = audit_text(made_of, NAMES)
@@ -196,6 +196,7 @@ def test_the_report_qualifies_its_answer(make_report: MakeReport) -> None:
 @pytest.mark.usefixtures("_no_figures")
 def test_a_report_without_findings_says_so_and_one_without_audit_is_whole(make_report: MakeReport) -> None:
     data = make_report(audit=made())
+    assert not [name for name, _ in closing_lines(data, "", "", []) if name == "Audit"], "prepare has said so"
     assert '<p class="clear">The audit found nothing' in report_html(data)
     assert 'class="caution"' not in report_html(data)
     without = replace(data, audit=None)

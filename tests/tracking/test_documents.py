@@ -122,6 +122,7 @@ def test_a_damaged_or_foreign_tag_never_stops_reuse(store: Path, text: str) -> N
     [
         ("summary.json", '{"counts": ', "summary.json of evaluate run {} is damaged: Invalid JSON"),
         ("summary.json", '{"counts": 3}', "summary.json of evaluate run {} is damaged: 'counts': "),
+        ("audit.json", '{"checks": "3"}', "audit.json of evaluate run {} is damaged: 'checks': "),
         ("results.csv", EVALUATION["results.csv"][:-9], "results.csv of evaluate run {} is damaged"),
         ("in_fold_thresholds.csv", "x\n", "in_fold_thresholds.csv of evaluate run {} is damaged: column 'subject'"),
     ],

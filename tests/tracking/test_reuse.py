@@ -14,10 +14,15 @@ from steps.tracking.reuse import Identity
 from steps.tracking.session import step_run
 
 SUMMARY = {"counts": {}, "thresholds": [0.5], "bootstrap": {"confidence": 0.95}, "pooled": {}, "subject": {}}
+AUDIT = {
+    "checks": 3, "findings": 0, "alpha": 0.05, "permutations": 10, "within_people": False, "shortcuts": [],
+    "same_for_all": [], "names": [], "both_groups": [],
+}  # fmt: skip
 EVALUATION = {
     "results.csv": "subject,trial,label,test_number,probability\nS1,01,1,1,0.5\n",
     "subjects.csv": "subject,label,trials,probability\nS1,1,1,0.5\n",
     "summary.json": json.dumps(SUMMARY),
+    "audit.json": json.dumps(AUDIT),
     "in_fold_thresholds.csv": "subject,test_number,fold,threshold,youden_j\nS1,1,S1,0.5,\n",
 }
 PARAMETERS = {"train_run_id": "abc", "thresholds": "0.5", "seed": 0, "cwd": "."}

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from steps.core.metrics.names import SUBJECT
+from steps.core.metrics.names import CHANCE, SUBJECT
 from steps.core.metrics.statistic import primary
 from steps.writing.estimates import estimate_text
-
-CHANCE = 0.5  # of AUC and of balanced accuracy, whatever the shares of the classes
 
 
 def answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[str, str]:

@@ -10,6 +10,7 @@ UNITS: Final = {POOLED: "trials", SUBJECT: "subjects", VOTE: "subjects, majority
 LEVELS: Final = (POOLED, SUBJECT)
 
 CONFIDENCE: Final = 0.95  # of all intervals
+CHANCE: Final = 0.5  # of AUC and of balanced accuracy, whatever the shares of the classes
 IN_FOLD: Final = "in_fold"
 Rule = float | Literal["in_fold"]
 """How a probability becomes a decision: at a declared threshold, or at the one that its fold chose."""

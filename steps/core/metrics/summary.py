@@ -15,7 +15,7 @@ from steps.core.metrics.chance import ALPHA, chance_level
 from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.decisions import Bools, decisions, votes
 from steps.core.metrics.in_fold_threshold import in_fold_summary
-from steps.core.metrics.names import CONFIDENCE, POOLED, SUBJECT, VOTE, Rule, statistic_name
+from steps.core.metrics.names import CHANCE, CONFIDENCE, POOLED, SUBJECT, VOTE, Rule, statistic_name
 from steps.core.metrics.permutation import PERMUTATIONS, QUANTILE, Tested, arrangements, permutation_test
 from steps.core.metrics.predictions import Scores, levels_of
 from steps.core.metrics.repeats import per_test_number
@@ -140,6 +140,7 @@ def _permutation(
     tested_levels = permutation_test(trials, thresholds, permutations=permutations, seed=seed, chunked=chunked)
     for level, tested in retrained.items():
         tested_levels[level]["auc"] = tested
+        _reach_chance(document[level]["auc"], tested)
     for level, tests in tested_levels.items():
         for name, tested in tests.items():
             document[level][name]["p_value"] = tested["p_value"]
@@ -152,6 +153,17 @@ def _permutation(
         "smallest_p_value": max(1 / (permutations + 1), 1 / arrangements(trials)),
         **tested_levels,
     }
+
+
+def _reach_chance(estimate: dict[str, float], tested: Tested) -> None:
+    """Let an interval hold 0.5 where the exact test cannot exclude it.
+
+    Held-out scores of different subjects share most of their training, which resampling test subjects does not see;
+    without an effect their intervals hold 0.5 too rarely. An interval that an exact test of one value is part of holds
+    this value as often as it should, and any other no less often.
+    """
+    if "low" in estimate and min(tested["p_value"], tested["p_below"]) > (1 - CONFIDENCE) / 2:
+        estimate["low"], estimate["high"] = min(estimate["low"], CHANCE), max(estimate["high"], CHANCE)
 
 
 def _chance(levels: Mapping[str, Scores]) -> dict[str, Any]:

@@ -5,10 +5,10 @@
 Each study is simulated (24 people, 12 of each class, without control subjects), the fronts of ``soft_multirocket`` are
 fitted once on all its trials, without labels, and the heads anew in every fold, by the project's own functions. For
 every scheme it prints the mean AUC of subjects and of trials, how often the interval of subjects' AUC holds 0.5 (with
-an effect, the mean AUC of all studies), with and without what the exact test does to it, and how often p is at most
-0.05 or at least 0.95: of held-out probabilities (models not trained again), and of the permutation test that trains
-again. The project itself fits fronts in every fold, too: on the same 115 studies that gave the same AUC on average
-(.443 against .445, before the sigmoid's slope had a prior).
+an effect, the mean AUC of all studies), as it is and before it is stretched by what training has in common, and how
+often p is at most 0.05 or at least 0.95: of held-out probabilities (models not trained again), and of the permutation
+test that trains again. The project itself fits fronts in every fold, too: on the same 115 studies that gave the same
+AUC on average (.443 against .445, before the sigmoid's slope had a prior).
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Said:
     trial_auc: float
     low: float
     high: float
-    low_without_test: float
-    high_without_test: float
+    low_as_it_was: float
+    high_as_it_was: float
     p_value: float
 
 
@@ -107,7 +107,7 @@ def table(studies: Sequence[Study], truth: float | None = 0.5) -> Iterator[str]:
         truth: AUC of subjects that intervals should hold; None for each scheme's mean over the studies.
     """
     value = "the mean" if truth is None else f"{truth:g}"
-    yield f"| | AUC of subjects (SE) | of trials | interval holds {value} (without the test) | p ≤ .05 | p ≥ .95 |"
+    yield f"| | AUC of subjects (SE) | of trials | interval holds {value} (not stretched) | p ≤ .05 | p ≥ .95 |"
     yield "|---|---|---|---|---|---|"
     for scheme in studies[0].schemes:
         said = [one.schemes[scheme] for one in studies]
@@ -116,7 +116,7 @@ def table(studies: Sequence[Study], truth: float | None = 0.5) -> Iterator[str]:
         yield (
             f"| `cv={scheme}` | {auc.mean():.3f} ({auc.std() / len(auc) ** 0.5:.3f}) "
             f"| {np.mean([one.trial_auc for one in said]):.3f} | {holds(said, truth):.1%} "
-            f"({np.mean([one.low_without_test <= held <= one.high_without_test for one in said]):.1%}) "
+            f"({np.mean([one.low_as_it_was <= held <= one.high_as_it_was for one in said]):.1%}) "
             f"| {_shares([one.p_value for one in said])} |"
         )
     auc = np.array([one.retrained_auc for one in studies])

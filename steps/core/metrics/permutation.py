@@ -38,12 +38,12 @@ class Tested(TypedDict):
     """A statistic's place among its permutations.
 
     ``value`` is the statistic that was tested, ``retrained`` whether models were trained again for every permutation;
-    ``p_below`` is the p value against statistics that are too low.
+    ``null_sd`` is the standard deviation of its permutations.
     """
 
     value: float
     p_value: float
-    p_below: float
+    null_sd: float
     null_quantile: float
     retrained: bool
 
@@ -132,11 +132,11 @@ def permutation_test(
 def place(values: Array, *, retrained: bool = False) -> Tested:
     """Where the first of these values lies among the others."""
     truth, permuted = values[0], values[1:]
-    as_good, as_bad = ((sign * permuted >= sign * truth - _TIE).sum() for sign in (1, -1))
+    as_good = int((permuted >= truth - _TIE).sum())
     return {
         "value": float(truth),
-        "p_value": float((as_good + 1) / (len(permuted) + 1)),
-        "p_below": float((as_bad + 1) / (len(permuted) + 1)),
+        "p_value": (as_good + 1) / (len(permuted) + 1),
+        "null_sd": float(permuted.std()),
         "null_quantile": float(np.quantile(permuted, QUANTILE, method="inverted_cdf")),
         "retrained": retrained,
     }

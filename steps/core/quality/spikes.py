@@ -7,12 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from steps.core.quality.hits import Doubles, Hit, People, Rows
+from steps.core.quality.hits import Bools, Doubles, Hit, People, Rows
 
 _FEWEST: Final = 20  # samples
 _HEIGHT: Final = 8.0  # usual bends
 _TIMES_USUAL: Final = 3.0  # impacts stick out in everybody
 _ALONE: Final = 0.2  # bends beside that of a single sample, over it
+_SAME_TIME: Final = 3  # samples
+_FEWEST_IMPACTS: Final = 3  # trials
 _ALIKE: Final = 0.7  # of two bends of a step, the smaller over the larger
 _TURNS: Final = (360.0, 2 * np.pi)
 _NEAR_TURN: Final = 0.15  # the signal goes on while it turns
@@ -42,12 +44,15 @@ def spikes(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
     usual = float(people.usual(height[:, np.newaxis])[0])
     least = max(_HEIGHT, _TIMES_USUAL * usual)
     usual_range = float(np.median(np.ptp(x, axis=1)))
-    for i in np.flatnonzero(height >= least):
+    is_high, places = height >= least, size.argmax(axis=1)
+    own_impact = _own_impacts(is_high, places, people)
+    for i in np.flatnonzero(is_high):
         high = np.flatnonzero(size[i] >= least * scale[i])
-        k = int(size[i].argmax())
-        is_huge = size[i, k] > usual_range
-        if not is_huge and np.median(size[i][_around(k, len(size[i]))]) > _ALONE * size[i, k]:
-            continue  # an impact, sharp as it is, bends over several samples
+        k = int(places[i])
+        # An impact, sharp as it is, bends over several samples, or comes at its time in all of a subject's trials.
+        is_impact = own_impact[i] or np.median(size[i][_around(k, len(size[i]))]) > _ALONE * size[i, k]
+        if is_impact and size[i, k] <= usual_range:
+            continue
         step = x[i, k + 1] - x[i, k] if k and _is_step(bends[i], k, -1) else None
         if step is None and _is_step(bends[i], k, 1):
             step = x[i, k + 2] - x[i, k + 1]
@@ -64,6 +69,17 @@ def spikes(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
             )
             share = float((np.abs(x[i] - np.median(x[i])) > abs(step) / 2).mean())  # on the wrong side of it
             yield Hit("jumps", int(i), (feature,), float(height[i]), max(share, 1 / timesteps), sentence, at)
+
+
+def _own_impacts(is_high: Bools, places: Rows, people: People) -> Bools:
+    """Trials whose highest bend is where it is in most other trials of the subject, shape ``(trials,)``."""
+    found = np.zeros(len(is_high), dtype=np.bool_)
+    for who in np.unique(people.codes[is_high]).tolist():
+        rows = people.first[who] + np.flatnonzero(is_high[people.codes == who])
+        near = np.abs(places[rows] - np.median(places[rows])) <= _SAME_TIME
+        if near.sum() >= max(_FEWEST_IMPACTS, people.counts[who] / 2):
+            found[rows[near]] = True
+    return found
 
 
 def _around(k: int, count: int) -> Rows:

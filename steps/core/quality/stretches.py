@@ -67,7 +67,8 @@ def stretches(x: Doubles, feature: int, people: People) -> Iterator[Hit]:
                 f"{'above' if side == 1 else 'below'}",
                 (int(places[0]), int(places[-1])),
             )
-    for i in np.flatnonzero((flat >= flat_from) & ~limited):
+    is_dead = flat == timesteps  # however many others are
+    for i in np.flatnonzero(((flat >= flat_from) | is_dead) & ~limited):
         stop = int(last[i]) + 1
         yield Hit(
             "flat",

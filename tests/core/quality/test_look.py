@@ -133,6 +133,28 @@ def test_what_everybody_has_is_no_fault() -> None:
     assert len(look(replace(dataset, values=values.astype(np.float32))).findings) <= 1
 
 
+def test_a_subject_may_land_harder_than_others() -> None:
+    dataset = study(3)
+    values = dataset.values.copy()
+    hard = np.flatnonzero(dataset.subjects == "S04")
+    noise = np.random.default_rng(0).normal(0, 0.01, values.shape[:2])
+    values[:, :, 2] = np.sin(np.linspace(0, 4, dataset.timesteps)) + noise
+    values[hard, 20 + np.arange(len(hard)) % 3, 2] += 0.4  # a sample wide, at its time
+    assert not [one for one in look(replace(dataset, values=values)).findings if one.kind == "spikes"]
+    values[hard[0], 70, 2] += 0.6
+    (one,) = (one for one in look(replace(dataset, values=values)).findings if one.kind == "spikes")
+    assert one.trials == (hard[0],)
+
+
+def test_what_is_dead_throughout_is_a_fault_also_where_many_are() -> None:
+    dataset = study(3)
+    values = dataset.values.copy()
+    dead = np.random.default_rng(0).random(len(values)) < 0.4
+    values[dead, :, 0] = 0.0
+    findings = [one for one in look(replace(dataset, values=values)).findings if one.kind == "flat"]
+    assert {i for one in findings for i in one.trials} == set(np.flatnonzero(dead).tolist())
+
+
 def test_a_million_rows_take_seconds() -> None:
     small = study(4)
     times = 10_000 // len(small.trials) + 1

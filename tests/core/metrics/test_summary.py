@@ -9,10 +9,10 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, matthews_corrcoef, roc_auc_score
 
+from steps.core.metrics import permutation
 from steps.core.metrics.decisions import with_votes
 from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
-from steps.core.metrics.permutation import Tested
 from steps.core.metrics.predictions import FoldPrediction, results_table, subjects_table
 from steps.core.metrics.summary import summary
 from tests.core.metrics.conftest import THRESHOLDS, StudyMaker, make_dataset
@@ -154,9 +154,9 @@ def test_an_interval_of_auc_is_stretched_by_what_training_has_in_common(study: S
     """By the factor by which AUC varies more when every permutation trains again; on the scale of the logit."""
     results = study(effect=0.5)
     plain = summary(results, (0.5,), resamples=200, permutations=200)
-    held: Tested = plain["permutation"]["subject"]["auc"]
-    again: Tested = {**held, "null_sd": 1.5 * held["null_sd"], "retrained": True}
-    less: Tested = {**held, "null_sd": 0.5 * held["null_sd"], "retrained": True}
+    held: permutation.Tested = plain["permutation"]["subject"]["auc"]
+    again: permutation.Tested = {**held, "null_sd": 1.5 * held["null_sd"], "retrained": True}
+    less: permutation.Tested = {**held, "null_sd": 0.5 * held["null_sd"], "retrained": True}
     stretched = summary(results, (0.5,), resamples=200, permutations=200, retrained={"subject": again})
     value, low, high = (plain["subject"]["auc"][name] for name in ("value", "low", "high"))
     for end, name in ((low, "low"), (high, "high")):

@@ -67,7 +67,7 @@ def test_a_shortcut_takes_the_answer_back(tmp_path: Path) -> None:
     assert evaluate.data.metrics["audit_findings"] == 1
     page = Path(MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}").download_artifacts(main.info.run_id, "report.html"))
     first_screen = page.read_text().partition("<nav")[0]
-    assert "Careful: the length of the recordings in samples alone tells fear from calm" in first_screen
+    assert "Careful: the length of the recordings alone tells fear from calm" in first_screen
 
 
 @pytest.mark.skipif(not RUNNING.is_file(), reason="the running recordings are not beside this checkout")

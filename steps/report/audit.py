@@ -24,7 +24,7 @@ _EXAMPLES: Final = 3
 
 # What a sentence calls each kind.
 _PHRASES: Final = {
-    LENGTH: "the length of the recordings in samples",
+    LENGTH: "the length of the recordings",
     DURATION: "the duration of the recordings",
     RATE: "the sampling rate",
     TRIALS: "the number of recordings per person",
@@ -34,6 +34,7 @@ _PHRASES: Final = {
     ORDER: "the order of the recordings in the file",
     NAMES: "the order of the people's names",
 }
+_COUNTED: Final = {LENGTH: " samples", TRIALS: " recordings"}
 _ADVICE: Final = {
     LENGTH: "cut all recordings by one rule, which knows no classes; if they were cut at events of the movement, their "
     "length may be part of the effect",
@@ -243,7 +244,10 @@ def _auc(one: Mapping[str, Any]) -> float:
 def _medians(one: Mapping[str, Any], names: tuple[str, str]) -> str:
     row = one["found"][0]
     of = f" of {row['feature']}" if row["feature"] else ""
-    return f"median{of} {row['median_positive']:.4g} with {names[1]}, {row['median_negative']:.4g} with {names[0]}"
+    unit = _COUNTED.get(one["kind"], "")
+    return (
+        f"median{of} {row['median_positive']:.4g}{unit} with {names[1]}, {row['median_negative']:.4g} with {names[0]}"
+    )
 
 
 def _features(one: Mapping[str, Any]) -> str:

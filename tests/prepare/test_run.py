@@ -91,9 +91,7 @@ def test_the_audit_is_printed_and_recorded(
     study_table(1, planted="length", strength=2.5).to_parquet(path, index=False)
     prepare(Prepare.of({**study, "source": str(path), "max_gap": 10}))
     (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Careful")]
-    assert said.startswith(
-        "Careful: the length of the recordings in samples alone tells fear from calm (AUC of people "
-    )
+    assert said.startswith("Careful: the length of the recordings alone tells fear from calm (AUC of people ")
     run = _prepared()
     assert run.data.metrics["audit_findings"] == 1
     assert said in run.data.tags["mlflow.note.content"]

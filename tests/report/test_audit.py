@@ -75,9 +75,9 @@ def test_nothing_found_is_one_short_sentence() -> None:
 def test_a_shortcut_that_does_as_well_takes_the_answer_back() -> None:
     text = audit_text(made(shortcut("length", auc=1.0)), NAMES)
     assert text.cautions == (
-        "Careful: the length of the recordings in samples alone tells fear from calm as well as the models do (AUC of "
-        "people 1.000: median 142.5 with fear, 100 with calm). The models may have learned that, or what goes with it; "
-        "as long as they may, this answer says nothing about fear.",
+        "Careful: the length of the recordings alone tells fear from calm as well as the models do (AUC of people "
+        "1.000: median 142.5 samples with fear, 100 with calm). The models may have learned that, or what goes with "
+        "it; as long as they may, this answer says nothing about fear.",
     )
     assert text.qualifies
     assert text.alone == (("length", 1.0),)

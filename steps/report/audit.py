@@ -142,6 +142,12 @@ def _twice(document: Mapping[str, Any]) -> list[str]:
         sentences.append(
             f"Careful: {_joined(alike[0])} look like names of one person{more}; if so, who is tested was trained on."
         )
+    if (who := document.get("identity")) and who["alike"]:
+        more = f", and {len(who['alike']) - 1} more pairs like that" if len(who["alike"]) > 1 else ""
+        sentences.append(
+            f"Careful: trials of {_joined(who['alike'][0])} cannot be told apart, those of everybody else can{more}; "
+            "if they are one person, who is tested was trained on."
+        )
     if both := document["both_groups"]:
         has = "has" if len(both) == 1 else "have"
         sentences.append(

@@ -134,6 +134,18 @@ def test_levels_and_order_are_for_people_to_judge() -> None:
             "a and b of S1 are one recording in both classes, or nearly so; a label is wrong",
         ),
         ({"names": [["P1_post", "P1_pre"], ["P2", "P2b"]]}, "P1_post and P1_pre look like names of one person, and 1"),
+        (
+            {
+                "identity": {
+                    "people": 9,
+                    "named": 1.0,
+                    "of_two_people": 1.0,
+                    "of_two_classes": 0.5,
+                    "alike": [["S3", "S9"]],
+                }
+            },
+            "trials of S3 and S9 cannot be told apart, those of everybody else can; if they are one person",
+        ),
         ({"both_groups": ["S7"]}, "S7 has recordings of both classes, everybody else of one"),
     ],
 )

@@ -55,7 +55,8 @@ class Audit:
     def findings(self) -> int:
         """How many would make an answer worthless; not counted is what may be the effect itself, or mere order."""
         kinds = {one.candidate.kind for one in self.shortcuts.looked_at if one.is_found and is_warning(one)}
-        return len(kinds) + len(self.same_recordings or ()) + len(self.names) + len(self.both_groups)
+        alike = self.identity.alike if self.identity else ()
+        return len(kinds) + len(self.same_recordings or ()) + len(self.names) + len(alike) + len(self.both_groups)
 
 
 def is_warning(shortcut: Shortcut) -> bool:

@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.audit.exchange import Array
-from steps.core.data.dataset import Dataset
+from steps.core.data.dataset import Dataset, Strings
 
 _BINS: Final = 8
 _FEWEST_PEOPLE: Final = 4
+# When two names are one person: trials of each are taken for the other's, and nobody else's are for anybody's.
+_TAKEN_FOR: Final = 0.25  # of the trials of either; a half is expected
+_TOLD_APART: Final = 0.98
+_FEWEST_TRIALS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,14 @@ class Identity:
         of_two_people: share of pairs of the own person and somebody else in which the own one is nearer; 0.5 is chance.
         of_two_classes: share in which the own class's mean, without the person, is nearer than the other's; 0.5 is
             chance.
+        alike: pairs of names between which trials cannot tell, where everybody else's can be told: one person, perhaps.
     """
 
     people: int
     named: float
     of_two_people: float
     of_two_classes: float
+    alike: tuple[tuple[str, str], ...]
 
 
 def identity(study: Dataset) -> Identity | None:
@@ -69,7 +75,30 @@ def identity(study: Dataset) -> Identity | None:
         named=float((apart.min(axis=1) > own).mean()),
         of_two_people=float(nearer.sum(axis=1).mean() / (len(names) - 1)),
         of_two_classes=classes,
+        alike=_alike(names, codes[asked], np.where(np.isinf(apart), own[:, np.newaxis], apart)),
     )
+
+
+def _alike(names: Strings, codes: npt.NDArray[np.intp], apart: Array) -> tuple[tuple[str, str], ...]:
+    """Pairs of names whose trials are each taken for the other's.
+
+    Args:
+        names: of the people.
+        codes: whose each trial is, shape ``(trials,)``.
+        apart: squared distances to everybody's mean, the own one without the trial, shape ``(trials, people)``.
+    """
+    sizes = np.bincount(codes, minlength=len(names))
+    taken = np.zeros((len(names), len(names)))
+    np.add.at(taken, (codes, apart.argmin(axis=1)), 1.0)
+    share = taken / np.maximum(sizes, 1)[:, np.newaxis]
+    mutual = np.triu(np.minimum(share, share.T), k=1) >= _TAKEN_FOR
+    pairs = []
+    for one, other in zip(*np.nonzero(mutual), strict=True):
+        rest = np.setdiff1d(np.flatnonzero(sizes), [one, other])
+        told = np.diag(taken)[rest].sum() / max(sizes[rest].sum(), 1)
+        if min(sizes[one], sizes[other]) >= _FEWEST_TRIALS and len(rest) >= _FEWEST_PEOPLE and told >= _TOLD_APART:
+            pairs.append((str(names[one]), str(names[other])))
+    return tuple(pairs)
 
 
 def _summaries(values: npt.NDArray[np.float32]) -> Array:

@@ -35,7 +35,7 @@ from steps.core.readers.simulate import SimulationSize, simulate
 
 SCHEMES: Final = ("loso", "loso-plain", "group-kfold:6")
 MODEL: Final = "soft_multirocket"
-_RESAMPLES, _PERMUTATIONS = 1000, 999
+_PERMUTATIONS = 999
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _said(
         predictions.append(FoldPrediction(dataset.select(tested), 1, said))
     results = results_table(predictions, (0.5,))
     found, untested = (
-        summary(results, (0.5,), seed=seed, resamples=_RESAMPLES, permutations=_PERMUTATIONS, retrained=retrained)
+        summary(results, (0.5,), seed=seed, permutations=_PERMUTATIONS, retrained=retrained)
         for retrained in (exact, None)
     )
     auc, alone = found["subject"]["auc"], untested["subject"]["auc"]

@@ -31,7 +31,7 @@ def compare_and_record(configuration: Compare) -> None:
     with step_run("compare", configuration.given) as run:
         first, second = _methods(configuration.runs, run.info.experiment_id)
         check_comparable(first, second)
-        document = comparison(first, second, thresholds, seed=configuration.seed)
+        document = comparison(first, second, thresholds)
         run_id = run.info.run_id
         record.log(
             run_id,

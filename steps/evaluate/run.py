@@ -105,7 +105,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
                 outcome["learning_curve"] = learning_curve(curve, outcome, seed)
                 record.log_figures(run_id, {"learning_curve": learning_curve_figure(outcome["learning_curve"])})
             compared = baseline_results(baselines, dataset, folds, thresholds, fitted)
-            outcome["baselines"] = baselines_summary(results, compared, thresholds, seed=seed, chunked=chunked)
+            outcome["baselines"] = baselines_summary(results, compared, thresholds, chunked=chunked)
         record.log(
             run_id,
             tags=trained.tags("evaluate", configuration.given),

@@ -25,7 +25,7 @@ def answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[st
     if auc is None:
         measured = f"The models were tested on {people}, all of one class."
         return measured, "That says nothing about telling the classes apart: a study needs subjects of both."
-    percent = f"{summary['bootstrap']['confidence']:.0%}"
+    percent = f"{summary['intervals']['confidence']:.0%}"
     measured = (
         f"Tested on {people}, the mean probability of {_unit(summary)} separates {label_names[1]} from "
         f"{label_names[0]} with an AUC of {_spoken(auc, f'{percent} interval ')}"

@@ -74,7 +74,7 @@ def warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
     if counts["trials"] > counts["subjects"]:
         notes.append(
             "Trials of one subject are alike: McNemar's test over trials takes them for independent, so its p value "
-            "and interval are too small. The intervals of the differences resample subjects and hold for trials, too."
+            "and interval are too small. The intervals of the differences are over subjects and hold for trials, too."
         )
     if counts["mixed_subjects"]:
         notes.append(
@@ -90,8 +90,6 @@ def warnings(document: Mapping[str, Any]) -> tuple[str, ...]:
             f"Probabilities are means over {counts['test_numbers']} test numbers: this compares ensembles, not single "
             "models."
         )
-    if counts["subjects"] < 20:
-        notes.append("Percentile intervals of fewer than about 20 subjects are too short.")
     return tuple(notes)
 
 
@@ -131,7 +129,7 @@ def description(document: Mapping[str, Any]) -> str:
         "",
         table(("metric", "of", first, second, "difference"), rows),
         "",
-        "In brackets 95% intervals over resampled subjects; the difference is paired, first minus second.",
+        "In brackets 95% intervals over subjects; the difference is paired, first minus second.",
         "",
     ]
     lines += [f"- {plain(sentence)}" for sentence in (*sentences_of_tests(document), *warnings(document))]

@@ -14,7 +14,7 @@ from steps.report.table import Table, difference_cell, estimate_cell
 from steps.writing.estimates import estimate_text
 
 METHODS_CAPTION = (
-    "Same folds and training subjects. The difference is paired: network minus baseline in the same resamples, "
+    "Same folds and training subjects. The difference is paired: network minus baseline on the same subjects, "
     "so an interval without 0 tells the two apart."
 )
 

@@ -11,7 +11,10 @@ from steps.core.metrics.statistic import Statistic, at_first, headlines, statist
 from steps.report.table import Table, estimate_cell
 
 RESULT_COLUMNS = ("metric", UNITS[POOLED], UNITS[SUBJECT])
-RESULT_CAPTION = "Held-out subjects only; in brackets 95% bootstrap intervals over subjects."
+RESULT_CAPTION = (
+    "Held-out subjects only; in brackets 95% intervals over subjects. Primary: the AUC of subjects; all others are "
+    "exploratory."
+)
 _VOTES = "A majority vote counts the decisions of a subject's trials; a tie is decided by their mean probability."
 
 
@@ -70,4 +73,12 @@ def _side_by_side(summary: Mapping[str, Any], statistics: Sequence[Statistic]) -
         (*row, estimate_cell(voted.get(one.name)))
         for one, row in zip(statistics, result_rows(summary, statistics), strict=True)
     ]
-    return Table.of(columns, rows, f"{RESULT_CAPTION} {_VOTES}")
+    return Table.of(columns, rows, " ".join([RESULT_CAPTION, _VOTES, *_without_interval(statistics)]))
+
+
+def _without_interval(statistics: Sequence[Statistic]) -> list[str]:
+    return [
+        f"No interval that holds is known for {one.title}: {one.row.without_interval}."
+        for one in statistics
+        if one.row.without_interval
+    ]

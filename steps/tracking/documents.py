@@ -55,7 +55,7 @@ class Runtime(Written):
     folds_wall_s: float
 
 
-class Bootstrap(Written):
+class Intervals(Written):
     """How the intervals of a ``summary.json`` were made."""
 
     confidence: float
@@ -69,7 +69,7 @@ class Summary(Written):
 
     counts: dict[str, int]
     thresholds: list[float] = Field(min_length=1)
-    bootstrap: Bootstrap
+    intervals: Intervals
     pooled: _Level
     subject: _Level
 

@@ -50,8 +50,8 @@ def put(method: Method, *, digest: str = "d", baseline: Method | None = None, ev
 
 
 def test_two_trainings_and_a_baseline(compare: Compare, make_method: MethodMaker) -> None:
-    old = put(make_method(0.0, subjects=14))
-    new = put(make_method(3.0, noise=1, subjects=14), baseline=make_method(0.0, noise=2, subjects=14))
+    old = put(make_method(0.0, subjects=24))
+    new = put(make_method(3.0, noise=1, subjects=24), baseline=make_method(0.0, noise=2, subjects=24))
     done = compare("latest,previous")
     assert done.exit_code == 0, done.output
     assert f"cnn ({new[:8]}) is better than cnn ({old[:8]})" in done.stdout

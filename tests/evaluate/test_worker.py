@@ -53,9 +53,9 @@ def everything(
     """Folds by name, the summary with baselines, and what baselines predict."""
     evaluated = {trained.fold.name: one for trained, one in pool.each(partial(evaluate, job), folds)}
     chunked = Chunked(in_pool(pool), elements=3000)  # dozens of chunks
-    document = summary(results, THRESHOLDS, resamples=200, permutations=200, chunked=chunked)
+    document = summary(results, THRESHOLDS, permutations=200, chunked=chunked)
     other = results.assign(probability=1 - results["probability"])
-    document["baselines"] = baselines_summary(results, {"other": other}, THRESHOLDS, resamples=200, chunked=chunked)
+    document["baselines"] = baselines_summary(results, {"other": other}, THRESHOLDS, chunked=chunked)
     fits = [pool.submit(fit_baseline, job, fit) for fit in fits_of(BASELINES, FOLDS[:2])]
     return evaluated, document, [task.result() for task in fits]
 

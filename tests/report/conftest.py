@@ -83,7 +83,7 @@ def make_report(small_study: Dataset) -> MakeReport:
                 for number in range(1, repeats + 1)
             ]
         )
-        document = summary(results, (0.5, 0.43), resamples=100, permutations=100, in_fold=in_fold)
+        document = summary(results, (0.5, 0.43), permutations=100, in_fold=in_fold)
         document["abstention"] = made_up_abstention(tested)
         made_up = made_up_attribution(tested, generator)
         history = pd.DataFrame({name: [0.6, 0.5] for name in ("loss", "val_loss", "accuracy", "val_accuracy")})

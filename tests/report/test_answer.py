@@ -23,7 +23,7 @@ def outcome(
             "negative_subjects": subjects - subjects // 2,
         },
         "thresholds": [0.5, 0.43],
-        "bootstrap": {"confidence": 0.95},
+        "intervals": {"confidence": 0.95},
         "subject": {name: value for name, value in subject.items() if value},
         "pooled": {},
     }

@@ -143,7 +143,7 @@ def test_on_paper_it_is_short_and_whole(
 ) -> None:
     page = tmp_path_factory.mktemp("paper") / "report.html"
     data = make_report(noise=0.9)
-    baselines = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
+    baselines = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43))
     page.write_text(
         report_html(make_report(noise=0.9, summary={**data.summary, "baselines": baselines})), encoding="utf-8"
     )

@@ -19,7 +19,7 @@ SUMMARY: dict[str, Any] = {"thresholds": [0.5], "pooled": {}, "subject": {}}
 @pytest.mark.usefixtures("words_only")
 def test_methods_are_in_the_page_and_in_its_text(make_report: MakeReport) -> None:
     data = make_report()
-    baselines = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43), resamples=50)
+    baselines = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43))
     data = make_report(summary={**data.summary, "baselines": baselines})
     table = methods_table(data.summary)
     assert table is not None
@@ -42,7 +42,7 @@ def _with_logistic(make_report: MakeReport, network: float, logistic: float) -> 
     """A study whose network and logistic regression have this much noise in their probabilities."""
     data = make_report(noise=network)
     other = make_report(noise=logistic).results
-    baselines = baselines_summary(data.results, {"logistic": other}, (0.5, 0.43), resamples=50)
+    baselines = baselines_summary(data.results, {"logistic": other}, (0.5, 0.43))
     return make_report(
         noise=network, summary={**data.summary, "baselines": {"majority": baselines["logistic"], **baselines}}
     )

@@ -13,7 +13,7 @@ from steps.tracking import record, reuse
 from steps.tracking.reuse import Identity
 from steps.tracking.session import step_run
 
-SUMMARY = {"counts": {}, "thresholds": [0.5], "bootstrap": {"confidence": 0.95}, "pooled": {}, "subject": {}}
+SUMMARY = {"counts": {}, "thresholds": [0.5], "intervals": {"confidence": 0.95}, "pooled": {}, "subject": {}}
 AUDIT = {
     "checks": 3, "findings": 0, "alpha": 0.05, "permutations": 10, "within_people": False, "shortcuts": [],
     "same_for_all": [], "names": [], "both_groups": [],

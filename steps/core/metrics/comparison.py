@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steps.core.metrics.bootstrap import estimates, resample_weights
 from steps.core.metrics.comparable import Method
+from steps.core.metrics.estimates import estimates
+from steps.core.metrics.intervals import METHOD
 from steps.core.metrics.metrics import FALLBACK, PRIMARY
 from steps.core.metrics.names import CONFIDENCE, LEVELS, POOLED, SUBJECT, UNITS, at_level
 from steps.core.metrics.paired import paired_differences
@@ -25,9 +26,6 @@ def comparison(
     first: Method,
     second: Method,
     thresholds: Sequence[float],
-    *,
-    resamples: int = 2000,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """Metrics of both, paired differences with intervals over subjects, and tests.
 
@@ -35,15 +33,13 @@ def comparison(
         first: one method.
         second: the other, of the same trials (`steps.core.metrics.comparable.check_comparable`).
         thresholds: decision thresholds; the tests of decisions take the first.
-        resamples: bootstrap resamples of subjects.
-        seed: of the bootstrap.
 
     Returns:
         Plain numbers, strings, lists and dictionaries, never NaN: what is undefined is absent.
 
         - ``first``, ``second``: ``title``, ``train_run_id``, ``baseline``;
         - ``counts``: ``subjects``, ``mixed_subjects`` (with trials of both classes), ``trials``, ``test_numbers``;
-        - ``thresholds``, ``bootstrap``;
+        - ``thresholds``, ``intervals``;
         - ``pooled`` and ``subject``: metric -> ``first``, ``second`` and ``difference`` (first minus second), each
           ``{value, low, high}``;
         - ``tests``: ``wilcoxon`` (over subjects' Brier scores), ``mcnemar_subject``, ``mcnemar_pooled``;
@@ -53,7 +49,6 @@ def comparison(
     """
     levels = levels_of(first.results), levels_of(second.results)
     names = np.unique(levels[0][POOLED].subjects)
-    weights = resample_weights(len(names), resamples, seed)
     subjects = levels[0][SUBJECT]
     document: dict[str, Any] = {
         name: {"title": one.title, "train_run_id": one.train_run_id, "baseline": one.baseline}
@@ -67,17 +62,11 @@ def comparison(
             "test_numbers": int(first.results["test_number"].nunique()),
         },
         "thresholds": list(thresholds),
-        "bootstrap": {
-            "unit": "subject",
-            "method": "percentile, paired",
-            "resamples": resamples,
-            "confidence": CONFIDENCE,
-            "seed": seed,
-        },
+        "intervals": {"unit": "subject", "method": f"{METHOD}; paired", "confidence": CONFIDENCE},
     }
     for level in LEVELS:
-        one, other = (estimates(scores[level], weights, thresholds) for scores in levels)
-        between = paired_differences(levels[0][level], levels[1][level], weights, thresholds)
+        one, other = (estimates(scores[level], thresholds) for scores in levels)
+        between = paired_differences(levels[0][level], levels[1][level], thresholds)
         document[level] = {
             name: dict(zip(PARTS, (one[name], other[name], difference), strict=True))
             for name, difference in between.items()

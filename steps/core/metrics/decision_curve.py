@@ -8,7 +8,8 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
-from steps.core.metrics.bootstrap import as_they_are, percentile_interval, resample_weights
+from steps.core.metrics.bootstrap import percentile_interval, resample_weights
+from steps.core.metrics.estimates import as_they_are
 from steps.core.metrics.metrics import net_benefit
 from steps.core.metrics.names import LEVELS
 from steps.core.metrics.predictions import Scores, levels_of

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from steps.core.baselines.predict import Array, Fit
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
-from steps.core.metrics.bootstrap import estimates, resample_weights
 from steps.core.metrics.chunks import AT_ONCE, Chunked
+from steps.core.metrics.estimates import estimates
 from steps.core.metrics.names import LEVELS, UNITS, at_level
 from steps.core.metrics.paired import paired_differences
 from steps.core.metrics.predictions import FoldPrediction, levels_of, results_table
@@ -64,8 +63,6 @@ def baselines_summary(
     baselines: Mapping[str, pd.DataFrame],
     thresholds: Sequence[float],
     *,
-    resamples: int = 2000,
-    seed: int = 0,
     chunked: Chunked = AT_ONCE,
 ) -> dict[str, Any]:
     """Metrics of every baseline and the paired differences to the network.
@@ -74,25 +71,19 @@ def baselines_summary(
         network: from `steps.core.metrics.predictions.results_table`.
         baselines: name -> the same of the same trials and test numbers.
         thresholds: decision thresholds.
-        resamples: bootstrap resamples of subjects.
-        seed: of the bootstrap; with the seed of `steps.core.metrics.summary.summary` the resamples are the same, too.
-        chunked: where the bootstrap is worked on.
+        chunked: where the intervals are worked on.
 
     Returns:
         Name -> ``pooled`` and ``subject``, as in a summary, and ``network_minus``: ``pooled`` and ``subject`` of the
         differences, network minus baseline. Never NaN: what is undefined is absent.
     """
     levels = levels_of(network)
-    weights = resample_weights(len(np.unique(levels["pooled"].subjects)), resamples, seed)
     document: dict[str, Any] = {}
     for name, results in baselines.items():
         others = levels_of(results)
-        document[name] = {
-            level: dict(estimates(others[level], weights, thresholds, chunked=chunked)) for level in LEVELS
-        }
+        document[name] = {level: dict(estimates(others[level], thresholds, chunked=chunked)) for level in LEVELS}
         document[name][DIFFERENCE] = {
-            level: paired_differences(levels[level], others[level], weights, thresholds, chunked=chunked)
-            for level in LEVELS
+            level: paired_differences(levels[level], others[level], thresholds, chunked=chunked) for level in LEVELS
         }
     return document
 

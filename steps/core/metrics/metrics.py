@@ -26,12 +26,46 @@ _WITH_FOLDS = (POOLED, SUBJECT, VOTE, FOLD)
 
 
 @dataclass(frozen=True)
-class People:
-    """How many subjects have negatives, how many have positives, and how many there are."""
+class Counts:
+    """How many subjects, or entries, there are.
+
+    Attributes:
+        negatives: of class 0; a subject with entries of both classes is in both.
+        positives: of class 1.
+        everybody: all.
+        called: those, of either class, that are decided to be positive; all where nothing is decided.
+    """
 
     negatives: int
     positives: int
     everybody: int
+    called: int
+
+
+def _of_both_classes(people: Counts) -> int:
+    """The chance that all are right is largest where both classes are as hard."""
+    return min(2 * people.negatives, 2 * people.positives, people.everybody)
+
+
+def _pairs(people: Counts) -> int:
+    """As many pairs of a positive and a negative subject can be made that have nobody in common."""
+    return min(people.negatives, people.positives, people.everybody // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Which of `steps.core.metrics.intervals` a metric has.
+
+    Attributes:
+        kind: a ``share`` of what is counted, exact where each subject is counted once; another value ``between`` the
+            ends of its span; or the mean ``error`` of a subject's probabilities.
+        people: how many subjects it rests on.
+        tries: how many independent answers, right or wrong, a perfect value is worth at least; None: ``people``.
+    """
+
+    kind: Literal["share", "between", "error"]
+    people: Callable[[Counts], int]
+    tries: Callable[[Counts], int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +80,8 @@ class Metric:
         compared: in the table and the figure of ``compare``, and logged for baselines.
         spread: in the table of test numbers, and in their figure if it lies between 0 and 1.
         logged_again: whether a study's own run and the baselines may log it; an evaluation logs all there are.
-        successes: how many independent successes a perfect value stands for at least, each as likely as the metric's
-            true value at most; None where that is not known (`steps.core.metrics.bootstrap.exact_bound`).
+        interval: which it has; None where none was found that holds.
+        without_interval: why it has none.
     """
 
     title: str
@@ -57,7 +91,8 @@ class Metric:
     compared: bool = False
     spread: bool = False
     logged_again: bool = True
-    successes: Callable[[People], int] | None = None
+    interval: Interval | None = None
+    without_interval: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +102,10 @@ class ProbabilityMetric(Metric):
     Attributes:
         levels: where it is made.
         function: its value in every resample, shape ``(resamples,)``; NaN where it is undefined.
-        recentred: whether resampling inflates it, which is then taken off again before the interval is made.
     """
 
     function: Callable[[Sample], Array]
     levels: tuple[str, ...] = (POOLED, SUBJECT)
-    recentred: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +115,13 @@ class DecisionMetric(Metric):
     Attributes:
         levels: where it is made; with ``fold`` also on the run of every fold, where it is 0 if it is undefined.
         function: its value in every resample, shape ``(resamples,)``; NaN where it is undefined.
+        reach: lowest and highest value with these numbers of positives and negatives, each of shape ``(resamples,)``;
+            None: the ends of the span.
     """
 
     function: Callable[[Confusion], Array]
     levels: tuple[str, ...] = (POOLED, SUBJECT, VOTE)
+    reach: Callable[[Confusion], tuple[Array, Array]] | None = None
 
 
 def auc(sample: Sample) -> Array:
@@ -163,51 +199,68 @@ def _net_benefit(made: Confusion) -> Array:
     return net_benefit(made.tp, made.fp, made.total, made.threshold)
 
 
+def _net_benefit_reach(made: Confusion) -> tuple[Array, Array]:
+    """All wrong, and all right."""
+    threshold = 0.5 if made.threshold is None else made.threshold  # without one there is no net benefit
+    none = np.zeros(made.total.shape)
+    return (
+        net_benefit(none, made.negatives, made.total, threshold),
+        net_benefit(made.positives, none, made.total, threshold),
+    )
+
+
+_EVERYBODY = Interval(kind="share", people=lambda people: people.everybody)
+_BOTH_CLASSES = Interval(kind="between", people=_of_both_classes)
+_RANKING = Interval(kind="between", people=_of_both_classes, tries=_pairs)
+
 METRICS: Mapping[str, ProbabilityMetric | DecisionMetric] = {
     "auc": ProbabilityMetric(
-        title="AUC", function=auc, headline=True, compared=True, spread=True,
-        # As many pairs of a positive and a negative subject can be made that have nobody in common.
-        successes=lambda people: min(people.negatives, people.positives, people.everybody // 2),
+        title="AUC", function=auc, headline=True, compared=True, spread=True, interval=_RANKING
     ),
     "average_precision": ProbabilityMetric(
         title="average precision", function=average_precision,
-        headline=True, compared=True, spread=True, logged_again=False,
+        headline=True, compared=True, spread=True, logged_again=False, interval=_RANKING,
     ),
     "loss": ProbabilityMetric(
-        title="cross-entropy (nats)", function=cross_entropy, direction="lower", span=(0.0, math.inf)
+        title="cross-entropy (nats)", function=cross_entropy, direction="lower", span=(0.0, math.inf),
+        without_interval="one confident error, which few people need not hold, may outweigh all others",
     ),
     "brier": ProbabilityMetric(
-        title="Brier score", function=brier, direction="lower", headline=True, compared=True, spread=True
+        title="Brier score", function=brier, direction="lower", headline=True, compared=True, spread=True,
+        interval=Interval(kind="error", people=lambda people: people.everybody),
     ),
     "ece": ProbabilityMetric(
-        title="expected calibration error", function=calibration_error, direction="lower", spread=True, recentred=True
+        title="expected calibration error", function=calibration_error, direction="lower", spread=True,
+        without_interval="the fewer the cases, the more it is too high, even of perfect probabilities",
     ),
     "accuracy": DecisionMetric(
         title="accuracy", function=lambda made: (made.tp + made.tn) / made.total, compared=True, levels=_WITH_FOLDS,
-        successes=lambda people: people.everybody,
+        interval=_EVERYBODY,
     ),
     "balanced_accuracy": DecisionMetric(
         title="balanced accuracy", function=lambda made: (recall(made) + specificity(made)) / 2,
-        headline=True, compared=True, spread=True,
-        # The chance that all are right is largest where both classes are as hard.
-        successes=lambda people: min(2 * people.negatives, 2 * people.positives, people.everybody),
+        headline=True, compared=True, spread=True, interval=_BOTH_CLASSES,
     ),
     "precision": DecisionMetric(
-        title="precision", function=lambda made: ratio(made.tp, made.tp + made.fp, otherwise=0.0), levels=_WITH_FOLDS
+        title="precision", function=lambda made: ratio(made.tp, made.tp + made.fp, otherwise=0.0), levels=_WITH_FOLDS,
+        interval=Interval(kind="share", people=lambda people: people.called),
     ),
     "recall": DecisionMetric(
         title="sensitivity (recall)", function=recall, headline=True, levels=_WITH_FOLDS,
-        successes=lambda people: people.positives,
+        interval=Interval(kind="share", people=lambda people: people.positives),
     ),
     "specificity": DecisionMetric(
-        title="specificity", function=specificity, headline=True, successes=lambda people: people.negatives
+        title="specificity", function=specificity, headline=True,
+        interval=Interval(kind="share", people=lambda people: people.negatives),
     ),
     "f1": DecisionMetric(
         title="F1", function=lambda made: ratio(2 * made.tp, made.positives + made.tp + made.fp, otherwise=0.0),
-        levels=_WITH_FOLDS,
+        levels=_WITH_FOLDS, interval=Interval(kind="between", people=lambda people: people.positives),
     ),
-    "mcc": DecisionMetric(title="MCC", function=mcc, span=(-1.0, 1.0), spread=True),
+    "mcc": DecisionMetric(title="MCC", function=mcc, span=(-1.0, 1.0), spread=True, interval=_BOTH_CLASSES),
     "net_benefit": DecisionMetric(
-        title="net benefit", function=_net_benefit, span=(-math.inf, 1.0), levels=(POOLED, SUBJECT)
+        title="net benefit", function=_net_benefit, span=(-math.inf, 1.0), levels=(POOLED, SUBJECT),
+        reach=_net_benefit_reach,
+        interval=Interval(kind="between", people=lambda people: min(people.negatives, people.positives)),
     ),
 }  # fmt: skip

@@ -17,7 +17,7 @@ Rule = float | Literal["in_fold"]
 
 
 class Estimate(TypedDict):
-    """A statistic and its percentile interval; the interval is absent where it cannot be estimated.
+    """A statistic and its interval, which is absent where it cannot be estimated.
 
     ``p_value`` is that of `steps.core.metrics.permutation`, on the statistics that are tested.
     """

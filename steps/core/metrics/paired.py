@@ -1,9 +1,7 @@
-"""Differences between two sets of predictions of the same trials, with intervals from the same resampled subjects.
+"""Differences between two sets of predictions of the same trials, with intervals over the subjects they share.
 
 Both are judged on the same subjects, so what makes a subject easy or hard for both cancels in the difference: its
-interval is narrower than two separate intervals suggest, and it is the one to read (the paired cluster bootstrap;
-Efron & Tibshirani 1993, *An Introduction to the Bootstrap*, chapters 8 and 13; Field & Welsh 2007, J. R. Stat. Soc. B
-69:369-390).
+interval is narrower than two separate intervals suggest, and it is the one to read.
 """
 
 from __future__ import annotations
@@ -12,44 +10,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from steps.core.metrics.bootstrap import point_values, resampled_statistics, with_interval
 from steps.core.metrics.chunks import AT_ONCE, Chunked
+from steps.core.metrics.estimates import Held, held
+from steps.core.metrics.intervals import difference_interval
 from steps.core.metrics.names import Estimate
 from steps.core.metrics.predictions import Scores
-from steps.core.metrics.sample import Array
 
 
 def paired_differences(
-    first: Scores,
-    second: Scores,
-    weights: Array,
-    thresholds: Sequence[float],
-    *,
-    chunked: Chunked = AT_ONCE,
+    first: Scores, second: Scores, thresholds: Sequence[float], *, chunked: Chunked = AT_ONCE
 ) -> dict[str, Estimate]:
-    """Every statistic of ``first`` minus that of ``second``, with percentile intervals.
+    """Every statistic of ``first`` minus that of ``second``.
 
     Args:
         first: probabilities of trials, or of subjects.
         second: other probabilities of the same, in the same order.
-        weights: from `steps.core.metrics.bootstrap.resample_weights`, shape ``(resamples, subjects)``; each row is
-            applied to both.
         thresholds: decision thresholds.
-        chunked: where to work, and on how many resamples at a time.
+        chunked: where to work, and on how many subjects to leave out at a time.
 
     Returns:
-        An estimate per statistic that both define, named as by `steps.core.metrics.bootstrap.statistics`. Resamples in
-        which one is undefined are left out; with a single subject there are no intervals.
+        An estimate per statistic that both define, named as by `steps.core.metrics.estimates.statistics`, with the
+        interval of `steps.core.metrics.intervals.difference_interval` where both have one. The same probabilities do
+        not differ: their intervals have no width.
 
     Raises:
         ValueError: the two are not about the same trials or subjects.
     """
     if not (np.array_equal(first.subjects, second.subjects) and np.array_equal(first.labels, second.labels)):
         raise ValueError("paired differences need the same subjects and labels in the same order")
-    one, other = point_values(first, thresholds), point_values(second, thresholds)
-    drawn = [resampled_statistics(scores, weights, thresholds, chunked) for scores in (first, second)]
-    return {
-        name: with_interval(one[name] - other[name], drawn[0][name] - drawn[1][name], weights)
-        for name in one
-        if name in other
-    }
+    is_same = np.array_equal(first.probabilities, second.probabilities)
+    one, other = (held(scores, thresholds, chunked=chunked) for scores in (first, second))
+    return {name: _difference(one[name], other[name], is_same) for name in one if name in other}
+
+
+def _difference(first: Held, second: Held, is_same: bool) -> Estimate:
+    value = first.value - second.value
+    if first.share is None or second.share is None or first.bounds is None or second.bounds is None:
+        return {"value": value}
+    if is_same:
+        return {"value": value, "low": value, "high": value}
+    people = min(first.people, second.people)
+    bounds = difference_interval(first.share, second.share, (first.bounds, second.bounds), people)
+    low, high = (bound * (first.highest - first.lowest) for bound in bounds)
+    return {"value": value, "low": low, "high": high}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steps.core.metrics.bootstrap import point_values, vote_values
 from steps.core.metrics.decisions import decisions, votes
+from steps.core.metrics.estimates import point_values, vote_values
 from steps.core.metrics.names import LEVELS, POOLED, SUBJECT, UNITS, VOTE, at_level, rule_name
 from steps.core.metrics.predictions import levels_of
 from steps.core.metrics.statistic import statistics_of

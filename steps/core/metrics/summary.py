@@ -10,24 +10,25 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit, logit
 
-from steps.core.metrics.bootstrap import estimates, resample_weights, vote_estimates
 from steps.core.metrics.calibration import reliability
 from steps.core.metrics.chance import ALPHA, chance_level
 from steps.core.metrics.chunks import AT_ONCE, Chunked
+from steps.core.metrics.decision_curve import CURVE_RESAMPLES
 from steps.core.metrics.decisions import Bools, decisions, votes
+from steps.core.metrics.estimates import estimates, vote_estimates
 from steps.core.metrics.in_fold_threshold import in_fold_summary
+from steps.core.metrics.intervals import METHOD
+from steps.core.metrics.metrics import PRIMARY
 from steps.core.metrics.names import CONFIDENCE, POOLED, SUBJECT, VOTE, Rule, statistic_name
 from steps.core.metrics.permutation import PERMUTATIONS, QUANTILE, Tested, arrangements, permutation_test
 from steps.core.metrics.predictions import Scores, levels_of
 from steps.core.metrics.repeats import per_test_number
-from steps.core.metrics.sample import Sample
 
 
 def summary(
     results: pd.DataFrame,
     thresholds: Sequence[float],
     *,
-    resamples: int = 2000,
     seed: int = 0,
     in_fold: pd.DataFrame | None = None,
     permutations: int = PERMUTATIONS,
@@ -42,13 +43,12 @@ def summary(
     Args:
         results: from `steps.core.metrics.predictions.results_table`.
         thresholds: decision thresholds.
-        resamples: bootstrap resamples of subjects.
-        seed: of the bootstrap and the permutations; the same seed and results give the same numbers.
+        seed: of the permutations and of the bands around curves; the same seed and results give the same numbers.
         in_fold: from `steps.core.metrics.in_fold_threshold.in_fold_table`, for the threshold chosen in the fold.
         permutations: of the labels over subjects.
         retrained: from `steps.core.metrics.retrained.retrained_test`, for the p values of AUC; None keeps
             those of held-out probabilities, without training again.
-        chunked: where bootstrap and permutations are worked on; the numbers are the same wherever.
+        chunked: where intervals and permutations are worked on; the numbers are the same wherever.
 
     Returns:
         Plain numbers, strings, lists and dictionaries, never NaN: what is undefined is absent.
@@ -56,12 +56,13 @@ def summary(
         - ``counts``: ``subjects``, ``positive_subjects``, ``negative_subjects`` (a subject with trials of
           both classes is in both), ``trials``, ``positive_trials``, ``negative_trials``, ``test_numbers``;
         - ``thresholds``: list of numbers;
-        - ``bootstrap``: ``unit``, ``method``, ``resamples``, ``one_class_resamples`` (left out of AUC),
-          ``confidence``, ``seed``;
+        - ``intervals``: ``unit``, ``method``, ``confidence``;
+        - ``bootstrap``, of the bands around curves: ``unit``, ``method``, ``resamples``, ``seed``;
+        - ``primary``: ``level`` and ``metric`` of the one number that the study is judged by; all others explore;
         - ``pooled`` (over trials) and ``subject`` (over mean probabilities of subjects): the statistics of
-          `steps.core.metrics.bootstrap.statistics`, each ``{value, low, high}`` (no ``low`` and ``high`` with a
-          single subject; with a ``p_value`` where tested), and the counts ``threshold_0.5/tn``, ``fp``, ``fn``,
-          ``tp``, each ``{value}``;
+          `steps.core.metrics.estimates.statistics`, each ``{value, low, high}`` (no ``low`` and ``high`` where
+          `steps.core.metrics.estimates.estimates` has no interval; with a ``p_value`` where tested), and the counts
+          ``threshold_0.5/tn``, ``fp``, ``fn``, ``tp``, each ``{value}``;
         - ``subject_vote``: the same of subjects decided by the majority of their trials, decisions only;
         - ``in_fold``, where folds chose thresholds: `steps.core.metrics.in_fold_threshold.in_fold_summary`;
         - ``permutation`` and ``chance``, with both classes: `steps.core.metrics.permutation` and
@@ -74,12 +75,10 @@ def summary(
         in_fold = None
     levels = levels_of(results, in_fold)
     trials, subjects = levels[POOLED], levels[SUBJECT]
-    weights = resample_weights(len(np.unique(trials.subjects)), resamples, seed)
-    drawn = Sample(trials, weights)
     test_numbers = results["test_number"].nunique()
     document: dict[str, Any] = {
         "counts": {
-            "subjects": weights.shape[1],
+            "subjects": len(np.unique(trials.subjects)),
             "positive_subjects": int((subjects.labels == 1).sum()),
             "negative_subjects": int((subjects.labels == 0).sum()),
             "trials": len(trials.labels),
@@ -88,23 +87,18 @@ def summary(
             "test_numbers": test_numbers,
         },
         "thresholds": list(thresholds),
-        "bootstrap": {
-            "unit": "subject",
-            "method": "percentile",
-            "resamples": resamples,
-            "one_class_resamples": int(((drawn.positives == 0) | (drawn.negatives == 0)).sum()),
-            "confidence": CONFIDENCE,
-            "seed": seed,
-        },
+        "intervals": {"unit": "subject", "method": METHOD, "confidence": CONFIDENCE},
+        "bootstrap": {"unit": "subject", "method": "percentile", "resamples": CURVE_RESAMPLES, "seed": seed},
+        "primary": {"level": SUBJECT, "metric": PRIMARY},
     }
     for level, scores in levels.items():
         document[level] = {
-            **estimates(scores, weights, thresholds, chunked=chunked),
+            **estimates(scores, thresholds, chunked=chunked),
             **_confusion_counts(scores.labels, decisions(scores, thresholds)),
         }
     voted = votes(trials, subjects, thresholds)
     document[VOTE] = {
-        **vote_estimates(subjects, weights, voted, chunked=chunked),
+        **vote_estimates(subjects, voted, chunked=chunked),
         **_confusion_counts(subjects.labels, voted),
     }
     if chosen is not None:

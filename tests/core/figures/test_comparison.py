@@ -13,7 +13,7 @@ from tests.core.metrics.conftest import MethodMaker
 
 def test_the_figure_draws_what_there_is(make_method: MethodMaker) -> None:
     first, second = make_method(title="$x_1$" * 9), make_method(noise=1)
-    document = comparison(first, second, (0.5, 0.43), resamples=20)
+    document = comparison(first, second, (0.5, 0.43))
     figure = differences(document, first.results, second.results)
     left, right = figure.axes
     drawn = left.get_lines()

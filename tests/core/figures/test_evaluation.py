@@ -61,7 +61,7 @@ BOTH_CLASSES = {"roc", "precision_recall", "threshold_sweep", "decision_curve"}
 def test_all_figures_of_a_study_render(study: StudyMaker) -> None:
     results = study(test_numbers=2, mixed=2)
     in_fold = in_fold_of(results)
-    document = summary(results, THRESHOLDS, resamples=50, permutations=20, in_fold=in_fold)
+    document = summary(results, THRESHOLDS, permutations=20, in_fold=in_fold)
     figures = all_figures(results, document, [history(3), history(5)], NAMES, in_fold)
     assert set(figures) == ALWAYS | BOTH_CLASSES | {"test_numbers", "training_curves"}
     for name, figure in figures.items():
@@ -76,7 +76,7 @@ def test_all_figures_of_a_study_render(study: StudyMaker) -> None:
 
 def test_answers_are_drawn_at_every_error_rate_where_they_are_known(study: StudyMaker) -> None:
     results = study()
-    document = summary(results, THRESHOLDS, resamples=10, permutations=10)
+    document = summary(results, THRESHOLDS, permutations=10)
     left_out = results.assign(subject=results["subject"] + "'")
     folds = [
         fold_p_values(
@@ -98,7 +98,7 @@ def test_answers_are_drawn_at_every_error_rate_where_they_are_known(study: Study
 def test_one_class_and_no_histories_leave_out_what_is_undefined() -> None:
     folds = [FoldPrediction(make_dataset([name], ["1"], [1]), 1, np.array([0.6])) for name in ("$a$", "_b <i>" * 20)]
     results = results_table(folds, (0.5,))
-    figures = all_figures(results, summary(results, THRESHOLDS, resamples=10), [], NAMES)
+    figures = all_figures(results, summary(results, THRESHOLDS), [], NAMES)
     assert set(figures) == ALWAYS
     for figure in figures.values():
         rendered(figure)
@@ -107,7 +107,7 @@ def test_one_class_and_no_histories_leave_out_what_is_undefined() -> None:
 def test_a_confusion_panel_per_rule_and_level(study: StudyMaker) -> None:
     results = study()
     in_fold = in_fold_of(results)
-    document = summary(results, THRESHOLDS, resamples=10, permutations=10, in_fold=in_fold)
+    document = summary(results, THRESHOLDS, permutations=10, in_fold=in_fold)
     figure = all_figures(results, document, [], NAMES, in_fold)["confusion"]
     titles = [axes.get_title() for axes in figure.axes]
     assert len(titles) == 3 * 3
@@ -130,7 +130,7 @@ def test_the_sweep_marks_what_was_declared_and_what_folds_chose(study: StudyMake
 
 def test_reliability_counts_every_entry(study: StudyMaker) -> None:
     results = study()
-    figure = reliability_diagram(summary(results, THRESHOLDS, resamples=10, permutations=10), NAMES)
+    figure = reliability_diagram(summary(results, THRESHOLDS, permutations=10), NAMES)
     counts = [sum(int(text.get_text()) for text in axes.texts) for axes in figure.axes[2:]]
     assert counts == [len(results), 12]
 
@@ -159,7 +159,7 @@ def test_a_subject_table_of_very_many_leaves_out_the_middle(study: StudyMaker) -
 
 
 def test_every_test_number_is_drawn(study: StudyMaker) -> None:
-    document = summary(study(test_numbers=3), THRESHOLDS, resamples=20, permutations=10)
+    document = summary(study(test_numbers=3), THRESHOLDS, permutations=10)
     figure = repeat_spread(document)
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     expected = [document["per_test_number"]["values"][number]["pooled/auc"] for number in "123"]
@@ -168,7 +168,7 @@ def test_every_test_number_is_drawn(study: StudyMaker) -> None:
 
 def test_roc_shows_the_interval_and_marks_the_thresholds(study: StudyMaker) -> None:
     results = study()
-    document = summary(results, THRESHOLDS, resamples=50)
+    document = summary(results, THRESHOLDS)
     figure = roc(trial_scores(results), subject_scores(results), document)
     axes = figure.axes[0]
     legend = axes.get_legend()
@@ -185,7 +185,7 @@ def test_roc_shows_the_interval_and_marks_the_thresholds(study: StudyMaker) -> N
 def test_a_single_subject_has_a_curve_without_a_band() -> None:
     fold = FoldPrediction(make_dataset(["a", "a"], ["1", "2"], [0, 1]), 1, np.array([0.2, 0.9]))
     results = results_table([fold], (0.5,))
-    document = summary(results, (0.5,), resamples=10, permutations=10)
+    document = summary(results, (0.5,), permutations=10)
     figure = roc(trial_scores(results), subject_scores(results), document)
     assert not figure.axes[0].collections
     rendered(figure)

@@ -12,7 +12,7 @@ from tests.core.metrics.conftest import MethodMaker
 
 
 def test_the_document_is_strict_json_and_its_forms_agree(make_method: MethodMaker) -> None:
-    document = comparison(make_method(), make_method(noise=1), (0.5, 0.35), resamples=50)
+    document = comparison(make_method(), make_method(noise=1), (0.5, 0.35))
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     rows = {(row["level"], row["metric"]): row for row in comparison_table(document).to_dict("records")}
     metrics = comparison_metrics(document)
@@ -27,4 +27,4 @@ def test_the_document_is_strict_json_and_its_forms_agree(make_method: MethodMake
 def test_the_same_seed_gives_the_same_and_rows_in_any_order(make_method: MethodMaker) -> None:
     first, second = make_method(), make_method(noise=1)
     shuffled = replace(second, results=second.results.sample(frac=1, random_state=3))
-    assert comparison(first, second, (0.5,), resamples=50) == comparison(first, shuffled, (0.5,), resamples=50)
+    assert comparison(first, second, (0.5,)) == comparison(first, shuffled, (0.5,))

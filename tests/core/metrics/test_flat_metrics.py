@@ -11,7 +11,7 @@ BALANCED = "threshold_0.5/balanced_accuracy"
 
 
 def test_a_study_gets_the_headlines_of_its_evaluation(study: StudyMaker) -> None:
-    document = summary(study(), THRESHOLDS, resamples=50, permutations=50)
+    document = summary(study(), THRESHOLDS, permutations=50)
     shown, every = headline_metrics(document), flat_metrics(document)
     assert shown.items() <= every.items()
     names = {"auc", BALANCED, "threshold_0.5/recall", "threshold_0.5/specificity", "brier"}
@@ -22,7 +22,7 @@ def test_a_study_gets_the_headlines_of_its_evaluation(study: StudyMaker) -> None
 
 
 def test_the_evidence_for_a_model_is_its_auc(study: StudyMaker) -> None:
-    document = summary(study(), THRESHOLDS, resamples=50, permutations=50)
+    document = summary(study(), THRESHOLDS, permutations=50)
     evidence = primary_metrics(document)
     assert evidence.items() <= flat_metrics(document).items()
     assert set(evidence) == {f"{level}/auc{part}" for level in ("pooled", "subject") for part in ("", "_low", "_high")}
@@ -30,6 +30,6 @@ def test_the_evidence_for_a_model_is_its_auc(study: StudyMaker) -> None:
 
 def test_one_class_has_no_evidence() -> None:
     folds = [FoldPrediction(make_dataset([name], ["1"], [1]), 1, np.array([0.8])) for name in ("a", "b")]
-    document = summary(results_table(folds, (0.5,)), (0.5,), resamples=10)
+    document = summary(results_table(folds, (0.5,)), (0.5,))
     assert primary_metrics(document) == {}
     assert "subject/threshold_0.5/recall" in headline_metrics(document)

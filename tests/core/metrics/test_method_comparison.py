@@ -15,8 +15,8 @@ from tests.core.metrics.conftest import THRESHOLDS, StudyMaker
 
 
 def outcome_of(network: pd.DataFrame, baselines: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    outcome = summary(network, THRESHOLDS, resamples=100)
-    outcome["baselines"] = baselines_summary(network, baselines, THRESHOLDS, resamples=100)
+    outcome = summary(network, THRESHOLDS)
+    outcome["baselines"] = baselines_summary(network, baselines, THRESHOLDS)
     return outcome
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steps.core.metrics.bootstrap import point_values, resample_weights, statistics
+from steps.core.metrics.bootstrap import resample_weights
+from steps.core.metrics.estimates import point_values, statistics
 from steps.core.metrics.metrics import METRICS, DecisionMetric
 from steps.core.metrics.names import UNITS
 from steps.core.metrics.predictions import Scores, trial_scores
@@ -50,7 +51,7 @@ def test_direction_is_that_of_better_predictions(name: str, study: StudyMaker) -
 
 
 def test_every_metric_is_in_every_level_it_names(study: StudyMaker) -> None:
-    document = summary(study(), THRESHOLDS, resamples=20, permutations=20)
+    document = summary(study(), THRESHOLDS, permutations=20)
     for level in UNITS:
         named = {one.name for one in statistics_of(THRESHOLDS) if level in one.row.levels and one.rule != "in_fold"}
         cells = {f"threshold_{threshold}/{cell}" for threshold in THRESHOLDS for cell in ("tn", "fp", "fn", "tp")}

@@ -113,7 +113,7 @@ def test_the_truth_among_the_permutations_is_that_of_the_summary(study: StudyMak
     from steps.core.metrics.permutation import _statistics
 
     entries = trial_scores(study(mixed=mixed))
-    document = summary(study(mixed=mixed), THRESHOLDS, resamples=10, permutations=10)
+    document = summary(study(mixed=mixed), THRESHOLDS, permutations=10)
     statistics_now = _statistics(entries, (entries.labels == 1)[None], document["thresholds"])
     for level, values in statistics_now.items():
         for name, value in values.items():

@@ -44,7 +44,7 @@ def test_what_seeds_change_is_counted() -> None:
 
 
 def test_table_and_metrics_say_the_same(study: StudyMaker) -> None:
-    document = summary(study(test_numbers=2), THRESHOLDS, resamples=10, permutations=10)
+    document = summary(study(test_numbers=2), THRESHOLDS, permutations=10)
     table = repeats_table(document)
     flat = flat_metrics(document)
     assert list(table.columns) == ["test_number", "level", "metric", "value"]

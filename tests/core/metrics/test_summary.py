@@ -20,7 +20,7 @@ from tests.core.metrics.conftest import THRESHOLDS, StudyMaker, make_dataset
 
 def test_levels_are_trials_and_subjects(study: StudyMaker) -> None:
     results = study()
-    document = summary(results, THRESHOLDS, resamples=200)
+    document = summary(results, THRESHOLDS)
     subjects = subjects_table(results, THRESHOLDS)
     assert document["pooled"]["auc"]["value"] == pytest.approx(roc_auc_score(results["label"], results["probability"]))
     assert document["subject"]["auc"]["value"] == pytest.approx(
@@ -44,7 +44,7 @@ def test_levels_are_trials_and_subjects(study: StudyMaker) -> None:
 
 def test_a_vote_is_a_level_of_its_own(study: StudyMaker) -> None:
     results = study(mixed=3)
-    document = summary(results, THRESHOLDS, resamples=200, permutations=50)
+    document = summary(results, THRESHOLDS, permutations=50)
     table = with_votes(subjects_table(results, THRESHOLDS), results, THRESHOLDS)
     level = document["subject_vote"]
     assert level["threshold_0.35/mcc"]["value"] == pytest.approx(matthews_corrcoef(table["label"], table["vote_0.35"]))
@@ -60,7 +60,7 @@ def test_thresholds_of_the_folds_are_in_every_level(study: StudyMaker) -> None:
     in_fold = in_fold_table(
         [(str(n), int(k), [str(n)], FoldThreshold(0.3 + 0.1 * int(k), 0.5, "validation", 4, 9)) for n, k in names]
     )
-    document = summary(results, THRESHOLDS, resamples=50, permutations=50, in_fold=in_fold)
+    document = summary(results, THRESHOLDS, permutations=50, in_fold=in_fold)
     by_trial = results.groupby(["subject", "label", "trial"], as_index=False)["probability"].mean()
     expected = balanced_accuracy_score(by_trial["label"], by_trial["probability"] >= 0.45)
     assert document["pooled"]["threshold_in_fold/balanced_accuracy"]["value"] == pytest.approx(expected)
@@ -71,13 +71,13 @@ def test_thresholds_of_the_folds_are_in_every_level(study: StudyMaker) -> None:
     assert flat["in_fold/folds"] == 24
     assert flat["subject/threshold_in_fold/balanced_accuracy_p_value"] <= 1
     nobody = in_fold.assign(source="one_class", youden_j=np.nan)
-    without = summary(results, THRESHOLDS, resamples=10, permutations=10, in_fold=nobody)
+    without = summary(results, THRESHOLDS, permutations=10, in_fold=nobody)
     assert "in_fold" not in without
     assert not [name for name in flat_metrics(without) if "in_fold" in name]
 
 
 def test_p_values_and_chance_levels_are_metrics(study: StudyMaker) -> None:
-    document = summary(study(subjects=20), THRESHOLDS, resamples=50, permutations=200)
+    document = summary(study(subjects=20), THRESHOLDS, permutations=200)
     flat = flat_metrics(document)
     tested = document["permutation"]["subject"]["auc"]
     assert flat["subject/auc_p_value"] == document["subject"]["auc"]["p_value"] == tested["p_value"]
@@ -90,7 +90,7 @@ def test_p_values_and_chance_levels_are_metrics(study: StudyMaker) -> None:
 
 
 def test_intervals_hold_their_values(study: StudyMaker) -> None:
-    document = summary(study(subjects=30), THRESHOLDS, resamples=500)
+    document = summary(study(subjects=30), THRESHOLDS)
     for level in ("pooled", "subject"):
         for name, estimate in document[level].items():
             if "low" in estimate:
@@ -99,14 +99,14 @@ def test_intervals_hold_their_values(study: StudyMaker) -> None:
 
 def test_same_seed_same_summary_whatever_the_order_of_rows(study: StudyMaker) -> None:
     results = study()
-    document = summary(results, THRESHOLDS, resamples=100, seed=5)
-    assert summary(results.sample(frac=1, random_state=1), THRESHOLDS, resamples=100, seed=5) == document
-    assert summary(results, THRESHOLDS, resamples=100, seed=6)["pooled"]["auc"] != document["pooled"]["auc"]
+    document = summary(results, THRESHOLDS, seed=5)
+    assert summary(results.sample(frac=1, random_state=1), THRESHOLDS, seed=5) == document
+    assert summary(results, THRESHOLDS, seed=6)["pooled"]["auc"] != document["pooled"]["auc"]
 
 
 def test_test_numbers_are_averaged_and_their_spread_shown(study: StudyMaker) -> None:
     results = study(test_numbers=3)
-    document = summary(results, THRESHOLDS, resamples=50)
+    document = summary(results, THRESHOLDS)
     mean = results.groupby(["subject", "trial", "label"], as_index=False)["probability"].mean()
     assert document["pooled"]["auc"]["value"] == pytest.approx(roc_auc_score(mean["label"], mean["probability"]))
     each = [roc_auc_score(rows["label"], rows["probability"]) for _, rows in results.groupby("test_number", sort=True)]
@@ -123,15 +123,15 @@ def test_one_class_is_strict_json_without_auc() -> None:
         for name in ("a", "b")
         for number in (1, 2)
     ]
-    document = summary(results_table(folds, (0.5,)), (0.5,), resamples=20)
+    document = summary(results_table(folds, (0.5,)), (0.5,))
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert not [name for name in flat_metrics(document) if "auc" in name or "average_precision" in name]
     assert not [name for name in flat_metrics(document) if "mcc" in name or "p_value" in name or "chance" in name]
-    assert document["bootstrap"]["one_class_resamples"] == 20
+    assert document["primary"] == {"level": "subject", "metric": "auc"}
 
 
 def test_flat_metrics_have_names_that_mlflow_takes(study: StudyMaker) -> None:
-    document = summary(study(test_numbers=2), THRESHOLDS, resamples=50)
+    document = summary(study(test_numbers=2), THRESHOLDS)
     flat = flat_metrics(document)
     assert flat["pooled/auc"] == document["pooled"]["auc"]["value"]
     assert flat["pooled/auc_low"] == document["pooled"]["auc"]["low"]
@@ -142,7 +142,7 @@ def test_flat_metrics_have_names_that_mlflow_takes(study: StudyMaker) -> None:
 
 
 def test_a_real_study_takes_seconds(study: StudyMaker) -> None:
-    """About 1,600 trials, 2,000 resamples; takes 0.4 s on a core of 2024, so 15 s is a different algorithm."""
+    """About 1,600 trials, 2,000 permutations; takes 0.4 s on a core of 2024, so 15 s is a different algorithm."""
     results = study(subjects=290)
     start = time.process_time()
     summary(results, THRESHOLDS)
@@ -153,15 +153,15 @@ def test_a_real_study_takes_seconds(study: StudyMaker) -> None:
 def test_an_interval_of_auc_is_stretched_by_what_training_has_in_common(study: StudyMaker) -> None:
     """By the factor by which AUC varies more when every permutation trains again; on the scale of the logit."""
     results = study(effect=0.5)
-    plain = summary(results, (0.5,), resamples=200, permutations=200)
+    plain = summary(results, (0.5,), permutations=200)
     held: permutation.Tested = plain["permutation"]["subject"]["auc"]
     again: permutation.Tested = {**held, "null_sd": 1.5 * held["null_sd"], "retrained": True}
     less: permutation.Tested = {**held, "null_sd": 0.5 * held["null_sd"], "retrained": True}
-    stretched = summary(results, (0.5,), resamples=200, permutations=200, retrained={"subject": again})
+    stretched = summary(results, (0.5,), permutations=200, retrained={"subject": again})
     value, low, high = (plain["subject"]["auc"][name] for name in ("value", "low", "high"))
     for end, name in ((low, "low"), (high, "high")):
         expected = logit(value) + 1.5 * (logit(end) - logit(value))
         assert stretched["subject"]["auc"][name] == pytest.approx(expit(expected))
     assert stretched["pooled"]["auc"] == plain["pooled"]["auc"]
-    never_narrower = summary(results, (0.5,), resamples=200, permutations=200, retrained={"subject": less})
+    never_narrower = summary(results, (0.5,), permutations=200, retrained={"subject": less})
     assert never_narrower["subject"]["auc"]["low"] == pytest.approx(low)

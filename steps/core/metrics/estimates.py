@@ -139,7 +139,8 @@ def estimates(scores: Scores, thresholds: Sequence[float], *, chunked: Chunked =
 
     Returns:
         An estimate per statistic that is defined. It has no interval where the metric has none, and where it rests on
-        too few subjects to know how much they differ: on one subject of a class, unless all is right.
+        too few subjects to know how much they differ: on one subject of a class, unless all is right. Where all
+        probabilities are the same, AUC and average precision are what they are whoever is there: no width.
     """
     return {name: one.estimate() for name, one in held(scores, thresholds, chunked=chunked).items()}
 
@@ -174,7 +175,8 @@ def _held(scores: Scores, decided: Mapping[Rule, Bools], level: str | None, chun
         share = Jackknifed.of(np.concatenate([part[one.name] for part in parts]))
         people, entries = undecided if one.rule is None else counts[one.rule]
         rests_on = one.metric.interval.people(people)
-        bounds = _bounds(one.metric, share, people, entries)
+        ranks_nothing = one.rule is None and one.metric.interval.tries and np.ptp(scores.probabilities) == 0
+        bounds = (share.value, share.value) if ranks_nothing else _bounds(one.metric, share, people, entries)
         result[one.name] = Held(value, lowest, highest, rests_on, share, bounds)
     return result
 

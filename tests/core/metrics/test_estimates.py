@@ -199,3 +199,9 @@ def test_blocks_change_nothing(study: StudyMaker) -> None:
     one_by_one = estimates(scores, THRESHOLDS, chunked=Chunked(elements=1))
     for name, estimate in whole.items():
         assert one_by_one[name] == pytest.approx(estimate, rel=1e-12)
+
+
+def test_the_same_probability_for_everybody_has_an_auc_of_a_half_whoever_is_there() -> None:
+    estimated = estimates(make_scores([0, 0, 1, 1], [0.5] * 4), (0.5,))
+    assert estimated["auc"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert estimated["threshold_0.5/balanced_accuracy"]["low"] < 0.1

@@ -51,12 +51,23 @@ def effective_interval(share: Jackknifed, *, people: int, tries: int, most: int)
         tries: of how many it is taken for a share where leaving out nobody changes it, or all is right or wrong.
         most: how many tries it is worth at most.
     """
-    possible = share.value * (1 - share.value)
-    if share.standard_error < _NOTHING or possible < _NOTHING:
+    if share.standard_error < _NOTHING or share.value * (1 - share.value) < _NOTHING:
         return clopper_pearson(share.value, tries)
-    variance = ((people - 1) * people * share.standard_error**2 + possible) / people
+    return with_standard_error(share.value, share.standard_error, people=people, most=most)
+
+
+def with_standard_error(value: float, error: float, *, people: int, most: int) -> Bounds:
+    """`effective_interval` of a value inside 0 and 1 whose standard error is known, and not 0."""
+    possible = value * (1 - value)
+    variance = ((people - 1) * people * error**2 + possible) / people
     effective = people * possible / variance * (_Z / _t(people - 1)) ** 2
-    return clopper_pearson(share.value, min(effective, most))
+    return clopper_pearson(value, min(effective, most))
+
+
+def stretched(bounds: Bounds, value: float, factor: float) -> Bounds:
+    """Both ends so many times as far from a value inside 0 and 1, on the scale of the logit."""
+    low, high = (float(expit(logit(value) + factor * (logit(end) - logit(value)))) for end in bounds)
+    return low, high
 
 
 def error_interval(error: Jackknifed) -> Bounds:

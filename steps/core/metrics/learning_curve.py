@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import curve_fit
-from scipy.special import expit, logit
-from scipy.stats import t as student
 
-from steps.core.metrics.bootstrap import resample_weights
-from steps.core.metrics.metrics import auc
-from steps.core.metrics.names import CONFIDENCE, SUBJECT
+from steps.core.metrics.bootstrap import percentile_interval, resample_weights
+from steps.core.metrics.intervals import Bounds, effective_interval, stretched, with_standard_error
+from steps.core.metrics.jackknife import Jackknifed, leave_one_out
+from steps.core.metrics.metrics import METRICS, Counts, auc
+from steps.core.metrics.names import SUBJECT
 from steps.core.metrics.predictions import subject_scores
 from steps.core.metrics.sample import Sample
 
@@ -30,8 +30,9 @@ def learning_curve(predictions: pd.DataFrame, summary: Mapping[str, Any], seed: 
     """The curve of subjects' AUC, its continuation, and people for an interval of a given width.
 
     The curve is that of an inverse power law, ``a - b * n ** -c`` (Figueroa et al. 2012, "Predicting sample size
-    required for classification performance", BMC Med. Inform. Decis. Mak. 12:8), fitted to every resample of the tested
-    subjects; from these come its intervals.
+    required for classification performance", BMC Med. Inform. Decis. Mak. 12:8). What is measured has the intervals of
+    `steps.core.metrics.intervals`; beyond, percentiles of the curves through every resample of the tested subjects,
+    never narrower than at the last size measured.
 
     Args:
         predictions: from `steps.core.models.learning_curve.predictions`, of all folds.
@@ -45,19 +46,28 @@ def learning_curve(predictions: pd.DataFrame, summary: Mapping[str, Any], seed: 
         independent people).
     """
     sizes = np.sort(predictions["training_subjects"].unique())
-    weights = resample_weights(predictions["subject"].nunique(), _RESAMPLES, seed)
-    weights = np.vstack([np.ones(weights.shape[1]), weights])
-    curves = np.column_stack([_auc_of(predictions, size, weights) for size in sizes])
-    curves = curves[np.isfinite(curves).all(axis=1)]
-    ahead = np.array([round(factor * sizes[-1]) for factor in _FURTHER])
-    further = np.array([_continued(sizes, curve, ahead) for curve in curves])
     counts, reached = summary["counts"], summary[SUBJECT]["auc"]
-    mixed = counts["positive_subjects"] + counts["negative_subjects"] > counts["subjects"]
-    share = counts["positive_subjects"] / counts["subjects"]
+    subjects = counts["subjects"]
+    weights = np.vstack([leave_one_out(subjects), resample_weights(subjects, _RESAMPLES, seed)])
+    aucs = [_auc_of(predictions, size, weights) for size in sizes]
+    points = [
+        _point(size, one[0], _interval(Jackknifed.of(one[: 1 + subjects]), counts))
+        for size, one in zip(sizes, aucs, strict=True)
+    ]
+    curves = np.column_stack(aucs)[[0, *range(1 + subjects, len(weights))]]
+    ahead = np.array([round(factor * sizes[-1]) for factor in _FURTHER])
+    further = np.array([_continued(sizes, curve, ahead) for curve in curves[np.isfinite(curves).all(axis=1)]])
+    (lows, highs), last = percentile_interval(further[1:]), points[-1]
+    mixed = counts["positive_subjects"] + counts["negative_subjects"] > subjects
+    share = counts["positive_subjects"] / subjects
+    stretch = summary["permutation"][SUBJECT]["auc"].get("stretch", 1.0)
     return {
-        "points": _with_intervals(sizes, curves),
-        "further": _with_intervals(ahead, further),
-        "people": [] if mixed else [_people(width, reached, share) for width in WIDTHS],
+        "points": points,
+        "further": [
+            _point(size, value, (min(low, last["low"]), max(high, last["high"])))
+            for size, value, low, high in zip(ahead, further[0], lows, highs, strict=True)
+        ],
+        "people": [] if mixed else [_people(width, reached, share, stretch) for width in WIDTHS],
     }
 
 
@@ -74,14 +84,18 @@ def _auc_of(predictions: pd.DataFrame, size: int, weights: Array) -> Array:
     return np.asarray(np.mean([auc(Sample(subject_scores(table), weights)) for table in repeats], axis=0))
 
 
-def _with_intervals(sizes: npt.NDArray[np.integer], values: Array) -> list[dict[str, float]]:
-    """Of each size the value as it is (first row), and the percentiles of the others."""
-    outside = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(values[1:], [outside, 100 - outside], axis=0)
-    return [
-        {"training_subjects": int(size), "auc": float(value), "low": float(below), "high": float(above)}
-        for size, value, below, above in zip(sizes, values[0], low, high, strict=True)
-    ]
+def _interval(found: Jackknifed, counts: Mapping[str, int]) -> Bounds:
+    """Of AUC, as in the results; the whole span where leaving out somebody leaves one class."""
+    own = METRICS["auc"].interval
+    if own is None or own.tries is None or not np.isfinite(found.left_out).all():
+        return 0.0, 1.0
+    subjects = counts["subjects"]
+    people = Counts(counts["negative_subjects"], counts["positive_subjects"], subjects, subjects)
+    return effective_interval(found, people=own.people(people), tries=own.tries(people), most=subjects)
+
+
+def _point(size: int, value: float, interval: Bounds) -> dict[str, float]:
+    return {"training_subjects": int(size), "auc": float(value), "low": float(interval[0]), "high": float(interval[1])}
 
 
 def _continued(sizes: npt.NDArray[np.integer], curve: Array, ahead: npt.NDArray[np.integer]) -> Array:
@@ -98,39 +112,41 @@ def _continued(sizes: npt.NDArray[np.integer], curve: Array, ahead: npt.NDArray[
     return law(ahead.astype(np.float64), *found)
 
 
-def people_needed(auc_of_subjects: float, width: float, share: float) -> int:
+def people_needed(auc_of_subjects: float, width: float, share: float, stretch: float = 1.0) -> int:
     """How many people make the 95% interval of AUC as narrow as ``width``, an independent score for each.
-
-    The variance of AUC is that of Hanley & McNeil 1982 (Radiology 143:29-36), the interval that of its logit with
-    Student's t.
 
     Args:
         auc_of_subjects: that is expected, inside 0 and 1.
         width: of the interval, from end to end.
         share: of positives.
+        stretch: of intervals, as `steps.core.metrics.summary` has it; taken to stay what it is.
     """
     few, many = 4, _MOST_PEOPLE
     while few < many:
         middle = (few + many) // 2
-        few, many = (few, middle) if expected_width(auc_of_subjects, middle, share) <= width else (middle + 1, many)
+        few, many = (
+            (few, middle) if expected_width(auc_of_subjects, middle, share, stretch) <= width else (middle + 1, many)
+        )
     return few
 
 
-def expected_width(auc_of_subjects: float, people: int, share: float) -> float:
-    """Width of the interval that `people_needed` is about."""
+def expected_width(auc_of_subjects: float, people: int, share: float, stretch: float = 1.0) -> float:
+    """Width of the interval of an AUC with the standard error of Hanley & McNeil 1982 (Radiology 143:29-36)."""
     theta, positives = auc_of_subjects, max(1.0, people * share)
     negatives = max(1.0, people - positives)
     above, below = theta / (2 - theta), 2 * theta**2 / (1 + theta)
     variance = (theta * (1 - theta) + (positives - 1) * (above - theta**2) + (negatives - 1) * (below - theta**2)) / (
         positives * negatives
     )
-    reach = student.ppf((1 + CONFIDENCE) / 2, people - 1) * np.sqrt(variance) / (theta * (1 - theta))
-    return float(expit(logit(theta) + reach) - expit(logit(theta) - reach))
+    rests_on = max(2, round(2 * min(positives, negatives)))
+    bounds = with_standard_error(theta, float(np.sqrt(variance)), people=rests_on, most=people)
+    low, high = stretched(bounds, theta, stretch)
+    return high - low
 
 
-def _people(width: float, reached: Mapping[str, float], share: float) -> dict[str, float]:
-    ends = [people_needed(_inside(reached[end]), width, share) for end in ("low", "high") if end in reached]
-    subjects = people_needed(_inside(reached["value"]), width, share)
+def _people(width: float, reached: Mapping[str, float], share: float, stretch: float) -> dict[str, float]:
+    ends = [people_needed(_inside(reached[end]), width, share, stretch) for end in ("low", "high") if end in reached]
+    subjects = people_needed(_inside(reached["value"]), width, share, stretch)
     return {"width": width, "subjects": subjects, "fewest": min([subjects, *ends]), "most": max([subjects, *ends])}
 
 

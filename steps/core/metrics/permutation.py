@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -38,12 +38,14 @@ class Tested(TypedDict):
     """A statistic's place among its permutations.
 
     ``value`` is the statistic that was tested, ``retrained`` whether models were trained again for every permutation;
-    ``null_sd`` is the standard deviation of its permutations.
+    ``null_sd`` is the standard deviation of its permutations, and ``stretch`` by how much that is larger than without
+    training again, on which `steps.core.metrics.summary` builds.
     """
 
     value: float
     p_value: float
     null_sd: float
+    stretch: NotRequired[float]
     null_quantile: float
     retrained: bool
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, rankdata
 
+from steps.core.metrics.estimates import estimates
 from steps.core.metrics.learning_curve import (
     WIDTHS,
     _continued,
@@ -15,7 +16,9 @@ from steps.core.metrics.learning_curve import (
     learning_curve,
     people_needed,
 )
+from steps.core.metrics.predictions import Scores
 
+TESTED = {"subject": {"auc": {"stretch": 1.3}}}
 COUNTS = {"subjects": 24, "positive_subjects": 12, "negative_subjects": 12}
 
 
@@ -45,9 +48,8 @@ def predictions(seed: int, sizes: tuple[int, ...] = (6, 10, 16, 22)) -> pd.DataF
 
 def test_points_are_mean_aucs_with_intervals_and_go_on() -> None:
     table = predictions(0)
-    document = learning_curve(
-        table, {"counts": COUNTS, "subject": {"auc": {"value": 0.9, "low": 0.8, "high": 0.97}}}, 0
-    )
+    reached = {"auc": {"value": 0.9, "low": 0.8, "high": 0.97}}
+    document = learning_curve(table, {"counts": COUNTS, "subject": reached, "permutation": TESTED}, 0)
     for point in document["points"]:
         own = table[table["training_subjects"] == point["training_subjects"]]
         aucs = []
@@ -65,7 +67,9 @@ def test_points_are_mean_aucs_with_intervals_and_go_on() -> None:
 
 def test_subjects_of_both_classes_are_no_independent_people() -> None:
     counts = {"subjects": 12, "positive_subjects": 12, "negative_subjects": 12}
-    document = learning_curve(predictions(0), {"counts": counts, "subject": {"auc": {"value": 0.9}}}, 0)
+    table = predictions(0)
+    table["subject"] = "s" + (table["subject"].str[1:].astype(int) % 12).astype(str)
+    document = learning_curve(table, {"counts": counts, "subject": {"auc": {"value": 0.9}}, "permutation": TESTED}, 0)
     assert document["people"] == []
 
 
@@ -84,15 +88,17 @@ def test_people_needed_make_the_interval_just_narrow_enough() -> None:
             people = people_needed(auc, width, 0.5)
             assert expected_width(auc, people, 0.5) <= width < expected_width(auc, people - 1, 0.5)
     assert people_needed(0.8, 0.1, 0.2) > people_needed(0.8, 0.1, 0.5)
+    assert people_needed(0.8, 0.1, 0.5, 1.3) == pytest.approx(1.3**2 * people_needed(0.8, 0.1, 0.5), rel=0.05)
 
 
-@pytest.mark.parametrize("auc", [0.7, 0.9])
-def test_the_variance_is_that_of_simulated_studies(auc: float) -> None:
+@pytest.mark.parametrize(("auc", "people"), [(0.6, 24), (0.8, 46), (0.9, 100), (0.95, 46)])
+def test_the_expected_width_is_that_of_simulated_studies(auc: float, people: int) -> None:
     random = np.random.default_rng(0)
-    people, studies = 100, 2000
-    scores = random.normal(size=(studies, people))
-    scores[:, people // 2 :] += np.sqrt(2) * norm.ppf(auc)
-    ranks = rankdata(scores, axis=1)[:, people // 2 :].sum(axis=1)
-    found = (ranks - 50 * 51 / 2) / 2500
-    # The interval is four standard errors wide, about.
-    assert expected_width(auc, people, 0.5) == pytest.approx(3.97 * found.std(), rel=0.15)
+    labels = np.repeat([0, 1], people // 2).astype(np.int8)
+    names = np.array([f"s{one:03d}" for one in range(people)])
+    widths = []
+    for _ in range(60):
+        scores = norm.cdf(random.normal(size=people) + labels * np.sqrt(2) * norm.ppf(auc))
+        found = estimates(Scores(labels, scores, names), (0.5,))["auc"]
+        widths.append(found["high"] - found["low"])
+    assert expected_width(auc, people, 0.5) == pytest.approx(np.mean(widths), rel=0.15)

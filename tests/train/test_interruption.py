@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.conftest import ROOT, clean_environment
+from steps.tracking.models import fold_model
+from tests.conftest import ROOT, clean_environment, step_here
 
 EPOCHS = 40  # long enough to be killed in the middle
 
@@ -35,7 +37,7 @@ def result_of(client: MlflowClient, run: Run) -> dict[str, object]:
     folder = Path(client.download_artifacts(run.info.run_id, ""))
     return {
         "metrics": {k: v for k, v in run.data.metrics.items() if not k.endswith(("_s", "_mib"))},
-        "params": {k: v for k, v in run.data.params.items() if k not in ("resume", "cwd")},
+        "params": {k: v for k, v in run.data.params.items() if k not in ("resume", "cwd", "workers")},
         "files": {name: (folder / name).read_text() for name in ("split.json", "history.csv")},
         "inputs": sorted((entry.dataset.name, entry.dataset.digest) for entry in run.inputs.dataset_inputs),
         "curve": [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "loss")],
@@ -63,23 +65,19 @@ def interrupt(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
 
 
-FULL_DISK = """
-from steps.tracking.models import fold_model
-def full(*_arguments, **_named):
-    raise OSError(28, "No space left on device")
-fold_model.log_network = full
-from steps.train.__main__ import main
-main()
-"""
+def full(*_arguments: object, **_named: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def train(
-    store: Path, dataset: Path, command: tuple[str, ...] = ("-m", "steps.train"), **options: object
-) -> subprocess.Popen[str]:
-    long = {"model": "cnn", "epochs": 40, "early_stopping_patience": 0}
-    named = {"dataset_uri": dataset, "workers": 2, **long, **options}
+def options(dataset: Path, epochs: int) -> dict[str, object]:
+    return {"dataset_uri": dataset, "workers": 2, "model": "cnn", "epochs": epochs, "early_stopping_patience": 0}
+
+
+def train(store: Path, dataset: Path, epochs: int) -> subprocess.Popen[str]:
+    """A training in a process of its own, which may be killed."""
+    named = options(dataset, epochs)
     return subprocess.Popen(
-        [sys.executable, *command, *(part for k, v in named.items() for part in (f"--{k}", str(v)))],
+        [sys.executable, "-m", "steps.train", *(part for k, v in named.items() for part in (f"--{k}", str(v)))],
         cwd=store,
         env=clean_environment() | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -138,7 +136,9 @@ def test_no_process_outlives_a_killed_training(store: Path, small_study_folder: 
             os.killpg(killed.pid, signal.SIGKILL)
 
 
-def test_a_killed_training_goes_on_and_ends_as_an_uninterrupted_one(store: Path, small_study_folder: Path) -> None:
+def test_a_killed_training_goes_on_and_ends_as_an_uninterrupted_one(
+    store: Path, small_study_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     killed = train(store, small_study_folder, epochs=EPOCHS)
     wait_until(killed, lambda: statuses(store, "fold").count("FINISHED") >= 2)
     os.killpg(killed.pid, signal.SIGKILL)
@@ -146,23 +146,23 @@ def test_a_killed_training_goes_on_and_ends_as_an_uninterrupted_one(store: Path,
     recorded = statuses(store, "fold").count("FINISHED")
     assert recorded < 8
 
-    full = train(store, small_study_folder, ("-c", FULL_DISK), epochs=EPOCHS)
-    _, errors = full.communicate(timeout=120)
-    assert full.returncode
-    assert "No space left on device" in errors.splitlines()[-1]
-    assert "Traceback" not in errors
+    same = options(small_study_folder, EPOCHS) | {"workers": 1}  # the killed one had two; that decides nothing
+    with monkeypatch.context() as patch:
+        patch.setattr(fold_model, "log_network", full)
+        failed = step_here("train", store, **same)
+    assert failed.exit_code
+    assert "No space left on device" in failed.stderr.splitlines()[-1]
+    assert "Traceback" not in failed.stderr
     assert statuses(store, "fold").count("FINISHED") == recorded
 
-    again = train(store, small_study_folder, epochs=EPOCHS)
-    output, errors = again.communicate(timeout=120)
-    assert again.returncode == 0, errors[-3000:]
-    assert f"going on after an interruption: {recorded} of 8 folds were trained before" in output
-    assert f"{8 - recorded} folds of cnn" in output
+    again = step_here("train", store, **same)
+    assert again.exit_code == 0, again.stderr[-3000:]
+    assert f"going on after an interruption: {recorded} of 8 folds were trained before" in again.stdout
+    assert f"{8 - recorded} folds of cnn" in again.stdout
     assert "RUNNING" not in statuses(store, "fold") + statuses(store, "train")
 
-    whole = train(store, small_study_folder, epochs=EPOCHS, resume="false")
-    assert whole.communicate(timeout=120)[0]
-    assert whole.returncode == 0
+    whole = step_here("train", store, **same, resume="false")
+    assert whole.exit_code == 0, whole.stderr[-3000:]
     client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("Fear_Classification_Experiments")
     finished = client.search_runs(

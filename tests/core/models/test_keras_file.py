@@ -191,6 +191,12 @@ def test_a_network_of_more_weights_than_the_file_holds_is_never_built(honest: by
 
 
 @cache
+def used() -> ResidentNetwork:
+    """One that every file of these tests comes to after another one."""
+    return ResidentNetwork()
+
+
+@cache
 def another() -> bytes:
     return fold_network(2)
 
@@ -200,9 +206,8 @@ def of_a_fold(content: bytes) -> Any:
 
 
 def after_another(content: bytes) -> Any:
-    resident = ResidentNetwork()
-    resident.load(another(), "S01", SHAPE)
-    return resident.load(content, "S02", SHAPE)
+    used().load(another(), "S01", SHAPE)
+    return used().load(content, "S02", SHAPE)
 
 
 def for_new_people(content: bytes) -> Any:

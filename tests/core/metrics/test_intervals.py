@@ -143,7 +143,5 @@ def test_intervals_hold_in_every_setting(subjects: int) -> None:
     studies = 300
     settings = [one for one in GRID if one.subjects == subjects and one.auc in (0.5, 0.95) and one.trials != 3]
     cells = coverage(settings, studies, seed=1)
-    # With so many cells the lowest of 93% lies further down than two standard errors of a single one.
-    assert (cells["coverage"] >= least(studies)).mean() >= 0.99, cells.nsmallest(5, "coverage")
-    assert cells["coverage"].min() >= least(studies) - 0.03
+    assert cells["coverage"].min() >= least(studies), cells.nsmallest(5, "coverage")
     assert cells["coverage"].mean() >= 0.95

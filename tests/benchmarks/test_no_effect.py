@@ -26,7 +26,7 @@ def test_without_an_effect_auc_is_half_and_p_is_small_as_seldom_as_it_says() -> 
     error = auc["loso"].std() / np.sqrt(200)
     assert 0.48 - error < auc["loso"].mean() < 0.52 + error
     assert auc["loso-plain"].mean() < auc["loso"].mean() - 0.05
-    assert holds([one.schemes["loso"] for one in studies]) >= 0.93
+    assert holds([one.schemes["loso"] for one in studies]) >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / 200)
     p = np.array([one.retrained_p for one in studies])
     # Two standard errors of a share of 5% in 200 studies.
     assert 0.05 - 0.031 <= (p <= 0.05).mean() <= 0.05 + 0.031

@@ -64,12 +64,6 @@ def with_standard_error(value: float, error: float, *, people: int, most: int) -
     return clopper_pearson(value, min(effective, most))
 
 
-def stretched(bounds: Bounds, value: float, factor: float) -> Bounds:
-    """Both ends so many times as far from a value inside 0 and 1, on the scale of the logit."""
-    low, high = (float(expit(logit(value) + factor * (logit(end) - logit(value)))) for end in bounds)
-    return low, high
-
-
 def error_interval(error: Jackknifed) -> Bounds:
     """Student's interval of a mean squared error, on the scale of its logit, that reckons with one more subject.
 

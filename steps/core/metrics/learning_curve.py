@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.optimize import curve_fit
 
 from steps.core.metrics.bootstrap import percentile_interval, resample_weights
-from steps.core.metrics.intervals import Bounds, effective_interval, stretched, with_standard_error
+from steps.core.metrics.intervals import Bounds, effective_interval, with_standard_error
 from steps.core.metrics.jackknife import Jackknifed, leave_one_out
 from steps.core.metrics.metrics import METRICS, Counts, auc
 from steps.core.metrics.names import SUBJECT
@@ -60,14 +60,13 @@ def learning_curve(predictions: pd.DataFrame, summary: Mapping[str, Any], seed: 
     (lows, highs), last = percentile_interval(further[1:]), points[-1]
     mixed = counts["positive_subjects"] + counts["negative_subjects"] > subjects
     share = counts["positive_subjects"] / subjects
-    stretch = summary["permutation"][SUBJECT]["auc"].get("stretch", 1.0)
     return {
         "points": points,
         "further": [
             _point(size, value, (min(low, last["low"]), max(high, last["high"])))
             for size, value, low, high in zip(ahead, further[0], lows, highs, strict=True)
         ],
-        "people": [] if mixed else [_people(width, reached, share, stretch) for width in WIDTHS],
+        "people": [] if mixed else [_people(width, reached, share) for width in WIDTHS],
     }
 
 
@@ -112,25 +111,22 @@ def _continued(sizes: npt.NDArray[np.integer], curve: Array, ahead: npt.NDArray[
     return law(ahead.astype(np.float64), *found)
 
 
-def people_needed(auc_of_subjects: float, width: float, share: float, stretch: float = 1.0) -> int:
+def people_needed(auc_of_subjects: float, width: float, share: float) -> int:
     """How many people make the 95% interval of AUC as narrow as ``width``, an independent score for each.
 
     Args:
         auc_of_subjects: that is expected, inside 0 and 1.
         width: of the interval, from end to end.
         share: of positives.
-        stretch: of intervals, as `steps.core.metrics.summary` has it; taken to stay what it is.
     """
     few, many = 4, _MOST_PEOPLE
     while few < many:
         middle = (few + many) // 2
-        few, many = (
-            (few, middle) if expected_width(auc_of_subjects, middle, share, stretch) <= width else (middle + 1, many)
-        )
+        few, many = (few, middle) if expected_width(auc_of_subjects, middle, share) <= width else (middle + 1, many)
     return few
 
 
-def expected_width(auc_of_subjects: float, people: int, share: float, stretch: float = 1.0) -> float:
+def expected_width(auc_of_subjects: float, people: int, share: float) -> float:
     """Width of the interval of an AUC with the standard error of Hanley & McNeil 1982 (Radiology 143:29-36)."""
     theta, positives = auc_of_subjects, max(1.0, people * share)
     negatives = max(1.0, people - positives)
@@ -139,14 +135,13 @@ def expected_width(auc_of_subjects: float, people: int, share: float, stretch: f
         positives * negatives
     )
     rests_on = max(2, round(2 * min(positives, negatives)))
-    bounds = with_standard_error(theta, float(np.sqrt(variance)), people=rests_on, most=people)
-    low, high = stretched(bounds, theta, stretch)
+    low, high = with_standard_error(theta, float(np.sqrt(variance)), people=rests_on, most=people)
     return high - low
 
 
-def _people(width: float, reached: Mapping[str, float], share: float, stretch: float) -> dict[str, float]:
-    ends = [people_needed(_inside(reached[end]), width, share, stretch) for end in ("low", "high") if end in reached]
-    subjects = people_needed(_inside(reached["value"]), width, share, stretch)
+def _people(width: float, reached: Mapping[str, float], share: float) -> dict[str, float]:
+    ends = [people_needed(_inside(reached[end]), width, share) for end in ("low", "high") if end in reached]
+    subjects = people_needed(_inside(reached["value"]), width, share)
     return {"width": width, "subjects": subjects, "fewest": min([subjects, *ends]), "most": max([subjects, *ends])}
 
 

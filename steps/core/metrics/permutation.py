@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NotRequired, TypedDict
+from typing import Final, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -38,14 +38,10 @@ class Tested(TypedDict):
     """A statistic's place among its permutations.
 
     ``value`` is the statistic that was tested, ``retrained`` whether models were trained again for every permutation;
-    ``null_sd`` is the standard deviation of its permutations, and ``stretch`` by how much that is larger than without
-    training again, on which `steps.core.metrics.summary` builds.
     """
 
     value: float
     p_value: float
-    null_sd: float
-    stretch: NotRequired[float]
     null_quantile: float
     retrained: bool
 
@@ -138,7 +134,6 @@ def place(values: Array, *, retrained: bool = False) -> Tested:
     return {
         "value": float(truth),
         "p_value": (as_good + 1) / (len(permuted) + 1),
-        "null_sd": float(permuted.std()),
         "null_quantile": float(np.quantile(permuted, QUANTILE, method="inverted_cdf")),
         "retrained": retrained,
     }

@@ -16,7 +16,7 @@ from steps.core.metrics.decision_curve import CURVE_RESAMPLES
 from steps.core.metrics.decisions import Bools, decisions, votes
 from steps.core.metrics.estimates import estimates, vote_estimates
 from steps.core.metrics.in_fold_threshold import in_fold_summary
-from steps.core.metrics.intervals import METHOD, stretched
+from steps.core.metrics.intervals import METHOD
 from steps.core.metrics.metrics import PRIMARY
 from steps.core.metrics.names import CONFIDENCE, POOLED, SUBJECT, VOTE, Rule, statistic_name
 from steps.core.metrics.permutation import PERMUTATIONS, QUANTILE, Tested, arrangements, permutation_test
@@ -133,10 +133,7 @@ def _permutation(
     """The test, and its p values into the estimates they belong to."""
     tested_levels = permutation_test(trials, thresholds, permutations=permutations, seed=seed, chunked=chunked)
     for level, tested in retrained.items():
-        held = tested_levels[level]["auc"]["null_sd"]
-        factor = max(1.0, tested["null_sd"] / held) if held > 0 else 1.0
-        document[level]["auc"] = _stretched(document[level]["auc"], factor)
-        tested_levels[level]["auc"] = {**tested, "stretch": factor}
+        tested_levels[level]["auc"] = tested
     for level, tests in tested_levels.items():
         for name, tested in tests.items():
             document[level][name]["p_value"] = tested["p_value"]
@@ -149,20 +146,6 @@ def _permutation(
         "smallest_p_value": max(1 / (permutations + 1), 1 / arrangements(trials)),
         **tested_levels,
     }
-
-
-def _stretched(estimate: Mapping[str, float], factor: float) -> dict[str, float]:
-    """An interval of AUC that knows how much of their training held-out scores have in common.
-
-    Resampling the tested subjects takes their scores for independent. Those of cross-validation are not, and vary more
-    from study to study (Bates, Hastie & Tibshirani 2023, J. Am. Stat. Assoc. 119:1434-1445). How much more is told by
-    the permutations: the standard deviation of AUC when every permutation trains again, over that when scores are kept.
-    By this factor the logits of both ends move away from that of the value. Docs: docs/evaluation-checks.md.
-    """
-    if "low" not in estimate or not 0 < estimate["value"] < 1:  # an exact bound
-        return dict(estimate)
-    low, high = stretched((estimate["low"], estimate["high"]), estimate["value"], factor)
-    return {**estimate, "low": low, "high": high}
 
 
 def _chance(levels: Mapping[str, Scores]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from steps.core.metrics.learning_curve import (
 )
 from steps.core.metrics.predictions import Scores
 
-TESTED = {"subject": {"auc": {"stretch": 1.3}}}
 COUNTS = {"subjects": 24, "positive_subjects": 12, "negative_subjects": 12}
 
 
@@ -49,7 +48,7 @@ def predictions(seed: int, sizes: tuple[int, ...] = (6, 10, 16, 22)) -> pd.DataF
 def test_points_are_mean_aucs_with_intervals_and_go_on() -> None:
     table = predictions(0)
     reached = {"auc": {"value": 0.9, "low": 0.8, "high": 0.97}}
-    document = learning_curve(table, {"counts": COUNTS, "subject": reached, "permutation": TESTED}, 0)
+    document = learning_curve(table, {"counts": COUNTS, "subject": reached}, 0)
     for point in document["points"]:
         own = table[table["training_subjects"] == point["training_subjects"]]
         aucs = []
@@ -69,7 +68,7 @@ def test_subjects_of_both_classes_are_no_independent_people() -> None:
     counts = {"subjects": 12, "positive_subjects": 12, "negative_subjects": 12}
     table = predictions(0)
     table["subject"] = "s" + (table["subject"].str[1:].astype(int) % 12).astype(str)
-    document = learning_curve(table, {"counts": counts, "subject": {"auc": {"value": 0.9}}, "permutation": TESTED}, 0)
+    document = learning_curve(table, {"counts": counts, "subject": {"auc": {"value": 0.9}}}, 0)
     assert document["people"] == []
 
 
@@ -88,7 +87,6 @@ def test_people_needed_make_the_interval_just_narrow_enough() -> None:
             people = people_needed(auc, width, 0.5)
             assert expected_width(auc, people, 0.5) <= width < expected_width(auc, people - 1, 0.5)
     assert people_needed(0.8, 0.1, 0.2) > people_needed(0.8, 0.1, 0.5)
-    assert people_needed(0.8, 0.1, 0.5, 1.3) == pytest.approx(1.3**2 * people_needed(0.8, 0.1, 0.5), rel=0.05)
 
 
 @pytest.mark.parametrize(("auc", "people"), [(0.6, 24), (0.8, 46), (0.9, 100), (0.95, 46)])

@@ -6,10 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from scipy.special import expit, logit
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, matthews_corrcoef, roc_auc_score
 
-from steps.core.metrics import permutation
 from steps.core.metrics.decisions import with_votes
 from steps.core.metrics.flat_metrics import flat_metrics
 from steps.core.metrics.in_fold_threshold import FoldThreshold, in_fold_table
@@ -148,20 +146,3 @@ def test_a_real_study_takes_seconds(study: StudyMaker) -> None:
     summary(results, THRESHOLDS)
     assert len(results) > 1500
     assert time.process_time() - start < 15
-
-
-def test_an_interval_of_auc_is_stretched_by_what_training_has_in_common(study: StudyMaker) -> None:
-    """By the factor by which AUC varies more when every permutation trains again; on the scale of the logit."""
-    results = study(effect=0.5)
-    plain = summary(results, (0.5,), permutations=200)
-    held: permutation.Tested = plain["permutation"]["subject"]["auc"]
-    again: permutation.Tested = {**held, "null_sd": 1.5 * held["null_sd"], "retrained": True}
-    less: permutation.Tested = {**held, "null_sd": 0.5 * held["null_sd"], "retrained": True}
-    stretched = summary(results, (0.5,), permutations=200, retrained={"subject": again})
-    value, low, high = (plain["subject"]["auc"][name] for name in ("value", "low", "high"))
-    for end, name in ((low, "low"), (high, "high")):
-        expected = logit(value) + 1.5 * (logit(end) - logit(value))
-        assert stretched["subject"]["auc"][name] == pytest.approx(expit(expected))
-    assert stretched["pooled"]["auc"] == plain["pooled"]["auc"]
-    never_narrower = summary(results, (0.5,), permutations=200, retrained={"subject": less})
-    assert never_narrower["subject"]["auc"]["low"] == pytest.approx(low)

@@ -21,14 +21,14 @@ def answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[st
         label_names: names of the negative and the positive class.
     """
     auc, balanced = _primary(summary)
-    people = _people(summary["counts"])
+    people = _people(summary["counts"], label_names)
     if auc is None:
         measured = f"The models were tested on {people}, all of one class."
         return measured, "That says nothing about telling the classes apart: a study needs subjects of both."
     percent = f"{summary['intervals']['confidence']:.0%}"
     measured = (
-        f"Tested on {people}, the mean probability of {_unit(summary)} separates {label_names[1]} from "
-        f"{label_names[0]} with an AUC of {_spoken(auc, f'{percent} interval ')}"
+        f"Tested on {people}, the probability of {label_names[1]}, averaged over {_unit(summary)}, separates "
+        f"{label_names[1]} from {label_names[0]} with an AUC of {_spoken(auc, f'{percent} interval ')}"
     )
     if balanced:
         measured += f", and the balanced accuracy at the threshold {summary['thresholds'][0]:g} is {_spoken(balanced)}"
@@ -75,10 +75,12 @@ def _unit(summary: Mapping[str, Any]) -> str:
     return "a subject's trials of one class" if _is_mixed(summary) else "a subject's trials"
 
 
-def _people(counts: Mapping[str, int]) -> str:
-    subjects = counts["subjects"]
+def _people(counts: Mapping[str, int], names: tuple[str, str]) -> str:
+    subjects, positive, negative = (counts[name] for name in ("subjects", "positive_subjects", "negative_subjects"))
     noun = "1 subject" if subjects == 1 else f"{subjects} subjects"
-    return f"{noun} the models had never seen ({counts['trials']} trials)"
+    both = f", {positive + negative - subjects} of them with both" if positive + negative > subjects else ""
+    classes = f"{positive} with {names[1]}, {negative} with {names[0]}{both}"
+    return f"{noun} the models had never seen ({classes}; {counts['trials']} trials)"
 
 
 def _meaning(
@@ -98,10 +100,11 @@ def _meaning(
             "look for exchanged labels, or for training subjects that mislead."
         )
     pair = "two sets of trials" if _is_mixed(summary) else "two subjects"
+    often = "every time" if auc["value"] == 1 else f"about {100 * auc['value']:.0f} times in 100"
     meaning = (
         f"This is better than guessing (0.5): of {pair}, one with {names[1]} and one with {names[0]}, the one "
-        f"with {names[1]} gets the higher probability about {100 * auc['value']:.0f} times in 100, though "
-        f"{subjects} subjects leave room for anything from {100 * auc['low']:.0f} to {100 * auc['high']:.0f}"
+        f"with {names[1]} gets the higher probability {often}; with only {subjects} subjects it may really be anything "
+        f"from {100 * auc['low']:.0f} to {100 * auc['high']:.0f} times in 100"
     )
     if balanced and "low" in balanced and balanced["low"] <= CHANCE:
         threshold = summary["thresholds"][0]

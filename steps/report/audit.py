@@ -192,9 +192,9 @@ def _judge(document: Mapping[str, Any]) -> str:
     as_well = any(one.get("does_as_well") for one in levels)
     one_value = len(levels) == 1 and len(levels[0]["found"]) == 1
     return (
-        f"{_capital(listed)} alone {'tells' if one_value else 'tell'} the classes apart"
+        f"{_capital(listed)}{' alone tells' if one_value else ', each alone, tell'} the classes apart"
         f"{', as well as the models do' if as_well else ''}. This may be the effect itself, or a difference between "
-        "devices, gains or placements of sensors: nobody but who recorded them can judge."
+        "devices, gains or placements of sensors: only those who recorded them can judge."
     )
 
 

@@ -87,7 +87,7 @@ def content(data: ReportData) -> Content:
         date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         run_id=data.run_id,
         short_answer=short_answer(data.summary, data.label_names, data.audit),
-        answer=(*answer_beside_simpler(data.summary, data.label_names), *_split_warning(data)),
+        answer=(*answer_beside_simpler(data.summary, data.label_names), *_split_warning(data), *_simulated(data)),
         audit=audited,
         intervals=_intervals(data, audited),
         facts=_facts(data),
@@ -168,6 +168,14 @@ def normalise_offered(data: ReportData) -> tuple[str, ...]:
         "Every subject has trials of both classes, so normalise=subject could compare each subject's trials with each "
         "other. It helps where people differ in level or scale, and costs where they do not; see what it does with "
         "compare. It then needs several recordings of a new person.",
+    )
+
+
+def _simulated(data: ReportData) -> tuple[str, ...]:
+    return (
+        ("Simulated data: the numbers say something about the method, nothing about people.",)
+        if data.is_simulated
+        else ()
     )
 
 
@@ -283,6 +291,5 @@ def _limitations(data: ReportData) -> tuple[str, ...]:
         )
     if counts["test_numbers"] == 1:
         limits.append("One seed: how much training anew would change the numbers is not in the intervals.")
-    if data.is_simulated:
-        limits.append("Simulated data: the numbers say something about the method, nothing about people.")
+    limits += _simulated(data)
     return tuple(limits)

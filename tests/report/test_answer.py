@@ -36,16 +36,21 @@ def interval(value: float, low: float, high: float) -> dict[str, float]:
 def test_the_measurement_names_value_interval_and_number_of_subjects() -> None:
     measured, _ = answer(outcome(interval(0.9, 0.7, 0.98), interval(0.8, 0.6, 0.95)), NAMES)
     assert measured == (
-        "Tested on 12 subjects the models had never seen (60 trials), the mean probability of a subject's trials "
-        "separates fear from calm with an AUC of 0.900 (95% interval 0.700 to 0.980), and the balanced accuracy at the "
-        "threshold 0.5 is 0.800 (0.600 to 0.950)."
+        "Tested on 12 subjects the models had never seen (6 with fear, 6 with calm; 60 trials), the probability of "
+        "fear, averaged over a subject's trials, separates fear from calm with an AUC of 0.900 (95% interval 0.700 to "
+        "0.980), and the balanced accuracy at the threshold 0.5 is 0.800 (0.600 to 0.950)."
     )
 
 
 @pytest.mark.parametrize(
     ("auc", "balanced", "expected"),
     [
-        (interval(0.9, 0.7, 0.98), interval(0.8, 0.6, 0.95), "about 90 times in 100, though 12 subjects leave room"),
+        (interval(0.9, 0.7, 0.98), interval(0.8, 0.6, 0.95), "about 90 times in 100; with only 12 subjects it may"),
+        (
+            interval(1.0, 0.7, 1.0),
+            None,
+            "probability every time; with only 12 subjects it may really be anything from 70",
+        ),
         (interval(0.9, 0.7, 0.98), interval(0.6, 0.45, 0.7), "decisions at 0.5 cannot be told from guessing."),
         (interval(0.6, 0.4, 0.8), interval(0.6, 0.55, 0.7), "The interval includes 0.5, the AUC of guessing"),
         (interval(0.5, 0.5, 0.5), None, "The interval includes 0.5, the AUC of guessing"),
@@ -61,11 +66,16 @@ def test_the_meaning_is_honest(auc: dict[str, float], balanced: dict[str, float]
 
 def test_subjects_in_both_classes_are_not_told_apart_themselves() -> None:
     measured, meaning = answer(outcome(interval(0.9, 0.7, 0.98), mixed=3), NAMES)
-    assert "the mean probability of a subject's trials of one class separates" in measured
+    assert "averaged over a subject's trials of one class, separates" in measured
+    assert "3 of them with both; 60 trials" in measured
     assert "of two sets of trials, one with fear and one with calm, the one with fear" in meaning
 
 
 def test_without_auc_nothing_is_claimed() -> None:
     measured, meaning = answer(outcome(None, subjects=1), NAMES)
-    assert measured == "The models were tested on 1 subject the models had never seen (60 trials), all of one class."
+    assert (
+        measured
+        == "The models were tested on 1 subject the models had never seen (0 with fear, 1 with calm; 60 trials), "
+        "all of one class."
+    )
     assert "says nothing" in meaning

@@ -20,6 +20,7 @@ def test_a_study_is_judged_by_every_scheme(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_without_an_effect_auc_is_half_and_p_is_small_as_seldom_as_it_says() -> None:
     studies = [study(seed, 0.0, ("loso", "loso-plain")) for seed in range(200)]
     auc = {name: np.array([one.schemes[name].subject_auc for one in studies]) for name in ("loso", "loso-plain")}
@@ -34,6 +35,7 @@ def test_without_an_effect_auc_is_half_and_p_is_small_as_seldom_as_it_says() -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_with_a_small_effect_balancing_costs_no_power() -> None:
     studies = [study(seed, 0.1, SCHEMES) for seed in range(60)]
     auc = {name: np.mean([one.schemes[name].subject_auc for one in studies]) for name in SCHEMES}

@@ -28,8 +28,7 @@ from steps.core.data.folds import plan_folds
 from steps.core.metrics.predictions import FoldPrediction, Scores, results_table
 from steps.core.metrics.retrained import retrained_test
 from steps.core.metrics.summary import summary
-from steps.core.models.heads import Array, HeadsPath
-from steps.core.models.settings import balanced_weights
+from steps.core.models.heads import Array, fitted_heads
 from steps.core.readers.simulate import SimulationSize, simulate
 
 SCHEMES: Final = ("loso", "loso-plain", "group-kfold:6")
@@ -78,10 +77,7 @@ def _said(dataset: Dataset, features: Sequence[Array], cv: CrossValidation, seed
     predictions = []
     for fold in plan_folds(dataset, cv=cv, validation_fraction=0, seed=seed):
         trains, tested = (np.isin(dataset.subjects, names) for names in (fold.training_subjects, fold.test_subjects))
-        labels = dataset.labels[trains]
-        heads = HeadsPath(
-            [one[trains] for one in features], labels, dataset.subjects[trains], balanced_weights(labels)
-        ).best()
+        heads = fitted_heads(features, dataset, trains)
         said = expit(heads.logits([one[tested] for one in features]))
         predictions.append(FoldPrediction(dataset.select(tested), 1, said))
     results = results_table(predictions, (0.5,))

@@ -19,6 +19,7 @@ from steps.core.data.fold import Fold, FoldNetwork
 from steps.core.data.manifest import Manifest
 from steps.core.data.normalise import STUDY, normalised
 from steps.core.data.shared_memory import DatasetPlace
+from steps.errors import UserError, shown
 from steps.tracking import datasets, lookup, parameters_record, reuse
 from steps.tracking.addresses import dataset_place
 from steps.tracking.lookup import FoldRun
@@ -66,6 +67,18 @@ class TrainedFolds:
         """Whether every subject of the study is tested."""
         tested = {subject for fold in self.folds for subject in fold.test_subjects}
         return tested == set(self.dataset.subjects[~self.dataset.is_control].tolist())
+
+    def check_tests_everybody(self, what: str) -> None:
+        """Refuse ``what`` where only some subjects are tested.
+
+        Raises:
+            UserError: so it is.
+        """
+        if not self.tests_everybody:
+            raise UserError(
+                f"{what} needs a training that tests every subject, found one of subjects="
+                f"{shown(str(parameters_record.load(self.train).get('subjects', '')))}; train with subjects=all"
+            )
 
     def each(
         self, work: Callable[[FoldNetwork], T], on_result: Callable[[Run, T], object] = lambda _run, _result: None

@@ -68,6 +68,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             wanted: tuple[int, ...] = ()
             if configuration.learning_curve:
                 check_learning_curve(trained.model)
+                trained.check_tests_everybody("learning_curve=true")
                 wanted = sizes(folds)
             retraining = pool.submit(worker.retrain, job, trained.model) if trained.tests_everybody else None
             evaluated = trained.each(
@@ -93,12 +94,12 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             if answered is not None:
                 outcome["abstention"] = abstention(answered)
             fitting = {fit: pool.submit(worker.fit_baseline, job, fit) for fit in fits_of(baselines, folds)}
-            # The audit is made and figures are drawn while the pool fits the baselines.
+            learning = partial(worker.learn, job, trained.model, wanted)
+            learnt = [pool.submit(learning, fold) for fold in folds if wanted and fold.test_number == 1]
+            # The audit is made and figures are drawn while the pool works.
             audited = audit.audit(dataset, seed=seed, with_leak_check=configuration.leak_check)
             histories = [lookup.load_history(run_of_fold) for run_of_fold in trained.runs]
             record.log_figures(run_id, all_figures(results, outcome, histories, dataset.label_names, in_fold))
-            learning = partial(worker.learn, job, trained.model, wanted)
-            learnt = [pool.submit(learning, fold) for fold in folds if wanted and fold.test_number == 1]
             fitted = {fit: task.result() for fit, task in fitting.items()}
             if learnt:
                 curve = pd.concat([task.result() for task in learnt], ignore_index=True)

@@ -59,7 +59,7 @@ def left_out_scores(features: Array, labels: Bools, codes: npt.NDArray[np.intp])
     """Scores of all trials by ridge heads that lack their subject and one of the other class.
 
     Args:
-        features: shape ``(trials, features)``; scaled here, without labels.
+        features: shape ``(trials, features)``, standardised over the trials.
         labels: one labelling per row, shape ``(labellings, trials)``.
         codes: subject of each trial, numbered from 0, shape ``(trials,)``.
 
@@ -90,10 +90,8 @@ def left_out_scores(features: Array, labels: Bools, codes: npt.NDArray[np.intp])
 
 
 def _bordered_inverse(features: Array) -> Array:
-    """Inverse of ``K + PENALTY * I``, bordered for the intercept, without its border; ``K`` of scaled features."""
-    spread = features.std(axis=0)
-    scaled = (features - features.mean(axis=0)) / np.where(spread > 1e-6, spread, 1.0)
-    kernel = scaled @ scaled.T
+    """Inverse of ``K + PENALTY * I``, bordered for the intercept, without its border; ``K`` of these features."""
+    kernel = features @ features.T
     kernel[np.diag_indices_from(kernel)] += PENALTY
     inverse = np.linalg.inv(kernel)
     of_ones = inverse.sum(axis=1)

@@ -20,8 +20,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from steps.core.data.dataset import Ints, Strings
+from steps.core.data.dataset import Dataset, Ints, Strings
 from steps.core.models.ridge import RidgePath
+from steps.core.models.settings import balanced_weights
 
 Array = npt.NDArray[np.float64]
 
@@ -79,6 +80,19 @@ class HeadsPath:
     def best(self) -> Heads:
         """The heads of the penalty whose left-out logits have the least cross-entropy."""
         return min(map(self.at, PENALTIES), key=lambda heads: cross_entropy(heads.left_out, self.labels))
+
+
+def fitted_heads(features: Sequence[Array], study: Dataset, trains: npt.NDArray[np.bool_]) -> Heads:
+    """The best heads of some of a study's trials, the classes weighing the same.
+
+    Args:
+        features: of all trials, a matrix ``(trials, features)`` for each head.
+        study: the trials.
+        trains: which of them train, shape ``(trials,)``; both classes, and two subjects at least.
+    """
+    labels = study.labels[trains]
+    own = [one[trains] for one in features]
+    return HeadsPath(own, labels, study.subjects[trains], balanced_weights(labels)).best()
 
 
 def cross_entropy(logits: Array, labels: Ints) -> float:

@@ -12,13 +12,12 @@ from scipy.special import expit
 
 from steps.core.data.dataset import Dataset, Strings
 from steps.core.data.fold import Fold
-from steps.core.models.heads import Array, HeadsPath
-from steps.core.models.settings import balanced_weights
+from steps.core.models.heads import Array, fitted_heads
 from steps.errors import UserError
 
 REPEATS: Final = 5
 _SIZES = 5
-_FEWEST, _FEWEST_PER_CLASS, _FEWEST_LARGEST = 6, 2, 10
+_FEWEST, _FEWEST_PER_KIND, _FEWEST_LARGEST = 6, 2, 10
 
 
 def sizes(folds: Sequence[Fold]) -> tuple[int, ...]:
@@ -40,7 +39,7 @@ def predictions(features: Sequence[Array], study: Dataset, fold: Fold, wanted: S
     """What heads trained on fewer of a fold's subjects say of its test trials.
 
     In every repeat the training subjects are put into a random order, the classes by turns in their proportion, and the
-    first so many train. All subjects train in one repeat only.
+    first so many train. With the largest number, (nearly) all that a fold has, there is one repeat only.
 
     Args:
         features: of the study's trials, a matrix ``(trials, features)`` for each head.
@@ -60,15 +59,9 @@ def predictions(features: Sequence[Array], study: Dataset, fold: Fold, wanted: S
         order = _in_order(study, fold.training_subjects, random)
         for size in wanted:
             chosen = order[:size]
-            if size >= len(order) and repeat > 1:
+            if size == wanted[-1] and repeat > 1:
                 continue
-            trains = np.isin(study.subjects, chosen)
-            labels = study.labels[trains]
-            if np.bincount(labels, minlength=2).min() == 0:
-                continue
-            path = HeadsPath(
-                [one[trains] for one in features], labels, study.subjects[trains], balanced_weights(labels)
-            )
+            heads = fitted_heads(features, study, np.isin(study.subjects, chosen))
             tables.append(
                 pd.DataFrame(
                     {
@@ -77,7 +70,7 @@ def predictions(features: Sequence[Array], study: Dataset, fold: Fold, wanted: S
                         "subject": study.subjects[is_tested],
                         "trial": study.trials[is_tested],
                         "label": study.labels[is_tested],
-                        "probability": expit(path.best().logits(tested)),
+                        "probability": expit(heads.logits(tested)),
                     }
                 )
             )
@@ -87,14 +80,14 @@ def predictions(features: Sequence[Array], study: Dataset, fold: Fold, wanted: S
 def _in_order(study: Dataset, subjects: Sequence[str], random: np.random.Generator) -> Strings:
     """Subjects in random order, such that the first so many have about the proportion of the classes of all.
 
-    The first two are of one class, the next two of the other, so that even the fewest have two of each.
+    Two of each kind (of one class, of the other, with trials of both) come first, so that even the fewest have both.
     """
     names = random.permutation(np.array(subjects, dtype=np.str_))
     share = np.array([study.labels[study.subjects == name].mean() for name in names])
-    groups = [np.flatnonzero(share <= 0.5), np.flatnonzero(share > 0.5)]
+    groups = [np.flatnonzero(kind) for kind in (share == 0, share == 1, (share > 0) & (share < 1))]
     places: npt.NDArray[np.float64] = np.empty(len(names))
     for group in groups:
         if len(group):
             places[group] = (np.arange(len(group)) + random.random()) / len(group)
-            places[group[:_FEWEST_PER_CLASS]] = -1
+            places[group[:_FEWEST_PER_KIND]] = -1
     return names[np.argsort(places, kind="stable")]

@@ -27,6 +27,7 @@ def study(
     persons = random.normal(size=(subjects, 30))
     features = persons[codes] + 0.7 * random.normal(size=(len(codes), 30))
     features[:, :5] += effect * labels[:, np.newaxis]
+    features = StandardScaler().fit_transform(features)
     names = np.array([f"s{code:02d}" for code in codes])
     return features, Scores(labels.astype(np.int8), np.zeros(len(codes)), names)
 
@@ -43,11 +44,10 @@ def test_scores_are_those_of_ridges_that_are_fitted_without_the_subject(mixed: b
     features, scores = study(0, 1.0, subjects=7, mixed=mixed)
     codes = np.unique(scores.subjects, return_inverse=True)[1]
     said = left_out_scores(features, scores.labels[np.newaxis] == 1, codes)[0]
-    scaled = StandardScaler().fit_transform(features)
     for one in range(7):
         own = scores.labels[codes == one][0]
         others = [[one]] if mixed else [[one, two] for two in range(7) if scores.labels[codes == two][0] != own]
-        expected = np.mean([by_hand(scaled, scores.labels, codes, left, one) for left in others], axis=0)
+        expected = np.mean([by_hand(features, scores.labels, codes, left, one) for left in others], axis=0)
         np.testing.assert_allclose(said[codes == one], expected, atol=1e-8)
 
 

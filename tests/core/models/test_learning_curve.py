@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 
 from steps.core.data.folds import plan_folds
-from steps.core.models.heads import HeadsPath
+from steps.core.models.heads import fitted_heads
 from steps.core.models.learning_curve import REPEATS, _in_order, predictions, sizes
-from steps.core.models.settings import balanced_weights
 from steps.core.readers.simulate import SimulationSize, simulate
 from steps.errors import UserError
 
@@ -47,9 +47,7 @@ def test_with_all_subjects_it_is_the_fold_itself() -> None:
     table = predictions(FEATURES, STUDY, fold, (6, most))
     assert table.groupby("training_subjects")["repeat"].nunique().to_dict() == {6: REPEATS, most: 1}
     trains, tested = (np.isin(STUDY.subjects, names) for names in (fold.training_subjects, fold.test_subjects))
-    labels = STUDY.labels[trains]
-    weights = balanced_weights(labels)
-    heads = HeadsPath([one[trains] for one in FEATURES], labels, STUDY.subjects[trains], weights).best()
+    heads = fitted_heads(FEATURES, STUDY, trains)
     expected = expit(heads.logits([one[tested] for one in FEATURES]))
     np.testing.assert_allclose(table[table["training_subjects"] == most]["probability"], expected)
 
@@ -60,3 +58,18 @@ def test_whoever_is_tested_has_no_part_in_it() -> None:
     other = replace(STUDY, labels=np.where(tested, 1 - STUDY.labels, STUDY.labels).astype(np.int8))
     first, second = (predictions(FEATURES, study, fold, (6, 8)) for study in (STUDY, other))
     np.testing.assert_array_equal(first["probability"], second["probability"])
+
+
+def test_folds_of_unlike_sizes_test_everybody_in_every_repeat() -> None:
+    folds = [replace(FOLDS[0], training_subjects=FOLDS[0].training_subjects[:11]), *FOLDS[1:3]]
+    wanted = sizes(folds)
+    table = pd.concat([predictions(FEATURES, STUDY, fold, wanted) for fold in folds])
+    assert set(table.groupby(["training_subjects", "repeat"])["subject"].nunique()) == {3}
+
+
+def test_whoever_has_trials_of_both_classes_is_among_the_fewest() -> None:
+    labels = np.where(np.isin(STUDY.subjects, ("S01", "S02", "S03")), np.arange(len(STUDY.labels)) % 2, 0)
+    mostly_negative = replace(STUDY, labels=labels.astype(np.int8))
+    for seed in range(20):
+        order = _in_order(mostly_negative, np.unique(STUDY.subjects).tolist(), np.random.default_rng(seed))
+        assert len(np.unique(mostly_negative.labels[np.isin(STUDY.subjects, order[:6])])) == 2

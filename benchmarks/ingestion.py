@@ -22,8 +22,8 @@ from benchmarks.report import Bar, Result, Row
 from benchmarks.study import simulated, write_recordings
 from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.readers.files import Fingerprint
-from steps.core.readers.folder import PARTICIPANTS
 from steps.core.readers.load import load_source, unchanged
+from steps.core.readers.trial_files import PARTICIPANTS
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from steps.core.data.cross_validation import CrossValidation
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.folds import plan_folds
-from steps.core.readers.folder import PARTICIPANTS
 from steps.core.readers.load import load_source
 from steps.core.readers.simulate import SimulationSize, simulate
+from steps.core.readers.trial_files import PARTICIPANTS
 from steps.parameter_values import parse_subjects
 
 TIMESTEPS, FEATURES = 101, 24

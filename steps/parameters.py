@@ -41,7 +41,7 @@ _PARAMETERS = (
     # sync
     Parameter("prune", False, "remove a spool once its server has everything"),
     # prepare
-    Parameter("source", "simulated", "'simulated', a folder with participants/, or a .csv or .parquet table"),
+    Parameter("source", "simulated", "'simulated', a folder with participants/, or a table (.csv, .parquet, …)"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
     Parameter("timesteps", 0, "time points per trial after resampling; 0 = as recorded, or 101",
               minimum=0, maximum=100_000),

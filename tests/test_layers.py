@@ -23,6 +23,7 @@ CORE = {
     f"core.{room}"
     for room in (
         "data",
+        "formats",
         "readers",
         "quality",
         "models",
@@ -60,7 +61,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "commands": GROUND,
     "cli": GROUND | TABLES | {"configuration"},
     "core.data": GROUND,
-    "core.readers": GROUND | {"core.data"},
+    "core.formats": GROUND,
+    "core.readers": GROUND | {"core.data", "core.formats"},
     "core.quality": GROUND | {"core.data"},
     "core.models": GROUND | {"core.data"},
     "core.baselines": GROUND | {"core.data", "core.models"},

@@ -52,6 +52,7 @@ def as_dataset(
         time=common.time,
         time_unit=common.time_unit,
         label_names=label_names,
+        units={feature: table.units[feature] for feature in table.features if feature in table.units},
         notes=(*notes, *common.notes),
         time_normalised=common.is_normalised,
         timing=common.timing,

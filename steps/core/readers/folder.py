@@ -1,10 +1,9 @@
-"""A study as a folder of trial files: ``participants/<subject>/<label>/<trial>.csv`` and ``control_data/``."""
+"""A study as a folder of trial files, read one by one or, where they are plain CSV, many at once."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,104 +11,23 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from steps.core.data.manifest import CONTROL, PATIENT
-from steps.core.readers import not_read
+from steps.core.formats.file_table import RawFile
+from steps.core.formats.table import Format, read_file
 from steps.core.readers.choice import Choice, check_patterns
 from steps.core.readers.columns import IDENTITIES, Columns, Lines, Parsed, features_of
 from steps.core.readers.csv_file import Header, csv_header, is_plain, parse_csv, parse_together
-from steps.core.readers.files import Fingerprint, Request, SourceFiles
+from steps.core.readers.file_tables import Told, parse_file_table
+from steps.core.readers.files import Fingerprint, Request
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.resample import Doubles
-from steps.core.readers.walk import Contents, find_files
+from steps.core.readers.trial_files import StudyFiles, TrialFile, study_files
 from steps.errors import UserError, shown, shown_path
 from steps.system.untrusted_files import read_regular
 
-PARTICIPANTS, CONTROL_DATA = "participants", "control_data"
-_LAYOUT = f"{PARTICIPANTS}/<subject>/<label>/<trial>.csv"
 _RUN_BYTES: Final = 4 << 20
-_UNLABELLED_LAYOUT = f"{PARTICIPANTS}/<subject>/<trial>.csv"
 
-
-_Run = list[tuple["TrialFile", bytes]]
-
-
-@dataclass(frozen=True)
-class TrialFile:
-    """Where one trial lies, and what its folders say about it.
-
-    Attributes:
-        folder: the folder of the study.
-        relative: the file's path below it, with ``/``.
-        subject: the person, by the folder above (of the control group, by all folders above).
-        label: by the folder above; "" where there is none.
-        trial: name of the file without its suffix.
-        group: ``patient`` or ``control``.
-    """
-
-    folder: Path
-    relative: str
-    subject: str
-    label: str
-    trial: str
-    group: str
-
-    @property
-    def path(self) -> Path:
-        """Where it lies."""
-        return self.folder / self.relative
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return shown_path(self.relative)
-
-
-@dataclass(frozen=True)
-class StudyFiles:
-    """The files of a study.
-
-    Attributes:
-        trials: in sorted order, participants first.
-        notes: what else lies there and is not read, one sentence each.
-    """
-
-    trials: list[TrialFile]
-    notes: list[str]
-
-    @property
-    def files(self) -> SourceFiles:
-        """The same as any source names its files."""
-        return SourceFiles({trial.relative: trial.path for trial in self.trials}, tuple(self.notes))
-
-
-def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
-    """The files of a study.
-
-    Args:
-        folder: holds ``participants/`` and perhaps ``control_data/``.
-        labelled: whether there must be label folders; else ``participants/<subject>/<trial>.csv`` will do as well.
-
-    Raises:
-        UserError: no ``participants/``, no trial file in it, or a trial file at another depth; a subject, a label of a
-            subject or a control group would be left out.
-    """
-    if not (folder / PARTICIPANTS).is_dir():
-        raise UserError(f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}")
-    notes = not_read.beside(folder, (PARTICIPANTS, CONTROL_DATA))
-    participants, control = find_files(folder, PARTICIPANTS), find_files(folder, CONTROL_DATA)
-    trials = [_participant(folder, parts, labelled) for parts in participants.trials]
-    if not trials:
-        instead = not_read.instead(participants)
-        raise UserError(f"{shown_path(str(folder))} has no .csv file{instead}; expected {_layout(labelled)}")
-    not_read.check_nobody_is_missing(participants, {trial.label for trial in trials})
-    not_read.check_nobody_is_missing(control, ())
-    if not control.trials and (folder / CONTROL_DATA).is_dir():
-        if instead := not_read.instead(control):
-            raise UserError(f"{CONTROL_DATA}/ has no .csv file{instead}, or move them out of {CONTROL_DATA}/")
-        notes.append(f"There is no control group: {CONTROL_DATA}/ holds no file.")
-    trials += [_control(folder, parts) for parts in control.trials]
-    both = Contents(others=participants.others + control.others, loops=participants.loops + control.loops)
-    return StudyFiles(trials, [*not_read.below(both), *notes])
+_Run = list[tuple[TrialFile, bytes]]
+_Tables = Iterator[tuple[Parsed, list[int]]]  # columns in the order of the first file, and the rows of each file
 
 
 def read_folder(folder: Path, request: Request, run_bytes: int = _RUN_BYTES) -> LongTable:
@@ -124,30 +42,47 @@ def read_folder(folder: Path, request: Request, run_bytes: int = _RUN_BYTES) -> 
         UserError: a file is malformed, its columns are not those of the first file, or the choice names columns that no
             file has.
     """
-    study, choice = study_files(folder, labelled=request.labelled), request.choice
-    files = study.trials
-    first = files[0].name
-    header = csv_header(read_regular(files[0].path, first), first, choice=choice)
-    expected = list(header.columns.taken.values())
-    _check_columns(first, header.columns, first, expected, choice)
-    features = features_of(expected)
-    has_time = "time" in expected
-    names, every = dict.fromkeys(header.names), header.columns
+    return read_trials(study_files(folder, labelled=request.labelled), str(folder), request, run_bytes)
+
+
+def read_trials(study: StudyFiles, where: str, request: Request, run_bytes: int = _RUN_BYTES) -> LongTable:
+    """Read files of which it is known which trial each of them is.
+
+    Args:
+        study: the files, at least one.
+        where: what messages call the study.
+        request: how.
+        run_bytes: of files to parse at once.
+
+    Raises:
+        UserError: as for `read_folder`.
+    """
+    files, choice, told = study.trials, request.choice, Told()
+    tables = _of_format(files, study.kind, request, told) if study.kind else _of_csv(files, request, run_bytes)
+    expected: list[str] = []
+    names: dict[str, None] = {}
+    every = Columns({})
     lines: dict[int, Lines] = {}
     values: list[Doubles] = []
     times: list[Doubles] = []
     lengths: list[int] = []
-    for run, plain in _runs(files, header, request.fingerprint, run_bytes):
-        for parsed, rows in _parse(run, plain, header, first, choice):
-            values.append(row_major(parsed.table, features))
-            times += [parsed.table["time"].to_numpy()] if has_time else [np.arange(n, dtype=np.float64) for n in rows]
-            if parsed.lines is not None:
-                lines[len(lengths)] = parsed.lines
-            lengths += rows
-            if parsed.columns is not header.columns:
-                names, every = names | dict.fromkeys(parsed.names), every.merged_with(parsed.columns)
+    first_row = 2
+    for parsed, rows in tables:
+        if not values:
+            expected, every, first_row = parsed.table.column_names, parsed.columns, parsed.first_row
+        values.append(row_major(parsed.table, features_of(expected)))
+        has_time = "time" in expected
+        times += [parsed.table["time"].to_numpy()] if has_time else [np.arange(n, dtype=np.float64) for n in rows]
+        if parsed.lines is not None:
+            lines[len(lengths)] = parsed.lines
+        elif parsed.first_row != first_row:
+            lines[len(lengths)] = np.arange(parsed.table.num_rows) + parsed.first_row
+        lengths += rows
+        if parsed.names and parsed.columns is not every:
+            every = every.merged_with(parsed.columns)
+        names |= dict.fromkeys(parsed.names)
     request.fingerprint.add_notes(study.notes)
-    check_patterns("ignore", choice.ignore, names, shown_path(str(folder)))
+    check_patterns("ignore", choice.ignore, names, shown_path(where))
     columns: dict[str, object] = {
         name: text_column(pa.chunked_array([[getattr(file, name) for file in files]]), name).take(
             np.repeat(np.arange(len(files)), lengths)
@@ -159,14 +94,52 @@ def read_folder(folder: Path, request: Request, run_bytes: int = _RUN_BYTES) -> 
     return LongTable(
         frame=pd.DataFrame(columns, copy=False),
         values=np.concatenate(values),
-        features=features,
+        features=features_of(expected),
         origins=tuple(file.name for file in files),
         starts=tuple((np.cumsum(lengths) - lengths).tolist()),
-        has_time=has_time,
+        first_row=first_row,
+        has_time="time" in expected,
         lines=lines,
         left_out=every.left_out,
-        notes=(*every.notes, *study.notes),
+        units=told.units,
+        notes=(*told.notes(), *every.notes, *study.notes),
     )
+
+
+def _of_format(files: Sequence[TrialFile], kind: Format, request: Request, told: Told) -> _Tables:
+    """The tables of files of a format, one by one."""
+    first, expected = files[0].name, list[str]()
+    for file in files:
+        raws = {}
+        for relative in (file.relative, *file.companions):
+            raws[relative] = read_regular(file.folder / relative, shown_path(relative))
+            request.fingerprint.add(relative, raws[relative])
+        table = read_file(_raw_file(file, raws, request.choice), kind)
+        parsed = parse_file_table(table, file.name, choice=request.choice)
+        expected = expected or list(parsed.columns.taken.values())
+        _check_columns(file.name, parsed.columns, first, expected, request.choice)
+        told.add(file.name, table, parsed.columns)
+        yield replace(parsed, table=parsed.table.select(expected)), [parsed.table.num_rows]
+
+
+def _raw_file(file: TrialFile, raws: dict[str, bytes], choice: Choice) -> RawFile:
+    by_name = {relative.rpartition("/")[2]: raw for relative, raw in raws.items()}
+
+    def beside(name: str) -> bytes:
+        if name not in by_name:
+            raise UserError(f"{file.name} needs the file {shown(name)}, which is not beside it")
+        return by_name[name]
+
+    return RawFile(raws[file.relative], file.name, beside, choice.leaves_out)
+
+
+def _of_csv(files: Sequence[TrialFile], request: Request, run_bytes: int) -> _Tables:
+    """The tables of CSV files, plain ones together."""
+    first, choice = files[0].name, request.choice
+    header = csv_header(read_regular(files[0].path, first), first, choice=choice)
+    _check_columns(first, header.columns, first, list(header.columns.taken.values()), choice)
+    for run, plain in _runs(files, header, request.fingerprint, run_bytes):
+        yield from _parse(run, plain, header, first, choice)
 
 
 def _runs(
@@ -206,32 +179,6 @@ def _parse(run: _Run, plain: bool, header: Header, first: str, choice: Choice) -
         parsed = parse_csv(raw, file.name, choice=choice)
         _check_columns(file.name, parsed.columns, first, expected, choice)
         yield replace(parsed, table=parsed.table.select(expected)), [parsed.table.num_rows]
-
-
-def _layout(labelled: bool) -> str:
-    return _LAYOUT if labelled else f"{_LAYOUT} or {_UNLABELLED_LAYOUT}"
-
-
-def _participant(folder: Path, parts: tuple[str, ...], labelled: bool) -> TrialFile:
-    subject, *labels = parts[1:-1] or ("",)
-    file = _trial_file(folder, parts, subject, "".join(labels), PATIENT)
-    if not subject or len(labels) > 1 or (labelled and not labels):
-        raise UserError(f"{file.name} is out of place, expected {_layout(labelled)}")
-    return file
-
-
-def _control(folder: Path, parts: tuple[str, ...]) -> TrialFile:
-    return _trial_file(folder, parts, "_".join(parts[1:-1]) or CONTROL, "", CONTROL)
-
-
-def _trial_file(folder: Path, parts: tuple[str, ...], subject: str, label: str, group: str) -> TrialFile:
-    trial = os.path.splitext(parts[-1])[0]  # noqa: PTH122, a path for each of many files takes time
-    file = TrialFile(folder, "/".join(parts), subject=subject, label=label, trial=trial, group=group)
-    try:
-        f"{folder}/{file.relative}".encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"the name of {file.name} is not UTF-8, expected folder and file names in UTF-8") from error
-    return file
 
 
 def _check_columns(name: str, columns: Columns, first: str, expected: Sequence[str], choice: Choice) -> None:

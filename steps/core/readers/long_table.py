@@ -34,6 +34,7 @@ class LongTable:
         left_out: columns of the files that were not taken.
         excluded: trials that are there, but were left out.
         notes: what was taken for what, left out or not read, one sentence each.
+        units: unit of a feature, where the files say.
     """
 
     frame: pd.DataFrame
@@ -47,6 +48,7 @@ class LongTable:
     left_out: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def largest(self) -> float:

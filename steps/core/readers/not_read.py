@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from steps.core.data.manifest import WARNING
+from steps.core.formats.table import FORMATS
 from steps.core.readers.groups import is_control_name
 from steps.core.readers.walk import Contents, Parts, is_junk
 from steps.errors import UserError, shown_path
@@ -33,7 +34,7 @@ _KINDS: Final = (
     _Kind((".pq", ".parq"), "a Parquet file under another suffix", "rename it to .parquet"),
     _Kind((".parquet",), "a Parquet file", "write CSV, or put all trials into one long table"),
     _Kind((".mat",), "a MATLAB file", "in MATLAB, writetable(yourTable, 'recordings.csv')"),
-    _Kind((".npz", ".npy"), "a file of NumPy arrays",
+    _Kind((".npy",), "a NumPy array",
           "in Python, pandas.DataFrame(array, columns=[...]).to_csv('recordings.csv', index=False)"),
     _Kind((".pkl", ".pickle", ".joblib"), "a pickle, which can run code and is never opened",
           "in Python, where you trust it, write its table with to_parquet('recordings.parquet', index=False)"),
@@ -70,7 +71,7 @@ def how_to_convert(name: str) -> str:
 
 def holds_recordings(name: str) -> bool:
     """Whether a file with this name may well hold recordings."""
-    return Path(name).suffix.lower() in _BY_SUFFIX.keys() - _SIDECARS
+    return Path(name).suffix.lower() in (_BY_SUFFIX.keys() | FORMATS.keys()) - _SIDECARS
 
 
 def beside(folder: Path, read: Sequence[str]) -> list[str]:
@@ -108,12 +109,13 @@ def below(contents: Contents) -> list[str]:
     return notes
 
 
-def check_nobody_is_missing(contents: Contents, labels: Iterable[str]) -> None:
+def check_nobody_is_missing(contents: Contents, labels: Iterable[str], suffix: str) -> None:
     """Refuse a subject, or a label of a subject, whose recordings would all be left out.
 
     Args:
         contents: below ``participants/`` or ``control_data/``.
         labels: the names of folders that hold trials, of whatever subject; none for the control group.
+        suffix: of trials.
 
     Raises:
         UserError: a subject's folder holds no trial, or a folder of a label holds none but recordings of another kind.
@@ -132,9 +134,9 @@ def check_nobody_is_missing(contents: Contents, labels: Iterable[str]) -> None:
             continue
         name = f"{shown_path('/'.join(folder))}/"
         if not others:
-            raise UserError(f"{name} holds no file: put the subject's .csv files there, or remove the folder")
+            raise UserError(f"{name} holds no file: put the subject's {suffix} files there, or remove the folder")
         raise UserError(
-            f"{name} holds no .csv file, only {'; '.join(_by_suffix(others))}: {how_to_convert(others[0][-1])}, or "
+            f"{name} holds no {suffix} file, only {'; '.join(_by_suffix(others))}: {how_to_convert(others[0][-1])}, or "
             f"move the folder out of {folder[0]}/"
         )
 

@@ -99,6 +99,7 @@ def from_table(table: LongTable, source: str, request: Request, max_gap: int, *,
         features=table.features,
         has_time=table.has_time,
         has_labels=any(one.label for one in trials if not one.is_control),
+        units=dict(table.units),
         notes=(*notes, *same_recordings(table, trials, allowed=True)),
         choice=request.choice,
     )

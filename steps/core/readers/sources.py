@@ -10,11 +10,12 @@ from typing import Final
 
 from steps.core.data.dataset import Dataset
 from steps.core.readers.files import Request, SourceFiles
-from steps.core.readers.folder import PARTICIPANTS, read_folder, study_files
+from steps.core.readers.folder import read_folder
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.not_read import describe
 from steps.core.readers.simulate import SIMULATED, simulate
-from steps.core.readers.table import PARSERS, is_file, read_table
+from steps.core.readers.table import TABLES, is_file, read_table
+from steps.core.readers.trial_files import PARTICIPANTS, study_files
 from steps.errors import SHOWN_PATH_LENGTH, UserError, shown
 from steps.system.untrusted_files import what_it_is
 
@@ -56,8 +57,8 @@ SOURCES: Final[Mapping[str, Source]] = {
         read=lambda source, request: read_folder(Path(source), request),
     ),
     "table": Source(
-        expected=f"a {' or '.join(PARSERS)} table",
-        matches=lambda source: is_file(source, PARSERS),
+        expected=f"a table ({', '.join(TABLES)})",
+        matches=lambda source: is_file(source, TABLES),
         files=lambda source: SourceFiles({Path(source).name: Path(source)}),
         read=lambda source, request: read_table(Path(source), request),
     ),

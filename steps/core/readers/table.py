@@ -1,4 +1,4 @@
-"""A study as one long table: ``.csv`` or ``.parquet`` with a row per trial and time point."""
+"""A study as one long table with a row per trial and time point: CSV, Parquet, or a format that has tables."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from steps.core.formats.file_table import RawFile
+from steps.core.formats.table import FORMATS, format_of, read_file
 from steps.core.readers.choice import Choice
 from steps.core.readers.columns import Parsed, features_of
 from steps.core.readers.csv_file import parse_csv
+from steps.core.readers.file_tables import Told, parse_file_table
 from steps.core.readers.files import Request
 from steps.core.readers.groups import group_notes
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
@@ -22,6 +25,7 @@ from steps.system.untrusted_files import read_regular
 # Of the bytes of a file, what messages call it, the columns it must have, and those that are wanted.
 Parser = Callable[[bytes, str, Sequence[str], Choice], Parsed]
 PARSERS: Final[Mapping[str, Parser]] = {".csv": parse_csv, ".parquet": parse_parquet}
+TABLES: Final = (*PARSERS, *(suffix for suffix, kind in FORMATS.items() if kind.is_table))
 _REQUIRED = ("subject", "label", "trial", "time")
 _OPTIONAL = ("group", "test_number")
 
@@ -37,7 +41,7 @@ def read_table(path: Path, request: Request, parse: Parser | None = None) -> Lon
     Args:
         path: a file.
         request: how; where ``label`` may be missing and is, every label is "".
-        parse: makes columns of its bytes; None for that of `PARSERS`, by the suffix.
+        parse: makes columns of its bytes; None for what its suffix says.
 
     Raises:
         UserError: the file is malformed, a required column is missing, or the choice names columns that it has not.
@@ -45,7 +49,13 @@ def read_table(path: Path, request: Request, parse: Parser | None = None) -> Lon
     required = tuple(name for name in _REQUIRED if request.labelled or name != "label")
     raw = read_regular(path, path.name)
     request.fingerprint.add(path.name, raw)
-    parsed = (parse or PARSERS[path.suffix.lower()])(raw, path.name, required, request.choice)
+    told, kind = Told(), format_of(path.name)
+    if parse is None and kind:
+        whole = read_file(RawFile(raw, path.name, leaves_out=request.choice.leaves_out), kind)
+        parsed = parse_file_table(whole, path.name, required, request.choice)
+        told.add(path.name, whole, parsed.columns)
+    else:
+        parsed = (parse or PARSERS[path.suffix.lower()])(raw, path.name, required, request.choice)
     table = parsed.table
     features = features_of(table.column_names)
     merged: list[str] = []
@@ -67,5 +77,6 @@ def read_table(path: Path, request: Request, parse: Parser | None = None) -> Lon
         first_row=parsed.first_row,
         lines={} if parsed.lines is None else {0: parsed.lines},
         left_out=parsed.columns.left_out,
-        notes=(*parsed.columns.notes, *merged, *group_notes(frame)),
+        units=told.units,
+        notes=(*told.notes(), *parsed.columns.notes, *merged, *group_notes(frame)),
     )

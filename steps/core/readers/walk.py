@@ -11,7 +11,6 @@ from typing import Final
 from steps.errors import UserError, shown_path
 
 Parts = tuple[str, ...]  # of a path below the study's folder
-SUFFIX: Final = ".csv"
 _DEEPEST: Final = 16
 _MOST: Final = 1_000_000  # a tree of links to each other has more paths through it than any study has files
 # What systems and programs leave behind, besides names that begin with a dot.
@@ -24,16 +23,34 @@ class Contents:
     """What lies below a folder, each as the parts of its path below the study's folder, in sorted order.
 
     Attributes:
-        trials: files ``*.csv``. A link to nothing is among them, so that reading it is an error and not a trial less.
-        others: files with other names.
+        trials: files that are trials, by `with_trials`. A link to nothing is among them, so that reading it is an error
+            and not a trial less.
+        others: all other files.
         folders: all folders.
         loops: links that lead back to a folder they lie in, which are not followed.
+        companions: files that belong to a trial, by its parts without its suffix.
     """
 
     trials: list[Parts] = field(default_factory=list)
     others: list[Parts] = field(default_factory=list)
     folders: list[Parts] = field(default_factory=list)
     loops: list[Parts] = field(default_factory=list)
+    companions: dict[Parts, list[Parts]] = field(default_factory=dict)
+
+    def with_trials(self, suffixes: tuple[str, ...], companions: tuple[str, ...] = ()) -> Contents:
+        """The same, files with one of these suffixes as trials, those named alike with others as their companions."""
+        trials = [parts for parts in self.others if parts[-1].lower().endswith(suffixes)]
+        stems = {_stem(parts) for parts in trials} if companions else set()
+        theirs: dict[Parts, list[Parts]] = {}
+        others = []
+        for parts in self.others:
+            if parts[-1].lower().endswith(suffixes):
+                continue
+            if stems and parts[-1].lower().endswith(companions) and (stem := _stem(parts)) in stems:
+                theirs.setdefault(stem, []).append(parts)
+            else:
+                others.append(parts)
+        return Contents(trials, others, self.folders, self.loops, theirs)
 
 
 def is_junk(name: str) -> bool:
@@ -42,7 +59,7 @@ def is_junk(name: str) -> bool:
 
 
 def find_files(folder: Path, below: str) -> Contents:
-    """All files below ``folder / below``, junk left out; links are followed.
+    """All files below ``folder / below``, none of them a trial yet, junk left out; links are followed.
 
     Raises:
         UserError: a folder cannot be read, or there are too many folders in each other, or too many files.
@@ -55,10 +72,14 @@ def find_files(folder: Path, below: str) -> Contents:
             elif is_folder:
                 contents.folders.append(parts)
             else:
-                (contents.trials if parts[-1].lower().endswith(SUFFIX) else contents.others).append(parts)
-    for parts_of in (contents.trials, contents.others, contents.folders, contents.loops):
+                contents.others.append(parts)
+    for parts_of in (contents.others, contents.folders, contents.loops):
         parts_of.sort()
     return contents
+
+
+def _stem(parts: Parts) -> Parts:
+    return (*parts[:-1], os.path.splitext(parts[-1])[0])  # noqa: PTH122, a path for each of many files takes time
 
 
 def _walk(folder: Path, start: Parts) -> Iterator[tuple[Parts, bool, bool]]:

@@ -161,9 +161,9 @@ def test_missing_source_and_unknown_suffix(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="does not exist"):
             source_fingerprint(source)
     (tmp_path / "study.xlsx").write_bytes(b"x")
-    _fails(str(tmp_path / "study.xlsx"), "study.xlsx' is a spreadsheet", "CSV UTF-8", ".csv or .parquet")
+    _fails(str(tmp_path / "study.xlsx"), "study.xlsx' is a spreadsheet", "CSV UTF-8", ".csv, .parquet")
     (tmp_path / "study.abc").write_bytes(b"x")
-    _fails(str(tmp_path / "study.abc"), "'.abc'", ".csv or .parquet")
+    _fails(str(tmp_path / "study.abc"), "'.abc'", ".csv, .parquet")
 
 
 def test_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

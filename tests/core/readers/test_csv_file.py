@@ -19,6 +19,7 @@ from steps.core.readers.files import Request
 from steps.core.readers.folder import read_folder
 from steps.core.readers.load import load_source
 from steps.core.readers.long_table import LongTable
+from steps.core.readers.trial_files import StudyFiles, TrialFile
 from steps.errors import UserError
 from tests.core.readers.helpers import long_frame, trial_file, write_folder
 
@@ -44,10 +45,10 @@ def _bytes(content: Content, is_ended: bool = True) -> bytes:
 
 def _read(raws: Sequence[bytes], run_bytes: int = 1 << 20) -> LongTable | str:
     """What `read_folder` makes of these files, or its message."""
-    files = [reader.TrialFile(Path(), f"{i}.csv", f"S{i}", "a", "1", "patient") for i in range(len(raws))]
+    files = [TrialFile(Path(), f"{i}.csv", f"S{i}", "a", "1", "patient") for i in range(len(raws))]
     contents = {file.path: raw for file, raw in zip(files, raws, strict=True)}
     with (
-        mock.patch.object(reader, "study_files", return_value=reader.StudyFiles(files, [])),
+        mock.patch.object(reader, "study_files", return_value=StudyFiles(files, [])),
         mock.patch.object(reader, "read_regular", lambda path, _: contents[path]),
     ):
         try:

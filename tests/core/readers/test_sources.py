@@ -51,7 +51,7 @@ def test_what_is_no_file_of_this_machine(
         ("study.xlsx", "is a spreadsheet, which is not read: save the sheet as 'CSV UTF-8"),
         ("study.feather", r"is an Arrow file, which is not read: in Python, pandas.read_feather"),
         ("study.mat", "is a MATLAB file, which is not read: in MATLAB, writetable"),
-        ("study.npz", "is a file of NumPy arrays, which is not read: in Python, pandas.DataFrame"),
+        ("study.npy", "is a NumPy array, which is not read: in Python, pandas.DataFrame"),
         ("study.pkl", "is a pickle, which can run code and is never opened"),
         ("study.ts", "is a file of the time series archive, which is not read: in Python, read it with aeon"),
         ("study.mot", "is an OpenSim file, which is not read: write the table below its header as CSV"),

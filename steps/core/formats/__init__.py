@@ -1,0 +1,1 @@
+"""Files of the field: the bytes of one file become named columns."""

@@ -1,0 +1,61 @@
+"""Which formats there are: one row per kind, found by the suffix of a file."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from steps.core.formats.file_table import FileTable, RawFile
+from steps.core.formats.npz import read_npz
+from steps.errors import UserError
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        title: what people call it.
+        suffixes: of its files, in lower case.
+        read: makes columns of one file; raises `UserError` for whatever is wrong with it.
+        is_table: whether one file may hold a whole study, a row per trial and time point; else it is one recording.
+        package: what has to be installed for it beyond the environment, as Python imports it; "" for nothing.
+        requirement: how to ask pip for that.
+        companions: suffixes of files that belong to one of its files, and are read with it.
+    """
+
+    title: str
+    suffixes: tuple[str, ...]
+    read: Callable[[RawFile], FileTable]
+    is_table: bool = False
+    package: str = ""
+    requirement: str = ""
+    companions: tuple[str, ...] = ()
+
+
+_ROWS: Final = (Format("NPZ", (".npz",), read_npz, is_table=True),)
+FORMATS: Final[Mapping[str, Format]] = {suffix: row for row in _ROWS for suffix in row.suffixes}
+
+
+def format_of(name: str) -> Format | None:
+    """The format of a file with this name; None if it is none of `FORMATS`."""
+    return FORMATS.get(Path(name).suffix.lower())
+
+
+def read_file(file: RawFile, kind: Format) -> FileTable:
+    """A file of a format as named columns.
+
+    Raises:
+        UserError: what the format needs is not installed, or anything is wrong with the file.
+    """
+    if kind.package and importlib.util.find_spec(kind.package) is None:
+        raise UserError(
+            f"{file.name}: {kind.title} files need the package {kind.package}, which is not installed; install it with "
+            f"pip install '{kind.requirement}' and run with --env-manager local"
+        )
+    if not file.raw:
+        raise UserError(f"{file.name} is empty, expected {kind.title}")
+    return kind.read(file)

@@ -31,7 +31,10 @@ def answer(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[st
         f"{label_names[1]} from {label_names[0]} with an AUC of {_spoken(auc, f'{percent} interval ')}"
     )
     if balanced:
-        measured += f", and the balanced accuracy at the threshold {summary['thresholds'][0]:g} is {_spoken(balanced)}"
+        measured += (
+            f". At the threshold {summary['thresholds'][0]:g} the balanced accuracy, the mean of both classes' shares "
+            f"decided rightly, is {_spoken(balanced)}"
+        )
     return measured + ".", _meaning(auc, balanced, summary, label_names)
 
 

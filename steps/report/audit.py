@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from steps.core.audit.candidates import (
+    AMPLITUDE,
     DURATION,
     LENGTH,
     LEVEL,
     MISSING,
     NAMES,
+    NOISE,
+    OFFSET,
     ORDER,
     QUANTISATION,
     RATE,
@@ -33,6 +36,11 @@ _PHRASES: Final = {
     QUANTISATION: "the rounding of the values",
     ORDER: "the order of the recordings in the file",
     NAMES: "the order of the people's names",
+}
+_LEVELS: Final = {
+    OFFSET: "the mean level (offset)",
+    AMPLITUDE: "the size of the changes (standard deviation)",
+    NOISE: "the noise",
 }
 _COUNTED: Final = {LENGTH: " samples", TRIALS: " recordings"}
 _ADVICE: Final = {
@@ -188,7 +196,7 @@ def _levels(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _judge(document: Mapping[str, Any]) -> str:
     levels = _levels(document)
-    listed = _joined([f"the {one['kind']} of {_features(one)}" for one in levels])
+    listed = _joined([f"{_LEVELS[one['kind']]} of {_features(one)}" for one in levels])
     as_well = any(one.get("does_as_well") for one in levels)
     one_value = len(levels) == 1 and len(levels[0]["found"]) == 1
     return (

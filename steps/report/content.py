@@ -53,12 +53,14 @@ class Content:
     """Everything in a report but its figures, in the order of the page."""
 
     title: str
+    question: str
     date: str
     run_id: str
     short_answer: tuple[str, ...]
     answer: tuple[str, ...]
     audit: AuditText | None
     intervals: tuple[Interval, ...]
+    legend: str
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     quality: Section | None
@@ -84,12 +86,14 @@ def content(data: ReportData) -> Content:
     audited = audit_text(data.audit, data.label_names) if data.audit else None
     return Content(
         title=data.run_name,
+        question=f"Can {data.label_names[1]} be recognised in a new person?",
         date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         run_id=data.run_id,
         short_answer=short_answer(data.summary, data.label_names, data.audit),
         answer=(*answer_beside_simpler(data.summary, data.label_names), *_split_warning(data), *_simulated(data)),
         audit=audited,
         intervals=_intervals(data, audited),
+        legend=_legend(data.summary),
         facts=_facts(data),
         notes=(*data.manifest.notes, *normalise_offered(data)),
         quality=section(data.quality) if data.quality else None,
@@ -204,6 +208,23 @@ def _intervals(data: ReportData, audited: AuditText | None) -> tuple[Interval, .
         alone = [Interval.of(f"AUC, {kind} alone", "subjects", {"value": auc}) for kind, auc in audited.alone]
         drawn[1:1] = alone
     return tuple(drawn)
+
+
+def _legend(summary: Mapping[str, Any]) -> str:
+    """How to read the intervals, and why those of a perfect study are not of one width."""
+    legend = (
+        f"Mark: what was measured. Bar: its {summary['intervals']['confidence']:.0%} interval over people. Bold: "
+        "subjects, by whom to judge."
+    )
+    found = [summary[SUBJECT].get(one.name, {}) for one in primary(summary["thresholds"])]
+    counts = summary["counts"]
+    mixed = counts["positive_subjects"] + counts["negative_subjects"] > counts["subjects"]
+    if mixed or not all(one.get("value") == 1 and "low" in one for one in found):
+        return legend
+    return (
+        f"{legend} With nobody wrong, AUC has the wider interval: it counts pairs of one person of each class that "
+        "share nobody, which are fewer than the people."
+    )
 
 
 def _facts(data: ReportData) -> tuple[tuple[str, str], ...]:

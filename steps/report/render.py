@@ -78,7 +78,15 @@ def description(data: ReportData, limit: int = DESCRIPTION_LENGTH) -> str:
 def _sections(page: Content) -> list[tuple[str, str]]:
     facts = [f"{name}: {value}" for name, value in page.facts]
     parts: list[tuple[str, Sequence[str]]] = [
-        ("", (f"# {plain(page.title)}", page.date, *map(plain, _whole_answer(page)), *_alarm(page))),
+        (
+            "",
+            (
+                f"# {plain(page.question)}",
+                f"{plain(page.title)} · {page.date}",
+                *map(plain, _whole_answer(page)),
+                *_alarm(page),
+            ),
+        ),
         ("What was run", (bullets([*facts, *page.notes]),)),
         ("Parameters", (_table(page.parameters),)),
         ("Data quality", page.quality_markdown),

@@ -113,7 +113,9 @@ def test_levels_and_order_are_for_people_to_judge() -> None:
     text = audit_text(made(*levels, shortcut("file order", auc=1.0)), NAMES)
     assert text.cautions == ()
     assert "found nothing" in text.clear
-    assert text.judge.startswith("The offset of knee_x alone tells the classes apart, as well as the models do.")
+    assert text.judge.startswith(
+        "The mean level (offset) of knee_x alone tells the classes apart, as well as the models do."
+    )
     assert any(said.startswith("The order of the recordings in the file") for said in text.sentences)
     weaker = audit_text(made(shortcut("offset", auc=0.8, as_well=False, feature="knee_x")), NAMES)
     assert weaker.judge == ""

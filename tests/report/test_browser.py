@@ -83,7 +83,8 @@ def errors(browser: webdriver.Chrome) -> list[dict[str, Any]]:
 
 def check_content(browser: webdriver.Chrome) -> None:
     """Title, pictures and sorting of the report in the current frame."""
-    assert browser.find_element(By.TAG_NAME, "h1").text == f"nasty {NASTY}"
+    assert browser.find_element(By.TAG_NAME, "h1").text == f"Can fear {NASTY} be recognised in a new person?"
+    assert f"nasty {NASTY}" in browser.find_element(By.CLASS_NAME, "kicker").text
     widths = browser.execute_script(
         "return Array.from(document.images, image => image.complete ? image.naturalWidth : 0)"
     )

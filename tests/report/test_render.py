@@ -253,3 +253,14 @@ def test_subjects_with_both_classes_are_offered_to_be_compared_with_themselves(
     assert page.count(used) == 1
     assert "in standard deviations of the subject" in page
     assert "For people with recordings of both classes" in page
+
+
+def test_the_legend_says_why_a_perfect_auc_has_the_wider_interval(make_report: MakeReport) -> None:
+    usual, perfect = make_report(noise=0.5), make_report()
+    for name, found in perfect.summary["subject"].items():
+        if name in ("auc", "threshold_0.5/balanced_accuracy"):
+            found.update(value=1.0, low=0.7, high=1.0)
+    for data, expected in ((usual, False), (perfect, True)):
+        text = report_html(data)
+        assert "Mark: what was measured. Bar: its 95% interval over people." in text
+        assert ("With nobody wrong, AUC has the wider interval" in text) == expected

@@ -67,13 +67,13 @@ def study_table(seed: int, *, within: bool = False, planted: str = "", strength:
             start += (30 if within else 5e3) * is_planted["start time"]
             x = np.linspace(-1, 1, samples)[:, None]
             curves = sum(x**i * (base[i] + 0.5 * rng.normal(size=features)) for i in range(4))
-            loud = gain * (1 + 0.8 * is_planted["amplitude"]) * rng.lognormal(0, 0.1)
+            loud = gain * (1 + 1.2 * is_planted["amplitude"]) * rng.lognormal(0, 0.1)
             restless = noise * (1 + 1.0 * is_planted["noise floor"])
             values = level + curves * loud + restless * rng.normal(size=(samples, features))
             values += 3 * is_planted["offset"]
             step = 0.002 if is_planted["quantisation"] else (0.01, 0.01, 0.02)[device]
             values = np.round(values / step) * step
-            gone = rng.random(values.shape) < holes + 0.01 * is_planted["missing share"]
+            gone = rng.random(values.shape) < holes + 0.02 * is_planted["missing share"]
             gone[[0, -1]] = False
             values[gone] = np.nan
             place = rng.normal() + 2 * is_planted["file order"]

@@ -126,7 +126,7 @@ def table(studies: Sequence[Sequence[Continued]]) -> Iterator[str]:
     Args:
         studies: what `study` found, the same factors in each.
     """
-    yield "| training subjects | truth (AUC) | said | off by | off by, had it stayed | interval holds the truth | width |"
+    yield "| training subjects | truth (AUC) | said | off by | off by, had it stayed | interval holds it | width |"
     yield "|---|---|---|---|---|---|---|"
     for one in zip(*studies, strict=True):
         true, stayed = (np.array([getattr(point, name) for point in one]) for name in ("true", "stayed"))

@@ -38,8 +38,8 @@ def test_the_measurement_names_value_interval_and_number_of_subjects() -> None:
     assert measured == (
         "Tested on 12 subjects the models had never seen (6 with fear, 6 with calm; 60 trials), the probability of "
         "fear, averaged over a subject's trials, separates fear from calm with an AUC of 0.900 (95% interval 0.700 to "
-        "0.980). At the threshold 0.5 the balanced accuracy, the mean of both classes' shares decided rightly, is 0.800 "
-        "(0.600 to 0.950)."
+        "0.980). At the threshold 0.5 the balanced accuracy, the mean of both classes' shares decided rightly, is "
+        "0.800 (0.600 to 0.950)."
     )
 
 

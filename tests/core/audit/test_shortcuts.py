@@ -156,4 +156,5 @@ AREAS = ((0.95, 0.5), (0.95, 0.7), (0.95, 0.8), (0.95, 0.9), (0.95, 0.95), (0.8,
 def _of_models(labels: Ints, scores: Doubles) -> dict[str, float]:
     """AUC with the interval that an evaluation gives it."""
     people = np.array([f"P{i:03d}" for i in range(len(labels))])
-    return estimates(Scores(labels.astype(np.int8), scores, people), (0.5,))["auc"]
+    found = estimates(Scores(labels.astype(np.int8), scores, people), (0.5,))["auc"]
+    return {name: found[name] for name in ("value", "low", "high")}

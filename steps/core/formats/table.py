@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from steps.core.formats.c3d import read_c3d
 from steps.core.formats.file_table import FileTable, RawFile
 from steps.core.formats.npz import read_npz
 from steps.errors import UserError
@@ -36,7 +37,10 @@ class Format:
     companions: tuple[str, ...] = ()
 
 
-_ROWS: Final = (Format("NPZ", (".npz",), read_npz, is_table=True),)
+_ROWS: Final = (
+    Format("C3D", (".c3d",), read_c3d),
+    Format("NPZ", (".npz",), read_npz, is_table=True),
+)
 FORMATS: Final[Mapping[str, Format]] = {suffix: row for row in _ROWS for suffix in row.suffixes}
 
 

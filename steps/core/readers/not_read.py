@@ -43,7 +43,7 @@ _KINDS: Final = (
           "in Python, read it with aeon or sktime and write a long table: subject, label, trial, time, features"),
     _Kind((".mot", ".sto", ".trc"), "an OpenSim file",
           "write the table below its header as CSV, with commas and one header row"),
-    _Kind((".c3d", ".anc"), "a motion capture file", "export its signals as CSV, one header row and a row per sample"),
+    _Kind((".anc",), "a motion capture file", "export its signals as CSV, one header row and a row per sample"),
     _Kind((".edf", ".bdf", ".gdf", ".vhdr", ".eeg", ".fif", ".set", ".hea", ".acq"), "a file of biosignals",
           "export its signals as CSV, one header row and a row per sample (MNE: raw.to_data_frame().to_csv)"),
     _Kind((".tsv", ".tab", ".txt", ".dat", ".asc"), "text that is not called .csv",

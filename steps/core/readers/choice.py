@@ -30,12 +30,15 @@ class Choice:
         ignore: names or globs of columns to leave out.
         known: features of a model: columns of these names are features whatever else they might be.
         left_out: columns that the model's training left out; they need not be there.
+        called: pairs of what a column is, ``subject`` or ``time``, and its name in the files, as a description says;
+            no other column is taken for that.
     """
 
     features: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    called: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, features: str = ALL, ignore: str = NONE) -> Choice:

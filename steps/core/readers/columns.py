@@ -15,7 +15,9 @@ from steps.core.readers.choice import EVERYTHING, Choice, check_patterns, closes
 from steps.errors import UserError, listed, shown
 
 Lines = npt.NDArray[np.int64]  # numbers of rows in messages
-IDENTITIES = tuple(name for name in RESERVED_COLUMNS if name != "time")
+# What only a description can name. In braces, so that they are no names of features.
+DESCRIBED = ("{site}", "{session}", "{side}")
+IDENTITIES = (*(name for name in RESERVED_COLUMNS if name != "time"), *DESCRIBED)
 UNNAMED = re.compile(r"Unnamed: \d+")
 _UNIT = r"(?:s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|µs|μs|ns|mins?|minutes?|h|hours?|%)"
 # "Time", "timestamp", "time_s", "Time [ms]"; "t", "t (s)", but not "T", which is a temperature.
@@ -72,10 +74,16 @@ def choose(columns: Sequence[str], file: str, choice: Choice, required: Sequence
     check_patterns("features", choice.features, columns, file)
     if required:
         check_patterns("ignore", choice.ignore, columns, file)
-    left_out = [column for column in columns if choice.leaves_out(column)]
+    called = dict(choice.called)
+    _check_called(called, columns, file)
+    left_out = [column for column in columns if choice.leaves_out(column) and column not in called.values()]
+    left_out += [name for name in called if name in columns and name not in (*left_out, *called.values())]
     rest = [column for column in columns if column not in left_out]
-    taken = {column: column for column in rest}
+    taken = {column: column for column in rest} | {column: name for name, column in called.items()}
+    rest = [column for column in rest if column not in called.values()]
     for name in RESERVED_COLUMNS:
+        if name in called:
+            continue
         candidates = [column for column in rest if not choice.names(column) and _may_be(name, column)]
         if len(candidates) > 1:
             raise UserError(
@@ -90,7 +98,7 @@ def choose(columns: Sequence[str], file: str, choice: Choice, required: Sequence
                 f"{file} has no column {shown(name)}, expected {', '.join(required)} and features"
                 f"{_did_you_mean(name, [column for column in rest if column not in RESERVED_COLUMNS])}"
             )
-    not_taken = [column for column, name in taken.items() if name not in RESERVED_COLUMNS and not choice.takes(column)]
+    not_taken = [column for column, name in taken.items() if features_of([name]) and not choice.takes(column)]
     return Columns(
         {column: name for column, name in taken.items() if column not in not_taken},
         tuple(column for column in columns if column in left_out or column in not_taken),
@@ -153,7 +161,7 @@ def check_columns(
 
 def features_of(header: Iterable[str]) -> tuple[str, ...]:
     """The columns that are features, in order."""
-    return tuple(column for column in header if column not in RESERVED_COLUMNS)
+    return tuple(column for column in header if column not in RESERVED_COLUMNS and column not in DESCRIBED)
 
 
 def is_time(column: str) -> bool:
@@ -163,6 +171,24 @@ def is_time(column: str) -> bool:
 
 def _may_be(name: str, column: str) -> bool:
     return is_time(column) if name == "time" else column.casefold() == name
+
+
+def _check_called(called: Mapping[str, str], columns: Sequence[str], file: str) -> None:
+    """Check that the columns that a description names are there, each for one thing.
+
+    Raises:
+        UserError: one is not, or two things are one column.
+    """
+    for name, column in called.items():
+        if column not in columns:
+            close = closest(column, columns)
+            hint = f"; did you mean {shown(close[0])}?" if close else ""
+            raise UserError(
+                f"{file} has no column {shown(column)}, which is the {name.strip('{}')} by the study's description; it has "
+                f"{listed(columns)}{hint}"
+            )
+        if (twice := [other for other in called if called[other] == column])[1:]:
+            raise UserError(f"column {shown(column)} is {' and '.join(twice)} by the study's description, expected one")
 
 
 def _did_you_mean(name: str, columns: Sequence[str]) -> str:

@@ -1,0 +1,1 @@
+"""A study whose files a description explains: ``study.yaml``."""

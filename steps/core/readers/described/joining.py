@@ -1,0 +1,110 @@
+"""Signals of different rates on one time axis: polyphase resampling with a filter against aliasing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from steps.core.readers.resample import Doubles, interpolate
+from steps.errors import UserError, shown
+
+_EVEN: Final = 0.5  # steps by which a sample may lie beside its place
+_DENOMINATOR: Final = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """What was recorded together: ``time (n,)`` in seconds, ``values (n, features)``.
+
+    Attributes:
+        name: what messages call it.
+        features: their names.
+        time: increasing.
+        values: at these times.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    time: Doubles
+    values: Doubles
+
+
+def rate_of(signals: Signals) -> float:
+    """Samples per second of signals whose clock is even.
+
+    Raises:
+        UserError: it is not, or there are fewer than two samples.
+    """
+    time = signals.time
+    if len(time) < 2:
+        raise UserError(f"{signals.name} holds {len(time)} samples, expected at least 2 to resample")
+    step = float(time[-1] - time[0]) / (len(time) - 1)
+    away = np.abs(time - (time[0] + step * np.arange(len(time)))) if step > 0 else np.array([np.inf])
+    if not away.max() <= _EVEN * step:
+        raise UserError(
+            f"{signals.name}: the clock is uneven (a sample at {time[int(away.argmax())]:.15g} lies "
+            f"{away.max() / step if step > 0 else np.inf:.3g} steps beside its place), expected even steps to resample; "
+            "are samples missing, or times repeated?"
+        )
+    return 1 / step
+
+
+def resampled(signals: Signals, rate: float) -> Signals:
+    """The same signals at ``rate`` samples per second, from the first sample on.
+
+    By `scipy.signal.resample_poly`: its filter (a windowed sinc, Kaiser, beta 5) takes away what the new rate cannot
+    hold. Ends are continued by the line through both ends of the recording.
+
+    Raises:
+        UserError: the clock is uneven, or a value is missing.
+    """
+    from scipy.signal import resample_poly
+
+    own = rate_of(signals)
+    if not np.isfinite(signals.values).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(signals.values))[0])
+        raise UserError(
+            f"{signals.name}: {shown(signals.features[column])} holds no number in sample {row + 1}, expected numbers "
+            "throughout to resample; fill the gap before"
+        )
+    ratio = Fraction(rate / own).limit_denominator(_DENOMINATOR)
+    if not ratio:
+        raise UserError(f"{signals.name} has {own:g} samples per second, rate is {rate:g}; expected at least a thousandth")
+    if ratio == 1:
+        return signals
+    values = np.asarray(
+        resample_poly(signals.values, ratio.numerator, ratio.denominator, axis=0, padtype="line"), dtype=np.float64
+    )
+    time = signals.time[0] + np.arange(len(values)) / (own * float(ratio))
+    kept = time <= signals.time[-1] + 1e-9 / own
+    return Signals(signals.name, signals.features, time[kept], values[kept])
+
+
+def joined(sources: Mapping[str, Signals], rate: float, name: str) -> Signals:
+    """Signals of one recording, side by side at ``rate``, for as long as all of them were recorded.
+
+    A feature that several sources have is called by its source as well.
+
+    Raises:
+        UserError: one cannot be resampled, or they were not recorded at the same time.
+    """
+    parts = {source: resampled(one, rate) for source, one in sources.items()}
+    start, end = (float(pick) for pick in (max(one.time[0] for one in parts.values()),
+                                           min(one.time[-1] for one in parts.values())))  # fmt: skip
+    samples = int(np.floor((end - start) * rate + 1e-6)) + 1
+    if samples < 2:
+        spans = ", ".join(f"{source} from {one.time[0]:.15g} to {one.time[-1]:.15g}" for source, one in sources.items())
+        raise UserError(f"{name}: the sources were not recorded at the same time: {spans}; expected one clock")
+    time = start + np.arange(samples) / rate
+    every = [feature for one in parts.values() for feature in one.features]
+    features = tuple(
+        f"{source}_{feature}" if every.count(feature) > 1 else feature
+        for source, one in parts.items()
+        for feature in one.features
+    )
+    values = [interpolate(np.minimum(time, one.time[-1]), one.time, one.values) for one in parts.values()]
+    return Signals(name, features, time, np.concatenate(values, axis=1))

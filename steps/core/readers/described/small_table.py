@@ -1,0 +1,144 @@
+"""Small tables of text beside recordings: participants, events. A row per line, a header, commas, semicolons or tabs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from steps.core.readers.choice import closest
+from steps.core.readers.identities import MISSING_WORDS, clean
+from steps.errors import UserError, listed, shown
+
+SUFFIXES: Final = (".csv", ".tsv", ".txt")
+_LARGEST: Final = 64 << 20
+_MISSING: Final = {"", "-", "?", "missing", *(word.strip() for word in MISSING_WORDS.replace(" or ", ",").split(","))}
+
+
+@dataclass(frozen=True)
+class SmallTable:
+    """A table of text.
+
+    Attributes:
+        name: what messages call it.
+        header: names of its columns.
+        rows: cells as text, blanks around them gone, as many as the header has.
+        lines: the line of each row.
+    """
+
+    name: str
+    header: tuple[str, ...]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def column(self, column: str, where: str) -> list[str]:
+        """The cells of a column; ``where`` says who asks for it.
+
+        Raises:
+            UserError: it has no such column.
+        """
+        if column not in self.header:
+            close = closest(column, self.header)
+            raise UserError(
+                f"{where} names {shown(column)}, which is no column of {self.name}; it has {listed(self.header)}"
+                + (f"; did you mean {shown(close[0])}?" if close else "")
+            )
+        at = self.header.index(column)
+        return [row[at] for row in self.rows]
+
+
+def read_small_table(raw: bytes, name: str, *, header: bool = True) -> SmallTable:
+    """A table in a file.
+
+    Args:
+        raw: its bytes.
+        name: what messages call it.
+        header: whether its first line names the columns; else they are called ``0``, ``1`` and so on.
+
+    Raises:
+        UserError: it is no such table.
+    """
+    if len(raw) > _LARGEST:
+        raise UserError(f"{name} has {len(raw):,} bytes, expected a table of participants or events")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{name} is not UTF-8 text: byte 0x{raw[error.start]:02x} at offset {error.start}; save it as UTF-8, with "
+            "tabs or commas"
+        ) from error
+    first = text.lstrip().partition("\n")[0]
+    separator = max("\t;,", key=first.count)
+    try:
+        numbered = [
+            (reader.line_num, [cell.strip() for cell in row])
+            for reader in [csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)]
+            for row in reader
+            if any(cell.strip() for cell in row)
+        ]
+    except (csv.Error, ValueError) as error:
+        raise UserError(f"{name} cannot be read as a table: {error}") from error
+    if not numbered:
+        raise UserError(f"{name} is empty, expected a header and a row for each")
+    names = tuple(numbered[0][1] if header else map(str, range(len(numbered[0][1]))))
+    rows = numbered[1:] if header else numbered
+    if len(set(names)) < len(names):
+        twice = next(one for one in names if names.count(one) > 1)
+        raise UserError(f"{name} has two columns named {shown(twice)}, expected different names")
+    for line, row in rows:
+        if len(row) != len(names):
+            raise UserError(f"{name}, row {line} has {len(row)} cells, expected {len(names)} as in its first row")
+    return SmallTable(name, names, [row for _, row in rows], [line for line, _ in rows])
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is nothing."""
+    return cell in _MISSING or cell.casefold() in ("n/a", "na", "nan", "none")
+
+
+def number(cell: str) -> float | None:
+    """The number in a cell; None where there is none."""
+    try:
+        value = float(cell) if "_" not in cell else float("nan")
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None
+
+
+def by_subject(table: SmallTable, column: str, where: str) -> dict[str, int]:
+    """Row of each subject, by name as identities are kept.
+
+    Raises:
+        UserError: a subject has two rows.
+    """
+    names = clean(table.column(column, where), "subject")
+    rows: dict[str, int] = {}
+    for row, name in enumerate(names):
+        if name and name in rows:
+            raise UserError(
+                f"{table.name}: subject {shown(name)} has two rows, {table.lines[rows[name]]} and {table.lines[row]}; "
+                "expected one for each"
+            )
+        if name:
+            rows[name] = row
+    return rows
+
+
+def subject_column(table: SmallTable, given: str | None, where: str) -> str:
+    """Which column holds the subjects: as the description says, or one that is called as it usually is.
+
+    Raises:
+        UserError: none is.
+    """
+    if given:
+        return given
+    usual: Sequence[str] = ("participant_id", "subject", "subject_id", "participant", "id")
+    found = [column for column in table.header if column.casefold() in usual]
+    if not found:
+        raise UserError(
+            f"{where}: {table.name} has no column called {', '.join(usual)}; say which of {listed(table.header)} holds the "
+            "subjects: subject: ..."
+        )
+    return min(found, key=lambda column: usual.index(column.casefold()))

@@ -64,6 +64,7 @@ class Prepare(Configuration):
     """Of ``prepare``."""
 
     source: str
+    study: str
     positive_label: str
     timesteps: int
     max_gap: int
@@ -202,6 +203,7 @@ class Predict(Configuration):
 
     model_uri: str
     source: str
+    study: str
     threshold: float | None
     error_rate: float
     max_gap: int
@@ -244,6 +246,7 @@ class Main(Configuration):
     register: bool
     output_dir: str
     source: str
+    study: str
     model: str
     cv: CrossValidation
     normalise: Normalise

@@ -42,6 +42,7 @@ _PARAMETERS = (
     Parameter("prune", False, "remove a spool once its server has everything"),
     # prepare
     Parameter("source", "simulated", "'simulated', a folder with participants/, or a table (.csv, .parquet, …)"),
+    Parameter("study", "auto", "what files and columns are: study.yaml in the source ('auto'), a path, or 'none'"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
     Parameter("timesteps", 0, "time points per trial after resampling; 0 = as recorded, or 101",
               minimum=0, maximum=100_000),
@@ -136,7 +137,7 @@ RENAMED: Mapping[str, str] = {
 }
 
 _PREPARE = (
-    "source", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "duplicates", "exclude",
+    "source", "study", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "duplicates", "exclude",
     "simulated_subjects", "simulated_controls", "simulated_trials_min", "simulated_trials_max", "simulated_features",
     "simulated_effect",
 )  # fmt: skip
@@ -208,8 +209,8 @@ STEPS: Mapping[str, Step] = {
     ),
     "compare": Step(("runs", "thresholds", "seed", "cwd")),
     "predict": Step(
-        ("model_uri", "source", "threshold", "error_rate", "max_gap", "trim", "features", "ignore", "attribution_steps",
-         "attribution_baseline", "seed", "cwd"),
+        ("model_uri", "source", "study", "threshold", "error_rate", "max_gap", "trim", "features", "ignore",
+         "attribution_steps", "attribution_baseline", "seed", "cwd"),
     ),
     "sync": Step(("prune", "cwd")),
     "check": Step(("timeout", "mend", "cwd")),

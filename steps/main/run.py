@@ -75,7 +75,7 @@ def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     """The steps and what is made of them."""
     # Imported while the first step runs in another process: what draws the report takes seconds.
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
-    prepared = study.step("prepare", {}, source_fingerprint(local_path(configuration.source)))
+    prepared = study.step("prepare", {}, source_fingerprint(local_path(configuration.source), configuration.study))
     if configuration.attribution_baseline == "control" and not prepared.data.metrics["control_subjects"]:
         raise UserError(
             "attribution_baseline=control, but the dataset has no control group; use attribution_baseline=mean"

@@ -130,7 +130,14 @@ def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
         check_artifact(source, choice)
         recorded = from_dataset(datasets.load_dataset(source), source)
     else:
-        recorded = read_source(source, configuration.max_gap, trim=configuration.trim, choice=choice)
+        recorded = read_source(
+            source,
+            configuration.max_gap,
+            trim=configuration.trim,
+            choice=choice,
+            study=configuration.study,
+            known=trained.description,
+        )
     return normalised_unseen(fit_to_model(recorded, trained), trained.normalise), model
 
 

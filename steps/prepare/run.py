@@ -13,9 +13,9 @@ from steps.core.audit import audit
 from steps.core.data.artifact import write_artifact
 from steps.core.quality.document import document, table
 from steps.core.quality.look import look
+from steps.core.readers.described.description import FILE
 from steps.core.readers.files import Fingerprint
-from steps.core.readers.load import load_source, unchanged
-from steps.core.readers.sources import find_source
+from steps.core.readers.load import SIMULATED, load_source, unchanged
 from steps.report.audit import audit_text
 from steps.report.quality import printed, quality_html
 from steps.system.local_path import local_path
@@ -33,9 +33,9 @@ def prepare(configuration: Prepare) -> None:
     """
     with step_run("prepare", configuration.given) as run:
         source, fingerprint = local_path(configuration.source), Fingerprint()
-        with unchanged(source):
+        with unchanged(source, configuration.study):
             dataset = load_source(source, **configuration.reading(), fingerprint=fingerprint)
-        inputs = fingerprint.hexdigest() if find_source(source).files else source
+        inputs = source if source == SIMULATED else fingerprint.hexdigest()
         run_id = run.info.run_id
         dataset = replace(dataset, source=configuration.source)
         quality = look(dataset)
@@ -49,6 +49,7 @@ def prepare(configuration: Prepare) -> None:
                     "quality.json": found,
                     "quality.csv": table(dataset, quality),
                     "quality.html": quality_html(found, dataset.source).encode(),
+                    **({FILE: dataset.description.encode()} if dataset.description else {}),
                 },
             )
         uri = f"runs:/{run_id}/{datasets.DATASET_FOLDER}"

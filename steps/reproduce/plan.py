@@ -8,6 +8,7 @@ from pathlib import Path
 from steps.compute.where import LOCAL
 from steps.configuration import Prepare
 from steps.core.data.dataset import Dataset
+from steps.core.readers.described.description import names_a_file
 from steps.core.readers.load import SIMULATED, load_source
 from steps.errors import UserError, shown
 from steps.parameters import PARAMETERS, STEPS, Value
@@ -56,6 +57,19 @@ def existing_source(source: str, folders: Sequence[Path]) -> str:
         f"the recorded source {shown(source)} is no longer there (looked for {places}); put it back or run this "
         "beside it"
     )
+
+
+def existing_study(study: str, folders: Sequence[Path]) -> str:
+    """The recorded parameter ``study``, a path as an absolute one.
+
+    Args:
+        study: as the user gave it then.
+        folders: where a relative path may be meant, most likely first.
+    """
+    if not names_a_file(study):
+        return study
+    paths = [folder / local_path(study) for folder in folders]
+    return str(next((path.resolve() for path in paths if path.is_file()), study))
 
 
 def dataset_again(parameters: Mapping[str, Value]) -> Dataset:

@@ -111,8 +111,8 @@ def _say_what_differs(original: Run, context: Surroundings) -> None:
 
 def _study(original: Run, run: Run) -> _Again:
     known = recorded.parameters_of(original)
-    source, folder = _source(known, original)
-    parameters, defaulted = plan.complete("main", known, source=source, cwd=folder)
+    given = _source(known, original)
+    parameters, defaulted = plan.complete("main", known, **given)
     first = recorded.step_of(original, "prepare")
     if first is None:
         raise UserError(f"study {original.info.run_id} has lost its prepare run, and with it the dataset's digest")
@@ -139,8 +139,8 @@ def _study(original: Run, run: Run) -> _Again:
 
 def _prepare(original: Run, run: Run) -> _Again:
     known = recorded.parameters_of(original)
-    source, folder = _source(known, original)
-    parameters, defaulted = plan.complete("prepare", known, source=source, cwd=folder)
+    given = _source(known, original)
+    parameters, defaulted = plan.complete("prepare", known, **given)
     again_id = run_step("prepare", parameters, run)
     return _Again(again_id, [("prepare", original, mlflow.get_run(again_id))], defaulted=defaulted)
 
@@ -186,14 +186,17 @@ _RUN_AGAIN = {
 }
 
 
-def _source(known: dict[str, Value], original: Run) -> tuple[str, str]:
-    """The source, absolute, and the folder to work in."""
+def _source(known: dict[str, Value], original: Run) -> dict[str, str]:
+    """The source and a file that describes it, absolute, and the folder to work in."""
     folders = [Path.cwd()]
     if "cwd" in known:
         folders.insert(0, Path(str(known["cwd"])))
     if "source" not in known:
         raise UserError(f"run {original.info.run_id} did not record its source; it cannot be reproduced")
-    return plan.existing_source(str(known["source"]), folders), str(Path.cwd())
+    given = {"source": plan.existing_source(str(known["source"]), folders), "cwd": str(Path.cwd())}
+    if "study" in known:
+        given["study"] = plan.existing_study(str(known["study"]), folders)
+    return given
 
 
 def _training(train: Run, run: Run) -> tuple[dict[str, Value], list[str]]:

@@ -229,3 +229,18 @@ def test_recordings_that_never_differ_are_refused_in_one_line(case: str, study: 
     given = {**study, "source": write_table(frame, store / "same.csv"), "duplicates": "allow", "features": "*,knee,hip"}
     with pytest.raises(UserError, match="all 8 trials hold the same values; expected recordings that differ"):
         prepare(Prepare.of(given))
+
+
+def test_a_description_is_kept_whole_and_counts(study: dict[str, Any], store: Path) -> None:
+    source = store / "study"
+    text = "# as recorded in spring\nfiles: participants/{subject}/{label}/{trial}.csv\n"
+    (source / "study.yaml").write_text(text)
+    prepare(Prepare.of(study))
+    run = _prepared()
+    assert (_dataset(run).parent / "study.yaml").read_text() == text
+    assert read_manifest(_dataset(run)).description == text
+    identity = reuse.Identity.of("prepare", study, source_fingerprint(study["source"]))
+    assert reuse.find(identity, run.info.experiment_id)[0] is not None
+    (source / "study.yaml").write_text(text.replace("spring", "autumn"))
+    changed = reuse.Identity.of("prepare", study, source_fingerprint(study["source"]))
+    assert reuse.find(changed, run.info.experiment_id, "study") == (None, "the recordings in 'study' have changed")

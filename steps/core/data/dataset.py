@@ -46,6 +46,7 @@ class Dataset:
         left_out: columns of the files that are no features here, because the user left them out.
         excluded: trials that the user left out, as ``subject/trial``.
         facts: what is known of the recordings; None where they were not kept; no part of the digest.
+        description: of the study (``study.yaml``), whole; "" where there was none; no part of the digest.
     """
 
     values: Floats
@@ -66,6 +67,7 @@ class Dataset:
     left_out: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     facts: RecordingFacts | None = None
+    description: str = ""
 
     def __post_init__(self) -> None:
         trials, timesteps, features = self.values.shape
@@ -183,6 +185,7 @@ class Dataset:
             digest=self.digest(),
             time_normalised=self.time_normalised,
             timing=self.timing,
+            description=self.description,
         )
 
     @classmethod
@@ -218,6 +221,7 @@ class Dataset:
             planted_truth=manifest.planted_truth,
             time_normalised=manifest.time_normalised,
             timing=manifest.timing,
+            description=manifest.description,
         )
 
 

@@ -64,6 +64,7 @@ class Manifest(_Strict):
     digest: str
     time_normalised: bool
     timing: Timing | None = None
+    description: str = ""
 
     @model_validator(mode="before")
     @classmethod

@@ -80,6 +80,7 @@ class TrainingReference(BaseModel):
         timing: how the training trials were sampled; None where the model was made before this was kept.
         left_out_scores: of all training trials but the control group's; None where the network leaves out nobody while
             it is fitted, or where the model was made before this was kept.
+        description: of the study (``study.yaml``); "" where it had none.
     """
 
     # Later versions may say more.
@@ -102,6 +103,7 @@ class TrainingReference(BaseModel):
     timing: Timing | None = None
     left_out: list[str] = []
     left_out_scores: LeftOutScores | None = None
+    description: str = ""
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> TrainingReference:

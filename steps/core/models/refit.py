@@ -75,5 +75,6 @@ def training_summary(dataset: Dataset, fold: Fold, normalise: Normalise = STUDY)
         usual_distance=float(np.quantile(distance(values, mean, sd), _USUAL_SHARE)),
         timing=dataset.timing,
         left_out=list(dataset.left_out),
+        description=dataset.description,
     )
     return summary.model_dump()

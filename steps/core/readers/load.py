@@ -9,6 +9,8 @@ from dataclasses import replace
 from steps.core.data.dataset import Dataset
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.classes import AUTO, as_dataset, check_subjects
+from steps.core.readers.described.description import AUTO as IN_FOLDER
+from steps.core.readers.described.description import find_description
 from steps.core.readers.exclude import Names, without
 from steps.core.readers.files import Fingerprint, Request
 from steps.core.readers.recorded import checked_trials
@@ -36,6 +38,7 @@ def load_source(
     exclude: Names = (),
     simulation: SimulationSize = _DEFAULT_SIZE,
     fingerprint: Fingerprint | None = None,
+    study: str = IN_FOLDER,
 ) -> Dataset:
     """The study that ``source`` names, validated, as float32 trials of one length.
 
@@ -52,6 +55,7 @@ def load_source(
         simulation: size of the simulated study.
         fingerprint: the files that are read are added to it: it is then the `source_fingerprint` of the very bytes that
             the dataset was made of.
+        study: the parameter that names its description.
 
     Raises:
         UserError: anything wrong with the source or the arguments, in one line.
@@ -67,7 +71,10 @@ def load_source(
         simulation=simulation,
         exclude=exclude,
     )
-    table = find_source(source).read(source, request)
+    description = find_description(source, study)
+    if description and positive_label == AUTO:
+        positive_label = description.study.positive_label or AUTO
+    table = find_source(source, description=description).read(source, request)
     if isinstance(table, Dataset):
         if positive_label not in (AUTO, table.label_names[1]):
             raise UserError(
@@ -86,17 +93,26 @@ def load_source(
         )
     same = same_recordings(table, trials, allowed=duplicates == ALLOW)
     return replace(
-        dataset, source=source, left_out=table.left_out, excluded=table.excluded, notes=(*dataset.notes, *same)
+        dataset,
+        source=source,
+        left_out=table.left_out,
+        excluded=table.excluded,
+        notes=(*dataset.notes, *same),
+        description=description.text if description else "",
     )
 
 
-def source_fingerprint(source: str) -> str:
+def source_fingerprint(source: str, study: str = IN_FOLDER) -> str:
     """SHA-256 over the names and bytes of what ``source`` names; the name itself where there are no files.
+
+    Args:
+        source: a path, or the name of a study that is made up.
+        study: the parameter that names its description, which counts as well.
 
     Raises:
         UserError: there is no such folder or table, or it holds no trial.
     """
-    files = find_source(source).files
+    files = find_source(source, description=find_description(source, study)).files
     if files is None:
         return source
     fingerprint, read = Fingerprint(), files(source)
@@ -107,22 +123,26 @@ def source_fingerprint(source: str) -> str:
 
 
 @contextmanager
-def unchanged(source: str) -> Iterator[None]:
+def unchanged(source: str, study: str = IN_FOLDER) -> Iterator[None]:
     """For a block that reads ``source``.
+
+    Args:
+        source: a path, or the name of a study that is made up.
+        study: the parameter that names its description.
 
     Raises:
         UserError: at its end, names, sizes or times of files are not what they were at its beginning; or there is no
             such source, or it does not fit into memory.
     """
-    before = _state(source)
+    before = _state(source, study)
     check_files(sum(size for _, _, size, _ in before), f"source {shown(source)}")
     yield
-    if _state(source) != before:
+    if _state(source, study) != before:
         raise UserError(f"source {shown(source)} changed while it was read; run prepare again")
 
 
-def _state(source: str) -> list[tuple[str, int, int, int]]:
-    files = find_source(source).files
+def _state(source: str, study: str) -> list[tuple[str, int, int, int]]:
+    files = find_source(source, description=find_description(source, study)).files
     state = []
     for name, path in files(source).paths.items() if files else ():
         with suppress(OSError):  # reading it is the error

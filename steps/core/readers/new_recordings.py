@@ -8,12 +8,14 @@ from typing import Final
 
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
-from steps.core.data.manifest import MANIFEST_FILE
+from steps.core.data.manifest import MANIFEST_FILE, WARNING
 from steps.core.data.training_reference import TrainingReference
 from steps.core.readers.choice import EVERYTHING, Choice
+from steps.core.readers.described.description import AUTO, NONE, Description, find_description, of_training
 from steps.core.readers.files import Request
 from steps.core.readers.recorded import Recorded, from_dataset, from_table
 from steps.core.readers.sources import SOURCES, find_source, one_of
+from steps.core.readers.trial_files import PARTICIPANTS
 from steps.errors import UserError, shown
 from steps.system.local_path import local_path
 
@@ -25,7 +27,15 @@ _EXPECTED: Final = one_of(
 )
 
 
-def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Choice = EVERYTHING) -> Recorded:
+def read_source(
+    source: str,
+    max_gap: int = 0,
+    *,
+    trim: bool = False,
+    choice: Choice = EVERYTHING,
+    study: str = AUTO,
+    known: str = "",
+) -> Recorded:
     """The recordings at a path.
 
     Args:
@@ -34,6 +44,9 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Ch
         max_gap: interpolate gaps of up to this many samples.
         trim: cut samples at a trial's start and end where a value is missing.
         choice: which columns of the files are wanted.
+        study: the parameter that names a description of the recordings.
+        known: the description of the study that the model was trained on, "" for none; it counts where the recordings
+            have none of their own and are no folder with ``participants/``.
 
     Raises:
         UserError: nothing to score was named, or anything is wrong with the files, in one line.
@@ -42,15 +55,38 @@ def read_source(source: str, max_gap: int = 0, *, trim: bool = False, choice: Ch
     if (Path(path) / MANIFEST_FILE).is_file():
         check_artifact(source, choice)
         return from_dataset(read_artifact(Path(path)), source)
-    kind, request = find_source(path, _EXPECTED), Request(choice, labelled=False)
+    description, notes = _description(path, study, known)
+    kind, request = find_source(path, _EXPECTED, description), Request(choice, labelled=False)
     if kind.files is None:
         raise UserError(f"predict needs the recordings to score: -P source=..., {_EXPECTED}")
     read = kind.read(path, request)
-    return (
+    recorded = (
         from_dataset(read, source)
         if isinstance(read, Dataset)
         else from_table(read, source, request, max_gap, trim=trim)
     )
+    return replace(recorded, notes=(*notes, *recorded.notes))
+
+
+def _description(path: str, study: str, known: str) -> tuple[Description | None, list[str]]:
+    """The description to read recordings by, and what is to be said about it."""
+    own = find_description(path, study)
+    if not known:
+        return own, []
+    of_model = of_training(known)
+    if own is None and (study == NONE or (Path(path) / PARTICIPANTS).is_dir()):
+        return None, []
+    if own is None:
+        return of_model, ["Read as the description says that the model's study had."]
+    differing = [
+        key for key in ("sources", "rate", "trials") if getattr(own.study, key) != getattr(of_model.study, key)
+    ]
+    if differing:
+        return own, [
+            f"{WARNING}{own.name} has other {' and '.join(differing)} than the description of the model's study: "
+            "recordings are cut or resampled otherwise than those it was trained on."
+        ]
+    return own, []
 
 
 def choice_for(given: Choice, trained: TrainingReference) -> Choice:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from steps.core.data.dataset import Dataset
+from steps.core.readers.described.description import FILE, Description
+from steps.core.readers.described.found import find_recordings
+from steps.core.readers.described.read import read_described
 from steps.core.readers.files import Request, SourceFiles
 from steps.core.readers.folder import read_folder
 from steps.core.readers.long_table import LongTable
@@ -43,6 +46,16 @@ def _simulated(_source: str, request: Request) -> Dataset:
     return simulate(request.simulation, request.timesteps, request.seed)
 
 
+def of_description(description: Description) -> Source:
+    """A source with a description of its own."""
+    return Source(
+        expected=f"a folder with {FILE}",
+        matches=os.path.exists,
+        files=lambda source: find_recordings(source, description).files,
+        read=lambda source, request: read_described(source, description, request),
+    )
+
+
 SOURCES: Final[Mapping[str, Source]] = {
     "simulated": Source(
         expected=f"'{SIMULATED}'",
@@ -73,16 +86,19 @@ def one_of(expected: Sequence[str]) -> str:
 EXPECTED: Final = one_of([kind.expected for kind in SOURCES.values()])
 
 
-def find_source(source: str, expected: str = EXPECTED) -> Source:
+def find_source(source: str, expected: str = EXPECTED, description: Description | None = None) -> Source:
     """The kind of a source; nothing is opened.
 
     Args:
         source: a path, or ``simulated``.
         expected: what messages say a source may be.
+        description: of the study, where there is one.
 
     Raises:
         UserError: there is no such file or folder, or it is of no kind that is read.
     """
+    if description and (Path(source).is_dir() or Path(source).is_file()):
+        return of_description(description)
     name = f"source {shown(source, SHOWN_PATH_LENGTH)}"
     kind = next((kind for kind in SOURCES.values() if kind.matches(source)), None)
     if kind:

@@ -59,14 +59,16 @@ def is_junk(name: str) -> bool:
 
 
 def find_files(folder: Path, below: str) -> Contents:
-    """All files below ``folder / below``, none of them a trial yet, junk left out; links are followed.
+    """All files below ``folder / below``, or the folder itself for "", none of them a trial yet, junk left out.
+
+    Links are followed.
 
     Raises:
         UserError: a folder cannot be read, or there are too many folders in each other, or too many files.
     """
     contents = Contents()
     if (folder / below).is_dir():
-        for parts, is_folder, is_loop in _walk(folder, (below,)):
+        for parts, is_folder, is_loop in _walk(folder, (below,) if below else ()):
             if is_loop:
                 contents.loops.append(parts)
             elif is_folder:
@@ -85,7 +87,7 @@ def _stem(parts: Parts) -> Parts:
 def _walk(folder: Path, start: Parts) -> Iterator[tuple[Parts, bool, bool]]:
     """Everything below: its parts, whether it is a folder, whether it is a link back."""
     seen = 0
-    above_all = frozenset(_identity(path.stat()) for path in (folder, *folder.resolve().parents))
+    above_all = frozenset(_identity(path.stat()) for path in (*([folder] if start else []), *folder.resolve().parents))
     waiting = [(start, above_all)]
     while waiting:
         parts, above = waiting.pop()
@@ -111,7 +113,8 @@ def _walk(folder: Path, start: Parts) -> Iterator[tuple[Parts, bool, bool]]:
         if seen > _MOST or len(parts) > _DEEPEST:
             what = f"more than {_MOST:,} files" if seen > _MOST else f"more than {_DEEPEST} folders in each other"
             raise UserError(
-                f"{shown_path(str(folder / start[0]))} holds {what} (the last in {shown_path(path)[:200]}); expected "
+                f"{shown_path(str(folder.joinpath(*start)))} holds {what} (the last in {shown_path(path)[:200]}); "
+                "expected "
                 "the files of a study: is there a link to another place?"
             )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from steps.core.data.manifest import WARNING
+from steps.core.formats.table import format_of
 from steps.core.readers import not_read
 from steps.core.readers.described.description import Description
 from steps.core.readers.described.pattern import AmbiguousError, Pattern, ambiguous
@@ -30,10 +32,12 @@ class Found:
     Attributes:
         files: source -> path below the study's folder; one file under "" where recordings are a file each.
         said: placeholder -> what the path says.
+        companions: files that belong to it, as their format says.
     """
 
     files: Mapping[str, str]
     said: Mapping[str, str]
+    companions: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -72,7 +76,9 @@ class FoundFiles:
         paths = {self.description.name: self.description.file} if self.description.file else {}
         paths |= self.tables
         paths |= {name: self.folder / name for name in self.events}
-        paths |= {path: self.folder / path for one in self.recordings for path in one.files.values()}
+        paths |= {
+            path: self.folder / path for one in self.recordings for path in (*one.files.values(), *one.companions)
+        }
         return SourceFiles(paths, self.notes)
 
 
@@ -92,9 +98,11 @@ def find_recordings(source: str, description: Description, *, labelled: bool = T
         return _one_file(Path(source), description)
     folder = Path(source)
     if not any(description.patterns.values()):
-        raise UserError(f"{description.name} says no files, expected files: '{{subject}}/{{label}}/{{trial}}.csv' or the like")
+        raise UserError(
+            f"{description.name} says no files, expected files: '{{subject}}/{{label}}/{{trial}}.csv' or the like"
+        )
     contents = find_files(folder, "")
-    paths = ["/".join(parts) for parts in (*contents.trials, *contents.others)]
+    paths = ["/".join(parts) for parts in contents.others]
     reserved = {*tables_of(description)}
     if description.file and description.file.resolve().parent == folder.resolve():
         reserved.add(description.file.name)
@@ -106,10 +114,12 @@ def find_recordings(source: str, description: Description, *, labelled: bool = T
         some = listed([shown_path(path)[:120] for path in free], 3) if free else "nothing"
         raise UserError(
             f"{description.name}: no file of {shown_path(str(folder))} fits "
-            f"{' or '.join(shown(one.text, 160) for some in description.patterns.values() for one in some)}; it holds {some}"
+            f"{' or '.join(shown(one.text, 160) for some in description.patterns.values() for one in some)}; it "
+            f"holds {some}"
         )
-    read = {path for one in recordings for path in one.files.values()}
-    notes = _notes([path for path in free if path not in read], contents)
+    recordings = [replace(one, companions=_companions(one, free)) for one in recordings]
+    read = {path for one in recordings for path in (*one.files.values(), *one.companions)}
+    notes = _notes([path for path in free if path not in read], contents, read)
     tables = {name: folder / name for name in tables_of(description) if (folder / name).is_file()}
     return FoundFiles(folder, description, recordings, tables, events, tuple(notes))
 
@@ -118,9 +128,7 @@ def trial_name(said: Mapping[str, str], stem: str, composed: str | None) -> str:
     """A trial's name of what is known of it: site and session, the trial or the file, the side."""
     of_subject = composed or ""
     parts = [
-        said.get(name) or (stem if name == "trial" else "")
-        for name in _OF_TRIAL
-        if f"{{{name}}}" not in of_subject
+        said.get(name) or (stem if name == "trial" else "") for name in _OF_TRIAL if f"{{{name}}}" not in of_subject
     ]
     return "_".join(part for part in parts if part) or WHOLE
 
@@ -155,14 +163,17 @@ def check_sites(subjects: Sequence[tuple[str, str]], description: Description) -
     for subject, own in sites.items():
         if len(own) > 1:
             raise UserError(
-                f"{description.name}: subject {shown(subject)} is there at the sites {listed(sorted(own))}; if they are "
+                f"{description.name}: subject {shown(subject)} is there at the sites {listed(sorted(own))}; if they "
+                "are "
                 "different people, write subject: '{site}-{subject}'; if they are one person, call the sites sessions"
             )
 
 
 def _one_file(file: Path, description: Description) -> FoundFiles:
     if description.study.sources:
-        raise UserError(f"{description.name} says sources, several files for each recording; expected a folder as source")
+        raise UserError(
+            f"{description.name} says sources, several files for each recording; expected a folder as source"
+        )
     said: Mapping[str, str] = {}
     for pattern in description.patterns[""]:
         if found := _matched(pattern, file.name):
@@ -189,7 +200,8 @@ def _joined(description: Description, paths: Sequence[str], *, labelled: bool) -
             key = tuple(sorted(own[path].items()))
             if key in by_what:
                 raise UserError(
-                    f"{description.where('sources', source)}: {shown_path(by_what[key])} and {shown_path(path)} are both "
+                    f"{description.where('sources', source)}: {shown_path(by_what[key])} and {shown_path(path)} are "
+                    "both "
                     f"{shown(source)} of one recording, expected one file"
                 )
             by_what[key] = path
@@ -200,10 +212,24 @@ def _joined(description: Description, paths: Sequence[str], *, labelled: bool) -
         if missing:
             there = next(by_what[key] for by_what in found.values() if key in by_what)
             raise UserError(
-                f"{description.where('sources', missing[0])}: there is no {listed(missing)} beside {shown_path(there)}, "
+                f"{description.where('sources', missing[0])}: there is no {listed(missing)} beside "
+                f"{shown_path(there)}, "
                 "expected all sources of every recording"
             )
     return [Found({source: by_what[key] for source, by_what in found.items()}, dict(key)) for key in keys]
+
+
+def _companions(found: Found, paths: Sequence[str]) -> tuple[str, ...]:
+    """Files that its format reads with it: named alike, with other suffixes."""
+    kind = format_of(found.files.get("", ""))
+    if kind is None or not kind.companions:
+        return ()
+    stem = os.path.splitext(found.files[""])[0]  # noqa: PTH122
+    return tuple(
+        path
+        for path in paths
+        if path.lower().endswith(kind.companions) and os.path.splitext(path)[0] == stem  # noqa: PTH122
+    )
 
 
 def _matched(pattern: Pattern, path: str) -> dict[str, str] | None:
@@ -221,11 +247,14 @@ def _events(description: Description, paths: Sequence[str]) -> dict[str, Mapping
     return {path: said for path in paths if (said := _matched(pattern, path)) is not None}
 
 
-def _notes(others: Sequence[str], contents: Contents) -> list[str]:
+def _notes(others: Sequence[str], contents: Contents, read: Collection[str]) -> list[str]:
+    """Notes on what is not read: a warning where it may be recordings, being called as those that are."""
+    alike = {PurePosixPath(path).suffix.lower() for path in read}
     parts: list[Parts] = [tuple(path.split("/")) for path in others]
-    notes = not_read.below(Contents(others=parts, loops=contents.loops))
-    if any(path.lower().endswith(SUFFIXES) for path in others):
-        notes = [note if note.startswith(WARNING) or not note.startswith("Not read") else WARNING + note for note in notes]
-    return notes
-
-
+    loud = any(
+        PurePosixPath(path).suffix.lower() in alike
+        or (not_read.holds_recordings(path) and not path.lower().endswith(SUFFIXES))
+        for path in others
+    )
+    notes = [note.removeprefix(WARNING) for note in not_read.below(Contents(others=parts, loops=contents.loops))]
+    return [WARNING + note if loud and note.startswith("Not read") else note for note in notes]

@@ -47,7 +47,8 @@ def rate_of(signals: Signals) -> float:
     if not away.max() <= _EVEN * step:
         raise UserError(
             f"{signals.name}: the clock is uneven (a sample at {time[int(away.argmax())]:.15g} lies "
-            f"{away.max() / step if step > 0 else np.inf:.3g} steps beside its place), expected even steps to resample; "
+            f"{away.max() / step if step > 0 else np.inf:.3g} steps beside its place), expected even steps to "
+            "resample; "
             "are samples missing, or times repeated?"
         )
     return 1 / step
@@ -73,7 +74,9 @@ def resampled(signals: Signals, rate: float) -> Signals:
         )
     ratio = Fraction(rate / own).limit_denominator(_DENOMINATOR)
     if not ratio:
-        raise UserError(f"{signals.name} has {own:g} samples per second, rate is {rate:g}; expected at least a thousandth")
+        raise UserError(
+            f"{signals.name} has {own:g} samples per second, rate is {rate:g}; expected at least a thousandth"
+        )
     if ratio == 1:
         return signals
     values = np.asarray(

@@ -1,8 +1,8 @@
 """Which file is whose: a glob with placeholders, ``sub-{subject}/*_task-{label}_run-{trial}.csv``.
 
-``*`` is anything but ``/``, ``**`` anything, ``?`` one character. A placeholder is one or more characters but ``/``; where
-one occurs twice, both are the same. ``{label:fear|no_fear}`` says what it may be: names or globs, of which the longest
-that fits counts.
+``*`` is anything but ``/``, ``**`` anything, ``?`` one character. A placeholder is one or more characters but ``/``;
+where one occurs twice, both are the same. ``{label:fear|no_fear}`` says what it may be: names or globs, of which the
+longest that fits counts.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ class Pattern:
             readings = list(islice(_distinct(self._readings(path)), _READINGS))
             told = [sum(len(one[name]) for name in self._listed) for one in readings]
             if told.count(max(told)) > 1:
-                raise AmbiguousError(*[one for one, length in zip(readings, told, strict=True) if length == max(told)][:2])
+                raise AmbiguousError(
+                    *[one for one, length in zip(readings, told, strict=True) if length == max(told)][:2]
+                )
             return readings[told.index(max(told))]
         return {name: value for name, value in first.groupdict().items() if not name.startswith("_")}
 
@@ -189,7 +191,8 @@ def ambiguous(error: AmbiguousError, pattern: Pattern, path: str) -> UserError:
     name = "label" if "label" in differing else differing[0]
     some = max(first[name], second[name], key=len)
     return UserError(
-        f"{pattern.where}: {shown_path(path)} fits {shown(pattern.text, 160)} in two ways: {told[0]}; or {told[1]}; say "
+        f"{pattern.where}: {shown_path(path)} fits {shown(pattern.text, 160)} in two ways: {told[0]}; or {told[1]}; "
+        "say "
         f"what {{{name}}} may be, by names or globs: {{{name}:{some}|...}}"
     )
 

@@ -1,4 +1,4 @@
-"""Small tables of text beside recordings: participants, events. A row per line, a header, commas, semicolons or tabs."""
+"""Small tables of text beside recordings: participants, events; commas, semicolons or tabs."""
 
 from __future__ import annotations
 
@@ -138,7 +138,8 @@ def subject_column(table: SmallTable, given: str | None, where: str) -> str:
     found = [column for column in table.header if column.casefold() in usual]
     if not found:
         raise UserError(
-            f"{where}: {table.name} has no column called {', '.join(usual)}; say which of {listed(table.header)} holds the "
+            f"{where}: {table.name} has no column called {', '.join(usual)}; say which of {listed(table.header)} "
+            "holds the "
             "subjects: subject: ..."
         )
     return min(found, key=lambda column: usual.index(column.casefold()))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from steps.core.data.manifest import CONTROL, PATIENT
-from steps.core.readers.described.description import Description, Score
+from steps.core.readers.described.description import Description
+from steps.core.readers.described.schema import Score
 from steps.core.readers.described.small_table import (
     SmallTable,
     by_subject,
@@ -69,7 +70,8 @@ class Who:
         for name in self.names:
             if name not in found:
                 raise UserError(
-                    f"{self.where}: names says {shown(name)}, which is no label; there are {listed(sorted(found - {''}))}"
+                    f"{self.where}: names says {shown(name)}, which is no label; there are "
+                    f"{listed(sorted(found - {''}))}"
                 )
         if self.score is None or self.labels is None:
             return
@@ -79,7 +81,8 @@ class Who:
             values = [self.scores[subject] for subject in labels if subject in self.scores]
             raise UserError(
                 f"{self.where}: {self.score} makes all {count} subjects {only!r} and 0 {_other(only)!r} "
-                f"({self.score.column} goes from {min(values):g} to {max(values):g}); expected a cut-off that leaves two "
+                f"({self.score.column} goes from {min(values):g} to {max(values):g}); expected a cut-off that leaves "
+                "two "
                 "classes"
             )
 
@@ -123,17 +126,24 @@ def who(
         path = folder / name
         if not path.is_file():
             if labelled:
-                raise UserError(f"{description.where('labels')}: {shown(name)} is not there, expected a table in {folder}")
+                raise UserError(
+                    f"{description.where('labels')}: {shown(name)} is not there, expected a table in {folder}"
+                )
             continue
         tables[name] = read_small_table(read(name, path), name)
     groups: dict[str, str] = {}
-    if study.group and (table := tables.get(study.group.table or (study.labels and study.labels.table) or "")):
+    if (
+        study.group
+        and study.group.column
+        and (table := tables.get(study.group.table or (study.labels and study.labels.table) or ""))
+    ):
         where = description.where("group")
         found = _looked_up(table, study.group.subject, study.group.column, subjects, where)
         unknown = sorted({one for one in study.group.control if one not in found.values()})
         if unknown and labelled:
             raise UserError(
-                f"{where}: control is {listed(unknown)}, which is no value of {shown(study.group.column)} in {table.name}; "
+                f"{where}: control is {listed(unknown)}, which is no value of {shown(study.group.column)} in "
+                f"{table.name}; "
                 f"it has {listed(sorted(set(found.values())))}"
             )
         groups = {one: CONTROL if value in study.group.control else PATIENT for one, value in found.items()}
@@ -169,7 +179,9 @@ def who(
     return Who(told, groups, labels.names, where, labels.score, scores)
 
 
-def _looked_up(table: SmallTable, given: str | None, column: str, subjects: Sequence[str], where: str) -> dict[str, str]:
+def _looked_up(
+    table: SmallTable, given: str | None, column: str, subjects: Sequence[str], where: str
+) -> dict[str, str]:
     """The cell of each subject who has a row."""
     cells = table.column(column, where)
     rows = by_subject(table, subject_column(table, given, where), where)

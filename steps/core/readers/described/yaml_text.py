@@ -66,7 +66,7 @@ def _events(text: str, name: str) -> list[yaml.Event]:
     events = []
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = _line(event)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise UserError(f"{name}, line {line}: holds an anchor or alias (& or *), expected the text itself; a name "
                             "that begins with * or & stands in quotes")  # fmt: skip
@@ -93,7 +93,7 @@ class _Reader:
         if not starts:
             raise UserError(f"{self.name} is empty, expected a description of the study")
         if len(starts) > 1:
-            raise UserError(f"{self.name}, line {starts[1].start_mark.line + 1}: a second document begins, expected one")
+            raise UserError(f"{self.name}, line {_line(starts[1])}: a second document begins, expected one")
         self.at = self.events.index(starts[0]) + 1
         value = self._value(())
         return Document(value, self.lines)
@@ -110,14 +110,14 @@ class _Reader:
             items: list[Value] = []
             while not isinstance(self.events[self.at], yaml.SequenceEndEvent):
                 own = (*path, len(items))
-                self.lines[own] = self.events[self.at].start_mark.line + 1
+                self.lines[own] = _line(self.events[self.at])
                 items.append(self._value(own))
             self.at += 1
             return items
         keys: dict[str, Value] = {}
         while not isinstance(self.events[self.at], yaml.MappingEndEvent):
             key = self._next()
-            line = key.start_mark.line + 1
+            line = _line(key)
             if not isinstance(key, yaml.ScalarEvent):
                 raise UserError(f"{self.name}, line {line}: a key is a list or mapping, expected a word; a text with "
                                 "{ or [ at its beginning stands in quotes")  # fmt: skip
@@ -131,6 +131,10 @@ class _Reader:
             keys[word] = self._value((*path, word))
         self.at += 1
         return keys
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _what_is_wrong(error: yaml.YAMLError, text: str, name: str) -> str:

@@ -1,0 +1,136 @@
+"""Recordings cut into trials: by events, by stretches of one label, by windows; in seconds of their clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from steps.core.readers.clock import stamp
+from steps.core.readers.described.schema import Windows
+from steps.core.readers.resample import Doubles
+from steps.errors import UserError, shown
+
+_DUST: Final = 1e-6  # of a step
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A piece of a recording, from ``start`` up to but not including ``end``.
+
+    Attributes:
+        start: in seconds.
+        end: in seconds.
+        label: of the piece; "" where the piece says nothing.
+        name: tells it from the recording's other pieces.
+        row: of the table of events, for messages; 0 where there is none.
+    """
+
+    start: float
+    end: float
+    label: str = ""
+    name: str = ""
+    row: int = 0
+
+
+def usual_step(time: Doubles) -> float:
+    """The usual step of increasing ``time (n,)``."""
+    return float(np.median(np.diff(time)))
+
+
+def whole(time: Doubles) -> Stretch:
+    """All of a recording."""
+    return Stretch(float(time[0]), float(time[-1]) + usual_step(time))
+
+
+def of_one_label(time: Doubles, labels: Sequence[str]) -> list[Stretch]:
+    """Stretches of a recording that has a label for each sample; where there is none, nothing is cut.
+
+    Args:
+        time: shape ``(n,)``.
+        labels: of each sample.
+    """
+    changes = [i for i in range(1, len(labels)) if labels[i] != labels[i - 1]]
+    bounds = [0, *changes, len(labels)]
+    ends = [*time.tolist(), float(time[-1]) + usual_step(time)]
+    return [
+        Stretch(ends[start], ends[stop], labels[start], f"s{number:02d}")
+        for number, (start, stop) in enumerate(pairwise(bounds), 1)
+        if labels[start]
+    ]
+
+
+def check_overlap(stretches: Sequence[Stretch], where: str) -> None:
+    """Check that no sample has two labels.
+
+    Raises:
+        UserError: two stretches of different labels overlap; ``where`` is their file.
+    """
+    ordered = sorted(stretches, key=lambda one: (one.start, one.end))
+    for i, one in enumerate(ordered):
+        for other in ordered[i + 1 :]:
+            if other.start >= one.end:
+                break
+            if other.label != one.label:
+                raise UserError(
+                    f"{where}, rows {one.row} and {other.row}: {shown(one.label)} from {stamp(one.start)} to "
+                    f"{stamp(one.end)} and {shown(other.label)} from {stamp(other.start)} to {stamp(other.end)} "
+                    "overlap; "
+                    "expected one label at a time"
+                )
+
+
+def on_the_clock(stretches: Sequence[Stretch], time: Doubles, name: str, where: str) -> list[Stretch]:
+    """Stretches on the clock of a recording: as they are, or counted from its first sample.
+
+    Args:
+        stretches: as a table of events says.
+        time: of the recording.
+        name: of the recording, for messages.
+        where: the file of events.
+
+    Raises:
+        UserError: they fit neither way.
+    """
+    end = float(time[-1]) + usual_step(time)
+    margin = usual_step(time)
+    for offset in (0.0, float(time[0])):
+        if all(time[0] - margin <= one.start + offset and one.end + offset <= end + margin for one in stretches):
+            return [replace(one, start=one.start + offset, end=one.end + offset) for one in stretches]
+    odd = next(one for one in stretches if not (time[0] - margin <= one.start and one.end <= end + margin))
+    raise UserError(
+        f"{where}, row {odd.row}: from {stamp(odd.start)} to {stamp(odd.end)}, but {name} was recorded from "
+        f"{stamp(time[0])} to {stamp(end)} ({stamp(end - time[0])} seconds); expected events within it, on its clock "
+        "or "
+        "counted from its start"
+    )
+
+
+def windows_in(stretch: Stretch, windows: Windows) -> list[Stretch]:
+    """Windows of one length that lie within a stretch; what is left at its end is left out."""
+    step = windows.step or windows.length
+    count = int(np.floor((stretch.end - stretch.start - windows.length) / step + _DUST)) + 1
+    joint = f"{stretch.name}_" if stretch.name else ""
+    return [
+        replace(
+            stretch,
+            start=stretch.start + i * step,
+            end=stretch.start + i * step + windows.length,
+            name=f"{joint}w{i + 1:03d}",
+        )
+        for i in range(max(count, 0))
+    ]
+
+
+def rows_of(stretch: Stretch, time: Doubles) -> slice:
+    """The samples of a stretch: as many as its length says, where the clock has no gap there."""
+    step = usual_step(time)
+    start, stop = (int(np.searchsorted(time, at - 1e-3 * step)) for at in (stretch.start, stretch.end))
+    usual = round((stretch.end - stretch.start) / step)
+    fits = start + usual <= len(time) and abs(stop - start - usual) <= 1 < usual
+    if fits and abs(time[start + usual - 1] - time[start] - (usual - 1) * step) < step / 2:
+        stop = start + usual
+    return slice(start, stop)

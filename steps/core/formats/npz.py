@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-import zipfile
-import zlib
 from typing import Any, Final
 
 import numpy as np
 
+from steps.core.formats.archive import unpacked
 from steps.core.formats.arrays import Array, columns_of
-from steps.core.formats.file_table import FileTable, RawFile, check_values
+from steps.core.formats.file_table import FileTable, RawFile
 from steps.errors import UserError, shown
 
 _SUFFIX: Final = ".npy"
@@ -24,17 +23,15 @@ def read_npz(file: RawFile) -> FileTable:
     Raises:
         UserError: it is damaged, holds objects (pickles), or its arrays are no columns of one length.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(file.raw)) as archive:
-            members = [one for one in archive.infolist() if one.filename.endswith(_SUFFIX)]
-            check_values(sum(one.file_size for one in members) / 8, file)
-            arrays = {
-                (name := one.filename.removesuffix(_SUFFIX)): _array(archive.read(one), name, file)
-                for one in members
-                if not file.leaves_out(one.filename.removesuffix(_SUFFIX))
-            }
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UserError(f"{file.name} is not a readable NPZ file: {error}; save it again with numpy.savez") from error
+    members = unpacked(
+        file,
+        "NPZ",
+        "save it again with numpy.savez",
+        lambda name: name.endswith(_SUFFIX) and not file.leaves_out(name.removesuffix(_SUFFIX)),
+    )
+    arrays = {
+        (name := member.removesuffix(_SUFFIX)): _array(content, name, file) for member, content in members.items()
+    }
     return columns_of(arrays, file, "NPZ")
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from steps.core.formats.c3d import read_c3d
 from steps.core.formats.file_table import FileTable, RawFile
 from steps.core.formats.npz import read_npz
+from steps.core.formats.xlsx import read_xlsx
 from steps.errors import UserError
 
 
@@ -39,6 +40,7 @@ class Format:
 
 _ROWS: Final = (
     Format("C3D", (".c3d",), read_c3d),
+    Format("Excel", (".xlsx", ".xlsm"), read_xlsx, True, "python_calamine", "python-calamine>=0.9,<1"),
     Format("NPZ", (".npz",), read_npz, is_table=True),
 )
 FORMATS: Final[Mapping[str, Format]] = {suffix: row for row in _ROWS for suffix in row.suffixes}

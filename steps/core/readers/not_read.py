@@ -24,9 +24,8 @@ class _Kind(NamedTuple):
     how: str
 
 
-_AS_CSV = "save the sheet as 'CSV UTF-8 (comma delimited)'"
 _KINDS: Final = (
-    _Kind((".xlsx", ".xlsm", ".xls", ".ods"), "a spreadsheet", _AS_CSV),
+    _Kind((".xls", ".xlsb", ".ods"), "an older spreadsheet or one of another program", "save it as .xlsx"),
     _Kind((".gz", ".bz2", ".xz", ".zst", ".lz4"), "a compressed file", "unpack it first (gunzip, bunzip2, unxz)"),
     _Kind((".zip", ".tar", ".tgz", ".7z", ".rar"), "an archive", "unpack it first"),
     _Kind((".feather", ".arrow", ".ipc"), "an Arrow file",

@@ -160,8 +160,8 @@ def test_missing_source_and_unknown_suffix(tmp_path: Path) -> None:
         _fails(source, "does not exist", "'simulated'")
         with pytest.raises(UserError, match="does not exist"):
             source_fingerprint(source)
-    (tmp_path / "study.xlsx").write_bytes(b"x")
-    _fails(str(tmp_path / "study.xlsx"), "study.xlsx' is a spreadsheet", "CSV UTF-8", ".csv, .parquet")
+    (tmp_path / "study.xls").write_bytes(b"x")
+    _fails(str(tmp_path / "study.xls"), "study.xls' is an older spreadsheet", "save it as .xlsx", ".csv, .parquet")
     (tmp_path / "study.abc").write_bytes(b"x")
     _fails(str(tmp_path / "study.abc"), "'.abc'", ".csv, .parquet")
 

@@ -127,7 +127,7 @@ LEFT_OUT: dict[str, tuple[Spoil, str]] = {
     ),
     "a label of everybody": (
         lambda study: [_touch(study / "participants" / f"S{i}" / "panic" / "t0.xlsx") for i in (1, 2, 3, 4)],
-        r"participants/S1/panic/ holds no \.csv file, only 1 file \.xlsx .*: save the sheet as 'CSV UTF-8",
+        r"participants/S1/panic/ holds no \.csv file, only 1 file \.xlsx .*: save them as CSV, or move",
     ),
     "a control": (
         lambda study: _touch(study / "control_data" / "C1" / "t0.csv") and _touch(study / "control_data/C2/t0.edf"),

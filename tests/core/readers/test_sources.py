@@ -48,7 +48,7 @@ def test_what_is_no_file_of_this_machine(
     [
         ("study.csv.gz", "is a compressed file, which is not read: unpack it first"),
         ("study.ZIP", "is an archive, which is not read: unpack it first"),
-        ("study.xlsx", "is a spreadsheet, which is not read: save the sheet as 'CSV UTF-8"),
+        ("study.xls", "is an older spreadsheet or one of another program, which is not read: save it as .xlsx"),
         ("study.feather", r"is an Arrow file, which is not read: in Python, pandas.read_feather"),
         ("study.mat", "is a MATLAB file, which is not read: in MATLAB, writetable"),
         ("study.npy", "is a NumPy array, which is not read: in Python, pandas.DataFrame"),

@@ -24,7 +24,7 @@ _UNIT = r"(?:s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|µs|μs|ns|mins?
 _TIME = re.compile(rf"time(?:[ _-]?stamps?)?\s*(?:[\[(].*[\])]|[ _-]{_UNIT})?", re.IGNORECASE)
 _T = re.compile(rf"t(?:\s*[\[(]\s*{_UNIT}\s*[\])]|_{_UNIT})?")
 # What others call these columns. They are never taken silently, a message asks about them.
-_ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
+ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
     "subject": ("participant", "participantid", "subjectid", "subj", "sub", "subid", "person", "personid", "patient",
                 "patientid", "proband", "user", "userid", "id", "name"),
     "label": ("labels", "class", "condition", "target", "category", "group", "emotion", "state", "y"),
@@ -193,6 +193,6 @@ def _check_called(called: Mapping[str, str], columns: Sequence[str], file: str) 
 
 
 def _did_you_mean(name: str, columns: Sequence[str]) -> str:
-    also = [column for column in columns if re.sub(r"[\W_]", "", column.casefold()) in _ALSO_CALLED.get(name, ())]
+    also = [column for column in columns if re.sub(r"[\W_]", "", column.casefold()) in ALSO_CALLED.get(name, ())]
     close = also or closest(name, columns)
     return f"; did you mean {shown(close[0])}? call it {shown(name)}" if close else ""

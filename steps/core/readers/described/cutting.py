@@ -11,10 +11,11 @@ import numpy as np
 
 from steps.core.readers.clock import stamp
 from steps.core.readers.described.schema import Windows
-from steps.core.readers.resample import Doubles
+from steps.core.readers.resample import RAGGED, Doubles
 from steps.errors import UserError, shown
 
 _DUST: Final = 1e-6  # of a step
+_NEARLY: Final = 0.1  # of a sample
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Stretch:
         label: of the piece; "" where the piece says nothing.
         name: tells it from the recording's other pieces.
         row: of the table of events, for messages; 0 where there is none.
+        is_even: whether stretches of this length are to have one number of samples.
     """
 
     start: float
@@ -34,11 +36,13 @@ class Stretch:
     label: str = ""
     name: str = ""
     row: int = 0
+    is_even: bool = True
 
 
 def usual_step(time: Doubles) -> float:
-    """The usual step of increasing ``time (n,)``."""
-    return float(np.median(np.diff(time)))
+    """The usual step of increasing ``time (n,)``: the mean of all that are no gaps."""
+    steps = np.diff(time)
+    return float(steps[steps <= RAGGED * np.median(steps)].mean())
 
 
 def whole(time: Doubles) -> Stretch:
@@ -57,7 +61,7 @@ def of_one_label(time: Doubles, labels: Sequence[str]) -> list[Stretch]:
     bounds = [0, *changes, len(labels)]
     ends = [*time.tolist(), float(time[-1]) + usual_step(time)]
     return [
-        Stretch(ends[start], ends[stop], labels[start], f"s{number:02d}")
+        Stretch(ends[start], ends[stop], labels[start], f"s{number:02d}", is_even=False)
         for number, (start, stop) in enumerate(pairwise(bounds), 1)
         if labels[start]
     ]
@@ -95,16 +99,23 @@ def on_the_clock(stretches: Sequence[Stretch], time: Doubles, name: str, where: 
     Raises:
         UserError: they fit neither way.
     """
-    end = float(time[-1]) + usual_step(time)
     margin = usual_step(time)
-    for offset in (0.0, float(time[0])):
-        if all(time[0] - margin <= one.start + offset and one.end + offset <= end + margin for one in stretches):
-            return [replace(one, start=one.start + offset, end=one.end + offset) for one in stretches]
-    odd = next(one for one in stretches if not (time[0] - margin <= one.start and one.end <= end + margin))
+    first, end = float(time[0]), float(time[-1]) + margin
+    outside: list[list[Stretch]] = []
+    for offset in (0.0, first):
+        moved = [replace(one, start=one.start + offset, end=one.end + offset) for one in stretches]
+        odd = [
+            one
+            for one, there in zip(stretches, moved, strict=True)
+            if there.start < first - margin or there.end > end + margin
+        ]
+        if not odd:
+            return moved
+        outside.append(odd)
+    odd_one = min(outside, key=len)[0]
     raise UserError(
-        f"{where}, row {odd.row}: from {stamp(odd.start)} to {stamp(odd.end)}, but {name} was recorded from "
-        f"{stamp(time[0])} to {stamp(end)} ({stamp(end - time[0])} seconds); expected events within it, on its clock "
-        "or "
+        f"{where}, row {odd_one.row}: from {stamp(odd_one.start)} to {stamp(odd_one.end)}, but {name} was recorded "
+        f"from {stamp(first)} to {stamp(end)} ({stamp(end - first)} seconds); expected events within it, on its clock or "
         "counted from its start"
     )
 
@@ -120,17 +131,20 @@ def windows_in(stretch: Stretch, windows: Windows) -> list[Stretch]:
             start=stretch.start + i * step,
             end=stretch.start + i * step + windows.length,
             name=f"{joint}w{i + 1:03d}",
+            is_even=True,
         )
         for i in range(max(count, 0))
     ]
 
 
 def rows_of(stretch: Stretch, time: Doubles) -> slice:
-    """The samples of a stretch: as many as its length says, where the clock has no gap there."""
+    """The samples of a stretch; of a window as many as its length says, where the clock has no gap."""
     step = usual_step(time)
     start, stop = (int(np.searchsorted(time, at - 1e-3 * step)) for at in (stretch.start, stretch.end))
-    usual = round((stretch.end - stretch.start) / step)
-    fits = start + usual <= len(time) and abs(stop - start - usual) <= 1 < usual
-    if fits and abs(time[start + usual - 1] - time[start] - (usual - 1) * step) < step / 2:
-        stop = start + usual
+    ratio = (stretch.end - stretch.start) / step
+    count = round(ratio) if abs(ratio - round(ratio)) < _NEARLY else int(ratio)
+    if stretch.is_even and 1 < count <= len(time) - start and abs(stop - start - count) <= 1:
+        last = time[start + count - 1]
+        if abs(last - time[start] - (count - 1) * step) < step / 2 and last < stretch.end + step / 2:
+            stop = start + count
     return slice(start, stop)

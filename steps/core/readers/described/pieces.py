@@ -185,6 +185,7 @@ class Reading:
         rate = self.description.study.rate or 0.0
         choice = replace(self.choice, features=())
         parts = {}
+        unread: list[str] = []
         for source, path in found.files.items():
             parsed, name = self._parsed(source, path, choice), shown_path(path)
             if "time" not in parsed.table.column_names:
@@ -195,6 +196,7 @@ class Reading:
                 raise UserError(
                     f"{name} has a column {shown(odd[0])}; expected features and time in each of several sources"
                 )
+            unread += parsed.columns.left_out
             features = features_of(parsed.table.column_names)
             time = parsed.table["time"].to_numpy() * unit_of_time(parsed)
             self._check_forward(time, name, np.arange(len(time)) + parsed.first_row)
@@ -205,6 +207,7 @@ class Reading:
         self._names |= dict.fromkeys(whole.features)
         kept = [i for i, one in enumerate(whole.features) if self.choice.takes(one) and not self.choice.leaves_out(one)]
         check_patterns("features", self.choice.features, whole.features, name)
+        self._left_out |= dict.fromkeys(unread)
         self._left_out |= dict.fromkeys(one for i, one in enumerate(whole.features) if i not in kept)
         features = tuple(whole.features[i] for i in kept)
         self._check_features(features, name)

@@ -158,6 +158,8 @@ def _pieces(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> L
             "labels: table: (a table of participants), or trials: events: label:"
         )
     labels = clean([piece.said.get("label", "") for piece in pieces], "label")
+    if not request.labelled and "" in labels and people.labels is None:
+        labels = [""] * len(labels)  # some have no label, so none counts
     groups = [_group(people, subject, one.said, description) for subject, one in zip(subjects, pieces, strict=True)]
     people.check(_by_subject(subjects, labels, groups))
     kept, named, left_out = [], [], Counter[str]()

@@ -16,7 +16,7 @@ from steps.errors import UserError, shown
 
 _SECONDS: Final = {"ms": 1e-3, "msec": 1e-3, "millis": 1e-3, "millisecond": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6,
                    "ns": 1e-9, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}  # fmt: skip
-_UNIT = re.compile(r".*?[\[( _-]\s*([a-zµμ]+?)s?\s*[\])]?", re.IGNORECASE)
+_UNIT = re.compile(r".*?[\[( _-]\s*([a-zµμ]+)\s*[\])]?", re.IGNORECASE)
 
 
 def who_and_what(parsed: Parsed, found: Found, choice: Choice, but: str) -> list[tuple[dict[str, str], Lines]]:
@@ -71,4 +71,5 @@ def unit_of_time(parsed: Parsed) -> float:
     """How many seconds one unit of the column of time is, by its name: ``Time [ms]``."""
     column = next((column for column, name in parsed.columns.taken.items() if name == "time"), "")
     found = _UNIT.fullmatch(column)
-    return _SECONDS.get(found[1].lower(), 1.0) if found else 1.0
+    unit = found[1].lower() if found else ""
+    return _SECONDS.get(unit) or _SECONDS.get(unit.removesuffix("s"), 1.0)

@@ -1,0 +1,170 @@
+"""From recordings to trials: an Empatica folder for each person, events, windows, stretches of one label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steps.core.readers.choice import Choice
+from steps.core.readers.files import Fingerprint
+from steps.core.readers.load import load_source, source_fingerprint
+from steps.core.readers.new_recordings import read_source
+from steps.errors import UserError
+from tests.core.readers.described.studies import E4, described, write_e4
+
+EVENTS = "trials:\n  events:\n    files: '{subject}/tags.csv'\n    between: [calm, fear]\n"
+WINDOWS = f"{E4}{EVENTS}  windows: {{length: 10}}\n"
+
+
+@pytest.fixture
+def e4(tmp_path: Path) -> Path:
+    """Folders of four people."""
+    for number in range(4):
+        write_e4(tmp_path / "e4" / f"S{number}", seed=number)
+    return tmp_path / "e4"
+
+
+def test_an_empatica_folder_becomes_windows_of_two_labels(e4: Path) -> None:
+    fingerprint = Fingerprint()
+    dataset = load_source(described(e4, WINDOWS), fingerprint=fingerprint)
+    assert dataset.values.shape == (32, 40, 7)
+    assert dataset.features == ("EDA", "BVP", "TEMP", "HR", "ACC_x", "ACC_y", "ACC_z")
+    assert dataset.label_counts == {"0": 16, "1": 16}
+    assert set(dataset.trials) == {f"e{event:02d}_w{window:03d}" for event in (1, 2) for window in range(1, 5)}
+    assert any(
+        note.startswith("Joined and resampled EDA at 4, BVP at 64, TEMP at 4, HR at 1, ACC at 32")
+        for note in dataset.notes
+    )
+    assert "Cut 4 recordings into 32 trials; 36 of 356 seconds are in none." in dataset.notes
+    assert fingerprint.hexdigest() == source_fingerprint(str(e4))
+    raw = pd.read_csv(e4 / "S2" / "EDA.csv", header=None)[0].to_numpy()[2:]  # at the rate already: as recorded
+    third = dataset.values[(dataset.subjects == "S2") & (dataset.trials == "e01_w003"), :, 0]
+    np.testing.assert_array_equal(third[0], raw[120:160].astype(np.float32))
+
+
+def test_a_changed_tag_is_noticed(e4: Path) -> None:
+    before = source_fingerprint(described(e4, WINDOWS))
+    (e4 / "S1" / "tags.csv").write_text("1600000010\n1600000051\n1600000090\n")
+    assert source_fingerprint(str(e4)) != before
+
+
+def test_features_are_chosen_among_all_sources(e4: Path) -> None:
+    dataset = load_source(described(e4, f"{WINDOWS}features: [EDA, ACC*]\nignore: ACC_y\nunits: {{EDA: µS}}\n"))
+    assert dataset.features == ("EDA", "ACC_x", "ACC_z")
+    assert dataset.left_out == ("ACC_y", "BVP", "TEMP", "HR")
+    assert dataset.units["EDA"] == "µS"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{E4}{EVENTS.replace('[calm, fear]', '[calm, fear, calm]')}",
+         r"S0/tags\.csv holds 3 marks, but between names 3 stretches, which lie between 4"),
+        (f"{E4}{EVENTS}  windows: {{length: 41}}\n",
+         "S0 has 2 stretches, the longest of 40 seconds, windows are 41 seconds long; expected shorter windows"),
+        (WINDOWS.replace("tags.csv", "marks.csv"), r"there are no events for S0 \(subject 'S0'\), expected some"),
+        (WINDOWS.replace("{subject}/BVP.csv", "{subject}/BVPs.csv"), r"line 3: sources\.BVP: there is no 'BVP' beside"),
+        (f"{WINDOWS}features: GSR\n", "features names 'GSR', which is no column of S0; it has 'EDA', 'BVP'"),
+        (f"{E4}trials: {{windows: {{length: 10}}}}\n", "does not say where labels are"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_cut(e4: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_source(described(e4, text))
+
+
+def test_events_without_a_recording(e4: Path) -> None:
+    (e4 / "S9").mkdir()
+    (e4 / "S9" / "tags.csv").write_text("1600000010\n1600000050\n1600000090\n")
+    with pytest.raises(UserError, match=r"S9/tags\.csv holds events, but no recording fits them; .* subject is 'S9'"):
+        load_source(described(e4, WINDOWS))
+
+
+@pytest.fixture
+def continuous(tmp_path: Path) -> Path:
+    """One recording of 60 seconds each, and one table of everybody's events, in seconds from the start."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for subject in ("S1", "S2", "S3", "S4"):
+        time = 5 + np.arange(600) / 10
+        task = np.select([time < 20, time < 40], ["calm", "fear"], "calm")
+        table = pd.DataFrame({"Time [ms]": time * 1000, "eda": rng.normal(size=600).round(4), "task": task})
+        (tmp_path / "rec").mkdir(exist_ok=True)
+        table.to_csv(tmp_path / "rec" / f"{subject}.csv", index=False)
+        rows += [(subject, 0, 20, "fear"), (subject, 20, 15, "n/a"), (subject, 35, 20, "calm")]
+    pd.DataFrame(rows, columns=["who", "onset", "duration", "trial_type"]).to_csv(
+        tmp_path / "rec" / "events.csv", index=False
+    )
+    return tmp_path / "rec"
+
+
+TABLE = (
+    "files: 'S*.csv'\nignore: task\ntrials:\n  events:\n    files: events.csv\n    subject: who\n    duration: "
+    "duration\n"
+    "    label: trial_type\n"
+).replace("'S*.csv'", "'{subject:S*}.csv'")
+
+
+def test_events_of_everybody_in_one_table(continuous: Path) -> None:
+    dataset = load_source(described(continuous, TABLE))
+    assert dataset.values.shape == (8, 200, 1)
+    assert dataset.label_counts == {"0": 4, "1": 4}
+    raw = pd.read_csv(continuous / "S1.csv")["eda"].to_numpy(np.float32)
+    np.testing.assert_array_equal(dataset.values[0, :, 0], raw[:200])
+    np.testing.assert_array_equal(dataset.values[1, :, 0], raw[350:550])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("S4,35,20,calm", "S4,35,,calm", r"events\.csv, row 13: the event at 35 has no duration"),
+        (
+            "S4,35,20,calm",
+            "S4,15,20,calm",
+            r"events\.csv, rows 11 and 13: 'fear' from 0 to 20 and 'calm' from 15 to 35",
+        ),
+        (
+            "S4,35,20,calm",
+            "S4,35,80,calm",
+            r"events\.csv, row 13: from 35 to 115, but S4\.csv was recorded from 5 to 65",
+        ),
+        (
+            "S4,35,20,calm",
+            "S4,35,-2,calm",
+            r"row 13: the event goes from 35 to 33, expected an end after its beginning",
+        ),
+        ("S4,35,20,calm", "S4,x,20,calm", r"row 13: column 'onset' holds 'x', expected a time in seconds"),
+        ("S4,35,20,calm", "S5,35,20,calm", r"row 13: events of subject 'S5', who has no recording"),
+    ],
+)
+def test_events_that_cannot_be(continuous: Path, old: str, new: str, message: str) -> None:
+    table = (continuous / "events.csv").read_text()
+    (continuous / "events.csv").write_text(table.replace(old, new))
+    with pytest.raises(UserError, match=message):
+        load_source(described(continuous, TABLE))
+
+
+def test_stretches_of_one_label_and_windows_within(continuous: Path) -> None:
+    files = "files: '{subject:S*}.csv'\ncolumns: {label: task}\n"
+    dataset = load_source(described(continuous, f"{files}trials: {{stretches: true}}\n"))
+    assert sorted(set(dataset.trials)) == ["s01", "s02", "s03"]
+    assert dataset.label_counts == {"0": 8, "1": 4}
+    dataset = load_source(described(continuous, f"{files}trials: {{windows: {{length: 4, step: 2}}}}\n"))
+    assert dataset.values.shape == (4 * (6 + 9 + 11), 40, 1)
+    assert dataset.label_counts == {"0": 4 * 17, "1": 4 * 9}
+    resampled = load_source(described(continuous, f"{files}rate: 5\ntrials: {{windows: {{length: 4, step: 2}}}}\n"))
+    assert resampled.values.shape == (4 * (6 + 9 + 11), 20, 1)
+    assert (resampled.labels == dataset.labels).all()
+
+
+def test_new_recordings_are_read_as_the_models_study_was(e4: Path) -> None:
+    known = WINDOWS
+    (e4 / "S0" / "tags.csv").rename(e4 / "S0" / "gone.csv")
+    one = read_source(str(e4), known=known, choice=Choice(known=("EDA",)))
+    assert one.notes[0] == "Read as the description says that the model's study had."
+    assert "1 recordings have no events, all of each was taken." in one.notes
+    assert {len(trial.time) for trial in one.recordings} == {40}
+    assert {trial.label for trial in one.recordings} == {""}

@@ -69,15 +69,18 @@ class _Command(click.Command):
             # The message of a parameter's type already names the parameter.
             known = isinstance(error, click.BadParameter) and error.message
             raise _Refusal(error.message if known else error.format_message()) from error
+        except UserError as error:  # of an option that does something else
+            raise _Refusal(str(error)) from error
 
 
-def command(entry_point: str) -> Callable[[Callable[[Any], None]], click.Command]:
+def command(entry_point: str, *instead: click.Option) -> Callable[[Callable[[Any], None]], click.Command]:
     """Make a click command of a function that takes the configuration of ``entry_point`` (`steps.configuration`).
 
     The command first goes to the folder the user typed it in (``cwd``), so that relative paths, the default
     store and its artifacts all mean that folder. What it changes in its process is undone when it returns
     (`steps.system.process_wide`). A ``UserError`` is printed as one line, exit status 2. What takes long
-    to import is best imported by the function.
+    to import is best imported by the function. Options ``instead`` do something else and end there; they are no
+    parameters of a run.
     """
 
     def decorate(function: Callable[[Any], None]) -> click.Command:
@@ -99,6 +102,7 @@ def command(entry_point: str) -> Callable[[Callable[[Any], None]], click.Command
                 click.echo(f"error: {line}", err=True)
                 sys.exit(USER_ERROR)
 
+        run.params.extend(instead)
         return run
 
     return decorate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from steps.core.data.artifact import write_artifact
 from steps.core.quality.document import document, table
 from steps.core.quality.look import look
 from steps.core.readers.described.description import FILE
+from steps.core.readers.described.suggest import suggestion
 from steps.core.readers.files import Fingerprint
 from steps.core.readers.load import SIMULATED, load_source, unchanged
 from steps.report.audit import audit_text
@@ -23,6 +26,30 @@ from steps.system.private_files import owner_alone
 from steps.tracking import datasets, record, reuse
 from steps.tracking.session import step_run
 from steps.writing.markdown import bullets
+
+
+def suggest(folder: str) -> None:
+    """Print a first description of the study in a folder, and leave it there where there is none.
+
+    Raises:
+        UserError: the folder holds nothing to describe.
+    """
+    path = Path(local_path(folder))
+    text = suggestion(path)
+    click.echo(text, nl=False)
+    try:
+        handle = os.open(path / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        click.echo(f"{path / FILE} is there already and was left as it is", err=True)
+        return
+    except OSError as error:
+        click.echo(f"{path / FILE} was not written: {error.strerror}", err=True)
+        return
+    with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123, it is open already
+        file.write(text)
+    click.echo(
+        f"written to {path / FILE}; look at it, then: python -m steps.prepare --source {shlex.quote(folder)}", err=True
+    )
 
 
 def prepare(configuration: Prepare) -> None:

@@ -14,6 +14,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -23,6 +24,7 @@ from steps.core.data.manifest import read_manifest
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
 from steps.parameters import PARAMETERS, STEPS
+from steps.prepare.__main__ import main
 from steps.prepare.run import prepare
 from steps.tracking import datasets, documents, reuse
 from tests.conftest import step
@@ -244,3 +246,19 @@ def test_a_description_is_kept_whole_and_counts(study: dict[str, Any], store: Pa
     (source / "study.yaml").write_text(text.replace("spring", "autumn"))
     changed = reuse.Identity.of("prepare", study, source_fingerprint(study["source"]))
     assert reuse.find(changed, run.info.experiment_id, "study") == (None, "the recordings in 'study' have changed")
+
+
+def test_a_first_description_is_written_once(store: Path) -> None:
+    folder = Path(write_folder(long_frame(), store / "study")) / "participants"
+    command = CliRunner()
+    first = command.invoke(main, ["--suggest", str(folder)])
+    assert (first.exit_code, first.stderr.split(";")[0]) == (0, f"written to {folder / 'study.yaml'}")
+    assert (folder / "study.yaml").read_text() == first.stdout
+    assert stat.S_IMODE((folder / "study.yaml").stat().st_mode) == 0o600
+    (folder / "study.yaml").write_text("# mine\n")
+    again = command.invoke(main, ["--suggest", str(folder)])
+    assert "was left as it is" in again.stderr
+    assert (folder / "study.yaml").read_text() == "# mine\n"
+    nothing = command.invoke(main, ["--suggest", str(store / "nowhere")])
+    assert nothing.exit_code == 2
+    assert nothing.stderr.startswith("error: ")

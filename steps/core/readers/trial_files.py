@@ -6,6 +6,7 @@ All trials of a study are files of one kind: CSV where there are any, else the o
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +95,10 @@ def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
             subject or a control group would be left out.
     """
     if not (folder / PARTICIPANTS).is_dir():
-        raise UserError(f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}")
+        raise UserError(
+            f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}, or a study.yaml that "
+            f"says how files are called: python -m steps.prepare --suggest {shlex.quote(shown_path(str(folder)))}"
+        )
     notes = not_read.beside(folder, (PARTICIPANTS, CONTROL_DATA))
     found = [find_files(folder, below) for below in (PARTICIPANTS, CONTROL_DATA)]
     kind = _kind(folder, [parts for contents in found for parts in contents.others])

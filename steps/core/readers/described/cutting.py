@@ -115,7 +115,8 @@ def on_the_clock(stretches: Sequence[Stretch], time: Doubles, name: str, where: 
     odd_one = min(outside, key=len)[0]
     raise UserError(
         f"{where}, row {odd_one.row}: from {stamp(odd_one.start)} to {stamp(odd_one.end)}, but {name} was recorded "
-        f"from {stamp(first)} to {stamp(end)} ({stamp(end - first)} seconds); expected events within it, on its clock or "
+        f"from {stamp(first)} to {stamp(end)} ({stamp(end - first)} seconds); expected events within it, on its "
+        "clock or "
         "counted from its start"
     )
 

@@ -13,13 +13,14 @@ from steps.core.readers.groups import is_group_name
 
 # What others write before a value: ``sub-01``, ``task-fear``.
 _KEYS: Final = {
-    "sub": "subject", "subj": "subject", "subject": "subject", "participant": "subject", "id": "subject", "vp": "subject",
+    "sub": "subject", "subj": "subject", "subject": "subject", "participant": "subject", "vp": "subject",
     "ses": "session", "session": "session", "visit": "session", "day": "session", "site": "site", "center": "site",
     "task": "label", "cond": "label", "condition": "label", "label": "label", "class": "label", "trialtype": "label",
     "run": "trial", "trial": "trial", "rep": "trial", "take": "trial", "side": "side", "hemi": "side", "group": "group",
 }  # fmt: skip
 _SUBJECT = re.compile(
-    r"(?:sub|subj|subject|s|pp?|part|participant|vp|id|pat|patient|proband|c|hc|ctrl|control)?[-_ ]?\d+[a-z]?", re.IGNORECASE
+    r"(?:sub|subj|subject|s|pp?|part|participant|vp|id|pat|patient|proband|c|hc|ctrl|control)?[-_ ]?\d+[a-z]?",
+    re.IGNORECASE,
 )
 _SESSION = re.compile(r"(?:ses|session|visit|day|week|month)[-_ ]?\d+|pre|post|baseline|followup", re.IGNORECASE)
 _SIDES: Final = {"left", "right", "l", "r"}
@@ -98,7 +99,7 @@ def _level(names: Sequence[str]) -> list[str | _Blank]:
     """One level of all paths: texts that are the same everywhere, and blanks."""
     if len(set(names)) == 1:
         return [names[0]]
-    sign = "_" if any("_" in name for name in names) else "-"
+    sign = "-" if all("-" in name for name in names) and not all("_" in name for name in names) else "_"
     rows = [name.split(sign) for name in names]
     lengths = {len(row) for row in rows}
     if lengths == {1} or (sign == "-" and max(lengths) == 2 and isinstance(_segment(list(names))[0], str)):
@@ -119,7 +120,8 @@ def _aligned(rows: list[list[str]], sign: str) -> list[list[str]]:
     for place in range(shortest):
         after = shortest - 1 - place
         joint = [
-            [*row[:place], sign.join(row[place : len(row) - after]), *(row[len(row) - after :] if after else [])] for row in rows
+            [*row[:place], sign.join(row[place : len(row) - after]), *(row[len(row) - after :] if after else [])]
+            for row in rows
         ]
         words = {row[place] for row in joint}
         if len(words) <= _LABELS and not any(any(sign.isdigit() for sign in word) for word in words):
@@ -150,7 +152,10 @@ def _assign(blanks: Sequence[_Blank]) -> list[str]:
         ("group", lambda one: all(is_group_name(value) for value in one.different)),
         ("session", lambda one: len(one.different) <= _LABELS and all(_SESSION.fullmatch(v) for v in one.different)),
         ("subject", lambda one: all(_SUBJECT.fullmatch(value) for value in one.different)),
-        ("label", lambda one: 2 <= len(one.different) <= _LABELS and not any(c.isdigit() for v in one.different for c in v)),
+        (
+            "label",
+            lambda one: 2 <= len(one.different) <= _LABELS and not any(c.isdigit() for v in one.different for c in v),
+        ),
     ]
     for role, test in tests:
         if any(blank.role == role for blank in blanks):
@@ -170,7 +175,9 @@ def _assign(blanks: Sequence[_Blank]) -> list[str]:
         _same(blanks)
         free = [blank for blank in blanks if not blank.role]
     for blank in free:
-        unsure.append(f"* stands where it is {_some(blank)}: if it matters, it may be {{session}}, {{site}} or {{side}}.")
+        unsure.append(
+            f"* stands where it is {_some(blank)}: if it matters, it may be {{session}}, {{site}} or {{side}}."
+        )
     return unsure
 
 

@@ -1,4 +1,4 @@
-"""A first ``study.yaml`` for a folder: what was recognised, and comments on what is unsure. Nothing is trained on it."""
+"""A first ``study.yaml`` for a folder: what was recognised, and comments on what is unsure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ _E4: Final = ("EDA", "BVP", "TEMP", "HR", "ACC")
 _TEXT: Final = (".csv", ".tsv", ".txt")
 _PEOPLE = re.compile(r"(participants?|subjects?|demographics?|probands?|metadata|scores?)", re.IGNORECASE)
 _EVENTS = re.compile(r"(^|.*[_-])(events?|tags?|marks?|markers?)([_-].*)?$", re.IGNORECASE)
+_OF_BODIES: Final = {"age", "height", "weight", "bmi", "handedness", "sex", "gender"}
 _BESIDE: Final = {"readme", "license", "changes", "ibi", "info"}
 _FEW: Final = 6
+_CLASSES: Final = 2
 _HEAD: Final = 1 << 16
 
 
@@ -77,7 +79,8 @@ def suggestion(folder: Path) -> str:
         _describe_people(new, people[0])
     elif not new.has_label:
         new.unsure.append(
-            "Nothing says the labels. Name the part of a path that does {label}, or a column (columns: label: ...), or a "
+            "Nothing says the labels. Name the part of a path that does {label}, or a column (columns: label: ...), "
+            "or a "
             "table of participants (labels: table: participants.tsv, column: ..., or score: TSK >= 37)."
         )
     if events:
@@ -126,7 +129,9 @@ def _describe_files(new: _Suggestion, paths: Sequence[str]) -> None:
         more = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()[1:])
         new.unsure.append(f"Other files may be recordings as well: {more}.")
     if layout.others:
-        new.unsure.append(f"{len(layout.others)} files lie at another depth, as {layout.others[0]}: they fit no pattern.")
+        new.unsure.append(
+            f"{len(layout.others)} files lie at another depth, as {layout.others[0]}: they fit no pattern."
+        )
     if suffix in _TEXT and suffix not in FORMATS:
         _describe_columns(new, own, set(layout.values))
 
@@ -138,6 +143,10 @@ def _take(new: _Suggestion, layout: Layout) -> None:
             more = f" ... ({len(values)})" if len(values) > _FEW else ""
             new.add(f"# {role}: {', '.join(values[:_FEW])}{more}")
     new.unsure += layout.unsure
+    if len(labels := layout.values.get("label", [])) > _CLASSES:
+        new.unsure.append(
+            f"There are {len(labels)} labels: write positive_label: (one of them), the others become one class."
+        )
 
 
 def _describe_columns(new: _Suggestion, paths: Sequence[str], said: set[str]) -> None:
@@ -152,7 +161,10 @@ def _describe_columns(new: _Suggestion, paths: Sequence[str], said: set[str]) ->
     if len(rows) < 2 or len(rows[0]) < 1 or all(number(cell) is not None for cell in rows[0]):
         new.unsure.append(f"The columns of {paths[0]} were not recognised: has it a line with their names?")
         return
-    header, body = [cell.strip() for cell in rows[0]], [row for row in rows[1:-1] or rows[1:] if len(row) == len(rows[0])]
+    header, body = (
+        [cell.strip() for cell in rows[0]],
+        [row for row in rows[1:-1] or rows[1:] if len(row) == len(rows[0])],
+    )
     columns = {name: [row[i].strip() for row in body] for i, name in enumerate(header) if name}
     taken: dict[str, str] = {}
     for role in ("subject", "label", "trial"):
@@ -162,7 +174,9 @@ def _describe_columns(new: _Suggestion, paths: Sequence[str], said: set[str]) ->
             taken[role] = found[0]
             if len(found) > 1:
                 new.unsure.append(f"{role} may be {' or '.join(found)}.")
-    if times := [one for one in columns if is_time(one)] or [one for one in columns if _plain(one) in ALSO_CALLED["time"]]:
+    if times := [one for one in columns if is_time(one)] or [
+        one for one in columns if _plain(one) in ALSO_CALLED["time"]
+    ]:
         taken["time"] = times[0]
         if len(times) > 1:
             new.unsure.append(f"time may be {' or '.join(times)}: the others have to be left out (ignore).")
@@ -180,7 +194,9 @@ def _describe_columns(new: _Suggestion, paths: Sequence[str], said: set[str]) ->
     new.has_label |= "label" in taken
     new.has_subject |= "subject" in taken
     if not new.has_subject:
-        new.unsure.append("Nothing says whose a recording is: put {subject} into files, or a column (columns: subject: ...).")
+        new.unsure.append(
+            "Nothing says whose a recording is: put {subject} into files, or a column (columns: subject: ...)."
+        )
 
 
 def _describe_people(new: _Suggestion, path: str) -> None:
@@ -190,10 +206,15 @@ def _describe_people(new: _Suggestion, path: str) -> None:
         new.unsure.append(f"{path} could not be read: {error}")
         return
     own = {name: [cell for cell in table.column(name, path) if not is_missing(cell)] for name in table.header}
-    words = [name for name, cells in own.items() if 2 <= len(set(cells)) <= _FEW and not _is_number(cells)]
+    few = {name for name, cells in own.items() if 2 <= len(set(cells)) <= min(_FEW, len(table.rows) - 1)}
+    words = [name for name, cells in own.items() if name in few and not _is_number(cells)]
     groups = [name for name in words if any(is_control_name(cell) for cell in own[name])]
-    words = [name for name in words if name not in groups]
-    scores = [name for name, cells in own.items() if len(set(cells)) > 2 and _is_number(cells)]
+    words = [name for name in words if name not in groups and _plain(name) not in _OF_BODIES]
+    scores = [
+        name
+        for name, cells in own.items()
+        if len(set(cells)) > 2 and _is_number(cells) and _plain(name) not in (*ALSO_CALLED["subject"], *_OF_BODIES)
+    ]
     if not new.has_label and (words or scores):
         new.add("labels:")
         new.add(f"  table: {_quoted(path)}")
@@ -214,7 +235,9 @@ def _describe_people(new: _Suggestion, path: str) -> None:
 
 def _add_group(new: _Suggestion, table: SmallTable, path: str, column: str, cells: Sequence[str]) -> None:
     control = sorted({cell for cell in cells if is_control_name(cell)})
-    new.add(f"group: {{table: {_quoted(path)}, column: {_quoted(column)}, control: [{', '.join(map(_quoted, control))}]}}")
+    new.add(
+        f"group: {{table: {_quoted(path)}, column: {_quoted(column)}, control: [{', '.join(map(_quoted, control))}]}}"
+    )
     new.unsure.append(
         f"Is {', '.join(control)} of {table.name} a control group, which is never tested? If it is a class, write "
         f"labels: {{table: {path}, column: {column}}} instead of group."
@@ -223,9 +246,11 @@ def _add_group(new: _Suggestion, table: SmallTable, path: str, column: str, cell
 
 def _mention_events(new: _Suggestion, events: Sequence[str], is_wristband: bool) -> None:
     new.unsure.append(
-        f"There are {len(events)} files of events, as {events[0]}, which are not used yet; to cut trials by them: trials: "
+        f"There are {len(events)} files of events, as {events[0]}, which are not used yet; to cut trials by them: "
+        "trials: "
         + (
-            "{events: {files: '{subject}/tags.csv', between: [calm, fear]}}, a label for each stretch between two marks."
+            "{events: {files: '{subject}/tags.csv', between: [calm, fear]}}, a label for each stretch between two "
+            "marks."
             if is_wristband
             else "{events: {files: '...', duration: duration, label: trial_type}}."
         )
@@ -240,11 +265,18 @@ def _checked(new: _Suggestion) -> str:
         found = find_recordings(str(new.folder), description)
         subjects = {one.said["subject"] for one in found.recordings if "subject" in one.said}
         of = f" of {len(subjects)} subjects" if subjects else ""
-        told = [f"# {len(found.recordings)} recordings{of}.", *(f"# {note.removeprefix('WARNING: ')}" for note in found.notes)]
+        told = [
+            f"# {len(found.recordings)} recordings{of}.",
+            *(f"# {note.removeprefix('WARNING: ')}" for note in found.notes),
+        ]
     except UserError as error:
         told = [f"# Not read yet: {error}"]
     unsure = ["# Unsure:", *(f"# - {one}" for one in new.unsure)] if new.unsure else []
-    head = ["# A first description of this study, by prepare --suggest: read it, and mend what is wrong.", *told, *unsure]
+    head = [
+        "# A first description of this study, by prepare --suggest: read it, and mend what is wrong.",
+        *told,
+        *unsure,
+    ]
     return "\n".join(line.replace("\n", " ") for line in head) + "\n" + text
 
 

@@ -96,8 +96,8 @@ def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
     """
     if not (folder / PARTICIPANTS).is_dir():
         raise UserError(
-            f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}, or a study.yaml that "
-            f"says how files are called: python -m steps.prepare --suggest {shlex.quote(shown_path(str(folder)))}"
+            f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}, or a "
+            f"study.yaml that says how files are called: python -m steps.prepare --suggest {shlex.quote(shown_path(str(folder)))}"
         )
     notes = not_read.beside(folder, (PARTICIPANTS, CONTROL_DATA))
     found = [find_files(folder, below) for below in (PARTICIPANTS, CONTROL_DATA)]

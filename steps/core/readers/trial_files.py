@@ -95,9 +95,10 @@ def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
             subject or a control group would be left out.
     """
     if not (folder / PARTICIPANTS).is_dir():
+        name = shown_path(str(folder))
         raise UserError(
-            f"{shown_path(str(folder))} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}, or a "
-            f"study.yaml that says how files are called: python -m steps.prepare --suggest {shlex.quote(shown_path(str(folder)))}"
+            f"{name} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}, or a study.yaml that says how files are "
+            f"called: python -m steps.prepare --suggest {shlex.quote(name)}"
         )
     notes = not_read.beside(folder, (PARTICIPANTS, CONTROL_DATA))
     found = [find_files(folder, below) for below in (PARTICIPANTS, CONTROL_DATA)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -147,7 +147,7 @@ def _assign(blanks: Sequence[_Blank]) -> list[str]:
     for blank in blanks:
         blank.role = _KEYS.get(blank.key, "")
     _same(blanks)
-    tests = [
+    tests: list[tuple[str, Callable[[_Blank], bool]]] = [
         ("side", lambda one: {value.casefold() for value in one.different} <= _SIDES),
         ("group", lambda one: all(is_group_name(value) for value in one.different)),
         ("session", lambda one: len(one.different) <= _LABELS and all(_SESSION.fullmatch(v) for v in one.different)),
@@ -164,6 +164,11 @@ def _assign(blanks: Sequence[_Blank]) -> list[str]:
         if fitting:
             fitting[0].role = role
             _same(blanks)
+            if role == "group":
+                unsure.append(
+                    f"{{group}} stands where it is {_some(fitting[0])}: a control group is never tested; if these are the "
+                    "classes, write {label} there."
+                )
     free = [blank for blank in blanks if not blank.role]
     if free and not any(blank.role == "subject" for blank in blanks):
         free[0].role = "subject"

@@ -38,7 +38,7 @@ def test_stretches_of_one_label_hold_every_labelled_sample_once() -> None:
     rng = np.random.default_rng(1)
     labels = ["", "calm", "fear"]
     drawn = [labels[i] for i in np.repeat(rng.integers(0, 3, 40), rng.integers(2, 9, 40))]
-    time = np.arange(len(drawn)) * 0.25
+    time = np.arange(len(drawn), dtype=np.float64) / 4
     seen = [""] * len(drawn)
     for one in of_one_label(time, drawn):
         for i in range(len(drawn))[rows_of(one, time)]:

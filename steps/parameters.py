@@ -96,7 +96,8 @@ _PARAMETERS = (
     Parameter("train_run_id", "latest", "run ID of a training, or 'latest'"),
     Parameter("thresholds", "0.5,0.43,0.35", "decision thresholds, comma-separated", read=parse_thresholds),
     Parameter("baselines", "majority,logistic",
-              "methods to compare with: some of majority, logistic, minirocket, comma-separated, or 'none'",
+              "methods to compare with: some of majority, logistic, boosting, minirocket, multirocket, "
+              "comma-separated, or 'none'",
               read=parse_baselines),
     Parameter("learning_curve", False, "also AUC against how many subjects train, and how many people it would take"),
     Parameter("leak_check", False,

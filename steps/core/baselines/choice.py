@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from steps.errors import UserError, shown
 
-MAJORITY, LOGISTIC, MINIROCKET = "majority", "logistic", "minirocket"
+MAJORITY, LOGISTIC, BOOSTING = "majority", "logistic", "boosting"
+MINIROCKET, MULTIROCKET = "minirocket", "multirocket"
 NONE = "none"
 
 
@@ -21,6 +22,8 @@ class Baseline:
         short_title: the same where there is little room.
         is_guess: whether it looks at no values, so that no network is measured against it.
         is_random: whether its fit depends on the seed; else one fit serves every test number.
+        closed_form: whether it can be trained again for every permutation of the labels: a ridge classifier on features
+            that no label has shaped.
         package: what has to be installed for it beyond the environment; empty for nothing.
         requirement: how to ask pip for that.
     """
@@ -29,15 +32,22 @@ class Baseline:
     short_title: str
     is_guess: bool = False
     is_random: bool = False
+    closed_form: bool = False
     package: str = ""
     requirement: str = ""
 
 
+_AEON = {"package": "aeon", "requirement": "aeon>=1.6,<2"}
+
 BASELINES: Mapping[str, Baseline] = {
     MAJORITY: Baseline("majority class", "majority class", is_guess=True),
     LOGISTIC: Baseline("logistic regression on summary features", "logistic regression"),
-    MINIROCKET: Baseline(
-        "MiniRocket with a ridge classifier", "MiniRocket", is_random=True, package="aeon", requirement="aeon>=1.6,<2"
+    BOOSTING: Baseline(
+        "gradient boosting on catch22 and summary features", "gradient boosting", is_random=True, **_AEON
+    ),
+    MINIROCKET: Baseline("MiniRocket with a ridge classifier", "MiniRocket", is_random=True, closed_form=True, **_AEON),
+    MULTIROCKET: Baseline(
+        "MultiRocket with a ridge classifier", "MultiRocket", is_random=True, closed_form=True, **_AEON
     ),
 }
 

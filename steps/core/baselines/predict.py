@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.baselines.choice import BASELINES, LOGISTIC, MAJORITY
+from steps.core.baselines.choice import BASELINES, BOOSTING, LOGISTIC, MAJORITY
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 
@@ -77,9 +77,15 @@ def fit_predict(dataset: Dataset, fit: Fit, seed: int) -> Array:
         from steps.core.baselines.logistic import logistic
 
         return logistic(training, test.values)
-    from steps.core.baselines.minirocket import minirocket
+    if fit.name == BOOSTING:
+        from steps.core.baselines.boosting import boosting, trial_features
 
-    return minirocket(training, test.values, seed=_seed(seed, fit))
+        features = trial_features(dataset)
+        trains, tested = (np.isin(dataset.subjects, names) for names in (fit.training, fit.test))
+        return boosting(features[trains], training.labels, features[tested], seed=_seed(seed, fit))
+    from steps.core.baselines.rocket import rocket
+
+    return rocket(fit.name, training, test.values, seed=_seed(seed, fit))
 
 
 def _seed(seed: int, fit: Fit) -> int:

@@ -14,10 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
+from steps.core.baselines.boosting import catch22, trial_features
 from steps.core.baselines.choice import BASELINES, parse_baselines
 from steps.core.baselines.logistic import PENALTIES, logistic, subject_splits, summary_features
 from steps.core.baselines.majority import majority
 from steps.core.baselines.predict import Fit, fit_predict, fits_of
+from steps.core.baselines.rocket import rocket_features
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.metrics.method_comparison import predictions_of
@@ -29,7 +31,14 @@ from tests.units import in_other_units
 
 needs_aeon = pytest.mark.skipif(importlib.util.find_spec("aeon") is None, reason="aeon is not installed")
 TRAINED = pytest.mark.parametrize(
-    "name", ["majority", "logistic", pytest.param("minirocket", marks=[needs_aeon, pytest.mark.slow])]
+    "name",
+    [
+        "majority",
+        "logistic",
+        pytest.param("boosting", marks=needs_aeon),
+        pytest.param("minirocket", marks=[needs_aeon, pytest.mark.slow]),
+        pytest.param("multirocket", marks=[needs_aeon, pytest.mark.slow]),
+    ],
 )
 
 
@@ -65,11 +74,12 @@ def test_what_is_no_list_of_baselines_is_named(text: str) -> None:
         parse_baselines(text)
 
 
-def test_minirocket_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["boosting", "minirocket", "multirocket"])
+def test_without_its_package_a_baseline_says_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert parse_baselines("majority,logistic")
-    with pytest.raises(UserError, match=r"needs the package aeon.*pip install"):
-        parse_baselines("minirocket")
+    with pytest.raises(UserError, match=rf"{name} needs the package aeon.*pip install"):
+        parse_baselines(name)
 
 
 # who trains
@@ -176,9 +186,17 @@ def test_logistic_is_scikit_learns_with_the_penalty_of_the_inner_splits(small_st
     np.testing.assert_allclose(logistic(training, test.values), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["logistic", pytest.param("minirocket", marks=needs_aeon)])
-def test_an_easy_effect_is_found(name: str) -> None:
-    size = SimulationSize(subjects=10, controls=0, trials_min=3, trials_max=4, features=6, effect=5.0)
+@pytest.mark.parametrize(
+    ("name", "subjects"),
+    [
+        ("logistic", 10),
+        pytest.param("boosting", 20, marks=needs_aeon),  # trees need more
+        pytest.param("minirocket", 10, marks=needs_aeon),
+        pytest.param("multirocket", 10, marks=[needs_aeon, pytest.mark.slow]),
+    ],
+)
+def test_an_easy_effect_is_found(name: str, subjects: int) -> None:
+    size = SimulationSize(subjects=subjects, controls=0, trials_min=3, trials_max=4, features=6, effect=5.0)
     easy = simulate(size, timesteps=21, seed=1)
     predictions = predict_baseline(name, easy, loso(easy), seed=0)
     labels = np.concatenate([one.test.labels for one in predictions])
@@ -192,7 +210,35 @@ def test_logistic_fits_with_a_single_subject_per_class(small_study: Dataset) -> 
     assert ((probabilities > 0) & (probabilities < 1)).all()
 
 
-# MiniRocket
+# gradient boosting
+
+
+@needs_aeon
+def test_catch22_is_that_of_its_authors() -> None:
+    """What their own C code says of a wave on a slope (pycatch22 0.4.5, of the standardised series)."""
+    time = np.arange(60.0)
+    wave = (np.sin(time / 4) + 0.3 * np.cos(time * 1.7) + time / 50).astype(np.float32)
+    theirs = [
+        *(-0.723852, -0.532868, 4.697883, 10, 0.403679, 0.022018, 0.915254, 13, 0.034014, 0, 0.562111, 6, 0.25),
+        *(0.816667, -0.3, 0.890825, 4, 1.771745, 0.692308, 0.230769, 0.294524, 0.533935),
+    ]
+    np.testing.assert_allclose(catch22(wave[np.newaxis, :, np.newaxis])[0], theirs, atol=1e-6)
+    np.testing.assert_allclose(catch22(5 + 3 * wave[np.newaxis, :, np.newaxis])[0], theirs, atol=1e-5)
+
+
+@needs_aeon
+def test_constant_and_huge_values_do_no_harm(small_study: Dataset) -> None:
+    values = small_study.values.copy()
+    values[:, :, 0] = 3.0
+    values[:, :, 1] *= 1e9
+    study = dataclasses.replace(small_study, values=values)
+    split = [fold_of(("S01", "S02", "S03", "S05", "S06", "S07"), ("S04",))]
+    probabilities = predict_baseline("boosting", study, split, seed=0)[0].probabilities
+    assert ((probabilities > 0) & (probabilities < 1)).all()
+    assert np.isfinite(trial_features(study)).all()
+
+
+# MiniRocket and MultiRocket
 
 
 @needs_aeon
@@ -205,16 +251,26 @@ def test_minirocket_is_the_same_every_time_but_has_a_seed_per_test_number(small_
 
 
 @needs_aeon
-def test_trials_shorter_than_the_kernels_are_refused() -> None:
+@pytest.mark.parametrize(("name", "shortest"), [("boosting", 3), ("minirocket", 9), ("multirocket", 10)])
+def test_trials_too_short_for_a_baseline_are_refused(name: str, shortest: int) -> None:
     dataset = make_dataset(["a", "b", "c"], ["1"] * 3, [0, 1, 1])
-    with pytest.raises(UserError, match="at least 9 time points, the dataset has 2"):
-        predict_baseline("minirocket", dataset, [fold_of(("a", "b"), ("c",))], seed=0)
+    with pytest.raises(UserError, match=f"{name} needs trials of at least {shortest} time points, the dataset has 2"):
+        predict_baseline(name, dataset, [fold_of(("a", "b"), ("c",))], seed=0)
+
+
+@needs_aeon
+@pytest.mark.slow  # compiling it takes a minute the first time
+def test_multirocket_sees_trials_as_short_as_it_says() -> None:
+    size = SimulationSize(subjects=6, controls=0, trials_min=2, trials_max=2, features=2)
+    shortest = simulate(size, timesteps=10, seed=0)
+    assert rocket_features("multirocket", shortest.values, 0).shape[0] == len(shortest.labels)
+    assert np.isfinite(rocket_features("multirocket", shortest.values, 0)).all()
 
 
 def test_every_baseline_can_be_asked_for() -> None:
     with pytest.raises(ValueError, match="no baseline"):
         predict_baseline("svm", make_dataset(["a"], ["1"], [0]), [fold_of((), ("a",))], seed=0)
-    assert set(BASELINES) == {"majority", "logistic", "minirocket"}
+    assert set(BASELINES) == {"majority", "logistic", "boosting", "minirocket", "multirocket"}
 
 
 @TRAINED

@@ -22,10 +22,10 @@ from scipy.stats import norm
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from steps.core.metrics.bootstrap import percentile_interval, resample_weights
-from steps.core.metrics.estimates import estimates, statistics
+from steps.core.metrics.estimates import statistics
 from steps.core.metrics.metrics import METRICS, DecisionMetric, net_benefit
 from steps.core.metrics.names import Estimate, statistic_name
-from steps.core.metrics.paired import paired_differences
+from steps.core.metrics.paired import judged, paired_differences
 from steps.core.metrics.predictions import Scores
 from steps.core.metrics.sample import Array, Confusion
 
@@ -153,13 +153,13 @@ def simulate(setting: Setting, studies: int, seed: int = 0, *, percentile: bool 
     for _ in range(studies):
         study = draw(setting, random)
         for level in LEVELS:
-            first, second = study.first[level], study.second[level]
-            values, others = (_of_this_study(truth[level], first) for truth in truths)
-            yield from _rows("value", level, estimates(first, THRESHOLDS), values)
+            first, second = (judged(method[level], THRESHOLDS) for method in (study.first, study.second))
+            values, others = (_of_this_study(truth[level], first.scores) for truth in truths)
+            yield from _rows("value", level, first.estimates, values)
             between = {name: value - others[name] for name, value in values.items()}
-            yield from _rows("difference", level, paired_differences(first, second, THRESHOLDS), between)
+            yield from _rows("difference", level, paired_differences(first, second), between)
             if percentile:
-                yield from _rows("percentile", level, _percentiles(first, weights), values)
+                yield from _rows("percentile", level, _percentiles(first.scores, weights), values)
 
 
 def _of_this_study(truth: Mapping[str, float], scores: Scores) -> dict[str, float]:

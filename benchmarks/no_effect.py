@@ -1,6 +1,7 @@
 """What a study says when there is nothing to find, or little: by way of cross-validation, over many simulated studies.
 
     python -m benchmarks.no_effect [--studies 200] [--effect 0] [--figure FILE]
+    python -m benchmarks.no_effect --baselines minirocket,multirocket
 
 Each study is simulated (24 people, 12 of each class, without control subjects), the fronts of ``soft_multirocket`` are
 fitted once on all its trials, without labels, and the heads anew in every fold, by the project's own functions. For
@@ -13,7 +14,7 @@ prior).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -86,6 +87,27 @@ def _said(dataset: Dataset, features: Sequence[Array], cv: CrossValidation, seed
     return Said(auc["value"], trials, auc["low"], auc["high"], auc["p_value"])
 
 
+def baseline_test(seed: int, effect: float, name: str) -> tuple[float, float]:
+    """AUC of subjects and its p value of a baseline that is trained again for every permutation; as `study`."""
+    from steps.core.baselines.rocket import rocket_features
+
+    dataset = simulate(SimulationSize(effect=effect, controls=0), seed=seed)
+    scores = Scores(dataset.labels, np.zeros(len(dataset.labels)), dataset.subjects)
+    features = [rocket_features(name, dataset.values, seed)]
+    tested = retrained_test(features, scores, permutations=_PERMUTATIONS, seed=seed)["subject"]
+    return tested["value"], tested["p_value"]
+
+
+def baselines_table(tested: Mapping[str, Sequence[tuple[float, float]]]) -> Iterator[str]:
+    """Rows in Markdown: a baseline each, from `baseline_test` of every study."""
+    yield "| | AUC of subjects (SE) | p ≤ .05 | p ≥ .95 |"
+    yield "|---|---|---|---|"
+    for name, studies in tested.items():
+        auc = np.array([value for value, _ in studies])
+        shares = _shares([p_value for _, p_value in studies])
+        yield f"| `{name}` | {auc.mean():.3f} ({auc.std() / len(auc) ** 0.5:.3f}) | {shares} |"
+
+
 def table(studies: Sequence[Study], truth: float | None = 0.5) -> Iterator[str]:
     """Rows in Markdown: a scheme each, and the test that trains again.
 
@@ -145,17 +167,25 @@ def figure(studies: Sequence[Study], path: Path) -> None:
 @click.option("--first", default=0, show_default=True, help="Seed of the first; the others follow.")
 @click.option("--effect", default=0.0, show_default=True, help="How strong fear shows; 1 is the default study.")
 @click.option("--cv", default=",".join(SCHEMES), show_default=True, help="Schemes, comma-separated.")
+@click.option("--baselines", default="", help="Test these instead, trained again: minirocket,multirocket.")
 @click.option("--figure", "path", type=click.Path(path_type=Path), help="Where to draw the AUCs.")
-def main(studies: int, first: int, effect: float, cv: str, path: Path | None) -> None:
+def main(studies: int, first: int, effect: float, cv: str, baselines: str, path: Path | None) -> None:
     """Print what studies say where there is nothing to find, or little."""
     from threadpoolctl import threadpool_limits
 
     from steps.system.one_thread import tensorflow_on_one_thread
 
     tensorflow_on_one_thread()
+    said = f"{studies} studies of effect {effect:g}, seeds {first} to {first + studies - 1}"
     with threadpool_limits(1), click.progressbar(range(first, first + studies), label="studies") as seeds:
+        if baselines:
+            tested = [{name: baseline_test(seed, effect, name) for name in baselines.split(",")} for seed in seeds]
+            click.echo(said)
+            for row in baselines_table({name: [one[name] for one in tested] for name in tested[0]}):
+                click.echo(row)
+            return
         done = [study(seed, effect, cv.split(",")) for seed in seeds]
-    click.echo(f"{studies} studies of effect {effect:g}, seeds {first} to {first + studies - 1}")
+    click.echo(said)
     for row in table(done, None if effect else 0.5):
         click.echo(row)
     if path:

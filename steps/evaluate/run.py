@@ -13,6 +13,7 @@ import pandas as pd
 from steps.compute import check_reachable
 from steps.configuration import Evaluate
 from steps.core.audit import audit
+from steps.core.baselines.choice import BASELINES
 from steps.core.baselines.predict import fits_of
 from steps.core.data.dataset import Dataset
 from steps.core.figures.evaluation import all_figures
@@ -71,6 +72,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
                 trained.check_tests_everybody("learning_curve=true")
                 wanted = sizes(folds)
             retraining = pool.submit(worker.retrain, job, trained.model) if trained.tests_everybody else None
+            closed = [name for name in baselines if BASELINES[name].closed_form and trained.tests_everybody]
             evaluated = trained.each(
                 partial(worker.evaluate, job), lambda of_fold, result: record.update_metrics(of_fold, result.metrics)
             )
@@ -93,6 +95,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             answered = answers_table(p_values, dataset.label_names) if len(p_values) == len(evaluated) else None
             if answered is not None:
                 outcome["abstention"] = abstention(answered)
+            retesting = {name: pool.submit(worker.retrain_baseline, job, name) for name in closed}
             fitting = {fit: pool.submit(worker.fit_baseline, job, fit) for fit in fits_of(baselines, folds)}
             learning = partial(worker.learn, job, trained.model, wanted)
             learnt = [pool.submit(learning, fold) for fold in folds if wanted and fold.test_number == 1]
@@ -106,7 +109,12 @@ def evaluate_and_record(configuration: Evaluate) -> None:
                 outcome["learning_curve"] = learning_curve(curve, outcome, seed)
                 record.log_figures(run_id, {"learning_curve": learning_curve_figure(outcome["learning_curve"])})
             compared = baseline_results(baselines, dataset, folds, thresholds, fitted)
-            outcome["baselines"] = baselines_summary(results, compared, thresholds, chunked=chunked)
+            tested_again = {name: tested for name, task in retesting.items() if (tested := task.result()) is not None}
+            outcome["baselines"], ranked = baselines_summary(
+                results, compared, thresholds, retrained=tested_again, seed=seed, chunked=chunked
+            )
+            if ranked:
+                outcome["ranking"] = ranked
         record.log(
             run_id,
             tags=trained.tags("evaluate", configuration.given),

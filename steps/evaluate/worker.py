@@ -105,13 +105,37 @@ def retrain(job: EvaluationJob, model: str) -> dict[str, Tested] | None:
     Returns:
         None where a class is missing, or where labels shape the features of the network.
     """
+    study, features = _features(job, model)
+    return None if features is None else _retrained(job, study, features)
+
+
+def retrain_baseline(job: EvaluationJob, name: str) -> dict[str, Tested] | None:
+    """The same of a baseline that is a ridge classifier on features that no label has shaped.
+
+    Returns:
+        None where a class is missing, or where there are too many trials.
+
+    Raises:
+        UserError: the trials are too short for the baseline.
+    """
+    from steps.core.baselines.rocket import rocket_features
+    from steps.core.models.label_free import MOST_TRIALS
+
+    dataset = _dataset(job)
+    study = dataset.select(~dataset.is_control)
+    if len(study.labels) > MOST_TRIALS:
+        return None
+    with _threads().limit(limits=1):
+        return _retrained(job, study, [rocket_features(name, study.values, job.seed)])
+
+
+def _retrained(job: EvaluationJob, study: Dataset, features: list[Array]) -> dict[str, Tested] | None:
     from steps.core.metrics.permutation import PERMUTATIONS
     from steps.core.metrics.predictions import Scores
     from steps.core.metrics.retrained import retrained_test
 
-    study, features = _features(job, model)
     scores = Scores(study.labels, np.zeros(len(study.labels)), study.subjects)
-    if features is None or not scores.has_both_classes:
+    if not scores.has_both_classes:
         return None
     with _threads().limit(limits=1):
         return retrained_test(features, scores, permutations=PERMUTATIONS, seed=job.seed)

@@ -10,12 +10,14 @@ from steps.core.baselines.choice import BASELINES, Baseline
 from steps.core.metrics.method_comparison import DIFFERENCE, NETWORK
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import primary
-from steps.report.table import Table, difference_cell, estimate_cell
+from steps.report.table import UNDEFINED, Table, difference_cell, estimate_cell
 from steps.writing.estimates import estimate_text
 
 METHODS_CAPTION = (
-    "Same folds and training subjects. The difference is paired: network minus baseline on the same subjects, "
-    "so an interval without 0 tells the two apart."
+    "Same folds and training subjects, best first. Methods that share a letter cannot be told apart with these "
+    "subjects; any two that share none can: the 95% interval of their paired difference in AUC leaves out 0 (each pair "
+    "by itself; with several methods one of many pairs may do so by chance). p: of the AUC of subjects; exact where "
+    "the method was trained again for every permutation of the labels, else a guide."
 )
 
 
@@ -29,6 +31,9 @@ class Method:
         balanced_accuracy: of subjects at the first threshold.
         pooled_auc: of trials.
         difference: AUC of subjects, network minus method, paired; None for the network.
+        letters: methods that share one cannot be told apart; empty where nothing was ranked.
+        tested: how the AUC of subjects compares with permuted labels, `steps.core.metrics.permutation.Tested`; None
+            where nothing was tested.
     """
 
     baseline: Baseline
@@ -36,37 +41,53 @@ class Method:
     balanced_accuracy: Mapping[str, float] | None
     pooled_auc: Mapping[str, float] | None
     difference: Mapping[str, float] | None
+    letters: str = ""
+    tested: Mapping[str, Any] | None = None
+
+    @property
+    def p_text(self) -> str:
+        """Its p value and how it came about."""
+        if self.tested is None:
+            return UNDEFINED
+        return f"{self.tested['p_value']:.2g}, {'' if self.tested.get('retrained') else 'not '}trained again"
 
 
 def methods(summary: Mapping[str, Any]) -> list[Method]:
-    """The network and its baselines; none where no baseline was run.
+    """The network and its baselines, best first; none where no baseline was run.
 
     Args:
-        summary: from `steps.core.metrics.summary.summary`, with ``baselines`` where there are any.
+        summary: from `steps.core.metrics.summary.summary`, with ``baselines`` and ``ranking`` where there are any.
     """
     baselines: Mapping[str, Any] = summary.get("baselines", {})
     if not baselines:
         return []
     auc, balanced = (one.name for one in primary(summary["thresholds"]))
+    everybody: dict[str, Mapping[str, Any]] = {NETWORK: summary, **baselines}
+    # Evaluations of earlier versions have no ranking, nor has a study with one class.
+    letters = {one["method"]: one["letters"] for one in summary.get("ranking", {}).get("methods", ())}
     return [
         Method(
             BASELINES.get(name, Baseline(name, name)),
-            levels[SUBJECT].get(auc),
-            levels[SUBJECT].get(balanced),
-            levels[POOLED].get(auc),
-            levels.get(DIFFERENCE, {}).get(SUBJECT, {}).get(auc),
+            everybody[name][SUBJECT].get(auc),
+            everybody[name][SUBJECT].get(balanced),
+            everybody[name][POOLED].get(auc),
+            everybody[name].get(DIFFERENCE, {}).get(SUBJECT, {}).get(auc),
+            letters.get(name, ""),
+            everybody[name].get("permutation", {}).get(SUBJECT, {}).get(auc),
         )
-        for name, levels in {NETWORK: summary, **baselines}.items()
+        for name in [*letters, *(name for name in everybody if name not in letters)]
     ]
 
 
 def methods_table(summary: Mapping[str, Any]) -> Table | None:
-    """The network beside its baselines; none where no baseline was run."""
+    """The network beside its baselines, best first; none where no baseline was run."""
     rows = [
         (
             method.baseline.title,
+            method.letters or UNDEFINED,
             *map(estimate_cell, (method.auc, method.balanced_accuracy, method.pooled_auc)),
             difference_cell(method.difference),
+            method.p_text,
         )
         for method in methods(summary)
     ]
@@ -75,9 +96,11 @@ def methods_table(summary: Mapping[str, Any]) -> Table | None:
     auc, balanced = (one.title for one in primary(summary["thresholds"]))
     columns = (
         "method",
+        "alike",
         *(f"{title}, {UNITS[SUBJECT]}" for title in (auc, balanced)),
         f"{auc}, {UNITS[POOLED]}",
         f"{auc} of {UNITS[SUBJECT]}, network minus method",
+        "p",
     )
     return Table.of(columns, rows, METHODS_CAPTION)
 

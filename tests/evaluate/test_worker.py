@@ -55,7 +55,9 @@ def everything(
     chunked = Chunked(in_pool(pool), elements=3000)  # dozens of chunks
     document = summary(results, THRESHOLDS, permutations=200, chunked=chunked)
     other = results.assign(probability=1 - results["probability"])
-    document["baselines"] = baselines_summary(results, {"other": other}, THRESHOLDS, chunked=chunked)
+    document["baselines"], document["ranking"] = baselines_summary(
+        results, {"other": other}, THRESHOLDS, permutations=99, chunked=chunked
+    )
     fits = [pool.submit(fit_baseline, job, fit) for fit in fits_of(BASELINES, FOLDS[:2])]
     return evaluated, document, [task.result() for task in fits]
 

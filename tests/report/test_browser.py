@@ -144,10 +144,9 @@ def test_on_paper_it_is_short_and_whole(
 ) -> None:
     page = tmp_path_factory.mktemp("paper") / "report.html"
     data = make_report(noise=0.9)
-    baselines = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43))
-    page.write_text(
-        report_html(make_report(noise=0.9, summary={**data.summary, "baselines": baselines})), encoding="utf-8"
-    )
+    baselines, ranking = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43))
+    summary = {**data.summary, "baselines": baselines, "ranking": ranking}
+    page.write_text(report_html(make_report(noise=0.9, summary=summary)), encoding="utf-8")
     browser.get(page.as_uri())
     printed = base64.b64decode(browser.print_page())
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 8

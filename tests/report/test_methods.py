@@ -19,18 +19,20 @@ SUMMARY: dict[str, Any] = {"thresholds": [0.5], "pooled": {}, "subject": {}}
 @pytest.mark.usefixtures("words_only")
 def test_methods_are_in_the_page_and_in_its_text(make_report: MakeReport) -> None:
     data = make_report()
-    baselines = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43))
-    data = make_report(summary={**data.summary, "baselines": baselines})
+    baselines, ranking = baselines_summary(data.results, {"logistic": make_report(noise=0.5).results}, (0.5, 0.43))
+    data = make_report(summary={**data.summary, "baselines": baselines, "ranking": ranking})
     table = methods_table(data.summary)
     assert table is not None
     rows = [[cell.text for cell in row] for row in table.rows]
     assert [row[0] for row in rows] == ["network", "logistic regression on summary features"]
-    assert rows[0][-1] == "–"
-    assert rows[1][-1][0] in "+-"
+    assert [row[1] for row in rows] in (["a", "b"], ["a", "a"])
+    assert rows[0][5] == "–"
+    assert rows[1][5][0] in "+-"
+    assert rows[1][6].endswith("not trained again")
     for text in (report_html(data), report_markdown(data)):
         for row in rows:
             assert row[0] in text
-            assert row[1] in text
+            assert row[2] in text
 
 
 def test_without_baselines_there_is_no_table(make_report: MakeReport, default_page: str) -> None:
@@ -42,7 +44,7 @@ def _with_logistic(make_report: MakeReport, network: float, logistic: float) -> 
     """A study whose network and logistic regression have this much noise in their probabilities."""
     data = make_report(noise=network)
     other = make_report(noise=logistic).results
-    baselines = baselines_summary(data.results, {"logistic": other}, (0.5, 0.43))
+    baselines, _ = baselines_summary(data.results, {"logistic": other}, (0.5, 0.43))
     return make_report(
         noise=network, summary={**data.summary, "baselines": {"majority": baselines["logistic"], **baselines}}
     )

@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 
 from steps.core.metrics.comparable import Method
-from steps.core.metrics.estimates import estimates
 from steps.core.metrics.intervals import METHOD
 from steps.core.metrics.metrics import FALLBACK, PRIMARY
 from steps.core.metrics.names import CONFIDENCE, LEVELS, POOLED, SUBJECT, UNITS, at_level
-from steps.core.metrics.paired import paired_differences
-from steps.core.metrics.predictions import levels_of
+from steps.core.metrics.paired import judged_levels, paired_differences
 from steps.core.metrics.significance import mcnemar, subject_errors, wilcoxon
 from steps.core.metrics.statistic import Statistic, statistics_of
 from steps.writing.estimates import BOUNDED, flat, part_name
@@ -47,7 +45,8 @@ def comparison(
         - ``identical``: whether the two gave every trial the same probability;
         - ``parameters``: what the trainings were given differently, name -> ``[first, second]``.
     """
-    levels = levels_of(first.results), levels_of(second.results)
+    sides = judged_levels(first.results, thresholds), judged_levels(second.results, thresholds)
+    levels = [{level: one.scores for level, one in side.items()} for side in sides]
     names = np.unique(levels[0][POOLED].subjects)
     subjects = levels[0][SUBJECT]
     document: dict[str, Any] = {
@@ -65,8 +64,8 @@ def comparison(
         "intervals": {"unit": "subject", "method": f"{METHOD}; paired", "confidence": CONFIDENCE},
     }
     for level in LEVELS:
-        one, other = (estimates(scores[level], thresholds) for scores in levels)
-        between = paired_differences(levels[0][level], levels[1][level], thresholds)
+        one, other = (side[level].estimates for side in sides)
+        between = paired_differences(sides[0][level], sides[1][level])
         document[level] = {
             name: dict(zip(PARTS, (one[name], other[name], difference), strict=True))
             for name, difference in between.items()

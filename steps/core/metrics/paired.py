@@ -7,26 +7,60 @@ interval is narrower than two separate intervals suggest, and it is the one to r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.estimates import Held, held
 from steps.core.metrics.intervals import difference_interval
 from steps.core.metrics.names import Estimate
-from steps.core.metrics.predictions import Scores
+from steps.core.metrics.predictions import Scores, levels_of
 
 
-def paired_differences(
-    first: Scores, second: Scores, thresholds: Sequence[float], *, chunked: Chunked = AT_ONCE
-) -> dict[str, Estimate]:
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Some scores and all that is known of them, to be set beside others.
+
+    Attributes:
+        scores: the trials, or the subjects.
+        statistics: from `steps.core.metrics.estimates.held`.
+    """
+
+    scores: Scores
+    statistics: dict[str, Held]
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """As `steps.core.metrics.estimates.estimates`."""
+        return {name: one.estimate() for name, one in self.statistics.items()}
+
+
+def judged(scores: Scores, thresholds: Sequence[float], *, chunked: Chunked = AT_ONCE) -> Judged:
+    """Scores with their statistics; the arguments are those of `steps.core.metrics.estimates.held`."""
+    return Judged(scores, held(scores, thresholds, chunked=chunked))
+
+
+def judged_levels(
+    results: pd.DataFrame, thresholds: Sequence[float], *, chunked: Chunked = AT_ONCE
+) -> dict[str, Judged]:
+    """A method's predictions, by level: ``pooled`` and ``subject``.
+
+    Args:
+        results: from `steps.core.metrics.predictions.results_table`.
+        thresholds: decision thresholds.
+        chunked: where to work, and on how many subjects to leave out at a time.
+    """
+    return {level: judged(scores, thresholds, chunked=chunked) for level, scores in levels_of(results).items()}
+
+
+def paired_differences(first: Judged, second: Judged) -> dict[str, Estimate]:
     """Every statistic of ``first`` minus that of ``second``.
 
     Args:
-        first: probabilities of trials, or of subjects.
-        second: other probabilities of the same, in the same order.
-        thresholds: decision thresholds.
-        chunked: where to work, and on how many subjects to leave out at a time.
+        first: of trials, or of subjects.
+        second: of the same, in the same order.
 
     Returns:
         An estimate per statistic that both define, named as by `steps.core.metrics.estimates.statistics`, with the
@@ -36,11 +70,15 @@ def paired_differences(
     Raises:
         ValueError: the two are not about the same trials or subjects.
     """
-    if not (np.array_equal(first.subjects, second.subjects) and np.array_equal(first.labels, second.labels)):
+    one, other = first.scores, second.scores
+    if not (np.array_equal(one.subjects, other.subjects) and np.array_equal(one.labels, other.labels)):
         raise ValueError("paired differences need the same subjects and labels in the same order")
-    is_same = np.array_equal(first.probabilities, second.probabilities)
-    one, other = (held(scores, thresholds, chunked=chunked) for scores in (first, second))
-    return {name: _difference(one[name], other[name], is_same) for name in one if name in other}
+    is_same = np.array_equal(one.probabilities, other.probabilities)
+    return {
+        name: _difference(value, second.statistics[name], is_same)
+        for name, value in first.statistics.items()
+        if name in second.statistics
+    }
 
 
 def _difference(first: Held, second: Held, is_same: bool) -> Estimate:

@@ -26,7 +26,7 @@ from scipy.stats import rankdata
 from steps.core.metrics.chunks import AT_ONCE, Chunked
 from steps.core.metrics.decisions import Array, Bools, decisions, majority, thresholds_of
 from steps.core.metrics.metrics import DECIDED
-from steps.core.metrics.names import Rule, statistic_name
+from steps.core.metrics.names import LEVELS, Rule, statistic_name
 from steps.core.metrics.predictions import Scores
 
 _TIE = 1e-9  # statistics this close are equal: they differ by rounding alone
@@ -125,6 +125,12 @@ def permutation_test(
         level: {name: place(np.concatenate([part[level][name] for part in parts])) for name in tested}
         for level, tested in parts[0].items()
     }
+
+
+def auc_test(trials: Scores, *, permutations: int, seed: int, chunked: Chunked = AT_ONCE) -> dict[str, Tested]:
+    """The p values of AUC alone, ``pooled`` and ``subject``; the arguments are those of `permutation_test`."""
+    tested = permutation_test(trials, (), permutations=permutations, seed=seed, chunked=chunked)
+    return {level: tested[level]["auc"] for level in LEVELS}
 
 
 def place(values: Array, *, retrained: bool = False) -> Tested:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from steps.core.metrics.method_comparison import baseline_metrics, baselines_summary, baselines_table, methods_table
+from steps.core.metrics.permutation import permutation_test
+from steps.core.metrics.predictions import trial_scores
 from steps.core.metrics.summary import summary
 from tests.core.metrics.conftest import THRESHOLDS, StudyMaker
 
+if TYPE_CHECKING:
+    from steps.core.metrics.permutation import Tested
+
 
 def outcome_of(network: pd.DataFrame, baselines: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    outcome = summary(network, THRESHOLDS)
-    outcome["baselines"] = baselines_summary(network, baselines, THRESHOLDS)
+    outcome = summary(network, THRESHOLDS, permutations=99)
+    outcome["baselines"], outcome["ranking"] = baselines_summary(network, baselines, THRESHOLDS, permutations=99)
     return outcome
 
 
@@ -60,3 +65,38 @@ def test_predictions_name_their_method(study: StudyMaker) -> None:
     table = baselines_table({"majority": study(), "logistic": study(seed=1)})
     assert table.columns[0] == "method"
     assert table.groupby("method").size().tolist() == [len(study(seed=1)), len(study())]
+
+
+def test_p_values_are_those_of_the_test_that_was_made(study: StudyMaker) -> None:
+    """A baseline that was trained again has that p value, another that of its kept probabilities, a guess none."""
+    network, other = study(effect=1.5), study(effect=0.2)
+    again: dict[str, Tested] = {
+        level: {"value": 0.7, "p_value": 0.03, "null_quantile": 0.6, "retrained": True}
+        for level in ("pooled", "subject")
+    }
+    methods = {"minirocket": other, "logistic": other, "majority": other}
+    document, _ = baselines_summary(network, methods, THRESHOLDS, retrained={"minirocket": again}, permutations=99)
+    assert document["minirocket"]["subject"]["auc"]["p_value"] == 0.03
+    kept = document["logistic"]["permutation"]["subject"]["auc"]
+    expected = permutation_test(trial_scores(other), THRESHOLDS, permutations=99, seed=0)["subject"]["auc"]
+    assert kept == expected
+    assert not kept["retrained"]
+    assert "permutation" not in document["majority"]
+    assert "p_value" not in document["majority"]["subject"]["auc"]
+
+
+def test_the_table_is_in_order_and_says_how_p_was_made(study: StudyMaker) -> None:
+    network, better = study(effect=0.3, subjects=40), study(effect=4.0, subjects=40)
+    table = methods_table(outcome_of(network, {"logistic": better}))
+    assert table["method"].unique().tolist() == ["logistic", "network"]
+    tested = table[(table["metric"] == "auc") & (table["level"] == "subjects")].set_index("method")
+    assert tested["retrained"].tolist() == [False, False]
+    assert tested.loc["logistic", "p_value"] == 0.01
+    assert tested["letters"].tolist() == ["a", "b"]
+
+
+def test_a_study_of_one_class_has_methods_without_order(study: StudyMaker) -> None:
+    one_class = study()[lambda results: results["label"] == 1]
+    table = methods_table(outcome_of(one_class, {"logistic": one_class}))
+    assert set(table["method"]) == {"network", "logistic"}
+    assert table["p_value"].isna().all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from steps.errors import UserError, shown
 
@@ -37,18 +38,14 @@ class Baseline:
     requirement: str = ""
 
 
-_AEON = {"package": "aeon", "requirement": "aeon>=1.6,<2"}
+_of_aeon = partial(Baseline, is_random=True, package="aeon", requirement="aeon>=1.6,<2")
 
 BASELINES: Mapping[str, Baseline] = {
     MAJORITY: Baseline("majority class", "majority class", is_guess=True),
     LOGISTIC: Baseline("logistic regression on summary features", "logistic regression"),
-    BOOSTING: Baseline(
-        "gradient boosting on catch22 and summary features", "gradient boosting", is_random=True, **_AEON
-    ),
-    MINIROCKET: Baseline("MiniRocket with a ridge classifier", "MiniRocket", is_random=True, closed_form=True, **_AEON),
-    MULTIROCKET: Baseline(
-        "MultiRocket with a ridge classifier", "MultiRocket", is_random=True, closed_form=True, **_AEON
-    ),
+    BOOSTING: _of_aeon("gradient boosting on catch22 and summary features", "gradient boosting"),
+    MINIROCKET: _of_aeon("MiniRocket with a ridge classifier", "MiniRocket", closed_form=True),
+    MULTIROCKET: _of_aeon("MultiRocket with a ridge classifier", "MultiRocket", closed_form=True),
 }
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -21,8 +22,9 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedGroupKFold
 
 from steps.core.data.cross_validation import LOSO, CrossValidation
-from steps.core.data.dataset import Dataset, Ints, Strings
+from steps.core.data.dataset import Dataset, Strings
 from steps.core.data.fold import Fold
+from steps.core.data.stratified_groups import Indices, stratified_parts
 from steps.errors import UserError, shown
 
 _FEWEST_TO_SPARE = 3  # subjects of a class, for one of them to be set aside
@@ -58,32 +60,47 @@ def plan_folds(
     joining = tuple(np.unique(dataset.subjects[dataset.is_control]).tolist()) if controls == "negatives" else ()
     study = dataset.select(~dataset.is_control)
     wanted = _wanted_subjects(subjects, study)
-    folds = []
+    names, counts = _trials_of_classes(study)
+    splits = []
     for name, test in _outer(study, cv, seed):
         if wanted is not None and wanted.isdisjoint(test):
             continue
-        is_tested = np.isin(study.subjects, test)
-        tested = np.unique(study.labels[is_tested])
+        is_tested = np.isin(names, test)
         for test_number in range(1, repeats + 1):
             fold_seed = derive_seed(seed, name, test_number)
-            aside = _set_aside(study, is_tested, fold_seed) if cv.balanced else ()
-            takes_part = ~is_tested & ~np.isin(study.subjects, aside)
-            labels, names = study.labels[takes_part], study.subjects[takes_part]
-            validation = _validation_subjects(labels, names, validation_fraction, fold_seed, name)
-            training = sorted(set(names.tolist()) - set(validation)) + list(joining)
-            folds.append(
-                Fold(
-                    name=name,
-                    test_number=test_number,
-                    test_subjects=test,
-                    validation_subjects=validation,
-                    training_subjects=tuple(training),
-                    label=study.label_names[tested[0]] if len(tested) == 1 else "mixed",
-                    seed=fold_seed,
-                    set_aside_subjects=aside,
-                )
+            aside = _set_aside(counts, is_tested, fold_seed) if cv.balanced else np.empty(0, dtype=np.intp)
+            takes_part = ~is_tested
+            takes_part[aside] = False
+            splits.append(_Split(name, test_number, test, aside, np.flatnonzero(takes_part), fold_seed))
+    folds = []
+    for split, validates in zip(splits, _validation(counts, splits, validation_fraction), strict=True):
+        tested = np.flatnonzero(counts[np.isin(names, split.test)].sum(axis=0))
+        training = np.setdiff1d(split.takes_part, validates, assume_unique=True)
+        folds.append(
+            Fold(
+                name=split.name,
+                test_number=split.test_number,
+                test_subjects=split.test,
+                validation_subjects=tuple(names[validates].tolist()),
+                training_subjects=(*names[training].tolist(), *joining),
+                label=study.label_names[tested[0]] if len(tested) == 1 else "mixed",
+                seed=split.seed,
+                set_aside_subjects=tuple(names[split.aside].tolist()),
             )
+        )
     return folds
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """A fold before anybody validates; subjects are places in the order of their names."""
+
+    name: str
+    test_number: int
+    test: tuple[str, ...]
+    aside: Indices
+    takes_part: Indices
+    seed: int
 
 
 def derive_seed(seed: int, *parts: object) -> int:
@@ -112,45 +129,70 @@ def _outer(study: Dataset, cv: CrossValidation, seed: int) -> Iterator[tuple[str
         yield f"fold-{number:0{len(str(count))}d}", test
 
 
-def _set_aside(study: Dataset, is_tested: npt.NDArray[np.bool_], seed: int) -> tuple[str, ...]:
+def _trials_of_classes(study: Dataset) -> tuple[Strings, npt.NDArray[np.float64]]:
+    """Names of the subjects in order, and how many trials of each class they have, shape ``(subjects, 2)``."""
+    names, codes = np.unique(study.subjects, return_inverse=True)
+    counts = np.zeros((len(names), 2))
+    np.add.at(counts, (codes, study.labels), 1)
+    return names, counts
+
+
+def _set_aside(counts: npt.NDArray[np.float64], is_tested: npt.NDArray[np.bool_], seed: int) -> Indices:
     """A subject of the class that the tested one is not of; nobody where it has both, or where the class is tiny."""
-    tested = np.unique(study.labels[is_tested])
-    if len(tested) > 1:
-        return ()
-    of_tested_class = np.unique(study.subjects[study.labels == tested[0]])
-    others = np.setdiff1d(study.subjects, of_tested_class)
-    if len(others) < _FEWEST_TO_SPARE:
-        return ()
-    return (str(np.random.default_rng(seed).choice(others)),)
+    tested = np.flatnonzero(counts[is_tested].sum(axis=0))
+    others = np.flatnonzero(counts[:, tested[0]] == 0)
+    if len(tested) > 1 or len(others) < _FEWEST_TO_SPARE:
+        return np.empty(0, dtype=np.intp)
+    return np.array([np.random.default_rng(seed).choice(others)])
 
 
-def _validation_subjects(labels: Ints, subjects: Strings, fraction: float, seed: int, fold: str) -> tuple[str, ...]:
-    """Subjects that validate, stratified where labels allow; those left to train on always have both classes."""
-    names = np.unique(subjects)
+def _validation(counts: npt.NDArray[np.float64], splits: Sequence[_Split], fraction: float) -> list[Indices]:
+    """Subjects that validate in each fold, stratified where labels allow; those that train always have both classes."""
     if not fraction:
-        if not _has_both(labels):
-            raise UserError(
-                f"fold {fold} leaves {len(names)} training subjects, all of one class, so there is nothing to learn; "
-                "add subjects or test fewer at a time"
-            )
-        return ()
-    count = max(2, min(round(1 / fraction), len(names)))
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+        for split in splits:
+            if not _has_both(counts[split.takes_part]):
+                raise UserError(
+                    f"fold {split.name} leaves {len(split.takes_part)} training subjects, all of one class, so there "
+                    "is nothing to learn; add subjects or test fewer at a time"
+                )
+        return [np.empty(0, dtype=np.intp)] * len(splits)
+    sizes = [max(2, min(round(1 / fraction), len(split.takes_part))) for split in splits]
+    candidates: dict[int, list[Indices]] = {}
+    for size in set(sizes):
+        # None of these parts is of use with one class, nor could they be made with fewer trials of either.
+        able = [
+            place
+            for place, (split, own) in enumerate(zip(splits, sizes, strict=True))
+            if own == size
+            and _has_both(counts[split.takes_part])
+            and counts[split.takes_part].sum(axis=0).max() >= size
+        ]
+        made = stratified_parts(
+            [counts[splits[place].takes_part] for place in able], size, [splits[place].seed for place in able]
+        )
+        for place, part_of in zip(able, made, strict=True):
+            takes_part = splits[place].takes_part
+            candidates[place] = [own for part in range(size) if len(own := takes_part[part_of == part])]
+    return [_first_of_use(counts, split, candidates.get(place, [])) for place, split in enumerate(splits)]
+
+
+def _first_of_use(counts: npt.NDArray[np.float64], split: _Split, candidates: Sequence[Indices]) -> Indices:
+    """The first candidate that leaves both classes to train on, one with both classes itself if there is any."""
     # In a tiny study only a single subject can validate, and only one that leaves both classes.
-    singles = ((str(name),) for name in np.random.default_rng(seed).permutation(names))
+    singles = (np.array([one]) for one in np.random.default_rng(split.seed).permutation(split.takes_part))
+    total = counts[split.takes_part].sum(axis=0)
     first = None
-    # The first split is nearly always good enough, so the others are made only when needed.
-    for candidate in chain(_test_groups(splitter, labels, subjects), singles):
-        validates = np.isin(subjects, candidate)
-        if _has_both(labels[~validates]):
-            # Prefer a validation set that sees both classes; in a tiny study there may be none.
-            if _has_both(labels[validates]):
+    for candidate in chain(candidates, singles):
+        own = counts[candidate].sum(axis=0)
+        if (total > own).all():
+            # In a tiny study there may be no validation set that sees both classes.
+            if (own > 0).all():
                 return candidate
-            first = first or candidate
+            first = candidate if first is None else first
     if first is None:
         raise UserError(
-            f"fold {fold} leaves {len(names)} training subjects, too few to set some aside for early stopping "
-            "and still train on both classes; add subjects or test fewer at a time"
+            f"fold {split.name} leaves {len(split.takes_part)} training subjects, too few to set some aside for early "
+            "stopping and still train on both classes; add subjects or test fewer at a time"
         )
     return first
 
@@ -168,8 +210,8 @@ def _test_groups(
     return [tuple(np.unique(subjects[test]).tolist()) for _, test in splits if len(test)]
 
 
-def _has_both(labels: npt.NDArray[np.int8]) -> bool:
-    return len(np.unique(labels)) == 2
+def _has_both(counts: npt.NDArray[np.float64]) -> bool:
+    return bool((counts.sum(axis=0) > 0).all())
 
 
 def _wanted_subjects(subjects: Sequence[str] | None, study: Dataset) -> set[str] | None:

@@ -97,8 +97,8 @@ def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
     if not (folder / PARTICIPANTS).is_dir():
         name = shown_path(str(folder))
         raise UserError(
-            f"{name} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}, or a study.yaml that says how files are "
-            f"called: python -m steps.prepare --suggest {shlex.quote(name)}"
+            f"{name} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}, or a study.yaml that says how files "
+            f"are called: python -m steps.prepare --suggest {shlex.quote(name)}"
         )
     notes = not_read.beside(folder, (PARTICIPANTS, CONTROL_DATA))
     found = [find_files(folder, below) for below in (PARTICIPANTS, CONTROL_DATA)]

@@ -166,8 +166,8 @@ def _assign(blanks: Sequence[_Blank]) -> list[str]:
             _same(blanks)
             if role == "group":
                 unsure.append(
-                    f"{{group}} stands where it is {_some(fitting[0])}: a control group is never tested; if these are the "
-                    "classes, write {label} there."
+                    f"{{group}} stands where it is {_some(fitting[0])}: a control group is never tested; if these are "
+                    "the classes, write {label} there."
                 )
     free = [blank for blank in blanks if not blank.role]
     if free and not any(blank.role == "subject" for blank in blanks):

@@ -76,7 +76,7 @@ def study(seed: int, effect: float, subjects: int) -> list[Continued]:
             stayed=reached["auc"],
             true=_true(everybody, features, others, int(point["training_subjects"]), random),
         )
-        for point in document["further"]
+        for point in [reached, *document["further"]]
     ]
 
 
@@ -126,14 +126,15 @@ def table(studies: Sequence[Sequence[Continued]]) -> Iterator[str]:
     Args:
         studies: what `study` found, the same factors in each.
     """
-    yield "| training subjects | truth (AUC) | said | off by | off by, had it stayed | interval holds it | width |"
+    yield "| training subjects | truth (AUC) | said | off by | had it stayed | interval holds it (truth is) | width |"
     yield "|---|---|---|---|---|---|---|"
     for one in zip(*studies, strict=True):
         true, stayed = (np.array([getattr(point, name) for point in one]) for name in ("true", "stayed"))
         said, low, high = np.array([point.said for point in one]).T
+        missed = f"{(true < low).mean():.0%} below, {(true > high).mean():.0%} above"
         yield (
             f"| {one[0].factor:g} times | {true.mean():.3f} | {said.mean():.3f} | {np.abs(said - true).mean():.3f} "
-            f"| {np.abs(stayed - true).mean():.3f} | {((low <= true) & (true <= high)).mean():.0%} "
+            f"| {np.abs(stayed - true).mean():.3f} | {((low <= true) & (true <= high)).mean():.0%} ({missed}) "
             f"| {(high - low).mean():.2f} |"
         )
 

@@ -227,6 +227,7 @@ class Check(Configuration):
 
     timeout: float
     mend: bool
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)

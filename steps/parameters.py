@@ -214,7 +214,9 @@ STEPS: Mapping[str, Step] = {
          "attribution_steps", "attribution_baseline", "seed", "cwd"),
     ),
     "sync": Step(("prune", "cwd")),
-    "check": Step(("timeout", "mend", "cwd")),
+    "check": Step(
+        ("timeout", "mend", "seed", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, *_COMPUTE, "cwd"),
+    ),
     "reproduce": Step(("run_id", "strict", "cwd")),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - somebody's is
         % (sys.version_info[0], sys.version_info[1], Path(__file__).resolve().parents[2])
     )
 try:
-    from steps.check.run import self_test
+    from steps.check.run import check
     from steps.cli import command
     from steps.configuration import Check
 except ModuleNotFoundError as error:
@@ -27,8 +27,8 @@ except ModuleNotFoundError as error:
 
 @command("check")
 def main(configuration: Check) -> None:
-    """Test the installation and the tracking store, and leave nothing behind. Exit status 1 when something failed."""
-    if not self_test(configuration):
+    """Test installation and store, or with a source try out its study; leave nothing behind. Exit 1 if it failed."""
+    if not check(configuration):
         sys.exit(1)
 
 

@@ -9,8 +9,9 @@ from typing import Literal
 
 from steps.system.deadline import within
 
-Status = Literal["ok", "failed", "skipped"]
+Status = Literal["ok", "warning", "failed", "skipped"]
 OK: Status = "ok"
+WARNING: Status = "warning"
 FAILED: Status = "failed"
 SKIPPED: Status = "skipped"
 
@@ -29,15 +30,19 @@ class CheckError(Exception):
         self.mend = mend
 
 
+class CheckWarningError(CheckError):
+    """Something that a person should see to, but that stops nothing."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of one check.
 
     Attributes:
         name: what was checked.
-        status: ``ok``, ``failed`` or ``skipped``.
+        status: ``ok``, ``warning``, ``failed`` or ``skipped``.
         finding: one line.
-        mend: how to mend a failure, one line; empty otherwise.
+        mend: how to mend a failure, or what to do about a warning, one line; empty otherwise.
         milliseconds: wall time; None where nothing ran.
     """
 
@@ -64,8 +69,8 @@ class Checklist:
         return any(outcome.status == FAILED for outcome in self.outcomes)
 
     def ok(self, *names: str) -> bool:
-        """Whether all of the named checks ran and were fine."""
-        fine = {outcome.name for outcome in self.outcomes if outcome.status == OK}
+        """Whether all of the named checks ran and were fine, or gave no more than a warning."""
+        fine = {outcome.name for outcome in self.outcomes if outcome.status in (OK, WARNING)}
         return fine.issuperset(names)
 
     def failed_among(self, *names: str) -> bool:
@@ -82,7 +87,8 @@ class Checklist:
 
         Args:
             name: what is checked.
-            probe: says what it found; raises `CheckError`, or anything else, when something is wrong.
+            probe: says what it found; raises `CheckWarningError`, `CheckError`, or anything else, when something
+                is wrong.
             mend: what to do when ``probe`` raises anything but `CheckError`, or does not return in time.
             limit: seconds after which the probe is given up; its thread is left behind.
             needs: checks that must be ok, or this one is skipped.
@@ -95,6 +101,8 @@ class Checklist:
         started = time.perf_counter()
         try:
             status, said, how = OK, within(limit, probe), ""
+        except CheckWarningError as warning:
+            status, said, how = WARNING, warning.finding, warning.mend
         except CheckError as failure:
             status, said, how = FAILED, failure.finding, failure.mend
         except Exception as error:  # whatever a library raises is a finding here, not a crash

@@ -78,7 +78,7 @@ def study_experiment(name: str | None, experiment_id: str | None) -> tuple[str |
 
 
 def mark_as_check(run_id: str, verdict: str, note: str) -> str:
-    """Say on the run that ``mlflow run`` has made that it is a self-test."""
+    """Say on the run that ``mlflow run`` has made that it is a check, and what it found."""
     record.log(run_id, tags={ENTRY_POINT_TAG: "check", "check": verdict, MLFLOW_RUN_NOTE: note})
     return f"{run_id}, made by mlflow run, says that it is a check"
 

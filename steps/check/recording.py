@@ -112,10 +112,10 @@ def _told(probe: Callable[[], str]) -> Callable[[], str]:
     return asked
 
 
-def mark(checks: Checklist, run_id: str) -> None:
-    """Say on the run that ``mlflow run`` has made what this self-test found."""
+def mark(checks: Checklist, run_id: str, title: str = table.SELF_TEST) -> None:
+    """Say on the run that ``mlflow run`` has made what this self-test, or dry run, found."""
     from steps.check.exercise import mark_as_check
 
     verdict = "failed" if checks.failed else "ok"
-    note = table.markdown(checks.outcomes)
+    note = table.markdown(checks.outcomes, title)
     checks.run("this run", lambda: mark_as_check(run_id, verdict, note), mend=LOG, limit=CALL_SECONDS)

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from steps import commands
-from steps.check import installation, store, table
+from steps.check import dry_run, installation, store, table
 from steps.check.checklist import CheckError, Checklist
 from steps.check.recording import CALL_SECONDS, LOG, OPEN, RECORD, check_store, mark
+from steps.check.table import DRY_RUN
 from steps.configuration import Check
 from steps.system.project import ROOT
 from steps.system.quiet import standard_error_to
@@ -30,6 +31,23 @@ _CALLS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+
+
+def check(configuration: Check) -> bool:
+    """Try out the study of a source, where one is named, else test the installation; returns whether nothing failed."""
+    return try_out(configuration) if dry_run.is_asked_for(configuration.given) else self_test(configuration)
+
+
+def try_out(configuration: Check) -> bool:
+    """Try out a study, and print what was found; returns whether nothing failed."""
+    given = os.environ.pop("MLFLOW_RUN_ID", None)
+    checks = Checklist(show_uri)
+    with table.progress() as checks.announce, _quiet():
+        dry_run.dry_run(checks, configuration.given)
+    table.show(checks.outcomes, title=DRY_RUN)
+    if given:
+        mark(checks, given, DRY_RUN)
+    return not checks.failed
 
 
 def self_test(configuration: Check) -> bool:

@@ -67,8 +67,8 @@ def text_among_numbers(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def one_subject_in_a_class(study: pd.DataFrame) -> pd.DataFrame:
-    of_class = study[study["label"] == "fear"]["subject"].unique()
-    return study[~study["subject"].isin(of_class[1:])]
+    of_class = study.loc[study["label"] == "fear", "subject"].unique()
+    return study.loc[~study["subject"].isin(of_class[1:])]
 
 
 def recorded_twice(study: pd.DataFrame) -> pd.DataFrame:

@@ -72,8 +72,8 @@ def one_subject_in_a_class(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def recorded_twice(study: pd.DataFrame) -> pd.DataFrame:
-    first = study["subject"] == study["subject"].iloc[0]
-    return pd.concat([study, study[first].assign(subject="S99")])
+    first = study.loc[study["subject"].eq("S01")]
+    return pd.concat([study, first.assign(subject="S99")])
 
 
 def backwards(study: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,6 +17,7 @@ from steps.errors import UserError, listed, shown
 
 Array = npt.NDArray[Any]
 _MOST: Final = 20_000  # arrays or columns: no recording has so many
+_NAMED: Final = 5  # names in a note
 _NUMBERS, _TEXT = "biuf", "USO"
 _TIME: Final = re.compile(r"(?:.*\.)?(?:t|time.*)", re.IGNORECASE)
 _RATE: Final = re.compile(
@@ -31,25 +33,23 @@ class _Sorted:
     texts: dict[str, Array] = field(default_factory=dict)  # (n,) of text
     blocks: dict[str, Array] = field(default_factory=dict)  # (a, b) of numbers
     single: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of all that may be columns."""
-        return {name: array.shape for name, array in (self.lines | self.texts | self.blocks).items()}
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of all that may be columns, in the file's order
 
 
-def columns_of(arrays: Mapping[str, Array], file: RawFile, title: str, first_row: int = 1) -> FileTable:
+def columns_of(
+    arrays: Mapping[str, Array], file: RawFile, title: str, units: Mapping[str, str] | None = None
+) -> FileTable:
     """Arrays as columns: all of one length, that of a recording.
 
     An array of numbers or text ``(n,)`` is a column under its name; numbers ``(n, k)`` or ``(k, n)`` are k columns,
     named by the file's only list of k names, else ``name_1`` to ``name_k``. A single number called as sampling rates
-    are makes a column ``time`` in seconds where there is none.
+    are makes a column ``time`` in seconds where there is none. Times of several groups that are the same are one.
 
     Args:
         arrays: by their names, in the file's order; a name may be a path, with dots.
         file: what they were read from; what it leaves out may be anything.
         title: of the format.
-        first_row: number of the first row in messages.
+        units: of arrays.
 
     Raises:
         UserError: lengths or kinds of arrays differ, so that it is not clear what is a column.
@@ -59,28 +59,27 @@ def columns_of(arrays: Mapping[str, Array], file: RawFile, title: str, first_row
     length = _length(found, file)
     columns: dict[str, Array] = {}
     names: list[str] = []
-    notes: list[str] = []
-    heads = {name: text for name, text in found.texts.items() if len(text) != length}
+    unit_of: dict[str, str] = {}
+    blocks = _Blocks(found, length)
     for name in found.shapes:
-        new: dict[str, Array] = {}
-        if name in found.blocks:
-            new = _block_columns(name, found.blocks[name], length, heads, notes)
-        elif name not in heads:
-            new = {name: found.lines[name] if name in found.lines else found.texts[name]}
+        new = blocks.columns(name)
         names += new
         columns |= new
+        unit_of |= dict.fromkeys(new, (units or {}).get(name, ""))
     different_names(names, file)
+    notes = blocks.notes()
+    columns = _one_time(columns, notes)
     columns, rate = _with_time(columns, found.single, length)
     if len(columns) > _MOST:
         raise UserError(f"{file.name} has {len(columns):,} columns, expected the signals of a recording")
     if rate:
         notes.append(f"Time comes from {shown(rate)}: {found.single[rate]:g} per second.")
     if single := [name for name in found.single if name != rate]:
-        notes.append(f"Not taken, single values: {listed(single)}.")
+        notes.append(f"Not taken, single values: {listed(single, _NAMED)}.")
     return FileTable(
-        pa.table({name: _arrow(name, column, file) for name, column in columns.items()}),
+        pa.table({name: _arrow(column) for name, column in columns.items()}),
+        {name: unit for name, unit in unit_of.items() if unit and name in columns},
         read_as=title,
-        first_row=first_row,
         notes=tuple(notes),
     )
 
@@ -101,7 +100,7 @@ def _fields(arrays: Mapping[str, Array]) -> dict[str, Array]:
 def _sorted(arrays: Mapping[str, Array], file: RawFile) -> _Sorted:
     found = _Sorted()
     for name, array in arrays.items():
-        squeezed = array if array.ndim == 1 else np.squeeze(array)
+        squeezed = _as_text(array if array.ndim == 1 else np.squeeze(array), name, file)
         kind = squeezed.dtype.kind
         if not squeezed.size:
             found.single[name] = None
@@ -114,8 +113,10 @@ def _sorted(arrays: Mapping[str, Array], file: RawFile) -> _Sorted:
             found.single[name] = squeezed.reshape(-1)[0]
         elif squeezed.ndim == 1:
             (found.lines if kind in _NUMBERS else found.texts)[name] = squeezed
+            found.shapes[name] = squeezed.shape
         elif squeezed.ndim == 2 and kind in _NUMBERS:
             found.blocks[name] = squeezed
+            found.shapes[name] = squeezed.shape
         else:
             raise UserError(
                 f"{file.name}: {shown(name)} is of {_by(array.shape)} {'numbers' if kind in _NUMBERS else 'texts'}, "
@@ -125,7 +126,7 @@ def _sorted(arrays: Mapping[str, Array], file: RawFile) -> _Sorted:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str | bytes)
+    return isinstance(value, str)
 
 
 def _length(found: _Sorted, file: RawFile) -> int:
@@ -160,19 +161,67 @@ def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _block_columns(
-    name: str, block: Array, length: int, heads: Mapping[str, Array], notes: list[str]
-) -> dict[str, Array]:
-    if block.shape[0] != length:
-        block = block.T
-        notes.append(f"{shown(name)} has its time points in columns, and was turned.")
-    count = block.shape[1]
-    lists = {tuple(_as_text(one) for one in text) for text in heads.values() if len(text) == count}
-    if not (len(lists) == 1 and len(names := next(iter(lists))) == len(set(names)) and all(names)):
-        names = tuple(f"{name}_{i + 1}" for i in range(count))
-        called = f"{shown(names[0])} to {shown(names[-1])}"
-        notes.append(f"The columns of {shown(name)} have no names and are called {called}.")
-    return dict(zip(names, block.T, strict=True))
+class _Blocks:
+    """Arrays as columns; what was turned and named on the way."""
+
+    def __init__(self, found: _Sorted, length: int) -> None:
+        self._found = found
+        self._length = length
+        self._lists = {name: text for name, text in found.texts.items() if len(text) != length}
+        self._used: set[str] = set()
+        self._turned: list[str] = []
+        self._numbered: list[str] = []
+
+    def columns(self, name: str) -> dict[str, Array]:
+        """The columns that an array is; none where it is a list of names."""
+        if name in self._lists:
+            return {}
+        if name not in self._found.blocks:
+            return {name: self._found.lines[name] if name in self._found.lines else self._found.texts[name]}
+        block = self._found.blocks[name]
+        if block.shape[0] != self._length:
+            block = block.T
+            self._turned.append(name)
+        return dict(zip(self._names(name, block.shape[1]), block.T, strict=True))
+
+    def _names(self, name: str, count: int) -> list[str]:
+        fitting = [head for head, text in self._lists.items() if len(text) == count]
+        lists = {tuple(self._lists[head]) for head in fitting}
+        if len(lists) == 1:
+            (names,) = lists
+            if len(set(names)) == count and all(names):
+                self._used |= set(fitting)
+                alike = sum(count in block.shape for block in self._found.blocks.values())
+                return [f"{name}.{one}" for one in names] if alike > 1 else list(names)
+        self._numbered.append(name)
+        return [f"{name}_{i + 1}" for i in range(count)]
+
+    def notes(self) -> list[str]:
+        """What was done, one sentence each."""
+        notes = []
+        if self._turned:
+            notes.append(f"Turned, because time points stood in columns: {listed(self._turned, _NAMED)}.")
+        if self._numbered:
+            example = f"{self._numbered[0]}_1"
+            notes.append(f"Columns without names are numbered, as {shown(example)}: {listed(self._numbered, _NAMED)}.")
+        if unused := [name for name in self._lists if name not in self._used]:
+            notes.append(f"Not taken, texts of another length: {listed(unused, _NAMED)}.")
+        return notes
+
+
+def _one_time(columns: dict[str, Array], notes: list[str]) -> dict[str, Array]:
+    """The columns, time of groups under the name ``time`` where all agree and there is no other."""
+    times = [
+        name for name, column in columns.items() if "." in name and _TIME.fullmatch(name) and column.dtype != object
+    ]
+    if not times or any(_TIME.fullmatch(name) for name in columns if name not in times):
+        return columns
+    first = columns[times[0]]
+    if not all(np.array_equal(columns[name], first, equal_nan=True) for name in times):
+        return columns
+    same = f" and {len(times) - 1} more that are the same" if len(times) > 1 else ""
+    notes.append(f"Time is {shown(times[0])}{same}.")
+    return {"time": first, **{name: column for name, column in columns.items() if name not in times}}
 
 
 def _with_time(columns: dict[str, Array], single: Mapping[str, Any], length: int) -> tuple[dict[str, Array], str]:
@@ -187,14 +236,29 @@ def _with_time(columns: dict[str, Array], single: Mapping[str, Any], length: int
     return {"time": np.arange(length) / float(single[rates[0]]), **columns}, rates[0]
 
 
-def _as_text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _as_text(array: Array, name: str, file: RawFile) -> Array:
+    """An array of text as one of Python's own strings; any other as it is.
+
+    Raises:
+        UserError: it is no Unicode.
+    """
+    if array.dtype.kind not in _TEXT:
+        return array
+    try:
+        if array.dtype.kind == "U":  # NumPy trusts the letters' numbers
+            numbers = np.ascontiguousarray(array).reshape(-1).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+            if numbers.max(initial=0) > sys.maxunicode:
+                raise ValueError("no letters")
+        texts = [one.decode() if isinstance(one, bytes) else one for one in array.reshape(-1).tolist()]
+        _ = [one.encode() for one in texts if isinstance(one, str)]
+    except ValueError as error:
+        raise UserError(f"{file.name}: {shown(name)} holds text that is not UTF-8") from error
+    made = np.empty(len(texts), dtype=object)
+    made[:] = texts
+    return made.reshape(array.shape)
 
 
-def _arrow(name: str, column: Array, file: RawFile) -> pa.Array:
+def _arrow(column: Array) -> pa.Array:
     if column.dtype.kind in _NUMBERS:
         return pa.array(np.ascontiguousarray(column, dtype=np.float64))
-    try:
-        return pa.array([one.decode() if isinstance(one, bytes) else str(one) for one in column.tolist()], pa.string())
-    except UnicodeError as error:
-        raise UserError(f"{file.name}: {shown(name)} holds text that is not UTF-8") from error
+    return pa.array(column.tolist(), pa.string())

@@ -43,7 +43,7 @@ def _array(raw: bytes, name: str, file: RawFile) -> Array:
         version = reader.read_magic(stream)
         read = reader.read_array_header_1_0 if version == (1, 0) else reader.read_array_header_2_0
         shape, is_fortran, dtype = read(stream, max_header_size=_LONGEST_HEADER)
-    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
+    except Exception as error:  # a literal that is damaged fails in many ways
         raise UserError(f"{file.name}: the array {shown(name)} has no readable header; save it again") from error
     if dtype.hasobject:
         raise UserError(

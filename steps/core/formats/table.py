@@ -10,6 +10,8 @@ from typing import Final
 
 from steps.core.formats.c3d import read_c3d
 from steps.core.formats.file_table import FileTable, RawFile
+from steps.core.formats.hdf5 import read_hdf5
+from steps.core.formats.mat import read_mat
 from steps.core.formats.npz import read_npz
 from steps.core.formats.xlsx import read_xlsx
 from steps.errors import UserError
@@ -41,6 +43,8 @@ class Format:
 _ROWS: Final = (
     Format("C3D", (".c3d",), read_c3d),
     Format("Excel", (".xlsx", ".xlsm"), read_xlsx, True, "python_calamine", "python-calamine>=0.9,<1"),
+    Format("MATLAB", (".mat",), read_mat, True),
+    Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, True),
     Format("NPZ", (".npz",), read_npz, is_table=True),
 )
 FORMATS: Final[Mapping[str, Format]] = {suffix: row for row in _ROWS for suffix in row.suffixes}

@@ -47,7 +47,8 @@ def _xyz(table: FileTable, *labels: str) -> npt.NDArray[np.float64]:
     return values(table, *(f"{label}_{axis}" for label in labels for axis in "xyz")).reshape(-1, len(labels), 3)
 
 
-def _written(path: Path, **options: Any) -> Path:
+def write_c3d(path: Path, **options: Any) -> Path:
+    """Three points, two analog channels, two events."""
     path.write_bytes(c3d_bytes(POINTS, SEEN, PARAMETERS, SAMPLES.tolist(), **options))
     return path
 
@@ -176,7 +177,7 @@ def test_more_frames_than_16_bits_count(tmp_path: Path) -> None:
 
 
 def test_time_and_rows_count_from_the_first_frame_of_the_recording(tmp_path: Path) -> None:
-    table = read(_written(tmp_path / "a.c3d", first=201))
+    table = read(write_c3d(tmp_path / "a.c3d", first=201))
     assert table.table["time"][0].as_py() == pytest.approx(2.0)
     assert table.first_row == 201
 
@@ -197,7 +198,7 @@ def test_time_and_rows_count_from_the_first_frame_of_the_recording(tmp_path: Pat
     ],
 )
 def test_damage_is_one_line(spoil: Any, message: str, tmp_path: Path) -> None:
-    path = _written(tmp_path / "a.c3d")
+    path = write_c3d(tmp_path / "a.c3d")
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(UserError, match=rf"a\.c3d is not a readable C3D file: .*{message}"):
         read(path)

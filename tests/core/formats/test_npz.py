@@ -44,7 +44,7 @@ def test_blocks_take_the_names_that_fit_and_a_rate_makes_time(tmp_path: Path) ->
     np.testing.assert_array_equal(values(table, "knee", "hip"), block)
     np.testing.assert_array_equal(values(table, "time")[:, 0], np.arange(6) / 100)
     assert table.notes == (
-        "'angles' has its time points in columns, and was turned.",
+        "Turned, because time points stood in columns: 'angles'.",
         "Time comes from 'fs': 100 per second.",
         "Not taken, single values: 'by'.",
     )
@@ -54,7 +54,7 @@ def test_a_block_without_names_numbers_its_columns(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", emg=np.ones((9, 2)))
     table = read(tmp_path / "a.npz")
     assert table.table.column_names == ["emg_1", "emg_2"]
-    assert table.notes == ("The columns of 'emg' have no names and are called 'emg_1' to 'emg_2'.",)
+    assert table.notes == ("Columns without names are numbered, as 'emg_1': 'emg'.",)
 
 
 def test_arrays_of_named_fields_are_columns(tmp_path: Path) -> None:

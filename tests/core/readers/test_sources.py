@@ -50,7 +50,6 @@ def test_what_is_no_file_of_this_machine(
         ("study.ZIP", "is an archive, which is not read: unpack it first"),
         ("study.xls", "is an older spreadsheet or one of another program, which is not read: save it as .xlsx"),
         ("study.feather", r"is an Arrow file, which is not read: in Python, pandas.read_feather"),
-        ("study.mat", "is a MATLAB file, which is not read: in MATLAB, writetable"),
         ("study.npy", "is a NumPy array, which is not read: in Python, pandas.DataFrame"),
         ("study.pkl", "is a pickle, which can run code and is never opened"),
         ("study.ts", "is a file of the time series archive, which is not read: in Python, read it with aeon"),

@@ -1,0 +1,182 @@
+"""How a text is to be read: recognised by its beginning, described in a few words, and compared with that of others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from steps.core.formats.text.encoding import decoded
+from steps.core.formats.text.head import COMMENT_LINES, Row, head_of, split
+from steps.core.formats.text.header import find_layout
+from steps.core.formats.text.known.table import known_layout
+from steps.core.formats.text.layout import Layout
+from steps.core.formats.text.numbers import COMMA, POINT, is_number, may_be_thousands
+from steps.core.formats.text.separators import SEPARATORS, Separation, find_separation
+from steps.errors import UserError, shown
+
+_MARKS: Final = {POINT: "decimal points", COMMA: "decimal commas"}
+# A number whose comma stands between no thousands: 0,123 or 1,23 or 1234,5.
+_SETTLES: Final = re.compile(rb"(?<![\d,])(?:0\d*,\d|\d{4,},\d|\d{1,3},(?!\d{3}(?!\d))\d|\d{1,3},\d{3}[eE])")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text is to be read.
+
+    Attributes:
+        layout: where its table lies.
+        encoding: "" for ASCII and UTF-8.
+        has_comments: whether lines that begin with ``#``, ``%`` or ``//`` are comments.
+    """
+
+    layout: Layout
+    encoding: str = ""
+    has_comments: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is what CSV files are by themselves: commas, points, UTF-8, one row of names at the top."""
+        return not self.described
+
+    @property
+    def described(self) -> str:
+        """In a few words, without what may differ from file to file; "" for a plain CSV file."""
+        layout = self.layout
+        names = f"names in {layout.header_rows} rows" if layout.header_rows else "names from columns"
+        if layout.header_rows == 1:
+            names = "names below other lines" if layout.has_block else ""
+        return ", ".join(
+            part
+            for part in (
+                layout.kind,
+                layout.about,
+                "" if layout.separator in (COMMA, "") or layout.kind == "OpenSim" else SEPARATORS[layout.separator],
+                _MARKS[COMMA] if layout.decimal == COMMA else "",
+                self.encoding,
+                "" if layout.kind else names,
+                "a row of units" if layout.units and not layout.kind else "",
+                "row names left out" if layout.left_out and not layout.kind else "",
+                "comments" if self.has_comments and not layout.kind else "",
+            )
+            if part
+        )
+
+    @property
+    def shown(self) -> str:
+        """In a few words, for an error that compares two."""
+        return self.described or "plain CSV (commas, decimal points, one row of names)"
+
+
+def recognise(raw: bytes, name: str, columns: Sequence[str] = ()) -> Dialect | None:
+    """How a text is to be read; None where it is nothing that is known, or damaged.
+
+    Args:
+        raw: the bytes of the file.
+        name: what messages call it.
+        columns: names of its columns, if it has none.
+
+    Raises:
+        UserError: it is no text, can be read in two ways, or its numbers are written in two ways.
+    """
+    text, encoding = decoded(raw, name)
+    return recognise_text(text, encoding, name, columns)
+
+
+def recognise_text(text: bytes, encoding: str, name: str, columns: Sequence[str] = ()) -> Dialect | None:
+    """As `recognise`, of a text that is in UTF-8 and was in ``encoding``."""
+    head = head_of(text)
+    layout = known_layout(head, name, columns)
+    if layout is None:
+        rows = head.rows()
+        separation = find_separation(rows, name, head.separator)
+        layout = find_layout(head, rows, separation) if separation else None
+        if layout is None or separation is None:
+            return None
+        _check_decimal_commas(rows, layout, separation, name, columns)
+        if separation.decimal == COMMA:
+            _check_thousands(text, rows, separation, name)
+        if not layout.names and columns:
+            layout = _called(layout, columns, separation.width, name)
+        elif layout.names and columns:
+            raise UserError(
+                f"{name} has the names of its columns in row {layout.header + 1}, so columns=none is expected; "
+                "columns is "
+                "for files without names"
+            )
+    if len(set(layout.names)) < len(layout.names):
+        twice = next(column for column in layout.names if layout.names.count(column) > 1)
+        raise UserError(f"{name} has two columns named {shown(twice)}, expected different names")
+    has_comments = COMMENT_LINES.search(b"\n" + text) is not None
+    return Dialect(layout, encoding, has_comments)
+
+
+def unlike(one: Dialect, other: Dialect) -> bool:
+    """Whether two files are not read alike; what one of them says nothing of makes no difference."""
+
+    def essence(dialect: Dialect, like: Dialect) -> tuple[object, ...]:
+        layout = dialect.layout
+        return (
+            layout.kind,
+            layout.about,
+            layout.separator or like.layout.separator,
+            layout.decimal or like.layout.decimal,
+            dialect.encoding or like.encoding,
+            layout.header_rows,
+            dict(layout.units),
+        )
+
+    return essence(one, other) != essence(other, one)
+
+
+def _called(layout: Layout, columns: Sequence[str], width: int, name: str) -> Layout:
+    if len(columns) != width:
+        raise UserError(
+            f"{name}, row {layout.first + 1} has {width} cells, but columns has {len(columns)} names; expected a name "
+            "for "
+            "each column of the file"
+        )
+    return replace(layout, names=tuple(columns))
+
+
+def _check_decimal_commas(
+    rows: Sequence[Row], layout: Layout, separation: Separation, name: str, columns: Sequence[str]
+) -> None:
+    """Refuse 1,5,2,5 below two names: two numbers with decimal commas, or four."""
+    if separation.separator != COMMA or separation.width % 2:
+        return
+    above = [row for row in rows if row.line < layout.first]
+    count = len(columns) if columns else len(split(above[-1].text, COMMA)) if above else 0
+    row = next(row for row in rows if row.line == layout.first)
+    cells = split(row.text, COMMA)
+    if layout.names or 2 * count != separation.width or not all(cell.isdigit() for cell in cells[1::2]):
+        return
+    as_commas = " | ".join(f"{whole}.{part}" for whole, part in zip(cells[::2], cells[1::2], strict=True))
+    raise UserError(
+        f"{name}, row {row.line + 1} can be read in two ways: {shown(row.text)} is {shown(as_commas)} with decimal "
+        "commas, "
+        f"of {count} columns as there are names, or {separation.width} numbers; save it with decimal points, or with "
+        "semicolons between the columns"
+    )
+
+
+def _check_thousands(text: bytes, rows: Sequence[Row], separation: Separation, name: str) -> None:
+    """Refuse numbers all of whose commas may stand between thousands."""
+    example = None
+    for row in rows:
+        cells = split(row.text, separation.separator)
+        for cell in (cells[i] for i in separation.numeric if i < len(cells)):
+            if COMMA in cell and is_number(cell, COMMA):
+                if not may_be_thousands(cell):
+                    return
+                example = example or (row.line + 1, cell)
+    if example is None or _SETTLES.search(text):
+        return
+    line, cell = example
+    raise UserError(
+        f"{name} can be read in two ways: in row {line}, {shown(cell)} is {cell.replace(COMMA, POINT)} with a decimal "
+        "comma, "
+        f"or {cell.replace(COMMA, '')} with a comma between thousands, and no other number tells; save it with decimal "
+        "points and without thousands separators"
+    )

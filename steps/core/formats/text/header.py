@@ -1,0 +1,181 @@
+"""The header of a text that says nothing of where it ends: the rows above the first row of numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from steps.core.formats.text.head import COMMENT, Head, Row, split
+from steps.core.formats.text.layout import Layout
+from steps.core.formats.text.numbers import COMMA, POINT, is_missing, is_number
+from steps.core.formats.text.separators import SEPARATORS, Separation
+from steps.core.formats.text.unit_names import are_units, bare
+from steps.core.formats.time_column import is_time
+
+_AFTER: Final = 3  # rows of numbers that have to follow the first one
+_MOST_NAME_ROWS: Final = 6
+_RESERVED: Final = ("subject", "label", "trial", "test_number", "group")
+_RATE: Final = re.compile(
+    r"(?:sampl\w*[ _-]?(?:rate|freq\w*)|(?:update|output|data|frame|scan)[ _-]?rate|^\W*frequency|\bfs|\bsrate)"
+    r"(?:\s*[\[(](?:hz|1/s)[\])])?[\"']?\s*[:=,;\t ]+\s*[\"']?(\d+(?:[.,]\d+)?)(?!\d*[-:/])(?:\s*(k?hz|/s|sps))?",
+    re.IGNORECASE,
+)
+
+
+def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layout | None:
+    """Where the numbers begin, and which rows above them are the header.
+
+    Returns:
+        The layout; without names where no row above is a header. None where rows of numbers stand among those above, so
+        that something else is the matter.
+    """
+    cells = [split(row.text, separation.separator) for row in rows]
+    start = _first_row_of_numbers(cells, separation)
+    if start is None:
+        return None
+    above = cells[:start]
+    if any(_is_data(row, separation) and _is_any_number(row[0], separation) for row in above):
+        return None
+    width = separation.width
+    trails = all(not row[-1] for row in cells[start:] if len(row) == width) and width > 1
+    rate = _rate([*(row.text for row in rows[:start]), *(row.text for row in head.comments())])
+    layout = Layout(separation.separator, (), rows[start].line, decimal=separation.decimal, rate=rate, header_rows=0)
+    last = start - 1
+    unit_cells: list[str] = []
+    if (
+        last > 0
+        and are_units(above[last])
+        and _fitted(above[last - 1], width, trails)
+        and not are_units(above[last - 1])
+    ):
+        unit_cells = _fitted(above[last], width, trails) or []
+        last -= 1 if unit_cells else 0
+    stack: list[list[str]] = []
+    while last - len(stack) >= 0 and len(stack) < _MOST_NAME_ROWS:
+        fitted = _fitted(above[last - len(stack)], width, trails)
+        if fitted is None or (stack and sum(map(bool, fitted)) < 2):  # a title in the first cell
+            break
+        stack.insert(0, fitted)
+    if stack:
+        names, used = joined(stack)
+        return _named(layout, names, rows[last].line, used, unit_cells, has_block=last + 1 > len(stack))
+    other = _otherwise_split(head, rows, start, separation)
+    if other:
+        return _named(layout, other[0], other[1], 1, has_block=start > 1)
+    if row_names := _after_row_names(cells, start, separation):
+        named = _named(layout, row_names, rows[last].line, 1, has_block=start > 1)
+        return replace(named, left_out=(row_names[0],), notes=("Left out the names of rows.",))
+    return layout
+
+
+def joined(stack: Sequence[Sequence[str]]) -> tuple[list[str], int]:
+    """Names of columns from several rows of names, from top to bottom, and how many rows they took.
+
+    Rows that say the same of every column are left out; a cell that stands above several columns counts for all.
+    """
+    rows = [list(row) for row in stack]
+    bottom = rows[-1]
+    filled = [name for name in bottom if name]
+    needed = len(set(filled)) < len(filled)
+    kept = []
+    for row in rows[:-1]:
+        present = [name for name in row[1:] if name]
+        if len(rows[0]) > 2 and len(set(present)) <= 1:
+            continue
+        if not all(row[1:]):
+            if not needed:
+                continue
+            for i in range(1, len(row)):
+                row[i] = row[i] or (row[i - 1] if bottom[i] and not is_time(bottom[i]) else "")
+        kept.append(row)
+    kept.append(bottom)
+    names = []
+    for column in zip(*kept, strict=True):
+        parts = list(dict.fromkeys(part for part in column if part))
+        known = [part for part in parts if part.casefold() in _RESERVED or is_time(part)]
+        names.append(known[0] if known else "_".join(parts))
+    return names, len(kept)
+
+
+def _named(
+    layout: Layout, names: Sequence[str], line: int, used: int, units: Sequence[str] = (), *, has_block: bool = False
+) -> Layout:
+    called = tuple(name or f"Unnamed: {i}" for i, name in enumerate(names))
+    said = {name: bare(unit) for name, unit in zip(called, units, strict=False) if bare(unit)}
+    first = called[0]
+    if COMMENT.match(first) and (rest := COMMENT.sub("", first, count=1).strip()):
+        called = (rest, *called[1:])
+    return replace(layout, names=called, header=line, header_rows=used, units=said, has_block=has_block)
+
+
+def _first_row_of_numbers(cells: Sequence[Sequence[str]], separation: Separation) -> int | None:
+    data = [_is_data(row, separation) for row in cells]
+    for i in range(len(cells)):
+        after = data[i : i + _AFTER + 1]
+        if all(after) and not (i == 0 and _all_words(cells[0], separation)):
+            return i
+    return None
+
+
+def _is_data(row: Sequence[str], separation: Separation) -> bool:
+    """Whether some cell holds a number where there should be one, and none that is missing is a word."""
+    if len(row) != separation.width:
+        return False
+    present = [row[i] for i in separation.numeric if not is_missing(row[i])]
+    return any(_is_any_number(cell, separation) for cell in present) or not present
+
+
+def _all_words(row: Sequence[str], separation: Separation) -> bool:
+    return not any(_is_any_number(row[i], separation) for i in separation.numeric if i < len(row))
+
+
+def _is_any_number(cell: str, separation: Separation) -> bool:
+    return is_number(cell, POINT) or (separation.separator != COMMA and is_number(cell, COMMA))
+
+
+def _fitted(row: Sequence[str], width: int, trails: bool) -> list[str] | None:
+    """A row of names as wide as the rows of numbers: with or without a separator at its end; else None."""
+    if len(row) == width + 1 and not row[-1]:
+        row = row[:-1]
+    elif len(row) == width - 1 and trails:
+        row = [*row, ""]
+    return list(row) if len(row) == width and any(row) else None
+
+
+def _otherwise_split(
+    head: Head, rows: Sequence[Row], start: int, separation: Separation
+) -> tuple[list[str], int] | None:
+    """Names in a comment just above the numbers, or split by something else; and their line."""
+    last = rows[start - 1].line if start else -1
+    above = [row for row in head.comments() if last < row.line < rows[start].line]
+    found = [(COMMENT.sub("", above[-1].text, count=1), above[-1].line)] if above else []
+    if start:
+        found.append((rows[start - 1].text, last))
+    for text, line in found:
+        for separator in (separation.separator, *SEPARATORS):
+            names = split(text.strip(), separator)
+            if len(names) == separation.width and len(set(names)) == len(names) and all(names):
+                return (names, line) if not any(is_number(name, POINT) for name in names) else None
+    return None
+
+
+def _after_row_names(cells: Sequence[Sequence[str]], start: int, separation: Separation) -> list[str] | None:
+    """Names of a table whose rows have names, or numbers, that the header has none for."""
+    if not start or len(cells[start - 1]) != separation.width - 1 or not all(cells[start - 1]):
+        return None
+    first = [row[0] for row in cells[start:] if len(row) == separation.width]
+    counts = [str(i) for i in range(len(first) + 1)]
+    if first in (counts[:-1], counts[1:]) or 0 not in separation.numeric:
+        return ["row names", *cells[start - 1]]
+    return None
+
+
+def _rate(lines: Sequence[str]) -> float | None:
+    """Samples per second, where the lines above the numbers say one number."""
+    said = set()
+    for line in lines:
+        for matched in _RATE.finditer(line):
+            said.add(float(matched[1].replace(",", ".")) * (1000 if (matched[2] or "").lower() == "khz" else 1))
+    return said.pop() if len(said) == 1 and 0 not in said else None

@@ -1,0 +1,1 @@
+"""Headers of programs and devices whose files say what they are."""

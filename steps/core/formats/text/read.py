@@ -1,0 +1,256 @@
+"""A text of a known dialect as named columns, by Arrow's reader of CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from steps.core.formats.file_table import FileTable, Lines
+from steps.core.formats.text.dialect import Dialect, recognise_text
+from steps.core.formats.text.encoding import decoded
+from steps.core.formats.text.head import COMMENT_LINES, split
+from steps.core.formats.text.layout import Layout
+from steps.core.formats.text.numbers import COMMA
+from steps.core.formats.text.separators import is_numeric
+from steps.core.formats.time_column import is_time
+from steps.errors import UserError, shown
+
+_NAMES: Final = ("subject", "label", "trial", "test_number", "group")  # always text: 007 is no 7
+_SAMPLE: Final = 60
+_BLANK_LINES: Final = re.compile(rb"\n[ \t,;]*\n")
+
+
+def read(raw: bytes, dialect: Dialect, name: str) -> FileTable:
+    """A text as named columns: numbers as float64, other columns as text.
+
+    Raises:
+        UserError: rows of different lengths, or anything else that is no table.
+    """
+    return read_text(decoded(raw, name)[0], dialect, name)
+
+
+def read_text(text: bytes, dialect: Dialect, name: str) -> FileTable:
+    """As `read`, of a text that is in UTF-8 with ``\\n`` at the ends of lines."""
+    layout = dialect.layout
+    table, lines = _table(text, layout, dialect.has_comments, name)
+    units = dict(layout.units)
+    for more in layout.more:
+        table = _beside(table, _table(text, more, dialect.has_comments, name)[0], layout, name)
+        units |= more.units
+    if layout.rows is not None and table.num_rows < layout.rows:
+        raise UserError(
+            f"{name} says in its header that it has {layout.rows} rows, but holds {table.num_rows}: it seems to be "
+            "cut off; "
+            "copy or export it again"
+        )
+    notes = list(layout.notes)
+    table = _with_time(table, layout, notes)
+    return FileTable(
+        table.drop_columns([column for column in layout.left_out if column in table.column_names]),
+        units={column: unit for column, unit in units.items() if column in table.column_names},
+        read_as=dialect.described,
+        first_row=layout.first + 1,
+        lines=lines,
+        notes=tuple(notes),
+        events=layout.events,
+    )
+
+
+def read_any(raw: bytes, name: str, columns: Sequence[str] = ()) -> tuple[FileTable, Dialect] | None:
+    """A text of whatever dialect as named columns, and what was recognised; None where nothing was, or no names.
+
+    Raises:
+        UserError: as `recognise` and `read` say.
+    """
+    text, encoding = decoded(raw, name)
+    dialect = recognise_text(text, encoding, name, columns)
+    if dialect is None or not dialect.layout.names:
+        return None
+    return read_text(text, dialect, name), dialect
+
+
+def _table(text: bytes, layout: Layout, has_comments: bool, name: str) -> tuple[pa.Table, Lines | None]:
+    body, lines = _body(text, layout, has_comments, name)
+    if layout.separator == " ":
+        body = _with_single_blanks(body)
+    return _parsed(body, layout, lines, name), lines
+
+
+def _beside(table: pa.Table, more: pa.Table, layout: Layout, name: str) -> pa.Table:
+    """Two tables of one file with the same counter, side by side."""
+    for column in (layout.counter, layout.sub_counter):
+        if column and not table[column].equals(more[column]):
+            raise UserError(f"{name} has sections with different numbers in {shown(column)}, expected the same in all")
+    return pa.table(
+        dict(zip(table.column_names, table.columns, strict=True))
+        | dict(zip(more.column_names, more.columns, strict=True))
+    )
+
+
+def _body(text: bytes, layout: Layout, has_comments: bool, name: str) -> tuple[bytes, Lines | None]:
+    """The rows of numbers, and the number of each in the file where they are not one after the other."""
+    start = _line_start(text, layout.first)
+    end = len(text) if layout.end is None else _line_start(text, layout.end)
+    body = text[start:end].rstrip(b"\n \t") + b"\n"
+    is_even = not _BLANK_LINES.search(body) and not (has_comments and COMMENT_LINES.search(b"\n" + body))
+    last = body[body.rfind(b"\n", 0, -1) + 1 :]
+    if is_even and last.strip(b" \t,;\n"):
+        return body, None
+    lines = body.split(b"\n")
+    kept = [
+        number
+        for number, line in enumerate(lines)
+        if line.strip(b" \t,;") and not (has_comments and COMMENT_LINES.match(b"\n" + line))
+    ]
+    if not kept:
+        raise UserError(f"{name} holds a header only, expected a row per time point")
+    return b"\n".join([lines[number] for number in kept]) + b"\n", np.array(kept, dtype=np.int64) + layout.first + 1
+
+
+def _line_start(text: bytes, line: int) -> int:
+    at = 0
+    for _ in range(line):
+        at = text.find(b"\n", at) + 1
+        if not at:
+            return len(text)
+    return at
+
+
+def _with_single_blanks(body: bytes) -> bytes:
+    """Rows whose cells are separated by one blank, none at their ends."""
+    body = body.replace(b"\t", b" ")
+    for count in (64, 16, 8, 4, 3, 2):
+        body = body.replace(b" " * count, b" ")
+    while b"  " in body:
+        body = body.replace(b"  ", b" ")
+    return body.replace(b"\n ", b"\n").replace(b" \n", b"\n").removeprefix(b" ")
+
+
+def _parsed(body: bytes, layout: Layout, lines: Lines | None, name: str) -> pa.Table:
+    names = _as_wide(layout, body)
+    sample = [split(line.decode("utf-8", "replace"), layout.separator) for line in body.split(b"\n", _SAMPLE)[:_SAMPLE]]
+    columns = list(zip(*[row for row in sample if len(row) == len(names)], strict=True)) or [()] * len(names)
+    types = {
+        column: pa.float64() if is_numeric(cells, layout.separator) or not any(cells) else pa.string()
+        for column, cells in zip(names, columns, strict=True)
+    }
+    types |= {column: pa.string() for column in names if column.casefold() in _NAMES}
+    try:
+        table = _arrow(body, names, types, layout)
+    except pa.ArrowInvalid as error:
+        _check_width(body, names, layout, lines, name)
+        try:
+            table = _numbers_where_there_are(
+                _arrow(body, names, dict.fromkeys(names, pa.string()), layout), types, layout
+            )
+        except pa.ArrowInvalid:
+            raise UserError(f"{name} is not a readable table: {shown(str(error))}") from error
+    whole = [column for column in names if types[column] == pa.float64() and _is_whole(table[column])]
+    for column in _with_leading_zeros(body, names, whole, layout):
+        table = table.set_column(
+            names.index(column), column, _arrow(body, names, {column: pa.string()}, layout, [column])[0]
+        )
+    return table
+
+
+def _as_wide(layout: Layout, body: bytes) -> tuple[str, ...]:
+    """The names, and one more where rows end in a separator but the row of names does not."""
+    end = body.find(b"\n")
+    width = len(split(body[:end].decode("utf-8", "replace"), layout.separator))
+    if (
+        width == len(layout.names) + 1
+        and layout.separator
+        and body[:end].rstrip(b" ").endswith(layout.separator.encode())
+    ):
+        return (*layout.names, f"Unnamed: {len(layout.names)}")
+    return layout.names
+
+
+def _arrow(
+    body: bytes,
+    names: Sequence[str],
+    types: Mapping[str, pa.DataType],
+    layout: Layout,
+    wanted: Sequence[str] | None = None,
+    *,
+    use_threads: bool = True,
+) -> pa.Table:
+    return pa.csv.read_csv(
+        pa.BufferReader(body),
+        read_options=pa.csv.ReadOptions(column_names=names, use_threads=use_threads),
+        parse_options=pa.csv.ParseOptions(delimiter=layout.separator or "\x1f"),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=types,
+            include_columns=wanted,
+            decimal_point=COMMA if layout.decimal == COMMA else ".",
+        ),
+    )
+
+
+def _check_width(body: bytes, names: Sequence[str], layout: Layout, lines: Lines | None, name: str) -> None:
+    try:
+        _arrow(body, names, dict.fromkeys(names, pa.string()), layout, use_threads=False)
+    except pa.ArrowInvalid as error:
+        if matched := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error)):
+            row, expected, got = map(int, matched.groups())
+            number = layout.first + row if lines is None else int(lines[row - 1])
+            raise UserError(f"{name}, row {number} has {got} cells, expected {expected} as in its header") from error
+        raise UserError(f"{name} is not a readable table: {shown(str(error))}") from error
+
+
+def _numbers_where_there_are(table: pa.Table, types: Mapping[str, pa.DataType], layout: Layout) -> pa.Table:
+    """Columns of text, those as numbers that hold nothing else."""
+    for i, column in enumerate(table.column_names):
+        if types[column] == pa.float64():
+            text = pc.utf8_trim_whitespace(table[column])
+            if layout.decimal == COMMA:
+                text = pc.replace_substring(text, COMMA, ".")
+            try:
+                table = table.set_column(i, column, text.cast(pa.float64()))
+            except pa.ArrowInvalid:
+                continue
+    return table
+
+
+def _is_whole(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_floating(column.type):
+        return False
+    with np.errstate(invalid="ignore"):
+        values = column.to_numpy()
+        return all(bool((np.floor(part) == part)[~np.isnan(part)].all()) for part in (values[:256], values))
+
+
+def _with_leading_zeros(body: bytes, names: Sequence[str], columns: Sequence[str], layout: Layout) -> list[str]:
+    """Columns of whole numbers of which some begin with a zero, as names do."""
+    if not columns or not re.search(rb"(?<![\d.,eE+-])0\d", body):
+        return []
+    table = _arrow(body, names, dict.fromkeys(columns, pa.string()), layout, columns)
+    return [column for column in columns if pc.any(pc.match_substring_regex(table[column], r"^\s*0\d+\s*$")).as_py()]
+
+
+def _with_time(table: pa.Table, layout: Layout, notes: list[str]) -> pa.Table:
+    """With seconds, where the file says a sampling rate and has no column for time; or counted from where it says."""
+    times = [column for column in table.column_names if is_time(column) and column not in layout.left_out]
+    if times and layout.start and pa.types.is_floating(table[times[0]].type):
+        at = table.column_names.index(times[0])
+        return table.set_column(at, times[0], pc.add(table[times[0]], layout.start))
+    if layout.rate is None or times:
+        return table
+    count = np.arange(table.num_rows, dtype=np.float64)
+    if layout.counter and pa.types.is_floating(table[layout.counter].type):
+        counter = table[layout.counter].to_numpy()
+        if layout.sub_counter:
+            sub = table[layout.sub_counter].to_numpy()
+            count = counter * (np.max(sub, initial=0.0) + 1) + sub
+        elif not layout.wraps:
+            count = counter
+        elif np.isfinite(counter).all():
+            count = np.concatenate([[0.0], np.cumsum(np.mod(np.diff(counter), layout.wraps))])
+    notes.append(f"Time in seconds was made from the sampling rate that the file says, {layout.rate:g} per second.")
+    return table.add_column(0, "time", pa.array(count / layout.rate + layout.start))

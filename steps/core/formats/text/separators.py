@@ -1,0 +1,113 @@
+"""What separates the cells of a text, and what its decimal mark is: told by the rows that hold numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from steps.core.formats.text.head import Row, split
+from steps.core.formats.text.numbers import COMMA, POINT, decimal_of, has_both, is_missing, is_number
+from steps.errors import UserError, shown
+
+# In the order in which they are preferred where several would do equally well.
+SEPARATORS: Final[Mapping[str, str]] = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "blanks"}
+_SHARE: Final = 0.6  # of rows that have the usual number of cells
+_NUMERIC: Final = 0.8  # of a column's cells that are numbers; others may be damaged
+_ROWS: Final = 60  # no more are needed to tell
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How rows are split into cells.
+
+    Attributes:
+        separator: "" where there is one column.
+        decimal: None where no number has a decimal mark.
+        width: cells of a row.
+        numeric: columns of numbers, by their places.
+    """
+
+    separator: str
+    decimal: str | None
+    width: int
+    numeric: tuple[int, ...]
+
+    @property
+    def read_decimal(self) -> str:
+        """The mark to read numbers with."""
+        return self.decimal or POINT
+
+
+def find_separation(rows: Sequence[Row], name: str, only: str = "") -> Separation | None:
+    """How most of the rows below a header are split; None where they seem to hold no numbers.
+
+    Args:
+        rows: of the head of the file; the lower half is surely below the header.
+        name: what messages call the file.
+        only: the separator, where it is known.
+
+    Raises:
+        UserError: numbers with decimal points and with decimal commas, or with marks between thousands.
+    """
+    below = rows[len(rows) // 2 :][:_ROWS]
+    if not below:
+        return None
+    readings = [_reading(below, separator) for separator in ([only] if only else SEPARATORS)]
+    several = [reading for reading in readings if reading and reading.width > 1 and reading.numeric]
+    if several:
+        best = max(several, key=lambda reading: len(reading.numeric))
+    else:
+        single = _reading(below, "")
+        if single is None or not single.numeric:
+            return None
+        best = single
+    _check_marks(below, best, name)
+    return best
+
+
+def _reading(rows: Sequence[Row], separator: str) -> Separation | None:
+    cells = [split(row.text, separator) for row in rows]
+    width, count = Counter(map(len, cells)).most_common(1)[0]
+    if count < _SHARE * len(cells) or (count == 1 and len(cells) > 1):
+        return None
+    columns = list(zip(*[row for row in cells if len(row) == width], strict=True))
+    numeric = tuple(i for i, column in enumerate(columns) if is_numeric(column, separator))
+    marks = decimal_of(
+        cell
+        for i in numeric
+        for cell in columns[i]
+        if is_number(cell, POINT) or (separator != "," and is_number(cell, COMMA))
+    )
+    return Separation(separator, marks, width, numeric)
+
+
+def is_numeric(cells: Sequence[str], separator: str) -> bool:
+    """Whether a column holds numbers, but for a few cells; a comma is no decimal mark where it separates."""
+    present = [cell for cell in cells if not is_missing(cell)]
+    numbers = sum(is_number(cell, POINT) or (separator != "," and is_number(cell, COMMA)) for cell in present)
+    return bool(present) and numbers >= _NUMERIC * len(present)
+
+
+def _check_marks(rows: Sequence[Row], reading: Separation, name: str) -> None:
+    for row in rows:
+        cells = split(row.text, reading.separator)
+        if both := next((cell for cell in cells if has_both(cell)), None):
+            raise UserError(
+                f"{name}, row {row.line + 1} holds {shown(both)}, with marks between thousands; expected numbers with "
+                "a "
+                "decimal mark only: save it without thousands separators"
+            )
+    if reading.decimal == "":
+        examples = {}
+        for row in rows:
+            cells = split(row.text, reading.separator)
+            for cell in (cells[i] for i in reading.numeric if i < len(cells)):
+                if (mark := decimal_of([cell])) and (is_number(cell, POINT) or is_number(cell, COMMA)):
+                    examples.setdefault(mark, (row.line + 1, cell))
+        (point_row, point), (comma_row, comma) = examples[POINT], examples[COMMA]
+        raise UserError(
+            f"{name} has numbers with decimal points (row {point_row}: {shown(point)}) and with decimal commas (row "
+            f"{comma_row}: {shown(comma)}), expected one decimal mark: save it again with decimal points"
+        )

@@ -50,7 +50,7 @@ def _value(name: str, given: Mapping[str, Value]) -> Any:
     if name == "choice":
         from steps.core.readers.choice import Choice  # imports NumPy
 
-        return Choice.of(str(given["features"]), str(given["ignore"]))
+        return Choice.of(str(given["features"]), str(given["ignore"]), str(given["columns"]))
     if name == "simulation":
         from steps.core.readers.simulate import SimulationSize  # imports NumPy
 

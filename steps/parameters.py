@@ -51,6 +51,7 @@ _PARAMETERS = (
     Parameter("trim", False, "cut a trial's first and last samples where a value is missing"),
     Parameter("features", "all", "columns to take as features: names or globs, comma-separated, or 'all'"),
     Parameter("ignore", "none", "columns to leave out: names or globs, comma-separated, or 'none'"),
+    Parameter("columns", "none", "names of the columns of files without a header, comma-separated, or 'none'"),
     Parameter("duplicates", "refuse", "recordings that are there twice: an error, or kept and noted",
               choices=("refuse", "allow")),
     Parameter("exclude", "none", "trials to leave out: subject/trial, or subject for all of theirs, comma-separated",
@@ -138,9 +139,9 @@ RENAMED: Mapping[str, str] = {
 }
 
 _PREPARE = (
-    "source", "study", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "duplicates", "exclude",
-    "simulated_subjects", "simulated_controls", "simulated_trials_min", "simulated_trials_max", "simulated_features",
-    "simulated_effect",
+    "source", "study", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "columns", "duplicates",
+    "exclude", "simulated_subjects", "simulated_controls", "simulated_trials_min", "simulated_trials_max",
+    "simulated_features", "simulated_effect",
 )  # fmt: skip
 _TRAIN = (
     "model", "cv", "repeats", "subjects", "controls", "normalise", "epochs", "batch_size", "precision", "learning_rate",
@@ -210,7 +211,7 @@ STEPS: Mapping[str, Step] = {
     ),
     "compare": Step(("runs", "thresholds", "seed", "cwd")),
     "predict": Step(
-        ("model_uri", "source", "study", "threshold", "error_rate", "max_gap", "trim", "features", "ignore",
+        ("model_uri", "source", "study", "threshold", "error_rate", "max_gap", "trim", "features", "ignore", "columns",
          "attribution_steps", "attribution_baseline", "seed", "cwd"),
     ),
     "sync": Step(("prune", "cwd")),

@@ -38,12 +38,14 @@ class RawFile:
         beside: the bytes of another file of the same folder, by its name; for formats of several files. Raises
             `UserError` where there is none.
         leaves_out: whether the user leaves a column out, by its name: then it may be of any length and kind.
+        columns: names of its columns, as the user gives them, if it is a text that has none.
     """
 
     raw: bytes
     name: str
     beside: Callable[[str], bytes] = _alone
     leaves_out: Callable[[str], bool] = _nothing
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from steps.core.formats.file_table import FileTable, RawFile
 from steps.core.formats.hdf5 import read_hdf5
 from steps.core.formats.mat import read_mat
 from steps.core.formats.npz import read_npz
+from steps.core.formats.text.container import TEXT_SUFFIXES
+from steps.core.formats.text.read import read_text_file
 from steps.core.formats.xlsx import read_xlsx
 from steps.errors import UserError
 
@@ -29,6 +31,7 @@ class Format:
         package: what has to be installed for it beyond the environment, as Python imports it; "" for nothing.
         requirement: how to ask pip for that.
         companions: suffixes of files that belong to one of its files, and are read with it.
+        is_text: whether its files are text, read by their dialect, which must be the same for all files of a source.
     """
 
     title: str
@@ -38,9 +41,19 @@ class Format:
     package: str = ""
     requirement: str = ""
     companions: tuple[str, ...] = ()
+    is_text: bool = False
 
 
+_TEXTS: Final = (
+    Format("OpenSim", (".mot", ".sto"), read_text_file, is_text=True),
+    Format("OpenSim trajectories", (".trc",), read_text_file, is_text=True),
+    Format("tab-separated text", (".tsv", ".tab"), read_text_file, is_table=True, is_text=True),
+    Format("text", (".txt", ".dat", ".asc"), read_text_file, is_table=True, is_text=True),
+    Format("compressed text", (*(f"{suffix}.gz" for suffix in TEXT_SUFFIXES), ".zip"), read_text_file, is_table=True,
+           is_text=True),
+)  # fmt: skip
 _ROWS: Final = (
+    *_TEXTS,
     Format("C3D", (".c3d",), read_c3d),
     Format("Excel", (".xlsx", ".xlsm"), read_xlsx, True, "python_calamine", "python-calamine>=0.9,<1"),
     Format("MATLAB", (".mat",), read_mat, True),
@@ -52,7 +65,13 @@ FORMATS: Final[Mapping[str, Format]] = {suffix: row for row in _ROWS for suffix 
 
 def format_of(name: str) -> Format | None:
     """The format of a file with this name; None if it is none of `FORMATS`."""
-    return FORMATS.get(Path(name).suffix.lower())
+    return FORMATS.get(suffix_of(name))
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of a file's name in lower case, that of a compressed file with the one before it: ``.csv.gz``."""
+    suffixes = Path(name.lower()).suffixes
+    return "".join(suffixes[-2 if suffixes[-1:] == [".gz"] else -1 :])
 
 
 def read_file(file: RawFile, kind: Format) -> FileTable:

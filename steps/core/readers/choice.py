@@ -32,6 +32,7 @@ class Choice:
         left_out: columns that the model's training left out; they need not be there.
         called: pairs of what a column is, ``subject`` or ``time``, and its name in the files, as a description says;
             no other column is taken for that.
+        columns: names of the columns of files that have none; empty where they have.
     """
 
     features: tuple[str, ...] = ()
@@ -39,13 +40,14 @@ class Choice:
     known: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     called: tuple[tuple[str, str], ...] = ()
+    columns: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, features: str = ALL, ignore: str = NONE) -> Choice:
-        """From the parameters ``features`` and ``ignore``: comma-separated lists, a name with a comma in quotes.
+    def of(cls, features: str = ALL, ignore: str = NONE, columns: str = NONE) -> Choice:
+        """From the parameters of these names: comma-separated lists, a name with a comma in quotes.
 
         Raises:
-            UserError: a list is empty or no CSV, or both name one column.
+            UserError: a list is empty or no CSV, columns names one twice, or features and ignore both name one.
         """
         wanted = () if features.strip() == ALL else _names("features", features)
         unwanted = () if ignore.strip() == NONE else _names("ignore", ignore)
@@ -54,7 +56,7 @@ class Choice:
                 raise UserError(f"features and ignore both name {shown(name)}, expected it in one of them")
             if name in RESERVED_COLUMNS:
                 raise UserError(f"features names {shown(name)}, which is no feature: it says whose and when")
-        return cls(wanted, unwanted)
+        return cls(wanted, unwanted, columns=() if columns.strip() == NONE else _names("columns", columns, once=True))
 
     @property
     def is_everything(self) -> bool:
@@ -109,12 +111,14 @@ def _fits(pattern: str, column: str) -> bool:
     return _GLOB.search(pattern) is not None and fnmatchcase(column, pattern)
 
 
-def _names(parameter: str, text: str) -> tuple[str, ...]:
+def _names(parameter: str, text: str, *, once: bool = False) -> tuple[str, ...]:
     try:
         (cells,) = csv.reader([text], skipinitialspace=True, strict=True)
     except (csv.Error, ValueError) as error:
         raise UserError(f"{parameter} is {shown(text)}, expected names separated by commas ({error})") from error
     names = tuple(dict.fromkeys(cell.strip() for cell in cells))
+    if once and len(names) < len(cells):
+        raise UserError(f"{parameter} is {shown(text)}, expected different names")
     if not names or not all(names):
         raise UserError(f"{parameter} is {shown(text)}, expected names of columns separated by commas")
     return names

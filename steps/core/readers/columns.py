@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from steps.core.data.dataset import RESERVED_COLUMNS
+from steps.core.formats.time_column import is_time
 from steps.core.readers.choice import EVERYTHING, Choice, check_patterns, closest
 from steps.errors import UserError, listed, shown
 
@@ -19,10 +20,6 @@ Lines = npt.NDArray[np.int64]  # numbers of rows in messages
 DESCRIBED = ("{site}", "{session}", "{side}")
 IDENTITIES = (*(name for name in RESERVED_COLUMNS if name != "time"), *DESCRIBED)
 UNNAMED = re.compile(r"Unnamed: \d+")
-_UNIT = r"(?:s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|µs|μs|ns|mins?|minutes?|h|hours?|%)"
-# "Time", "timestamp", "time_s", "Time [ms]"; "t", "t (s)", but not "T", which is a temperature.
-_TIME = re.compile(rf"time(?:[ _-]?stamps?)?\s*(?:[\[(].*[\])]|[ _-]{_UNIT})?", re.IGNORECASE)
-_T = re.compile(rf"t(?:\s*[\[(]\s*{_UNIT}\s*[\])]|_{_UNIT})?")
 # What others call these columns. They are never taken silently, a message asks about them.
 ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
     "subject": ("participant", "participantid", "subjectid", "subj", "sub", "subid", "person", "personid", "patient",
@@ -162,11 +159,6 @@ def check_columns(
 def features_of(header: Iterable[str]) -> tuple[str, ...]:
     """The columns that are features, in order."""
     return tuple(column for column in header if column not in RESERVED_COLUMNS and column not in DESCRIBED)
-
-
-def is_time(column: str) -> bool:
-    """Whether a column is called as time usually is."""
-    return (_TIME.fullmatch(column) or _T.fullmatch(column)) is not None
 
 
 def _may_be(name: str, column: str) -> bool:

@@ -87,11 +87,12 @@ class Told:
 
     Attributes:
         units: of the features, as far as the first file says.
+        read_as: how the files were read, in a few words; "" for plain CSV.
     """
 
     units: dict[str, str] = field(default_factory=dict)
+    read_as: str = ""
     _first: str = ""
-    _read_as: str = ""
     _files: int = 0
     _notes: Counter[str] = field(default_factory=Counter)
     _events: Counter[str] = field(default_factory=Counter)
@@ -114,11 +115,11 @@ class Told:
             if table.units.get(column) and taken in features_of([taken])
         }
         if not self._files:
-            self._first, self._read_as, self.units = name, table.read_as, units
-        elif table.read_as != self._read_as:
+            self._first, self.read_as, self.units = name, table.read_as, units
+        elif table.read_as != self.read_as:
             raise UserError(
                 f"{name} is read as {table.read_as or 'plain CSV'}, but {self._first} as "
-                f"{self._read_as or 'plain CSV'}; expected files of one kind"
+                f"{self.read_as or 'plain CSV'}; expected files of one kind"
             )
         elif units != self.units:
             odd = next(taken for taken in {**self.units, **units} if self.units.get(taken) != units.get(taken))
@@ -134,8 +135,8 @@ class Told:
     def notes(self) -> list[str]:
         """What is to be said, one sentence each."""
         notes = []
-        if self._read_as:
-            notes.append(f"Read {f'{self._files} files ' if self._files > 1 else ''}as {self._read_as}.")
+        if self.read_as:
+            notes.append(f"Read {f'{self._files} files ' if self._files > 1 else ''}as {self.read_as}.")
         for note, count in list(self._notes.items())[:_NOTES]:
             notes.append(note if count == self._files else f"{note} ({count} of {self._files} files)")
         if len(self._notes) > _NOTES:

@@ -13,13 +13,15 @@ import pyarrow as pa
 
 from steps.core.formats.file_table import RawFile
 from steps.core.formats.table import Format, read_file
+from steps.core.formats.text.dialect import PLAIN
 from steps.core.readers.choice import Choice, check_patterns
 from steps.core.readers.columns import IDENTITIES, Columns, Lines, Parsed, features_of
-from steps.core.readers.csv_file import Header, csv_header, is_plain, parse_csv, parse_together
+from steps.core.readers.csv_file import Header, csv_header, is_plain, parse_together
 from steps.core.readers.file_tables import Told, parse_file_table
 from steps.core.readers.files import Fingerprint, Request
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.resample import Doubles
+from steps.core.readers.text_files import Texts, is_plain_csv
 from steps.core.readers.trial_files import StudyFiles, TrialFile, study_files
 from steps.errors import UserError, shown, shown_path
 from steps.system.untrusted_files import read_regular
@@ -58,7 +60,7 @@ def read_trials(study: StudyFiles, where: str, request: Request, run_bytes: int 
         UserError: as for `read_folder`.
     """
     files, choice, told = study.trials, request.choice, Told()
-    tables = _of_format(files, study.kind, request, told) if study.kind else _of_csv(files, request, run_bytes)
+    tables = _tables(files, study.kind, request, told, run_bytes)
     expected: list[str] = []
     names: dict[str, None] = {}
     every = Columns({})
@@ -106,6 +108,27 @@ def read_trials(study: StudyFiles, where: str, request: Request, run_bytes: int 
     )
 
 
+def _tables(files: Sequence[TrialFile], kind: Format | None, request: Request, told: Told, run_bytes: int) -> _Tables:
+    if kind and not kind.is_text:
+        return _of_format(files, kind, request, told)
+    if kind or not is_plain_csv(read_regular(files[0].path, files[0].name), files[0].name, request.choice):
+        return _of_text(files, request, told)
+    return _of_csv(files, request, told, run_bytes)
+
+
+def _of_text(files: Sequence[TrialFile], request: Request, told: Told) -> _Tables:
+    """The tables of texts that are no plain CSV, one by one."""
+    first, expected, choice = files[0].name, list[str](), request.choice
+    texts = Texts(told, choice)
+    for file in files:
+        raw = read_regular(file.path, file.name)
+        request.fingerprint.add(file.relative, raw)
+        parsed = texts.parse(raw, file.name)
+        expected = expected or list(parsed.columns.taken.values())
+        _check_columns(file.name, parsed.columns, first, expected, choice)
+        yield replace(parsed, table=parsed.table.select(expected)), [parsed.table.num_rows]
+
+
 def _of_format(files: Sequence[TrialFile], kind: Format, request: Request, told: Told) -> _Tables:
     """The tables of files of a format, one by one."""
     first, expected = files[0].name, list[str]()
@@ -133,13 +156,14 @@ def _raw_file(file: TrialFile, raws: dict[str, bytes], choice: Choice) -> RawFil
     return RawFile(raws[file.relative], file.name, beside, choice.leaves_out)
 
 
-def _of_csv(files: Sequence[TrialFile], request: Request, run_bytes: int) -> _Tables:
+def _of_csv(files: Sequence[TrialFile], request: Request, told: Told, run_bytes: int) -> _Tables:
     """The tables of CSV files, plain ones together."""
     first, choice = files[0].name, request.choice
     header = csv_header(read_regular(files[0].path, first), first, choice=choice)
     _check_columns(first, header.columns, first, list(header.columns.taken.values()), choice)
+    texts = Texts(told, choice, dialect=PLAIN, first=first)
     for run, plain in _runs(files, header, request.fingerprint, run_bytes):
-        yield from _parse(run, plain, header, first, choice)
+        yield from _parse(run, plain, header, first, texts)
 
 
 def _runs(
@@ -168,7 +192,7 @@ def _runs(
         yield run, True
 
 
-def _parse(run: _Run, plain: bool, header: Header, first: str, choice: Choice) -> Iterator[tuple[Parsed, list[int]]]:
+def _parse(run: _Run, plain: bool, header: Header, first: str, texts: Texts) -> Iterator[tuple[Parsed, list[int]]]:
     """A run's tables, with the columns of the first file in its order, and the rows of each of their files."""
     if plain and (together := parse_together([raw for _, raw in run], header)):
         table, rows = together
@@ -176,8 +200,8 @@ def _parse(run: _Run, plain: bool, header: Header, first: str, choice: Choice) -
         return
     expected = list(header.columns.taken.values())
     for file, raw in run:
-        parsed = parse_csv(raw, file.name, choice=choice)
-        _check_columns(file.name, parsed.columns, first, expected, choice)
+        parsed = texts.parse(raw, file.name)
+        _check_columns(file.name, parsed.columns, first, expected, texts.choice)
         yield replace(parsed, table=parsed.table.select(expected)), [parsed.table.num_rows]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from steps.core.data.manifest import WARNING
-from steps.core.formats.table import FORMATS
+from steps.core.formats.table import format_of
 from steps.core.readers.groups import is_control_name
 from steps.core.readers.walk import Contents, Parts, is_junk
 from steps.errors import UserError, shown_path
@@ -27,7 +27,7 @@ class _Kind(NamedTuple):
 _KINDS: Final = (
     _Kind((".xls", ".xlsb", ".ods"), "an older spreadsheet or one of another program", "save it as .xlsx"),
     _Kind((".gz", ".bz2", ".xz", ".zst", ".lz4"), "a compressed file", "unpack it first (gunzip, bunzip2, unxz)"),
-    _Kind((".zip", ".tar", ".tgz", ".7z", ".rar"), "an archive", "unpack it first"),
+    _Kind((".tar", ".tgz", ".7z", ".rar"), "an archive", "unpack it first"),
     _Kind((".feather", ".arrow", ".ipc"), "an Arrow file",
           "in Python, pandas.read_feather(file).to_parquet('recordings.parquet', index=False)"),
     _Kind((".pq", ".parq"), "a Parquet file under another suffix", "rename it to .parquet"),
@@ -38,13 +38,9 @@ _KINDS: Final = (
           "in Python, where you trust it, write its table with to_parquet('recordings.parquet', index=False)"),
     _Kind((".ts", ".arff"), "a file of the time series archive",
           "in Python, read it with aeon or sktime and write a long table: subject, label, trial, time, features"),
-    _Kind((".mot", ".sto", ".trc"), "an OpenSim file",
-          "write the table below its header as CSV, with commas and one header row"),
     _Kind((".anc",), "a motion capture file", "export its signals as CSV, one header row and a row per sample"),
     _Kind((".edf", ".bdf", ".gdf", ".vhdr", ".eeg", ".fif", ".set", ".hea", ".acq"), "a file of biosignals",
           "export its signals as CSV, one header row and a row per sample (MNE: raw.to_data_frame().to_csv)"),
-    _Kind((".tsv", ".tab", ".txt", ".dat", ".asc"), "text that is not called .csv",
-          "save as .csv: UTF-8, commas, one header row"),
     _Kind((".json", ".jsonl", ".xml", ".yaml"), "text that is no table", "write it as CSV, a row per time point"),
     _Kind((".rds", ".rda", ".rdata"), "an R file", "in R, write.csv(x, 'recordings.csv', row.names = FALSE)"),
     _Kind((".sav", ".dta", ".sas7bdat", ".por"), "a file of a statistics program", "export it as CSV"),
@@ -62,13 +58,15 @@ def describe(name: str) -> str:
 
 def how_to_convert(name: str) -> str:
     """What to do with a file with this name."""
-    kind = _BY_SUFFIX.get(Path(name).suffix.lower())
+    kind, readable = _BY_SUFFIX.get(Path(name).suffix.lower()), format_of(name)
+    if readable and readable.is_text:
+        return "write all trials in one way (text that is like the others needs no more than their suffix)"
     return kind.how if kind else "save them as CSV"
 
 
 def holds_recordings(name: str) -> bool:
     """Whether a file with this name may well hold recordings."""
-    return Path(name).suffix.lower() in (_BY_SUFFIX.keys() | FORMATS.keys()) - _SIDECARS
+    return format_of(name) is not None or Path(name).suffix.lower() in _BY_SUFFIX.keys() - _SIDECARS
 
 
 def beside(folder: Path, read: Sequence[str]) -> list[str]:

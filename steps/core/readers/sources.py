@@ -70,7 +70,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         read=lambda source, request: read_folder(Path(source), request),
     ),
     "table": Source(
-        expected=f"a table ({', '.join(TABLES)})",
+        expected=f"a table ({', '.join(suffix for suffix in TABLES if suffix == '.csv.gz' or '.gz' not in suffix)})",
         matches=lambda source: is_file(source, TABLES),
         files=lambda source: SourceFiles({Path(source).name: Path(source)}),
         read=lambda source, request: read_table(Path(source), request),

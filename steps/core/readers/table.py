@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from steps.core.formats.file_table import RawFile
-from steps.core.formats.table import FORMATS, format_of, read_file
+from steps.core.formats.table import FORMATS, format_of, read_file, suffix_of
 from steps.core.readers.choice import Choice
 from steps.core.readers.columns import Parsed, features_of
 from steps.core.readers.csv_file import parse_csv
@@ -20,11 +20,13 @@ from steps.core.readers.files import Request
 from steps.core.readers.groups import group_notes
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.parquet import parse_parquet
+from steps.core.readers.text_files import Texts
 from steps.system.untrusted_files import read_regular
 
 # Of the bytes of a file, what messages call it, the columns it must have, and those that are wanted.
 Parser = Callable[[bytes, str, Sequence[str], Choice], Parsed]
 PARSERS: Final[Mapping[str, Parser]] = {".csv": parse_csv, ".parquet": parse_parquet}
+_CSV: Final = ".csv"
 TABLES: Final = (*PARSERS, *(suffix for suffix, kind in FORMATS.items() if kind.is_table))
 _REQUIRED = ("subject", "label", "trial", "time")
 _OPTIONAL = ("group", "test_number")
@@ -32,7 +34,7 @@ _OPTIONAL = ("group", "test_number")
 
 def is_file(source: str, suffixes: Iterable[str]) -> bool:
     """Whether a source is a regular file with one of these suffixes."""
-    return os.path.isfile(source) and Path(source).suffix.lower() in suffixes  # noqa: PTH113, no error for odd names
+    return os.path.isfile(source) and suffix_of(source) in suffixes  # noqa: PTH113, no error for odd names
 
 
 def read_table(path: Path, request: Request, parse: Parser | None = None) -> LongTable:
@@ -50,7 +52,9 @@ def read_table(path: Path, request: Request, parse: Parser | None = None) -> Lon
     raw = read_regular(path, path.name)
     request.fingerprint.add(path.name, raw)
     told, kind = Told(), format_of(path.name)
-    if parse is None and kind:
+    if parse is None and (path.suffix.lower() == _CSV or (kind and kind.is_text)):
+        parsed = Texts(told, request.choice, required).parse(raw, path.name)
+    elif parse is None and kind:
         whole = read_file(RawFile(raw, path.name, leaves_out=request.choice.leaves_out), kind)
         parsed = parse_file_table(whole, path.name, required, request.choice)
         told.add(path.name, whole, parsed.columns)

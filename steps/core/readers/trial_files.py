@@ -159,6 +159,8 @@ def _control(folder: Path, parts: Parts, contents: Contents) -> TrialFile:
 
 def _trial_file(folder: Path, parts: Parts, contents: Contents, subject: str, label: str, group: str) -> TrialFile:
     trial = os.path.splitext(parts[-1])[0]  # noqa: PTH122, a path for each of many files takes time
+    if parts[-1].lower().endswith(".gz"):
+        trial = os.path.splitext(trial)[0]  # noqa: PTH122
     companions = tuple("/".join(one) for one in contents.companions.get((*parts[:-1], trial), ()))
     file = TrialFile(folder, "/".join(parts), subject, label, trial, group, companions)
     try:

@@ -11,6 +11,7 @@ from typing import Final
 from steps.errors import UserError, listed, shown_path
 from steps.system.untrusted_files import check_files, size
 
+TEXT_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".tab", ".dat", ".asc", ".mot", ".sto", ".trc")
 _CHUNK: Final = 1 << 24
 _SMALL: Final = 256 << 20
 _RATIO: Final = 200  # numbers as text shrink to a third, or a tenth where they repeat
@@ -18,17 +19,17 @@ _GZIP: Final = 31  # of zlib: with the header of gzip
 _JUNK: Final = ("__MACOSX/", ".")
 
 
-def unpacked(raw: bytes, name: str) -> tuple[bytes, str]:
-    """What a ``.gz`` or ``.zip`` file holds, and its name; any other file as it is.
+def unpacked(raw: bytes, name: str) -> bytes:
+    """What a ``.gz`` or ``.zip`` file holds; any other file as it is.
 
     Raises:
         UserError: damaged, encrypted, not one file, or more than a text shrinks to or memory holds.
     """
     if name.lower().endswith(".gz"):
-        return _gunzip(raw, name), name[: -len(".gz")]
+        return _gunzip(raw, name)
     if name.lower().endswith(".zip"):
         return _unzip(raw, name)
-    return raw, name
+    return raw
 
 
 def _gunzip(raw: bytes, name: str) -> bytes:
@@ -52,7 +53,7 @@ def _gunzip(raw: bytes, name: str) -> bytes:
     return b"".join(parts)
 
 
-def _unzip(raw: bytes, name: str) -> tuple[bytes, str]:
+def _unzip(raw: bytes, name: str) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith(_JUNK)]
@@ -72,7 +73,7 @@ def _unzip(raw: bytes, name: str) -> tuple[bytes, str]:
         raise UserError(f"{name} cannot be unpacked, it is damaged or no zip file: {error}") from error
     if len(content) != member.file_size:
         raise UserError(f"{name} does not hold as much as it says: it is damaged; pack it again")
-    return content, inner
+    return content
 
 
 def _check(total: int, packed: int, name: str) -> None:
@@ -83,6 +84,3 @@ def _check(total: int, packed: int, name: str) -> None:
             "made to fill the memory"
         )
     check_files(total, name)
-
-
-TEXT_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".tab", ".dat", ".asc", ".mot", ".sto", ".trc")

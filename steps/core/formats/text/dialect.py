@@ -27,12 +27,12 @@ class Dialect:
 
     Attributes:
         layout: where its table lies.
-        encoding: "" for ASCII and UTF-8.
+        encoding: what it is in, None for ASCII, "" for UTF-8.
         has_comments: whether lines that begin with ``#``, ``%`` or ``//`` are comments.
     """
 
     layout: Layout
-    encoding: str = ""
+    encoding: str | None = None
     has_comments: bool = False
 
     @property
@@ -44,29 +44,34 @@ class Dialect:
     def described(self) -> str:
         """In a few words, without what may differ from file to file; "" for a plain CSV file."""
         layout = self.layout
+        encoding = f"in {self.encoding}" if self.encoding else ""
+        marks = [
+            SEPARATORS[layout.separator] if layout.separator not in (COMMA, "") else "",
+            _MARKS[COMMA] if layout.decimal == COMMA else "",
+        ]
+        if layout.kind:
+            usual = layout.separator == "\t" or layout.kind == "OpenSim"
+            return ", ".join(filter(None, (layout.kind, layout.about, encoding, *marks[1 if usual else 0 :])))
         names = f"names in {layout.header_rows} rows" if layout.header_rows else "names from columns"
         if layout.header_rows == 1:
-            names = "names below other lines" if layout.has_block else ""
-        return ", ".join(
-            part
-            for part in (
-                layout.kind,
-                layout.about,
-                "" if layout.separator in (COMMA, "") or layout.kind == "OpenSim" else SEPARATORS[layout.separator],
-                _MARKS[COMMA] if layout.decimal == COMMA else "",
-                self.encoding,
-                "" if layout.kind else names,
-                "a row of units" if layout.units and not layout.kind else "",
-                "row names left out" if layout.left_out and not layout.kind else "",
-                "comments" if self.has_comments and not layout.kind else "",
-            )
-            if part
+            names = "lines above its names" if layout.has_block else ""
+        features = (
+            *marks,
+            names,
+            "a row of units" if layout.units else "",
+            "names of rows" if layout.left_out else "",
+            "comments" if self.has_comments else "",
         )
+        told = ", ".join(filter(None, features))
+        return " ".join(filter(None, ("text", encoding, f"with {told}" if told else ""))) if encoding or told else ""
 
     @property
     def shown(self) -> str:
         """In a few words, for an error that compares two."""
-        return self.described or "plain CSV (commas, decimal points, one row of names)"
+        return self.described or "plain CSV"
+
+
+PLAIN: Final = Dialect(Layout(COMMA, (), 1, decimal=POINT))
 
 
 def recognise(raw: bytes, name: str, columns: Sequence[str] = ()) -> Dialect | None:
@@ -84,7 +89,7 @@ def recognise(raw: bytes, name: str, columns: Sequence[str] = ()) -> Dialect | N
     return recognise_text(text, encoding, name, columns)
 
 
-def recognise_text(text: bytes, encoding: str, name: str, columns: Sequence[str] = ()) -> Dialect | None:
+def recognise_text(text: bytes, encoding: str | None, name: str, columns: Sequence[str] = ()) -> Dialect | None:
     """As `recognise`, of a text that is in UTF-8 and was in ``encoding``."""
     head = head_of(text)
     layout = known_layout(head, name, columns)
@@ -112,8 +117,8 @@ def recognise_text(text: bytes, encoding: str, name: str, columns: Sequence[str]
     return Dialect(layout, encoding, has_comments)
 
 
-def unlike(one: Dialect, other: Dialect) -> bool:
-    """Whether two files are not read alike; what one of them says nothing of makes no difference."""
+def alike(one: Dialect, other: Dialect) -> bool:
+    """Whether two files are read in the same way; what one of them says nothing of makes no difference."""
 
     def essence(dialect: Dialect, like: Dialect) -> tuple[object, ...]:
         layout = dialect.layout
@@ -122,12 +127,23 @@ def unlike(one: Dialect, other: Dialect) -> bool:
             layout.about,
             layout.separator or like.layout.separator,
             layout.decimal or like.layout.decimal,
-            dialect.encoding or like.encoding,
+            like.encoding if dialect.encoding is None else dialect.encoding,
             layout.header_rows,
             dict(layout.units),
         )
 
-    return essence(one, other) != essence(other, one)
+    return essence(one, other) == essence(other, one)
+
+
+def merged(one: Dialect, other: Dialect) -> Dialect:
+    """What two files that are read in the same way say together."""
+    layout = replace(
+        one.layout,
+        separator=one.layout.separator or other.layout.separator,
+        decimal=one.layout.decimal or other.layout.decimal,
+    )
+    encoding = other.encoding if one.encoding is None else one.encoding
+    return Dialect(layout, encoding, one.has_comments or other.has_comments)
 
 
 def _called(layout: Layout, columns: Sequence[str], width: int, name: str) -> Layout:

@@ -20,11 +20,11 @@ _TITLES: Final = {"utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-32-le": "UT
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-def decoded(raw: bytes, name: str) -> tuple[bytes, str]:
+def decoded(raw: bytes, name: str) -> tuple[bytes, str | None]:
     """A text in UTF-8, without mark and with ``\\n`` at the ends of its lines, and what it was in before.
 
     Returns:
-        The text, and "" for ASCII or UTF-8, else ``UTF-16``, ``UTF-32``, ``cp1252`` or ``Latin-1``.
+        The text, and None for ASCII, "" for UTF-8, else ``UTF-16``, ``UTF-32``, ``cp1252`` or ``Latin-1``.
 
     Raises:
         UserError: it is no text.
@@ -42,7 +42,16 @@ def decoded(raw: bytes, name: str) -> tuple[bytes, str]:
         raise UserError(f"{name} is no text: it holds control characters")
     if b"\r" in raw:
         raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return raw, _TITLES.get(encoding, "")
+    return raw, _TITLES.get(encoding, None if raw.isascii() and not mark else "")
+
+
+def is_text(raw: bytes) -> bool:
+    """Whether a file holds text, in whatever encoding."""
+    try:
+        decoded(raw, "")
+    except UserError:
+        return False
+    return True
 
 
 def encoding_of(raw: bytes, name: str) -> str:

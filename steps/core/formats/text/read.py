@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from steps.core.formats.file_table import FileTable, Lines
+from steps.core.formats.file_table import FileTable, Lines, RawFile
+from steps.core.formats.text.container import unpacked
 from steps.core.formats.text.dialect import Dialect, recognise_text
 from steps.core.formats.text.encoding import decoded
 from steps.core.formats.text.head import COMMENT_LINES, split
@@ -73,6 +74,22 @@ def read_any(raw: bytes, name: str, columns: Sequence[str] = ()) -> tuple[FileTa
     if dialect is None or not dialect.layout.names:
         return None
     return read_text(text, dialect, name), dialect
+
+
+def read_text_file(file: RawFile) -> FileTable:
+    """A file of text, perhaps compressed, as named columns.
+
+    Raises:
+        UserError: nothing is recognised in it, or it has no names of columns; and as `read_any` says.
+    """
+    read = read_any(unpacked(file.raw, file.name), file.name, file.columns)
+    if read is None:
+        raise UserError(
+            f"{file.name} holds no table that is known: expected a row with the names of the columns above rows of "
+            "numbers; "
+            "where there are no names, give them: columns=time,knee,hip"
+        )
+    return read[0]
 
 
 def _table(text: bytes, layout: Layout, has_comments: bool, name: str) -> tuple[pa.Table, Lines | None]:

@@ -1,6 +1,6 @@
 """Vicon Nexus' ASCII export (CSV): sections, each with name, rate, rows of titles, names and units, and numbers.
 
-``Devices`` are recorded at a multiple of the frames' rate, in sub frames; the other sections of a file share the frames.
+``Devices`` are recorded at a multiple of the frames' rate, in sub frames; other sections share the frames.
 """
 
 from __future__ import annotations

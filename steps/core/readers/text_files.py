@@ -1,0 +1,99 @@
+"""CSV files, and texts of any other dialect: plain CSV is tried first, and read as ever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from steps.core.formats.text.container import unpacked
+from steps.core.formats.text.dialect import PLAIN, Dialect, alike, merged
+from steps.core.formats.text.encoding import is_text
+from steps.core.formats.text.read import read_any
+from steps.core.readers.choice import EVERYTHING, Choice
+from steps.core.readers.columns import Parsed
+from steps.core.readers.csv_file import parse_csv
+from steps.core.readers.file_tables import Told, parse_file_table
+from steps.errors import UserError
+
+_HEAD: Final = 1 << 17
+
+
+@dataclass
+class Texts:
+    """Reads the texts of one source, all of them in the same way.
+
+    Attributes:
+        told: receives what they say about themselves.
+        choice: which columns are wanted, and what they are called where files do not say.
+        required: columns that must be there.
+        dialect: how they are read; None before the first.
+        first: what messages call the first.
+    """
+
+    told: Told
+    choice: Choice = EVERYTHING
+    required: Sequence[str] = ()
+    dialect: Dialect | None = None
+    first: str = ""
+
+    def parse(self, raw: bytes, name: str) -> Parsed:
+        """The columns of a file that are wanted.
+
+        Raises:
+            UserError: it is no table, can be read in two ways, is not read as the first file was, or holds columns that
+                are refused.
+        """
+        raw = unpacked(raw, name)
+        if self.choice.columns:
+            if (read := read_any(raw, name, self.choice.columns)) is None:
+                raise UserError(f"{name} holds no rows of numbers that columns could name, one like the other")
+        else:
+            try:
+                parsed = parse_csv(raw, name, self.required, self.choice)
+            except UserError as plain:
+                if not is_text(raw) or (read := read_any(raw, name)) is None or read[1].is_plain:
+                    raise plain from plain.__cause__
+            else:
+                self._take(name, PLAIN)
+                return parsed
+        table, dialect = read
+        self._take(name, dialect)
+        parsed = parse_file_table(table, name, self.required, self.choice)
+        self.told.read_as = self.dialect.described if self.dialect else ""
+        self.told.add(name, replace(table, read_as=self.told.read_as), parsed.columns)
+        return parsed
+
+    def _take(self, name: str, dialect: Dialect) -> None:
+        """Read a file in this way, if the files before it were read in the same."""
+        if self.dialect is None:
+            self.dialect, self.first = dialect, name
+        elif dialect is not self.dialect:
+            if not alike(self.dialect, dialect):
+                raise UserError(
+                    f"{name} is read as {dialect.shown}, but {self.first} as {self.dialect.shown}; expected files of "
+                    "one "
+                    "kind: write all of them in the same way"
+                )
+            self.dialect = merged(self.dialect, dialect)
+
+
+def is_plain_csv(raw: bytes, name: str, choice: Choice) -> bool:
+    """Whether the beginning of a file is plain CSV with columns that can be read, or nothing else that is known.
+
+    Raises:
+        UserError: it can be read in two ways.
+    """
+    if choice.columns:
+        return False
+    end = raw.rfind(b"\n", 0, _HEAD) + 1 if b"\0" not in raw[:_HEAD] else 0
+    head = raw[:end] if end and len(raw) > _HEAD else raw
+    try:
+        parse_csv(head, name, choice=choice)
+    except UserError as error:
+        try:
+            Texts(Told(), choice).parse(head, name)
+        except UserError as other:
+            return str(other) == str(error)
+        return False
+    return True

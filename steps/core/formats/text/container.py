@@ -16,7 +16,6 @@ _CHUNK: Final = 1 << 24
 _SMALL: Final = 256 << 20
 _RATIO: Final = 200  # numbers as text shrink to a third, or a tenth where they repeat
 _GZIP: Final = 31  # of zlib: with the header of gzip
-_JUNK: Final = ("__MACOSX/", ".")
 
 
 def unpacked(raw: bytes, name: str) -> bytes:
@@ -56,7 +55,7 @@ def _gunzip(raw: bytes, name: str) -> bytes:
 def _unzip(raw: bytes, name: str) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith(_JUNK)]
+            members = [one for one in archive.infolist() if not one.is_dir() and not _is_junk(one.filename)]
             if len(members) != 1:
                 told = listed([one.filename for one in members], 4) if members else "none"
                 raise UserError(f"{name} holds {len(members)} files, expected one table: {told}; unpack it first")
@@ -74,6 +73,11 @@ def _unzip(raw: bytes, name: str) -> bytes:
     if len(content) != member.file_size:
         raise UserError(f"{name} does not hold as much as it says: it is damaged; pack it again")
     return content
+
+
+def _is_junk(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return "__MACOSX" in parts or parts[-1].startswith(".")
 
 
 def _check(total: int, packed: int, name: str) -> None:

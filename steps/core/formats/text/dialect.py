@@ -166,7 +166,7 @@ def _check_decimal_commas(
     count = len(columns) if columns else len(split(above[-1].text, COMMA)) if above else 0
     row = next(row for row in rows if row.line == layout.first)
     cells = split(row.text, COMMA)
-    if layout.names or 2 * count != separation.width or not all(cell.isdigit() for cell in cells[1::2]):
+    if 2 * count != separation.width or not all(cell.isdigit() for cell in cells[1::2]):
         return
     as_commas = " | ".join(f"{whole}.{part}" for whole, part in zip(cells[::2], cells[1::2], strict=True))
     raise UserError(

@@ -15,7 +15,7 @@ _FEWEST_LINES: Final = 40
 # "#N/A" is no comment, but a number that is missing.
 COMMENT_LINES: Final = re.compile(rb"\n[ \t]*(?:#(?!N/?A)|%|//)")
 COMMENT: Final = re.compile(r"\s*(#(?!N/?A)|%|//)")
-_SEPARATOR_LINE: Final = re.compile(r"\"?sep=(.)\"?,*", re.IGNORECASE)
+_SEPARATOR_LINE: Final = re.compile(r"\s*\"?sep=(.)\"?[,;\s]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Head:
     @property
     def separator(self) -> str:
         """What a first line ``sep=;`` says, as spreadsheets write it; else ""."""
-        matched = _SEPARATOR_LINE.fullmatch(self.lines[0].strip(" ")) if self.lines else None
+        matched = _SEPARATOR_LINE.fullmatch(self.lines[0]) if self.lines else None
         return matched[1] if matched else ""
 
     def rows(self) -> list[Row]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from steps.core.formats.text.head import COMMENT, Head, Row, split
 from steps.core.formats.text.layout import Layout
-from steps.core.formats.text.numbers import COMMA, POINT, is_missing, is_number
+from steps.core.formats.text.numbers import POINT, is_any_number, is_missing, is_number
 from steps.core.formats.text.separators import SEPARATORS, Separation
 from steps.core.formats.text.unit_names import are_units, bare
 from steps.core.formats.time_column import is_time
@@ -36,7 +36,7 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
     if start is None:
         return None
     above = cells[:start]
-    if any(_is_data(row, separation) and _is_any_number(row[0], separation) for row in above):
+    if any(_is_data(row, separation) and is_any_number(row[0]) for row in above):
         return None
     width = separation.width
     trails = all(not row[-1] for row in cells[start:] if len(row) == width) and width > 1
@@ -56,6 +56,8 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
     while last - len(stack) >= 0 and len(stack) < _MOST_NAME_ROWS:
         fitted = _fitted(above[last - len(stack)], width, trails)
         if fitted is None or (stack and sum(map(bool, fitted)) < 2):  # a title in the first cell
+            break
+        if stack and separation.separator == " " and all(stack[0]) and different(stack[0]):  # a sentence
             break
         stack.insert(0, fitted)
     if stack:
@@ -78,11 +80,10 @@ def joined(stack: Sequence[Sequence[str]]) -> tuple[list[str], int]:
     rows = [list(row) for row in stack]
     bottom = rows[-1]
     filled = [name for name in bottom if name]
-    needed = len(set(filled)) < len(filled)
+    needed = not different(filled)
     kept = []
     for row in rows[:-1]:
-        present = [name for name in row[1:] if name]
-        if len(rows[0]) > 2 and len(set(present)) <= 1:
+        if len(row) > 2 and all(row[1:]) and len(set(row[1:])) == 1:
             continue
         if not all(row[1:]):
             if not needed:
@@ -97,6 +98,11 @@ def joined(stack: Sequence[Sequence[str]]) -> tuple[list[str], int]:
         known = [part for part in parts if part.casefold() in _RESERVED or is_time(part)]
         names.append(known[0] if known else "_".join(parts))
     return names, len(kept)
+
+
+def different(names: Sequence[str]) -> bool:
+    """Whether no two names are the same."""
+    return len(set(names)) == len(names)
 
 
 def _named(
@@ -120,19 +126,15 @@ def _first_row_of_numbers(cells: Sequence[Sequence[str]], separation: Separation
 
 
 def _is_data(row: Sequence[str], separation: Separation) -> bool:
-    """Whether some cell holds a number where there should be one, and none that is missing is a word."""
+    """Whether at least half of the cells that should hold numbers do, as far as they are not missing."""
     if len(row) != separation.width:
         return False
     present = [row[i] for i in separation.numeric if not is_missing(row[i])]
-    return any(_is_any_number(cell, separation) for cell in present) or not present
+    return 2 * sum(map(is_any_number, present)) >= len(present)
 
 
 def _all_words(row: Sequence[str], separation: Separation) -> bool:
-    return not any(_is_any_number(row[i], separation) for i in separation.numeric if i < len(row))
-
-
-def _is_any_number(cell: str, separation: Separation) -> bool:
-    return is_number(cell, POINT) or (separation.separator != COMMA and is_number(cell, COMMA))
+    return not any(is_any_number(row[i]) for i in separation.numeric if i < len(row))
 
 
 def _fitted(row: Sequence[str], width: int, trails: bool) -> list[str] | None:

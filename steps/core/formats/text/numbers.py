@@ -25,6 +25,11 @@ def is_number(cell: str, decimal: str) -> bool:
     return _NUMBER[decimal].fullmatch(cell) is not None
 
 
+def is_any_number(cell: str) -> bool:
+    """Whether a cell is a number with a decimal point, a decimal comma or none."""
+    return is_number(cell, POINT) or is_number(cell, COMMA)
+
+
 def is_missing(cell: str) -> bool:
     """Whether a cell says that there is no number, or none that is finite."""
     return cell.lower() in MISSING or cell.lower() in _INFINITE

@@ -23,6 +23,8 @@ from steps.core.formats.time_column import is_time
 from steps.errors import UserError, shown
 
 _NAMES: Final = ("subject", "label", "trial", "test_number", "group")  # always text: 007 is no 7
+_MISSING: Final = pa.array(pa.csv.ConvertOptions().null_values)
+_DECIMAL_COMMA: Final = r"^([+-]?\d*),(\d*(?:[eE][+-]?\d+)?)$"
 _SAMPLE: Final = 60
 _BLANK_LINES: Final = re.compile(rb"\n[ \t,;]*\n")
 
@@ -114,7 +116,7 @@ def _body(text: bytes, layout: Layout, has_comments: bool, name: str) -> tuple[b
     """The rows of numbers, and the number of each in the file where they are not one after the other."""
     start = _line_start(text, layout.first)
     end = len(text) if layout.end is None else _line_start(text, layout.end)
-    body = text[start:end].rstrip(b"\n \t") + b"\n"
+    body = text[start:end].rstrip(b"\n") + b"\n"
     is_even = not _BLANK_LINES.search(body) and not (has_comments and COMMENT_LINES.search(b"\n" + body))
     last = body[body.rfind(b"\n", 0, -1) + 1 :]
     if is_even and last.strip(b" \t,;\n"):
@@ -154,7 +156,7 @@ def _parsed(body: bytes, layout: Layout, lines: Lines | None, name: str) -> pa.T
     sample = [split(line.decode("utf-8", "replace"), layout.separator) for line in body.split(b"\n", _SAMPLE)[:_SAMPLE]]
     columns = list(zip(*[row for row in sample if len(row) == len(names)], strict=True)) or [()] * len(names)
     types = {
-        column: pa.float64() if is_numeric(cells, layout.separator) or not any(cells) else pa.string()
+        column: pa.float64() if is_numeric(cells) or not any(cells) else pa.string()
         for column, cells in zip(names, columns, strict=True)
     }
     types |= {column: pa.string() for column in names if column.casefold() in _NAMES}
@@ -225,13 +227,14 @@ def _numbers_where_there_are(table: pa.Table, types: Mapping[str, pa.DataType], 
     """Columns of text, those as numbers that hold nothing else."""
     for i, column in enumerate(table.column_names):
         if types[column] == pa.float64():
-            text = pc.utf8_trim_whitespace(table[column])
+            cells = pc.utf8_trim_whitespace(table[column])
+            cells = pc.if_else(pc.is_in(cells, _MISSING), pa.scalar(None, pa.string()), cells)
             if layout.decimal == COMMA:
-                text = pc.replace_substring(text, COMMA, ".")
+                cells = pc.replace_substring_regex(cells, _DECIMAL_COMMA, r"\1.\2")
             try:
-                table = table.set_column(i, column, text.cast(pa.float64()))
+                table = table.set_column(i, column, cells.cast(pa.float64()))
             except pa.ArrowInvalid:
-                continue
+                table = table.set_column(i, column, cells)
     return table
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from steps.core.formats.text.head import Row, split
-from steps.core.formats.text.numbers import COMMA, POINT, decimal_of, has_both, is_missing, is_number
+from steps.core.formats.text.numbers import COMMA, POINT, decimal_of, has_both, is_any_number, is_missing
 from steps.errors import UserError, shown
 
 # In the order in which they are preferred where several would do equally well.
@@ -16,6 +16,7 @@ SEPARATORS: Final[Mapping[str, str]] = {"\t": "tabs", ";": "semicolons", "|": "b
 _SHARE: Final = 0.6  # of rows that have the usual number of cells
 _NUMERIC: Final = 0.8  # of a column's cells that are numbers; others may be damaged
 _ROWS: Final = 60  # no more are needed to tell
+_FEW: Final = 3
 
 
 @dataclass(frozen=True)
@@ -44,27 +45,29 @@ def find_separation(rows: Sequence[Row], name: str, only: str = "") -> Separatio
     """How most of the rows below a header are split; None where they seem to hold no numbers.
 
     Args:
-        rows: of the head of the file; the lower half is surely below the header.
+        rows: of the head of the file.
         name: what messages call the file.
         only: the separator, where it is known.
 
     Raises:
         UserError: numbers with decimal points and with decimal commas, or with marks between thousands.
     """
-    below = rows[len(rows) // 2 :][:_ROWS]
-    if not below:
-        return None
-    readings = [_reading(below, separator) for separator in ([only] if only else SEPARATORS)]
+    count = len(rows)
+    # The last rows are surely below the header. Where one of few is damaged, more may tell.
+    for below in (rows[-max(count // 4, min(_FEW, count // 2), 1) :], rows[count // 2 :]):
+        if below and (best := _best(below[-_ROWS:], only)):
+            _check_marks(below, best, name)
+            return best
+    return None
+
+
+def _best(rows: Sequence[Row], only: str) -> Separation | None:
+    readings = [_reading(rows, separator) for separator in ([only] if only else SEPARATORS)]
     several = [reading for reading in readings if reading and reading.width > 1 and reading.numeric]
     if several:
-        best = max(several, key=lambda reading: len(reading.numeric))
-    else:
-        single = _reading(below, "")
-        if single is None or not single.numeric:
-            return None
-        best = single
-    _check_marks(below, best, name)
-    return best
+        return max(several, key=lambda reading: len(reading.numeric))
+    single = _reading(rows, "")
+    return single if single and single.numeric else None
 
 
 def _reading(rows: Sequence[Row], separator: str) -> Separation | None:
@@ -73,20 +76,15 @@ def _reading(rows: Sequence[Row], separator: str) -> Separation | None:
     if count < _SHARE * len(cells) or (count == 1 and len(cells) > 1):
         return None
     columns = list(zip(*[row for row in cells if len(row) == width], strict=True))
-    numeric = tuple(i for i, column in enumerate(columns) if is_numeric(column, separator))
-    marks = decimal_of(
-        cell
-        for i in numeric
-        for cell in columns[i]
-        if is_number(cell, POINT) or (separator != "," and is_number(cell, COMMA))
-    )
+    numeric = tuple(i for i, column in enumerate(columns) if is_numeric(column))
+    marks = decimal_of(cell for i in numeric for cell in columns[i] if is_any_number(cell))
     return Separation(separator, marks, width, numeric)
 
 
-def is_numeric(cells: Sequence[str], separator: str) -> bool:
-    """Whether a column holds numbers, but for a few cells; a comma is no decimal mark where it separates."""
+def is_numeric(cells: Sequence[str]) -> bool:
+    """Whether a column holds numbers, but for a few cells."""
     present = [cell for cell in cells if not is_missing(cell)]
-    numbers = sum(is_number(cell, POINT) or (separator != "," and is_number(cell, COMMA)) for cell in present)
+    numbers = sum(map(is_any_number, present))
     return bool(present) and numbers >= _NUMERIC * len(present)
 
 
@@ -104,7 +102,7 @@ def _check_marks(rows: Sequence[Row], reading: Separation, name: str) -> None:
         for row in rows:
             cells = split(row.text, reading.separator)
             for cell in (cells[i] for i in reading.numeric if i < len(cells)):
-                if (mark := decimal_of([cell])) and (is_number(cell, POINT) or is_number(cell, COMMA)):
+                if (mark := decimal_of([cell])) and is_any_number(cell):
                     examples.setdefault(mark, (row.line + 1, cell))
         (point_row, point), (comma_row, comma) = examples[POINT], examples[COMMA]
         raise UserError(

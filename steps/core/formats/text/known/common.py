@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from steps.core.formats.text.head import Head, split
-from steps.core.formats.text.numbers import COMMA, POINT, decimal_of, is_number
+from steps.core.formats.text.numbers import decimal_of, is_any_number
 
 _ROWS = 20
 
@@ -13,13 +13,8 @@ _ROWS = 20
 def decimal_below(head: Head, line: int, separator: str) -> str | None:
     """The decimal mark of the numbers from a line on; None where they have none, or both."""
     cells = [cell for text in head.lines[line : line + _ROWS] for cell in split(text, separator)]
-    numbers = [cell for cell in cells if is_number(cell, POINT) or (separator != COMMA and is_number(cell, COMMA))]
+    numbers = [cell for cell in cells if is_any_number(cell)]
     return decimal_of(numbers) or None
-
-
-def different(names: Sequence[str]) -> bool:
-    """Whether no two names are the same."""
-    return len(set(names)) == len(names)
 
 
 def spread(cells: Sequence[str]) -> list[str]:

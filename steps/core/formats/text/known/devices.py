@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from steps.core.formats.text.head import Head, split
-from steps.core.formats.text.header import find_layout
-from steps.core.formats.text.known.common import decimal_below, different
+from steps.core.formats.text.header import different, find_layout
+from steps.core.formats.text.known.common import decimal_below
 from steps.core.formats.text.layout import Layout
 from steps.core.formats.text.separators import find_separation
 from steps.core.formats.time_column import is_time

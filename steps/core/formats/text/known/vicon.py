@@ -12,7 +12,8 @@ from typing import Final
 
 from steps.core.formats.file_table import Event
 from steps.core.formats.text.head import Head, split
-from steps.core.formats.text.known.common import decimal_below, different, spread, widened
+from steps.core.formats.text.header import different
+from steps.core.formats.text.known.common import decimal_below, spread, widened
 from steps.core.formats.text.layout import Layout
 from steps.core.formats.text.numbers import COMMA, POINT, is_number
 from steps.core.formats.text.unit_names import bare

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from steps.core.formats.text.head import Head, split
-from steps.core.formats.text.known.common import decimal_below, different, spread, widened
+from steps.core.formats.text.header import different
+from steps.core.formats.text.known.common import decimal_below, spread, widened
 from steps.core.formats.text.layout import Layout
 from steps.errors import UserError, shown
 

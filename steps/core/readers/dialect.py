@@ -6,7 +6,6 @@ Nothing here reads recordings: it is asked when a file could not be read, or whe
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -23,8 +22,8 @@ _MAGIC = {
     b"MATLAB 5": "a MATLAB file",
 }
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_SEPARATORS = {"\t": ("tabs", r"\t"), ";": ("semicolons", ";"), "|": ("bars", "|"), ",": ("commas", ","),
-               " ": ("blanks", r"\s+")}  # fmt: skip
+_SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "blanks"}
+_NAME_THEM = "name them: columns=time,knee,hip"
 _SAVE = "save it as 'CSV UTF-8 (comma delimited)'"
 _E4_RATES = {1.0, 4.0, 32.0, 64.0}
 
@@ -63,11 +62,15 @@ def check_header(names: Sequence[str], raw: bytes, name: str) -> None:
     first, second = rows if len(rows) == 2 else (rows[0], [])
     if len(set(first)) == 1 and len(set(second)) == 1 and second[0] in _E4_RATES and len(first) == len(second):
         hint = (
-            "if it comes from an Empatica E4, its first two lines are the start time and the sampling rate: put one "
-            "line with the names of the columns in their place"
+            "if it comes from an Empatica E4, whose first two lines are the start time and the sampling rate, call it "
+            "as "
+            "its signal is called: EDA.csv, TEMP.csv, BVP.csv, HR.csv or ACC.csv"
         )
     else:
-        hint = "put a line with the names of the columns above it (numbers alone are no names: write f0, not 0)"
+        hint = (
+            "put a line with the names of the columns above it (numbers alone are no names: write f0, not 0), or "
+            f"{_NAME_THEM}"
+        )
     raise UserError(f"{name} has no header, its first line holds numbers: {shown(','.join(names))}; {hint}")
 
 
@@ -87,16 +90,16 @@ def explain(error: str, raw: bytes, name: str, lines: Lines | None = None) -> st
     rows = _split(text, separator)
     width = _usual_width(rows[len(rows) // 2 :])[0]
     above = _rows_above_numbers(rows, width)
+    number = [int(lines[i]) if lines is not None else i + 1 for i in range(len(rows))]
     if separator != ",":
-        return _otherwise_separated(text, name, separator, above)
+        return _otherwise_separated(text, name, separator, rows, above, number)
     if above is None:
         return error
     if above == 0:
         return (
             f"{name} has no header: its first line, {shown(text[0])}, is like those below; put a line with the names "
-            "of the columns above it"
+            f"of the columns above it, or {_NAME_THEM}"
         )
-    number = [int(lines[i]) if lines is not None else i + 1 for i in range(len(rows))]
     if above == 1:
         if width == 2 * len(rows[0]):
             return f"{error}; twice as many look like decimal commas: {_SAVE} with decimal points"
@@ -123,19 +126,30 @@ def is_text(raw: bytes, column: int) -> bool:
     return len(rows) > 1 and not any(_is_number(row[column]) for row in rows if len(row) > column)
 
 
-def _otherwise_separated(text: Sequence[str], name: str, separator: str, above: int | None) -> str:
-    word, pattern = _SEPARATORS[separator]
-    has_commas = any(re.search(r"\d,\d", line) for line in text)
-    options = f"sep='{pattern}'" + (", decimal=','" if has_commas else "")
-    separation = f"{word}, with decimal commas" if has_commas else word
-    rows = ""
+def _otherwise_separated(
+    text: Sequence[str],
+    name: str,
+    separator: str,
+    rows: Sequence[Sequence[str]],
+    above: int | None,
+    number: Sequence[int],
+) -> str:
+    """What is the matter with a text that is separated by something else than commas, and could not be read."""
+    word = _SEPARATORS[separator]
+    width = _usual_width(rows[len(rows) // 2 :])[0]
+    odd = next((i for i, row in enumerate(rows) if i > (above or 0) and len(row) != width), None)
     if above == 0:
-        rows = " It has no header, either."
-    elif above is not None and above > 1:
-        rows = f" It has {above} rows above its numbers, expected one row with the names of the columns."
+        return (
+            f"{name} has no header: its first line, {shown(text[0])}, is like those below; put a line with the names "
+            "of the "
+            f"columns above it, or {_NAME_THEM}"
+        )
+    if odd is not None:
+        return f"{name}, row {number[odd]} has {len(rows[odd])} cells, expected {width} as in most of its rows"
     return (
-        f"{name} is separated by {separation}, expected commas and decimal points: {_SAVE}, or in Python with "
-        f"pandas.read_csv(path, {options}).to_csv(path, index=False).{rows}"
+        f"{name} is separated by {word}, but is no table that can be read: expected a row with the names of the "
+        "columns "
+        "above rows of numbers that are alike"
     )
 
 

@@ -123,14 +123,21 @@ RAW_CASES: dict[str, tuple[bytes, list[str]]] = {
     "blank": (b" \n\n", ["bad.csv", "is empty"]),
     "header only": (b"subject,label,trial,time,knee\n", ["bad.csv", "header only"]),
     "not UTF-8": (
-        "subject,label,trial,time,knee\nJürgen,a,1,0,1\n".encode("latin-1"),
-        ["not UTF-8", "0xfc", "offset 31"],
+        "subject,label,trial,time,knee\nJürgen,a,1,0,1\n".encode() + b"\xfc",
+        ["not UTF-8", "0xfc", "offset 46"],
     ),
     "UTF-16": ("subject,label,trial,time,knee\n".encode("utf-16"), ["not UTF-8"]),
+    "decimal commas": (b"subject;label;trial;time;knee\nS;a;1;0;1,5\nS;a;1;1;x\n", ["row 3", "'knee'", "'x'"]),
     "too many cells": (b"subject,label,trial,time,knee\nS,a,1,0,1\nS,a,1,1,2,3\n", ["row 3", "6 cells", "expected 5"]),
     "too few cells": (b"subject,label,trial,time,knee\nS,a,1,0\n", ["row 2", "4 cells", "expected 5"]),
-    "semicolons": (b"subject;label;trial;time;knee\nS;a;1;0;1,5\n", ["semicolons", "commas"]),
-    "decimal comma": (b'subject,label,trial,time,knee\nS,a,1,0,"1,5"\n', ["row 2", "'knee'", "'1,5'"]),
+    "semicolons": (
+        b"subject;label;trial;time;knee\nS;a;1;0;1,5\nS;a;1;1;2,5;6\nS;a;1;2;1,5\nS;a;1;3;2\n",
+        ["row 3", "6 cells", "expected 5"],
+    ),
+    "decimal comma": (
+        b'subject,label,trial,time,knee\nS,a,1,0,1.5\nS,a,1,1,"1,5"\n',
+        ["row 3", "decimal commas", "'1,5'"],
+    ),
     "line break in a cell": (b'subject,label,trial,time,knee\nS,a,1,0,"1\nx"\n', ["row 2", "'knee'", r"'1\nx'"]),
 }
 

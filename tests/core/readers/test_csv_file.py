@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steps.core.readers import folder as reader
-from steps.core.readers.csv_file import parse_csv, parse_together
+from steps.core.readers.csv_file import parse_together
 from steps.core.readers.files import Request
 from steps.core.readers.folder import read_folder
 from steps.core.readers.load import load_source
@@ -122,7 +122,7 @@ def test_plain_files_are_parsed_at_once(case: str, tmp_path: Path, monkeypatch: 
         path.write_bytes(PLAIN[case](path.read_text()).encode())
     calls = mock.Mock(wraps=parse_together)
     monkeypatch.setattr(reader, "parse_together", calls)
-    monkeypatch.setattr(reader, "parse_csv", mock.Mock(side_effect=AssertionError("parsed alone")))
+    monkeypatch.setattr(reader.Texts, "parse", mock.Mock(side_effect=AssertionError("parsed alone")))
     dataset = load_source(source, max_gap=2) if case != "missing cells" else read_folder(tmp_path, Request())
     assert len(dataset.values) in (8, 8 * 7)
     assert calls.call_count == 1
@@ -133,10 +133,11 @@ def test_a_file_that_is_not_plain_is_parsed_alone(tmp_path: Path, monkeypatch: p
     expected = load_source(source).digest()
     path = trial_file(source, "S2", "fear", "t1")
     path.write_text(path.read_text().replace("\n0.0,", '\n"0.0",'))
-    calls = mock.Mock(wraps=parse_csv)
-    monkeypatch.setattr(reader, "parse_csv", calls)
+    names = []
+    parse = reader.Texts.parse
+    monkeypatch.setattr(reader.Texts, "parse", lambda self, raw, name: (names.append(name), parse(self, raw, name))[1])
     assert load_source(source).digest() == expected
-    assert [call.args[1] for call in calls.call_args_list] == ["participants/S2/fear/t1.csv"]
+    assert names == ["participants/S2/fear/t1.csv"]
 
 
 def test_what_is_wrong_with_an_earlier_file_is_said_first(tmp_path: Path) -> None:

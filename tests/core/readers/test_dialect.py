@@ -1,8 +1,9 @@
-"""Files that are no plain CSV: one line that says what they seem to be and how to save them. And blank lines."""
+"""Files that are no plain CSV: read as what they are, or one line that says what is the matter. And blank lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -29,25 +30,100 @@ def _without_header(text: str) -> str:
 
 
 SEMICOLONS: Spoil = lambda text: text.replace(",", ";").replace(".", ",")  # noqa: E731
+READ: dict[str, tuple[Spoil, str]] = {
+    "semicolons": (SEMICOLONS, "text with semicolons, decimal commas"),
+    "semicolons, points": (lambda text: text.replace(",", ";"), "text with semicolons"),
+    "tabs": (lambda text: text.replace(",", "\t"), "text with tabs"),
+    "bars": (lambda text: text.replace(",", "|"), "text with bars"),
+    "blanks": (lambda text: text.replace(",,", ",-,").replace(",", "  "), "text with blanks"),
+    "units": (_below_header("-,-,-,-,s,deg,deg"), "text with a row of units"),
+    "lines above": (_above("Device X", "Start: 12:00"), "text with lines above its names"),
+    "a title with commas": (_above("Study,,,,,,"), "text with lines above its names"),
+    "comments": (_above("# Device X", "#"), "text with comments"),
+    "quoted decimal commas": (
+        lambda text: "\n".join(f'"{line}"'.replace(",", '","') for line in text.splitlines()).replace(".", ","),
+        "text with decimal commas",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_a_table_in_another_dialect_is_read_as_the_plain_one(case: str, tmp_path: Path) -> None:
+    spoil, said = READ[case]
+    path = Path(write_table(long_frame(), tmp_path / "study.csv"))
+    plain = load_source(str(path))
+    path.write_text(spoil(path.read_text()))
+    dataset = load_source(str(path))
+    assert dataset.notes[0] == f"Read as {said}."
+    assert dataset.units == ({"knee": "deg", "hip": "deg"} if case == "units" else {})
+    assert replace(dataset, units={}).digest() == plain.digest()
+
+
+@pytest.mark.parametrize("case", READ)
+def test_trial_files_in_another_dialect_are_read_as_plain_ones(case: str, tmp_path: Path) -> None:
+    spoil, said = READ[case]
+    spoil = {"units": _below_header("s,deg,deg"), "a title with commas": _above("Study,,")}.get(case, spoil)
+    source = write_folder(long_frame(), tmp_path)
+    plain = load_source(source)
+    for path in tmp_path.rglob("*.csv"):
+        path.write_text(spoil(path.read_text()))
+    dataset = load_source(source)
+    assert dataset.notes[0] == f"Read 8 files as {said}."
+    assert replace(dataset, units={}).digest() == plain.digest()
+
+
+def test_files_of_one_study_are_read_in_the_same_way(tmp_path: Path) -> None:
+    source = write_folder(long_frame(), tmp_path)
+    path = trial_file(source, "S2", "fear", "t1")
+    plain = path.read_text()
+    path.write_text(SEMICOLONS(plain))
+    first, other = "participants/S1/fear/t0.csv", "participants/S2/fear/t1.csv"
+    with pytest.raises(UserError, match=f"{other} is read as text with semicolons, .*, but {first} as plain CSV;"):
+        load_source(source)
+    for one in tmp_path.rglob("*.csv"):
+        one.write_text(SEMICOLONS(one.read_text()) if one != path else plain)
+    with pytest.raises(UserError, match=f"{other} is read as plain CSV, but {first} as text with semicolons, decimal"):
+        load_source(source)
+    path.write_text(plain.replace(",", ";"))
+    with pytest.raises(
+        UserError, match=f"{other} is read as text with semicolons, but {first} as text with semicolons, d"
+    ):
+        load_source(source)
+
+
+def test_what_a_file_does_not_say_makes_no_difference(tmp_path: Path) -> None:
+    """Whole numbers have no decimal mark, and a file in ASCII no encoding."""
+    frame = long_frame().rename(columns={"knee": "Knie"})
+    frame["hip"] = (10 * frame["hip"]).round()
+    source = write_folder(frame.rename(columns={"Knie": "knee"}), tmp_path)
+    expected = load_source(source).digest()
+    for number, path in enumerate(sorted(tmp_path.rglob("*.csv"))):
+        text = "# gemessen am Gerät\n" if number == 3 else "# measured\n"
+        path.write_bytes((text + SEMICOLONS(path.read_text())).encode("cp1252"))
+    dataset = load_source(source)
+    assert dataset.digest() == expected
+    assert dataset.notes[0] == "Read 8 files as text in cp1252 with semicolons, decimal commas, comments."
+
+
+def test_several_rows_of_names_are_joined(tmp_path: Path) -> None:
+    path = Path(write_table(long_frame(), tmp_path / "study.csv"))
+    path.write_text(_below_header("a,b,c,d,e,f,g")(path.read_text()))
+    assert load_source(str(path)).features == ("knee_f", "hip_g")
+
+
 TABLES: dict[str, tuple[Spoil, str]] = {
-    "semicolons": (SEMICOLONS, r"separated by semicolons, with decimal commas, .* sep=';', decimal=','"),
-    "semicolons, points": (lambda text: text.replace(",", ";"), r"by semicolons, expected commas .* sep=';'\)"),
-    "tabs": (lambda text: text.replace(",", "\t"), r"separated by tabs, .* save it as 'CSV UTF-8 .* sep='\\t'\)"),
-    "bars": (lambda text: text.replace(",", "|"), r"separated by bars"),
     "no header": (_without_header, r"study\.csv has no header: its first line, 'S1,fear,t0,,0\.0"),
-    "no header, semicolons": (lambda text: SEMICOLONS(_without_header(text)), r"by semicolons, .* no header, either"),
-    "units": (_below_header("-,-,-,-,s,deg,deg"), r"row 2.*row 2, '-,-,-,-,s,deg,deg', seems to hold units"),
-    "preamble": (_above("Device X", "Start: 12:00"), r"2 lines above its header: .* row 3, 'subject,label,trial"),
-    "header of three rows": (lambda text: _below_header("a,b,c,d,e,f,g")(_below_header("p,q,r,s,t,u,v")(text)),
-                             r"has 3 rows above its numbers, which begin in row 4; expected one row"),
-    "title with commas": (_above("Study,,,,,,"), r"has two columns named|no column 'subject'"),
+    "no header, semicolons": (lambda text: SEMICOLONS(_without_header(text)),
+                              r"has no header: .*'S1;fear;t0;;0,0.*columns="),
+    "marks between thousands": (lambda text: SEMICOLONS(text).replace("0,0", "1.000,5", 1), r"row 2 holds '1\.000,5'"),
+    "two decimal marks": (lambda text: SEMICOLONS(text).replace(",", ".", 4), r"decimal points .* and with decimal co"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", TABLES)
-def test_a_table_that_is_no_plain_csv(case: str, tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_read(case: str, tmp_path: Path) -> None:
     spoil, expected = TABLES[case]
-    path = Path(write_table(long_frame(), tmp_path / "study.csv"))
+    path = Path(write_table(long_frame(trials=1, subjects={"S1": "fear"}), tmp_path / "study.csv"))
     path.write_text(spoil(path.read_text()))
     with pytest.raises(UserError, match=expected) as caught:
         load_source(str(path))
@@ -55,28 +131,18 @@ def test_a_table_that_is_no_plain_csv(case: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-V3D = ("\tC:\\S01\\1.c3d\tC:\\S01\\1.c3d", "\tX\tY", "\tLINK\tLINK", "\tORIGINAL\tORIGINAL", "ITEM\tX\tX")
 FILES: dict[str, tuple[Spoil, str]] = {
     "no header": (_without_header, r"has no header, its first line holds numbers: '0\.0,.*put a line with the names"),
     "names are numbers": (lambda text: text.replace("time,knee,hip", "0,1,2"), r"no header, .* write f0, not 0"),
-    "semicolons": (SEMICOLONS, "separated by semicolons, with decimal commas"),
-    "tabs": (lambda text: text.replace(",", "\t"), "separated by tabs"),
-    "blanks": (lambda text: text.replace(",", "  "), r"separated by blanks, .* sep='\\s\+'"),
-    "Visual3D": (lambda text: "\r\n".join([*V3D, *(f"{i}\t1.5\t{i}" for i in range(1, 9))]),
-                 "separated by tabs, .* 5 rows above its numbers, expected one row"),
-    "ActiGraph": (_above("--- Data File ---", "Serial Number: X1", "Start Time 17:33:00", "---"),
-                  "has 4 lines above its header: .* row 5, 'time,knee,hip'; delete the lines above it"),
-    "Empatica E4": (lambda text: "0.000000\n4.000000\n" + "1.5\n2.5\n1.5\n2.0\n" * 3, "no header, .* Empatica E4"),
-    "Empatica E4, three axes": (lambda text: "0.0,0.0,0.0\n32.0,32.0,32.0\n" + "1,2,3\n2,2,1\n" * 4, "Empatica E4"),
-    "units": (_below_header("s,deg,deg"), "row 2: column 'time' holds 's', .* seems to hold units .* delete it"),
+    "Empatica E4": (lambda text: "0.000000\n4.000000\n" + "1.5\n2.5\n1.5\n2.0\n" * 3, "an Empatica E4 .* columns=EDA"),
     "decimal commas": (lambda text: text.replace("time,knee,hip", "knee,hip").replace(".", ","),
                        "row 2 has 6 cells, expected 2|row 2 has"),
-    "double": (lambda text: "a,b\n" + "1,5,2,5\n" * 6, "row 2 has 4 cells, expected 2 .* decimal commas"),
+    "double": (lambda text: "a,b\n" + "1,5,2,5\n" * 6, r"row 2 can be read in two ways: '1,5,2,5' is '1\.5 \| 2\.5'"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_trial_files_that_are_no_plain_csv(case: str, tmp_path: Path) -> None:
+def test_trial_files_that_cannot_be_read(case: str, tmp_path: Path) -> None:
     spoil, expected = FILES[case]
     source = write_folder(long_frame(), tmp_path)
     for path in tmp_path.rglob("*.csv"):
@@ -85,6 +151,34 @@ def test_trial_files_that_are_no_plain_csv(case: str, tmp_path: Path) -> None:
         load_source(source)
     assert str(caught.value).startswith("participants/S1/fear/t0.csv")
     assert "\n" not in str(caught.value)
+
+
+def test_columns_name_those_of_headerless_files(tmp_path: Path) -> None:
+    source = write_folder(long_frame(), tmp_path / "folder")
+    table = Path(write_table(long_frame(), tmp_path / "study.csv"))
+    expected = load_source(source).digest()
+    for path in (table, *tmp_path.rglob("t*.csv")):
+        path.write_text(_without_header(path.read_text()))
+    with pytest.raises(UserError, match="no header"):
+        load_source(source)
+    assert load_source(source, choice=Choice.of(columns="time,knee,hip")).digest() == expected
+    columns = "subject,label,trial,group,time,knee,hip"
+    dataset = load_source(str(table), choice=Choice.of(columns=columns))
+    assert dataset.digest() == expected
+    assert dataset.notes[0] == "Read as text with names from columns."
+    with pytest.raises(UserError, match="row 1 has 3 cells, but columns has 2 names"):
+        load_source(source, choice=Choice.of(columns="time,knee"))
+    with pytest.raises(UserError, match="columns is 'a,a', expected different names"):
+        Choice.of(columns="a,a")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252", "latin-1"])
+def test_other_encodings_are_read(encoding: str, tmp_path: Path) -> None:
+    frame = long_frame().rename(columns={"knee": "Größe"})
+    path = Path(write_table(frame, tmp_path / "study.csv"))
+    expected = load_source(str(path)).digest()
+    path.write_bytes(path.read_text().encode(encoding))
+    assert load_source(str(path)).digest() == expected
 
 
 def test_a_later_file_without_a_header_loses_no_sample(tmp_path: Path) -> None:
@@ -98,9 +192,8 @@ def test_a_later_file_without_a_header_loses_no_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ("a,b\n1,2\n".encode("utf-16"), "not UTF-8 text: it seems to be UTF-16, .* save it as 'CSV UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16-le"), "UTF-16"),
-        ("ä,b\n1,2\n".encode("latin-1"), "not UTF-8 text: byte 0xe4 at offset 0; save it as 'CSV UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], "not UTF-8 text: it seems to be UTF-16, .* save it as 'CSV UTF-8"),
+        ("ä,b\n1,2\n".encode() + b"\xe4", "not UTF-8 text: byte 0xe4 at offset 9; save it as 'CSV UTF-8"),
         (b"PK\x03\x04rest", "no.* CSV file: it seems to be an Excel workbook or a zip archive"),
         (b"\x1f\x8brest", "compressed with gzip"),
         (b"PAR1rest", "a Parquet file"),

@@ -73,7 +73,7 @@ def test_labels_for_some_only_are_refused(new_people: Dataset, tmp_path: Path) -
     [
         ("simulated", "predict needs the recordings to score: -P source="),
         ("nowhere.csv", "source 'nowhere.csv' does not exist"),
-        ("text.txt", r"source 'text.txt' is text that is not called .csv.*; expected a folder with participants/"),
+        ("text.txt", r"text.txt has no column 'subject', expected subject, trial, time"),
         (".", r"has no folder participants/, expected .* or participants/<subject>/<trial>.csv"),
     ],
 )

@@ -114,8 +114,8 @@ Spoil = Callable[[Path], object]
 LEFT_OUT: dict[str, tuple[Spoil, str]] = {
     "a subject in text files": (
         lambda study: _rename(study, "S3/*/*.csv", ".txt"),
-        r"participants/S3/ holds no \.csv file, only 2 files \.txt \(participants/S3/calm/t0\.txt, .*\): save as "
-        r"\.csv: UTF-8, commas, one header row, or move the folder out of participants/",
+        r"participants/S3/ holds no \.csv file, only 2 files \.txt \(participants/S3/calm/t0\.txt, .*\): write all "
+        r"trials in one way .*, or move the folder out of participants/",
     ),
     "an empty subject": (
         lambda study: (study / "participants" / "S5").mkdir(),
@@ -134,8 +134,8 @@ LEFT_OUT: dict[str, tuple[Spoil, str]] = {
         r"control_data/C2/ holds no \.csv file, only 1 file \.edf .*MNE",
     ),
     "everything": (
-        lambda study: _rename(study, "*/*/*.csv", ".mot"),
-        r"has no \.csv file, only 8 files \.mot \(participants/S1/fear/t0\.mot, .*, …\): write the .*; expected",
+        lambda study: _rename(study, "*/*/*.csv", ".edf"),
+        r"has no \.csv file, only 8 files \.edf \(participants/S1/fear/t0\.edf, .*, …\): export its .*; expected",
     ),
 }
 

@@ -46,15 +46,13 @@ def test_what_is_no_file_of_this_machine(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("study.csv.gz", "is a compressed file, which is not read: unpack it first"),
-        ("study.ZIP", "is an archive, which is not read: unpack it first"),
+        ("study.json.gz", "is a compressed file, which is not read: unpack it first"),
+        ("study.TAR", "is an archive, which is not read: unpack it first"),
         ("study.xls", "is an older spreadsheet or one of another program, which is not read: save it as .xlsx"),
         ("study.feather", r"is an Arrow file, which is not read: in Python, pandas.read_feather"),
         ("study.npy", "is a NumPy array, which is not read: in Python, pandas.DataFrame"),
         ("study.pkl", "is a pickle, which can run code and is never opened"),
         ("study.ts", "is a file of the time series archive, which is not read: in Python, read it with aeon"),
-        ("study.mot", "is an OpenSim file, which is not read: write the table below its header as CSV"),
-        ("study.tsv", "is text that is not called .csv, which is not read: save as .csv"),
         ("study.pq", r"rename it to \.parquet"),
         ("study.abc", "ends in '.abc'"),
         ("study", "ends in ''"),

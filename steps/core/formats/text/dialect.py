@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from steps.core.formats.text.decimal_marks import decimal_mark
 from steps.core.formats.text.encoding import decoded
 from steps.core.formats.text.head import COMMENT_LINES, Row, head_of, split
 from steps.core.formats.text.header import find_layout
 from steps.core.formats.text.known.table import known_layout
 from steps.core.formats.text.layout import Layout
-from steps.core.formats.text.numbers import COMMA, POINT, is_number, may_be_thousands
+from steps.core.formats.text.numbers import COMMA, POINT
 from steps.core.formats.text.separators import SEPARATORS, Separation, find_separation
 from steps.errors import UserError, shown
 
 _MARKS: Final = {POINT: "decimal points", COMMA: "decimal commas"}
-# A number whose comma stands between no thousands: 0,123 or 1,23 or 1234,5.
-_SETTLES: Final = re.compile(rb"(?<![\d,])(?:0\d*,\d|\d{4,},\d|\d{1,3},(?!\d{3}(?!\d))\d|\d{1,3},\d{3}[eE])")
 
 
 @dataclass(frozen=True)
@@ -95,13 +93,13 @@ def recognise_text(text: bytes, encoding: str | None, name: str, columns: Sequen
     layout = known_layout(head, name, columns)
     if layout is None:
         rows = head.rows()
-        separation = find_separation(rows, name, head.separator)
+        separation = find_separation(rows, head.separator)
         layout = find_layout(head, rows, separation) if separation else None
         if layout is None or separation is None:
             return None
         _check_decimal_commas(rows, layout, separation, name, columns)
-        if separation.decimal == COMMA:
-            _check_thousands(text, rows, separation, name)
+        numbers = [row for row in rows if row.line >= layout.first]
+        layout = replace(layout, decimal=decimal_mark(text, numbers, separation, name))
         if not layout.names and columns:
             layout = _called(layout, columns, separation.width, name)
         elif layout.names and columns:
@@ -174,25 +172,4 @@ def _check_decimal_commas(
         "commas, "
         f"of {count} columns as there are names, or {separation.width} numbers; save it with decimal points, or with "
         "semicolons between the columns"
-    )
-
-
-def _check_thousands(text: bytes, rows: Sequence[Row], separation: Separation, name: str) -> None:
-    """Refuse numbers all of whose commas may stand between thousands."""
-    example = None
-    for row in rows:
-        cells = split(row.text, separation.separator)
-        for cell in (cells[i] for i in separation.numeric if i < len(cells)):
-            if COMMA in cell and is_number(cell, COMMA):
-                if not may_be_thousands(cell):
-                    return
-                example = example or (row.line + 1, cell)
-    if example is None or _SETTLES.search(text):
-        return
-    line, cell = example
-    raise UserError(
-        f"{name} can be read in two ways: in row {line}, {shown(cell)} is {cell.replace(COMMA, POINT)} with a decimal "
-        "comma, "
-        f"or {cell.replace(COMMA, '')} with a comma between thousands, and no other number tells; save it with decimal "
-        "points and without thousands separators"
     )

@@ -41,7 +41,7 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
     width = separation.width
     trails = all(not row[-1] for row in cells[start:] if len(row) == width) and width > 1
     rate = _rate([*(row.text for row in rows[:start]), *(row.text for row in head.comments())])
-    layout = Layout(separation.separator, (), rows[start].line, decimal=separation.decimal, rate=rate, header_rows=0)
+    layout = Layout(separation.separator, (), rows[start].line, rate=rate, header_rows=0)
     last = start - 1
     unit_cells: list[str] = []
     if (
@@ -60,6 +60,10 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
         if stack and separation.separator == " " and all(stack[0]) and different(stack[0]):  # a sentence
             break
         stack.insert(0, fitted)
+    if len(stack) > 1 and (
+        width < 2 or any(cell[:1].isdigit() or is_any_number(cell) for row in stack for cell in row)
+    ):
+        return None  # a damaged row of numbers holds no names
     if stack:
         names, used = joined(stack)
         return _named(layout, names, rows[last].line, used, unit_cells, has_block=last + 1 > len(stack))
@@ -166,6 +170,8 @@ def _otherwise_split(
 def _after_row_names(cells: Sequence[Sequence[str]], start: int, separation: Separation) -> list[str] | None:
     """Names of a table whose rows have names, or numbers, that the header has none for."""
     if not start or len(cells[start - 1]) != separation.width - 1 or not all(cells[start - 1]):
+        return None
+    if any(map(is_any_number, cells[start - 1])):
         return None
     first = [row[0] for row in cells[start:] if len(row) == separation.width]
     counts = [str(i) for i in range(len(first) + 1)]

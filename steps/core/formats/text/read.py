@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,7 @@ from steps.errors import UserError, shown
 _NAMES: Final = ("subject", "label", "trial", "test_number", "group")  # always text: 007 is no 7
 _MISSING: Final = pa.array(pa.csv.ConvertOptions().null_values)
 _DECIMAL_COMMA: Final = r"^([+-]?\d*),(\d*(?:[eE][+-]?\d+)?)$"
+_DECIMAL_POINT: Final = r"^[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?$"
 _SAMPLE: Final = 60
 _BLANK_LINES: Final = re.compile(rb"\n[ \t,;]*\n")
 
@@ -129,6 +131,14 @@ def _body(text: bytes, layout: Layout, has_comments: bool, name: str) -> tuple[b
     ]
     if not kept:
         raise UserError(f"{name} holds a header only, expected a row per time point")
+    if len(layout.names) == 1:
+        for before, after in pairwise(kept):
+            if any(not line.strip() for line in lines[before + 1 : after]):
+                raise UserError(
+                    f"{name}, row {layout.first + before + 2} is empty: in a file of one column that may be a missing "
+                    "value; "
+                    "write NaN there or delete the line"
+                )
     return b"\n".join([lines[number] for number in kept]) + b"\n", np.array(kept, dtype=np.int64) + layout.first + 1
 
 
@@ -166,10 +176,14 @@ def _parsed(body: bytes, layout: Layout, lines: Lines | None, name: str) -> pa.T
         _check_width(body, names, layout, lines, name)
         try:
             table = _numbers_where_there_are(
-                _arrow(body, names, dict.fromkeys(names, pa.string()), layout), types, layout
+                _arrow(body, names, dict.fromkeys(names, pa.string()), layout), types, layout, lines, name
             )
         except pa.ArrowInvalid:
             raise UserError(f"{name} is not a readable table: {shown(str(error))}") from error
+    if layout.decimal == COMMA:
+        for i, column in enumerate(names):
+            if types[column] == pa.string() and column.casefold() not in _NAMES:
+                table = table.set_column(i, column, _with_points(table[column]))
     whole = [column for column in names if types[column] == pa.float64() and _is_whole(table[column])]
     for column in _with_leading_zeros(body, names, whole, layout):
         table = table.set_column(
@@ -223,19 +237,37 @@ def _check_width(body: bytes, names: Sequence[str], layout: Layout, lines: Lines
         raise UserError(f"{name} is not a readable table: {shown(str(error))}") from error
 
 
-def _numbers_where_there_are(table: pa.Table, types: Mapping[str, pa.DataType], layout: Layout) -> pa.Table:
+def _numbers_where_there_are(
+    table: pa.Table, types: Mapping[str, pa.DataType], layout: Layout, lines: Lines | None, name: str
+) -> pa.Table:
     """Columns of text, those as numbers that hold nothing else."""
     for i, column in enumerate(table.column_names):
         if types[column] == pa.float64():
             cells = pc.utf8_trim_whitespace(table[column])
             cells = pc.if_else(pc.is_in(cells, _MISSING), pa.scalar(None, pa.string()), cells)
             if layout.decimal == COMMA:
-                cells = pc.replace_substring_regex(cells, _DECIMAL_COMMA, r"\1.\2")
+                _check_no_point(cells, column, layout, lines, name)
+                cells = _with_points(cells)
             try:
                 table = table.set_column(i, column, cells.cast(pa.float64()))
             except pa.ArrowInvalid:
                 table = table.set_column(i, column, cells)
     return table
+
+
+def _with_points(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.replace_substring_regex(cells, _DECIMAL_COMMA, r"\1.\2")
+
+
+def _check_no_point(cells: pa.ChunkedArray, column: str, layout: Layout, lines: Lines | None, name: str) -> None:
+    with_point = pc.index(pc.match_substring_regex(cells, _DECIMAL_POINT), True).as_py()
+    if with_point >= 0:
+        row = layout.first + 1 + with_point if lines is None else int(lines[with_point])
+        raise UserError(
+            f"{name}, row {row}: column {shown(column)} holds {shown(cells[with_point].as_py())}, but other numbers "
+            "have "
+            "decimal commas; expected one decimal mark: save it again with decimal points"
+        )
 
 
 def _is_whole(column: pa.ChunkedArray) -> bool:

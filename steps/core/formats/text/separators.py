@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from steps.core.formats.text.head import Row, split
-from steps.core.formats.text.numbers import COMMA, POINT, decimal_of, has_both, is_any_number, is_missing
-from steps.errors import UserError, shown
+from steps.core.formats.text.numbers import is_any_number, is_missing
 
 # In the order in which they are preferred where several would do equally well.
 SEPARATORS: Final[Mapping[str, str]] = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "blanks"}
@@ -25,38 +24,26 @@ class Separation:
 
     Attributes:
         separator: "" where there is one column.
-        decimal: None where no number has a decimal mark.
         width: cells of a row.
         numeric: columns of numbers, by their places.
     """
 
     separator: str
-    decimal: str | None
     width: int
     numeric: tuple[int, ...]
 
-    @property
-    def read_decimal(self) -> str:
-        """The mark to read numbers with."""
-        return self.decimal or POINT
 
-
-def find_separation(rows: Sequence[Row], name: str, only: str = "") -> Separation | None:
+def find_separation(rows: Sequence[Row], only: str = "") -> Separation | None:
     """How most of the rows below a header are split; None where they seem to hold no numbers.
 
     Args:
         rows: of the head of the file.
-        name: what messages call the file.
         only: the separator, where it is known.
-
-    Raises:
-        UserError: numbers with decimal points and with decimal commas, or with marks between thousands.
     """
     count = len(rows)
     # The last rows are surely below the header. Where one of few is damaged, more may tell.
     for below in (rows[-max(count // 4, min(_FEW, count // 2), 1) :], rows[count // 2 :]):
         if below and (best := _best(below[-_ROWS:], only)):
-            _check_marks(below, best, name)
             return best
     return None
 
@@ -77,8 +64,7 @@ def _reading(rows: Sequence[Row], separator: str) -> Separation | None:
         return None
     columns = list(zip(*[row for row in cells if len(row) == width], strict=True))
     numeric = tuple(i for i, column in enumerate(columns) if is_numeric(column))
-    marks = decimal_of(cell for i in numeric for cell in columns[i] if is_any_number(cell))
-    return Separation(separator, marks, width, numeric)
+    return Separation(separator, width, numeric)
 
 
 def is_numeric(cells: Sequence[str]) -> bool:
@@ -86,26 +72,3 @@ def is_numeric(cells: Sequence[str]) -> bool:
     present = [cell for cell in cells if not is_missing(cell)]
     numbers = sum(map(is_any_number, present))
     return bool(present) and numbers >= _NUMERIC * len(present)
-
-
-def _check_marks(rows: Sequence[Row], reading: Separation, name: str) -> None:
-    for row in rows:
-        cells = split(row.text, reading.separator)
-        if both := next((cell for cell in cells if has_both(cell)), None):
-            raise UserError(
-                f"{name}, row {row.line + 1} holds {shown(both)}, with marks between thousands; expected numbers with "
-                "a "
-                "decimal mark only: save it without thousands separators"
-            )
-    if reading.decimal == "":
-        examples = {}
-        for row in rows:
-            cells = split(row.text, reading.separator)
-            for cell in (cells[i] for i in reading.numeric if i < len(cells)):
-                if (mark := decimal_of([cell])) and is_any_number(cell):
-                    examples.setdefault(mark, (row.line + 1, cell))
-        (point_row, point), (comma_row, comma) = examples[POINT], examples[COMMA]
-        raise UserError(
-            f"{name} has numbers with decimal points (row {point_row}: {shown(point)}) and with decimal commas (row "
-            f"{comma_row}: {shown(comma)}), expected one decimal mark: save it again with decimal points"
-        )

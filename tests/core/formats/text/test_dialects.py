@@ -72,9 +72,9 @@ def test_a_table_is_the_same_in_every_dialect(written: Written, rows: int, colum
             r"row 2 can be read in two ways: '1,5,2,5' is '1\.5 \| 2\.5' with decimal .* or 4 num",
         ),
         ("a\n1,5\n2,5\n3,5\n", r"row 2 can be read in two ways: '1,5' is '1\.5' with decimal commas, .* or 2 numbers"),
-        ("a;b\n1,5;2.5\n2,5;3.5\n", r"decimal points \(row 3: '3\.5'\) and with decimal commas \(row 3: '2,5'\)"),
-        ("a;b\n1.234,5;2\n1.234,5;3\n", r"row 3 holds '1\.234,5', with marks between thousands; expected"),
-        ('a,b\n"1,234.5",2\n"1,234.5",3\n', r"row 3 holds '1,234\.5', with marks between thousands"),
+        ("a;b\n1,5;2.5\n2,5;3.5\n", r"decimal points \(row 2: '2\.5'\) and with decimal commas \(row 2: '1,5'\)"),
+        ("a;b\n1.234,5;2\n1.234,5;3\n", r"row 2 holds '1\.234,5', with marks between thousands; expected"),
+        ('a,b\n"1,234.5",2\n"1,234.5",3\n', r"row 2 holds '1,234\.5', with marks between thousands"),
     ],
 )
 def test_two_readings_are_refused_and_both_are_shown(text: str, message: str) -> None:

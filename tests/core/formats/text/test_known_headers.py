@@ -1,5 +1,6 @@
 """Header blocks of programs and devices, each written by hand as the program writes it."""
 
+# ruff: noqa: E501, lines are as long as programs write them
 from __future__ import annotations
 
 import gzip
@@ -237,7 +238,9 @@ def test_actigraph_says_its_rate() -> None:
     assert numbers(epochs, "time") == [[0.0, 10.0, 20.0]]
     headerless = ACTIGRAPH.replace("Accelerometer X,Accelerometer Y,Accelerometer Z\n", "")
     assert read(headerless.encode(), "t.csv")[0].table.column_names == table.table.column_names
-    commas = ACTIGRAPH.partition("Accelerometer X")[0] + "Accelerometer X;Accelerometer Y\n0,125;0,25\n0,5;0,75\n0,5;0,5\n"
+    commas = (
+        ACTIGRAPH.partition("Accelerometer X")[0] + "Accelerometer X;Accelerometer Y\n0,125;0,25\n0,5;0,75\n0,5;0,5\n"
+    )
     assert numbers(read(commas.encode(), "t.csv")[0], "Accelerometer Y") == [[0.25, 0.75, 0.5]]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from steps.core.formats.text.decimal_marks import decimal_mark
 from steps.core.formats.text.head import Head, split
 from steps.core.formats.text.header import different, find_layout
 from steps.core.formats.text.known.common import decimal_below
@@ -31,7 +32,7 @@ def actigraph(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | N
     if not _MADE_BY.match(head.lines[0]):
         return None
     rows = head.rows()
-    separation = find_separation(rows, name)
+    separation = find_separation(rows)
     layout = find_layout(head, rows, separation) if separation else None
     if layout is None or separation is None:
         return None
@@ -44,7 +45,8 @@ def actigraph(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | N
         rate = 1 / period if period else None
     names = layout.names or (_AXES if separation.width == len(_AXES) else ())
     kind = "ActiGraph" if _ACTIGRAPH.match(head.lines[0]) else "a device's table"
-    return replace(layout, kind=kind, names=names, rate=rate) if names else None
+    decimal = decimal_mark(head.text, [row for row in rows if row.line >= layout.first], separation, name)
+    return replace(layout, kind=kind, names=names, rate=rate, decimal=decimal) if names else None
 
 
 def xsens(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | None:
@@ -55,10 +57,12 @@ def xsens(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | None:
     if not any(_PACKETS in line for line in head.lines):
         return None
     rows = head.rows()
-    separation = find_separation(rows, name, head.separator)
+    separation = find_separation(rows, head.separator)
     layout = find_layout(head, rows, separation) if separation else None
-    if layout is None or _PACKETS not in layout.names:
+    if layout is None or separation is None or _PACKETS not in layout.names:
         return None
+    decimal = decimal_mark(head.text, [row for row in rows if row.line >= layout.first], separation, name)
+    layout = replace(layout, decimal=decimal)
     if layout.rate is None:
         return replace(layout, kind="Xsens", left_out=(_PACKETS,), notes=("Left out the numbers of packets.",))
     left_out = tuple(column for column in layout.names if column == _PACKETS or column.startswith("SampleTimeFine"))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from steps.core.formats.time_column import is_time
 from steps.core.readers.choice import Choice
-from steps.core.readers.columns import is_time
 from steps.core.readers.load import load_source
 from steps.errors import UserError
 from tests.core.readers.helpers import long_frame, trial_file, write_folder, write_table

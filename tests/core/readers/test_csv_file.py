@@ -14,11 +14,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steps.core.readers import folder as reader
+from steps.core.readers.columns import Parsed
 from steps.core.readers.csv_file import parse_together
 from steps.core.readers.files import Request
 from steps.core.readers.folder import read_folder
 from steps.core.readers.load import load_source
 from steps.core.readers.long_table import LongTable
+from steps.core.readers.text_files import Texts
 from steps.core.readers.trial_files import StudyFiles, TrialFile
 from steps.errors import UserError
 from tests.core.readers.helpers import long_frame, trial_file, write_folder
@@ -122,7 +124,7 @@ def test_plain_files_are_parsed_at_once(case: str, tmp_path: Path, monkeypatch: 
         path.write_bytes(PLAIN[case](path.read_text()).encode())
     calls = mock.Mock(wraps=parse_together)
     monkeypatch.setattr(reader, "parse_together", calls)
-    monkeypatch.setattr(reader.Texts, "parse", mock.Mock(side_effect=AssertionError("parsed alone")))
+    monkeypatch.setattr(Texts, "parse", mock.Mock(side_effect=AssertionError("parsed alone")))
     dataset = load_source(source, max_gap=2) if case != "missing cells" else read_folder(tmp_path, Request())
     assert len(dataset.values) in (8, 8 * 7)
     assert calls.call_count == 1
@@ -133,9 +135,14 @@ def test_a_file_that_is_not_plain_is_parsed_alone(tmp_path: Path, monkeypatch: p
     expected = load_source(source).digest()
     path = trial_file(source, "S2", "fear", "t1")
     path.write_text(path.read_text().replace("\n0.0,", '\n"0.0",'))
-    names = []
-    parse = reader.Texts.parse
-    monkeypatch.setattr(reader.Texts, "parse", lambda self, raw, name: (names.append(name), parse(self, raw, name))[1])
+    names: list[str] = []
+    parse = Texts.parse
+
+    def named(self: Texts, raw: bytes, name: str) -> Parsed:
+        names.append(name)
+        return parse(self, raw, name)
+
+    monkeypatch.setattr(Texts, "parse", named)
     assert load_source(source).digest() == expected
     assert names == ["participants/S2/fear/t1.csv"]
 

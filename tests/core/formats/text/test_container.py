@@ -15,9 +15,9 @@ from steps.errors import UserError
 TEXT = b"a,b\n" + b"1.5,2.5\n" * 1000
 
 
-def zipped(members: dict[str, bytes], **options: int) -> bytes:
+def zipped(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, **options) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return buffer.getvalue()

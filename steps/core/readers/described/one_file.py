@@ -13,23 +13,23 @@ from steps.core.formats.file_table import FileTable, RawFile
 from steps.core.formats.table import format_of, read_file
 from steps.core.readers.choice import Choice
 from steps.core.readers.columns import Parsed
-from steps.core.readers.csv_file import parse_csv
-from steps.core.readers.file_tables import Told, parse_file_table
+from steps.core.readers.file_tables import parse_file_table
 from steps.core.readers.parquet import parse_parquet
+from steps.core.readers.text_files import Texts
 from steps.errors import UserError, shown_path
 
 _RATES: Final = (1.0, 4.0, 32.0, 64.0)
 _LOOK: Final = 400
 
 
-def parse_file(raw: bytes, path: str, choice: Choice, told: Told, beside: Callable[[str], bytes]) -> Parsed:
+def parse_file(raw: bytes, path: str, choice: Choice, texts: Texts, beside: Callable[[str], bytes]) -> Parsed:
     """The columns of a file that are wanted.
 
     Args:
         raw: its bytes.
         path: below the study's folder.
         choice: which columns are wanted.
-        told: takes in what the file says about itself.
+        texts: reads texts, and takes in what files say about themselves.
         beside: bytes of another file of its folder, by its name.
 
     Raises:
@@ -39,12 +39,14 @@ def parse_file(raw: bytes, path: str, choice: Choice, told: Told, beside: Callab
     kind = format_of(path)
     if kind is None and _is_empatica(raw):
         table = _empatica(raw, path)
-    elif kind is None:
-        return (parse_parquet if path.lower().endswith(".parquet") else parse_csv)(raw, name, (), choice)
+    elif kind is None and path.lower().endswith(".parquet"):
+        return parse_parquet(raw, name, (), choice)
+    elif kind is None or kind.is_text:
+        return texts.parse(raw, name)
     else:
         table = read_file(RawFile(raw, name, beside, choice.leaves_out), kind)
     parsed = parse_file_table(table, name, (), choice)
-    told.add(name, table, parsed.columns)
+    texts.told.add(name, table, parsed.columns)
     return parsed
 
 

@@ -22,6 +22,7 @@ from steps.core.readers.file_tables import Told
 from steps.core.readers.identities import clean
 from steps.core.readers.long_table import row_major
 from steps.core.readers.resample import Doubles
+from steps.core.readers.text_files import Texts
 from steps.errors import UserError, shown, shown_path
 
 
@@ -68,7 +69,7 @@ class Reading:
     events: EventFiles | None
     labelled: bool = True
     features: tuple[str, ...] = ()
-    told: dict[str, Told] = field(default_factory=dict)
+    texts: dict[str, Texts] = field(default_factory=dict)
     columns: Columns = field(default_factory=lambda: Columns({}))
     rates: dict[str, float] = field(default_factory=dict)
     first: str = ""
@@ -118,7 +119,7 @@ class Reading:
 
     def notes(self) -> list[str]:
         """What was recognised, joined and cut, one sentence each."""
-        notes = [note for one in self.told.values() for note in one.notes()] + self.columns.notes
+        notes = [note for one in self.texts.values() for note in one.told.notes()] + self.columns.notes
         study = self.description.study
         if self._left_out:
             notes += Columns({}, tuple(self._left_out)).notes
@@ -155,7 +156,9 @@ class Reading:
     @property
     def units(self) -> dict[str, str]:
         """Units of features, as far as files say."""
-        return {name: unit for one in self.told.values() for name, unit in one.units.items() if name in self.features}
+        return {
+            name: unit for one in self.texts.values() for name, unit in one.told.units.items() if name in self.features
+        }
 
     def check_ignored(self) -> None:
         """Check that all that is to be left out was there.
@@ -174,7 +177,8 @@ class Reading:
                 raise UserError(f"{shown_path(path)} needs the file {shown(name)}, which is not beside it")
             return theirs[name]
 
-        parsed = parse_file(raw, path, choice, self.told.setdefault(source, Told()), beside)
+        texts = self.texts.setdefault(source, Texts(Told(), choice))
+        parsed = parse_file(raw, path, choice, texts, beside)
         self._names |= dict.fromkeys(parsed.names)
         self._files += 1
         if not source:

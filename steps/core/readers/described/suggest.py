@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from steps.core.formats.table import FORMATS
-from steps.core.readers.columns import ALSO_CALLED, is_time
+from steps.core.formats.time_column import is_time
+from steps.core.readers.columns import ALSO_CALLED
 from steps.core.readers.described.description import FILE, parse_description
 from steps.core.readers.described.found import find_recordings
 from steps.core.readers.described.layout import Layout, guess

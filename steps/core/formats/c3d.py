@@ -7,7 +7,6 @@ frame over the rate, so that events, which count from the recording's first fram
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,8 +16,8 @@ import pyarrow as pa
 from scipy.signal import resample_poly
 
 from steps.core.formats.c3d_parameters import BLOCK, DamagedError, Parameters, read_parameters
-from steps.core.formats.file_table import Doubles, Event, FileTable, RawFile, check_values
-from steps.errors import UserError, listed
+from steps.core.formats.file_table import Doubles, Event, FileTable, RawFile, check_values, numbered
+from steps.errors import UserError
 
 _AXES: Final = "xyz"
 # Lists of points that are no places, and the parameter that holds their unit.
@@ -65,7 +64,7 @@ def read_c3d(file: RawFile) -> FileTable:
     points, analog = _data(file.raw, layout, parameters)
     labels = _point_names(parameters, layout.points, notes)
     names = [f"{label}_{axis}" for label in labels for axis in _AXES]
-    channels = _different(_filled(parameters.texts("ANALOG:LABELS"), layout.channels, "analog"), notes)
+    channels = numbered(_filled(parameters.texts("ANALOG:LABELS"), layout.channels, "analog"), notes)
     rate, time_step = layout.rate, layout.first - 1
     if layout.channels and all(file.leaves_out(name) for name in names):
         names, rate, time_step = [], layout.rate * layout.per_frame, (layout.first - 1) * layout.per_frame
@@ -195,27 +194,7 @@ def _point_names(parameters: Parameters, count: int, notes: list[str]) -> list[s
     if len(prefixes) == 1 and len(set(bare)) == len(set(labels)):
         notes.append("The names of points are taken without what stands before the colon.")
         labels = bare
-    return _different(labels, notes)
-
-
-def _different(labels: Sequence[str], notes: list[str]) -> list[str]:
-    """The same, numbered where a label occurs more than once."""
-    counts = Counter(labels)
-    twice = [label for label, count in counts.items() if count > 1]
-    if not twice:
-        return list(labels)
-    notes.append(f"Some names occur more than once, and are numbered from the second on: {listed(twice)}.")
-    seen: Counter[str] = Counter()
-    taken = set(labels)
-    names = []
-    for label in labels:
-        seen[label] += 1
-        name = label
-        while seen[label] > 1 and (name := f"{label}_{seen[label]}") in taken:
-            seen[label] += 1
-        taken.add(name)
-        names.append(name)
-    return names
+    return numbered(labels, notes)
 
 
 def _units(parameters: Parameters, labels: Sequence[str], channels: Sequence[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -68,6 +69,7 @@ class FileTable:
         lines: the number of each row in messages, where rows are not numbered one after the other.
         notes: what was dropped, guessed or converted, one sentence each, without names of files.
         events: what happened when, in order.
+        dropped: columns that the user leaves out and that were not read.
     """
 
     table: pa.Table
@@ -77,6 +79,7 @@ class FileTable:
     lines: Lines | None = None
     notes: tuple[str, ...] = ()
     events: tuple[Event, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 def check_values(count: float, file: RawFile) -> None:
@@ -98,3 +101,23 @@ def different_names(names: Sequence[str], file: RawFile) -> None:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise UserError(f"{file.name} has several columns named {listed(twice)}, expected different names")
+
+
+def numbered(labels: Sequence[str], notes: list[str]) -> list[str]:
+    """Labels as names of columns: numbered where one occurs more than once, which a note says."""
+    counts = Counter(labels)
+    twice = [label for label, count in counts.items() if count > 1]
+    if not twice:
+        return list(labels)
+    notes.append(f"Some names occur more than once, and are numbered from the second on: {listed(twice)}.")
+    seen: Counter[str] = Counter()
+    taken = set(labels)
+    names = []
+    for label in labels:
+        seen[label] += 1
+        name = label
+        while seen[label] > 1 and (name := f"{label}_{seen[label]}") in taken:
+            seen[label] += 1
+        taken.add(name)
+        names.append(name)
+    return names

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from steps.core.formats.c3d import read_c3d
+from steps.core.formats.edf import read_edf
 from steps.core.formats.file_table import FileTable, RawFile
 from steps.core.formats.hdf5 import read_hdf5
 from steps.core.formats.mat import read_mat
@@ -55,6 +56,7 @@ _TEXTS: Final = (
 _ROWS: Final = (
     *_TEXTS,
     Format("C3D", (".c3d",), read_c3d),
+    Format("EDF", (".edf", ".bdf"), read_edf, package="edfio", requirement="edfio>=0.4.18,<0.5"),
     Format("Excel", (".xlsx", ".xlsm"), read_xlsx, True, "python_calamine", "python-calamine>=0.9,<1"),
     Format("MATLAB", (".mat",), read_mat, True),
     Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, True),
@@ -87,4 +89,12 @@ def read_file(file: RawFile, kind: Format) -> FileTable:
         )
     if not file.raw:
         raise UserError(f"{file.name} is empty, expected {kind.title}")
-    return kind.read(file)
+    dropped: dict[str, None] = {}
+
+    def leaves_out(column: str) -> bool:
+        if file.leaves_out(column):
+            dropped[column] = None
+        return column in dropped
+
+    table = kind.read(replace(file, leaves_out=leaves_out))
+    return replace(table, dropped=tuple(name for name in dropped if name not in table.table.column_names))

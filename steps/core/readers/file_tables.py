@@ -34,7 +34,7 @@ def parse_file_table(table: FileTable, name: str, required: Sequence[str] = (), 
         UserError: columns that `check_columns` refuses, no rows, or text among numbers.
     """
     names = [column.strip() or f"Unnamed: {i}" for i, column in enumerate(table.table.column_names)]
-    columns = check_columns(names, name, required, choice)
+    columns = check_columns([*names, *table.dropped], name, required, choice)
     if not table.table.num_rows:
         raise UserError(f"{name} holds columns but no rows, expected a row per time point")
     every = dict(zip(names, table.table.columns, strict=True))
@@ -42,7 +42,7 @@ def parse_file_table(table: FileTable, name: str, required: Sequence[str] = (), 
         taken: _names(every[column]) if taken in IDENTITIES else _numbers(every[column], column, table, name, choice)
         for column, taken in columns.taken.items()
     }
-    return Parsed(pa.table(typed), tuple(names), columns, table.lines, table.first_row)
+    return Parsed(pa.table(typed), (*names, *table.dropped), columns, table.lines, table.first_row)
 
 
 def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:

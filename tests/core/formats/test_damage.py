@@ -13,6 +13,7 @@ from scipy.io import savemat
 from tests.conftest import ROOT
 from tests.core.formats.helpers import write_npz
 from tests.core.formats.test_c3d import write_c3d
+from tests.core.formats.test_edf import write_bdf, write_edf
 from tests.core.formats.test_hdf5 import one_hdf5
 from tests.core.formats.test_mat import VARIABLES, write_mat_73
 from tests.core.formats.test_xlsx import write_xlsx
@@ -25,6 +26,8 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "groups.h5": one_hdf5,
     "plain.mat": lambda path: savemat(path, VARIABLES),
     "packed.mat": lambda path: savemat(path, VARIABLES, do_compression=True),
+    "rates.edf": write_edf,
+    "bits.bdf": write_bdf,
     "new.mat": lambda path: write_mat_73(VARIABLES, path),
 }
 

@@ -12,6 +12,7 @@ from steps.core.formats import table
 from steps.core.formats.file_table import Event, FileTable, RawFile
 from steps.core.formats.npz import read_npz
 from steps.core.formats.table import Format
+from steps.core.readers.choice import Choice
 from steps.core.readers.load import load_source
 from steps.core.readers.new_recordings import read_source
 from steps.errors import UserError
@@ -111,6 +112,18 @@ def test_columns_that_differ_and_text_among_numbers_are_named(tmp_path: Path) ->
     np.savez(path, **{**arrays, "hip": np.array(["1.5", "2", "", "4", "3"])})
     with pytest.raises(UserError, match=r"S2/fear/t1\.npz, row 3: column 'hip' holds no number"):
         load_source(study)
+
+
+def test_arrays_that_are_left_out_may_be_of_any_length(tmp_path: Path) -> None:
+    def write(rows: pd.DataFrame, path: Path) -> None:
+        np.savez(path, time=rows["time"], knee=rows["knee"], emg=np.ones(99), about=np.ones((2, 2, 2)))
+
+    study = write_study(long_frame(), tmp_path / "npz", ".npz", write)
+    dataset = load_source(study, choice=Choice.of(ignore="emg,abo*"))
+    assert dataset.features == ("knee",)
+    assert dataset.left_out == ("emg", "about")
+    with pytest.raises(UserError, match="ignore names 'hip', which is no column"):
+        load_source(study, choice=Choice.of(ignore="emg,about,hip"))
 
 
 def test_numbers_are_names_without_a_point(tmp_path: Path) -> None:

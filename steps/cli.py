@@ -12,6 +12,7 @@ import click
 
 from steps.configuration import CONFIGURATIONS, Configuration
 from steps.errors import UserError, one_line
+from steps.parameter_files import filled
 from steps.parameters import options, without_older_names
 from steps.system import storage_errors
 from steps.system.process_wide import process_of_a_command
@@ -92,7 +93,11 @@ def command(entry_point: str, *instead: click.Option) -> Callable[[Callable[[Any
                 with process_of_a_command(
                     parameters["cwd"], _ENVIRONMENT, dict.fromkeys(_CHATTER, storage_errors.OneLine())
                 ):
-                    function(CONFIGURATIONS.get(entry_point, Configuration).of(parameters))
+                    complete = filled(entry_point, parameters)
+                    for note in complete.notes:
+                        click.echo(note)
+                    kind = CONFIGURATIONS.get(entry_point, Configuration)
+                    function(kind.of(complete.given, complete.files))
             except UserError as error:
                 click.echo(f"error: {error}", err=True)
                 sys.exit(USER_ERROR)

@@ -29,19 +29,21 @@ class Configuration:
 
     Attributes:
         given: all of them as numbers, switches and text: what is recorded, compared and handed on.
+        files: recorded with the run as they are: where parameters came from.
     """
 
     given: Mapping[str, Value] = field(repr=False, compare=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, given: Mapping[str, Value]) -> Self:
+    def of(cls, given: Mapping[str, Value], files: Mapping[str, bytes] | None = None) -> Self:
         """The values that parameters mean.
 
         Raises:
             UserError: one of them is malformed, or two of them do not go together.
         """
-        typed = {one.name: _value(one.name, given) for one in fields(cls) if one.name != "given"}
-        return cls(given=dict(given), **typed)
+        typed = {one.name: _value(one.name, given) for one in fields(cls) if one.name not in ("given", "files")}
+        return cls(given=dict(given), files=files or {}, **typed)
 
 
 def _value(name: str, given: Mapping[str, Value]) -> Any:
@@ -90,7 +92,9 @@ class Prepare(Configuration):
 
     def reading(self) -> dict[str, Any]:
         """Arguments of `steps.core.readers.load.load_source`, but for the source itself."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("given", "source")}
+        return {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("given", "files", "source")
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

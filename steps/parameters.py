@@ -27,10 +27,43 @@ from steps.parameter_values import (
 )
 
 _LIST_LENGTH = 100_000
+CONFIG, PRESET = "config", "preset"
 
+
+@dataclass(frozen=True)
+class Preset:
+    """A declared set of parameters.
+
+    Attributes:
+        description: what it is for and what it does, one line.
+        parameters: by their names.
+    """
+
+    description: str
+    parameters: Mapping[str, Value]
+
+
+# Every value can be given otherwise, in a file or on the command line.
+PRESETS: Mapping[str, Preset] = {
+    "landing": Preset(
+        "one movement per trial: 101 points of each, ends without values cut, gaps of up to 10 samples filled",
+        {"timesteps": 101, "trim": True, "max_gap": 10},
+    ),
+    "gait": Preset(
+        "one cycle per trial: 101 points of each, ends without values cut, gaps of up to 5 samples filled",
+        {"timesteps": 101, "trim": True, "max_gap": 5, "thresholds": "0.5"},
+    ),
+    "physiology": Preset(
+        "everybody in both conditions: each subject standardised by all of their own trials, gaps of up to 25 samples",
+        {"normalise": "subject", "trim": True, "max_gap": 25, "thresholds": "0.5"},
+    ),
+}
 
 _PARAMETERS = (
     Parameter("cwd", ".", "folder that relative paths resolve against", is_folder=True),
+    Parameter(CONFIG, "none", "file of parameters (YAML, name: value); what is given otherwise wins"),
+    Parameter(PRESET, "none", "; ".join(f"{name}: {one.description}" for name, one in PRESETS.items()),
+              choices=("none", *PRESETS)),
     Parameter("seed", 0, "seed of everything random", minimum=0, maximum=2**31 - 1),
     Parameter("run_name", "fear", "name of the run; folds are named {run_name}_{subject}_{test_number}",
               longest=150),
@@ -129,6 +162,8 @@ _PARAMETERS = (
     Parameter("strict", False, "refuse to reproduce with other code than the run's"),
 )  # fmt: skip
 
+# Where commands are typed, and what a file says itself.
+NOT_IN_FILES = ("cwd", CONFIG)
 PARAMETERS: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _PARAMETERS}
 
 # Older name -> name. Older runs recorded the older names; command lines take them for one more version.
@@ -151,6 +186,7 @@ _TRAIN = (
 _EVALUATE = ("thresholds", "baselines", "leak_check", "learning_curve")
 _ATTRIBUTE = ("method", "attribution_steps", "attribution_baseline", "attribution_baseline_trials", "target")
 _COMPUTE = ("scheduler", "workers")
+_WHERE = (CONFIG, PRESET, "cwd")
 
 _PREDICTIONS = ("subject", "trial", "label", "test_number", "probability")
 
@@ -175,21 +211,21 @@ class Step:
 STEPS: Mapping[str, Step] = {
     "main": Step(
         ("run_name", "seed", "reuse", "register", "output_dir", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, *_COMPUTE,
-         "cwd"),
+         *_WHERE),
         reproducible=True,
     ),
     "prepare": Step(
-        (*_PREPARE, "seed", "cwd"),
+        (*_PREPARE, "seed", *_WHERE),
         tags=("dataset_uri", "dataset_digest"),
         reproducible=True,
     ),
     "train": Step(
-        ("dataset_uri", *_TRAIN, *_COMPUTE, "seed", "run_name", "output_dir", "cwd"),
+        ("dataset_uri", *_TRAIN, *_COMPUTE, "seed", "run_name", "output_dir", *_WHERE),
         tags=("dataset_uri", "dataset_digest", "final_model_run_id", "final_model_uri"),
         reproducible=True,
     ),
     "evaluate": Step(
-        ("train_run_id", *_EVALUATE, *_COMPUTE, "seed", "output_dir", "cwd"),
+        ("train_run_id", *_EVALUATE, *_COMPUTE, "seed", "output_dir", *_WHERE),
         tables={
             "results.csv": _PREDICTIONS,
             "subjects.csv": ("subject", "label", "trials", "probability"),
@@ -198,7 +234,7 @@ STEPS: Mapping[str, Step] = {
         reproducible=True,
     ),
     "attribute": Step(
-        ("train_run_id", *_ATTRIBUTE, *_COMPUTE, "seed", "output_dir", "cwd"),
+        ("train_run_id", *_ATTRIBUTE, *_COMPUTE, "seed", "output_dir", *_WHERE),
         tables={
             "feature_importance.csv": ("feature", "importance", "sd", "rank"),
             "attribution_map.csv": ("feature",),
@@ -212,11 +248,11 @@ STEPS: Mapping[str, Step] = {
     "compare": Step(("runs", "thresholds", "seed", "cwd")),
     "predict": Step(
         ("model_uri", "source", "study", "threshold", "error_rate", "max_gap", "trim", "features", "ignore", "columns",
-         "attribution_steps", "attribution_baseline", "seed", "cwd"),
+         "attribution_steps", "attribution_baseline", "seed", *_WHERE),
     ),
     "sync": Step(("prune", "cwd")),
     "check": Step(
-        ("timeout", "mend", "seed", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, *_COMPUTE, "cwd"),
+        ("timeout", "mend", "seed", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, *_COMPUTE, *_WHERE),
     ),
     "reproduce": Step(("run_id", "strict", "cwd")),
 }  # fmt: skip

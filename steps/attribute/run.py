@@ -32,7 +32,7 @@ def attribute_and_record(configuration: Attribute) -> None:
     check_output_dir(configuration.output_dir)
     check_reachable(configuration.compute)
     settings = configuration.settings()
-    with step_run("attribute", configuration.given) as run:
+    with step_run("attribute", configuration.given, files=configuration.files) as run:
         run_id = run.info.run_id
         with trained_folds(run, configuration.train_run_id, configuration.compute) as trained:
             keys = [fold.key for fold in trained.folds]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from steps.check.checklist import CheckError, Checklist, CheckWarningError
 from steps.configuration import Attribute, Main, Prepare, Train
 from steps.errors import UserError
+from steps.parameter_types import as_text
 from steps.parameters import PARAMETERS, STEPS, Value
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _parameters(study: _Study) -> str:
     Main.of(study.given)
     changed = {name: value for name, value in study.given.items() if value != PARAMETERS[name].default}
     changed = {name: value for name, value in changed.items() if name != "cwd"}
-    return ", ".join(f"{name}={value}" for name, value in changed.items()) or "all at defaults"
+    return ", ".join(f"{name}={as_text(value)}" for name, value in changed.items()) or "all at defaults"
 
 
 def _recordings(study: _Study) -> str:

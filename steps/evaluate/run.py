@@ -61,7 +61,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
     check_output_dir(configuration.output_dir)
     check_reachable(configuration.compute)
     seed, thresholds, baselines = configuration.seed, configuration.thresholds, configuration.baselines
-    with step_run("evaluate", configuration.given) as run:
+    with step_run("evaluate", configuration.given, files=configuration.files) as run:
         run_id = run.info.run_id
         with trained_folds(run, configuration.train_run_id, configuration.compute) as trained:
             dataset, folds, pool = trained.dataset, trained.folds, trained.pool

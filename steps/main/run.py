@@ -58,7 +58,7 @@ def run_study(configuration: Main) -> None:
     check_reachable(configuration.compute)
     with (
         recording(Path.cwd()) as replicator,
-        step_run("main", configuration.given, run_name=_name(configuration)) as run,
+        step_run("main", configuration.given, run_name=_name(configuration), files=configuration.files) as run,
     ):
         study = _Study(run, configuration)
         outcome = _run(study, run, configuration)

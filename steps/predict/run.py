@@ -35,7 +35,7 @@ def score_and_record(configuration: Predict) -> None:
     Raises:
         UserError: there is no such model, or the recordings do not fit it.
     """
-    with step_run("predict", configuration.given) as run:
+    with step_run("predict", configuration.given, files=configuration.files) as run:
         run_id = run.info.run_id
         unseen, model = _read(configuration)
         trained = model.training

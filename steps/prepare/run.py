@@ -58,7 +58,7 @@ def prepare(configuration: Prepare) -> None:
     Raises:
         UserError: the parameters or the recordings cannot be used.
     """
-    with step_run("prepare", configuration.given) as run:
+    with step_run("prepare", configuration.given, files=configuration.files) as run:
         source, fingerprint = local_path(configuration.source), Fingerprint()
         with unchanged(source, configuration.study):
             dataset = load_source(source, **configuration.reading(), fingerprint=fingerprint)

@@ -46,19 +46,27 @@ _REASON_LENGTH = 500
 
 
 @contextmanager
-def step_run(entry_point: str, parameters: Mapping[str, object], run_name: str | None = None) -> Iterator[Run]:
+def step_run(
+    entry_point: str,
+    parameters: Mapping[str, object],
+    run_name: str | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> Iterator[Run]:
     """The MLflow run of a step, active inside the block; it ends FINISHED, or FAILED when the block raises.
 
     Args:
         entry_point: name of the MLproject entry point, kept as a tag.
         parameters: logged where ``mlflow run`` has not logged them already.
         run_name: name of a run that has to be made, or that has none but MLflow's; ``entry_point`` by default.
+        files: where parameters came from, recorded as they are, by their names.
 
     Raises:
         UserError: the experiment cannot be used.
     """
     pin_tracking_uri()
     with recording(Path.cwd()), _step_run(entry_point, parameters, run_name) as run:
+        if files:
+            record.log_files(run.info.run_id, files)
         yield run
 
 

@@ -41,7 +41,7 @@ def train(configuration: Train) -> None:
     started = time.perf_counter()
     check_output_dir(configuration.output_dir)
     check_reachable(configuration.compute)
-    with step_run("train", configuration.given) as run, ExitStack() as stack:
+    with step_run("train", configuration.given, files=configuration.files) as run, ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         uri = datasets.resolve_dataset_uri(configuration.dataset_uri, run.info.experiment_id)
         dataset = datasets.load_dataset(uri)

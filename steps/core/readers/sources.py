@@ -64,7 +64,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         read=_simulated,
     ),
     "folder": Source(
-        expected=f"a folder with {PARTICIPANTS}/",
+        expected=f"a folder with {PARTICIPANTS}/ or {FILE}",
         matches=os.path.isdir,
         files=lambda source: study_files(Path(source)).files,
         read=lambda source, request: read_folder(Path(source), request),

@@ -18,7 +18,7 @@ from steps.errors import UserError
     [
         ("a\0b.csv", "cannot be opened: embedded null"),
         ("x" * 300 + ".csv", "cannot be opened: File name too long"),
-        ("/dev/zero", "'/dev/zero' is a device, expected 'simulated', a folder with participants/, "),
+        ("/dev/zero", "'/dev/zero' is a device, expected 'simulated', a folder with participants/ or study.yaml, "),
         ("file.csv/participants", "does not exist"),
         ("loop.csv", "cannot be opened: Too many levels of symbolic links"),
         ("pipe.csv", r"'pipe\.csv' is a pipe \(FIFO\), expected"),

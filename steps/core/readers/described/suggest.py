@@ -85,7 +85,7 @@ def suggestion(folder: Path) -> str:
             "table of participants (labels: table: participants.tsv, column: ..., or score: TSK >= 37)."
         )
     if events:
-        _mention_events(new, events, bool(wristbands))
+        _mention_events(new, events, next(iter(wristbands), ""))
     return _checked(new)
 
 
@@ -245,15 +245,15 @@ def _add_group(new: _Suggestion, table: SmallTable, path: str, column: str, cell
     )
 
 
-def _mention_events(new: _Suggestion, events: Sequence[str], is_wristband: bool) -> None:
+def _mention_events(new: _Suggestion, events: Sequence[str], wristband: str) -> None:
+    name = re.sub(r"\d.*", "*", PurePosixPath(events[0]).stem) + PurePosixPath(events[0]).suffix
     new.unsure.append(
         f"There are {len(events)} files of events, as {events[0]}, which are not used yet; to cut trials by them: "
         "trials: "
         + (
-            "{events: {files: '{subject}/tags.csv', between: [calm, fear]}}, a label for each stretch between two "
-            "marks."
-            if is_wristband
-            else "{events: {files: '...', duration: duration, label: trial_type}}."
+            f'{{events: {{files: "{{subject}}/{name}", between: [calm, fear]}}}}, a label for each stretch in between.'
+            if wristband and "tag" in name
+            else f'{{events: {{files: ".../{name}", duration: duration, label: trial_type}}}}.'
         )
     )
 

@@ -56,11 +56,11 @@ class Description:
 
     def choice(self, given: Choice) -> Choice:
         """Which columns are wanted: those that parameters name count, and then those of the description."""
-        return Choice(
+        return replace(
+            given,
             features=given.features or tuple(self.study.features),
             ignore=tuple(dict.fromkeys((*given.ignore, *self.study.ignore))),
-            known=given.known,
-            left_out=given.left_out,
+            columns=given.columns or tuple(self.study.header),
             called=tuple((_IN_BRACES.get(name, name), column) for name, column in self.study.called.items()),
         )
 

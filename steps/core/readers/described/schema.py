@@ -162,6 +162,7 @@ class Study(_Strict):
         files: patterns of the recordings; none where the source is a file.
         sources: name -> pattern, where a recording is several files of different rates.
         columns: what a column of the files is.
+        header: names of the columns of files that have none.
         labels: where labels come from.
         group: who is the control group.
         subject: how a subject's name is put together, ``{site}-{subject}``.
@@ -176,6 +177,7 @@ class Study(_Strict):
     files: _Names = []
     sources: dict[str, str] = {}
     columns: dict[Role, str] = {}
+    header: list[str] = []
     labels: Labels | None = None
     group: Group | None = None
     subject: str | None = None

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from steps.core.formats.file_table import RawFile
+from steps.core.formats.table import format_of, read_file
 from steps.core.readers.choice import closest
 from steps.core.readers.identities import MISSING_WORDS, clean
 from steps.errors import UserError, listed, shown
@@ -91,6 +95,34 @@ def read_small_table(raw: bytes, name: str, *, header: bool = True) -> SmallTabl
         if len(row) != len(names):
             raise UserError(f"{name}, row {line} has {len(row)} cells, expected {len(names)} as in its first row")
     return SmallTable(name, names, [row for _, row in rows], [line for line, _ in rows])
+
+
+def read_participants(raw: bytes, name: str) -> SmallTable:
+    """A table of participants: text, or a format that holds tables (Excel).
+
+    Raises:
+        UserError: it is no such table.
+    """
+    kind = format_of(name)
+    if kind is None or kind.is_text:
+        return read_small_table(raw, name)
+    read = read_file(RawFile(raw, name), kind)
+    columns = [[_as_text(cell) for cell in column.to_pylist()] for column in read.table.columns]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    lines = (read.first_row + np.arange(len(rows))) if read.lines is None else read.lines
+    return SmallTable(name, tuple(read.table.column_names), rows, lines.tolist())
+
+
+def is_small_table(name: str) -> bool:
+    """Whether a file of this name may hold a table of participants."""
+    kind = format_of(name)
+    return name.lower().endswith(SUFFIXES) or (kind is not None and kind.is_table and not kind.is_text)
+
+
+def _as_text(cell: object) -> str:
+    if cell is None or cell != cell:  # not a number
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()
 
 
 def is_missing(cell: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,13 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from steps.core.formats.table import FORMATS
+import pyarrow as pa
+
+from steps.core.formats.file_table import RawFile
+from steps.core.formats.table import FORMATS, format_of, read_file, suffix_of
+from steps.core.formats.text.container import unpacked
+from steps.core.formats.text.read import read_any
 from steps.core.formats.time_column import is_time
 from steps.core.readers.columns import ALSO_CALLED
 from steps.core.readers.described.description import FILE, parse_description
 from steps.core.readers.described.found import find_recordings
 from steps.core.readers.described.layout import Layout, guess
-from steps.core.readers.described.small_table import SmallTable, is_missing, number, read_small_table
+from steps.core.readers.described.small_table import SmallTable, is_missing, is_small_table, number, read_participants
 from steps.core.readers.groups import is_control_name
 from steps.core.readers.trial_files import PARTICIPANTS
 from steps.core.readers.walk import find_files
@@ -32,7 +35,7 @@ _OF_BODIES: Final = {"age", "height", "weight", "bmi", "handedness", "sex", "gen
 _BESIDE: Final = {"readme", "license", "changes", "ibi", "info"}
 _FEW: Final = 6
 _CLASSES: Final = 2
-_HEAD: Final = 1 << 16
+_LOOK: Final = 1000
 
 
 @dataclass
@@ -63,7 +66,7 @@ def suggestion(folder: Path) -> str:
             f"prepare --source {shown_path(str(folder))}"
         )
     paths = ["/".join(parts) for parts in find_files(folder, "").others if parts != (FILE,)]
-    people = [path for path in paths if "/" not in path and path.lower().endswith(_TEXT) and _PEOPLE.match(path)]
+    people = [path for path in paths if "/" not in path and is_small_table(path) and _PEOPLE.match(path)]
     events = [path for path in paths if path.lower().endswith(_TEXT) and _EVENTS.match(PurePosixPath(path).stem)]
     recordings = [path for path in paths if path not in people and path not in events and _may_be_recording(path)]
     if not recordings:
@@ -93,7 +96,7 @@ def _may_be_recording(path: str) -> bool:
     name = PurePosixPath(path)
     if name.stem.casefold() in _BESIDE:
         return False
-    return name.suffix.lower() in (*_TEXT, ".parquet", *FORMATS)
+    return suffix_of(path) in (*_TEXT, ".parquet", *FORMATS)
 
 
 def _wristbands(paths: Sequence[str]) -> dict[str, list[str]]:
@@ -120,7 +123,7 @@ def _describe_wristbands(new: _Suggestion, folders: dict[str, list[str]]) -> Non
 
 
 def _describe_files(new: _Suggestion, paths: Sequence[str]) -> None:
-    kinds = Counter(PurePosixPath(path).suffix.lower() for path in paths)
+    kinds = Counter(map(suffix_of, paths))
     suffix = kinds.most_common(1)[0][0]
     own = [path for path in paths if path.lower().endswith(suffix)]
     layout = guess(own, own[0][len(own[0]) - len(suffix) :])
@@ -133,8 +136,8 @@ def _describe_files(new: _Suggestion, paths: Sequence[str]) -> None:
         new.unsure.append(
             f"{len(layout.others)} files lie at another depth, as {layout.others[0]}: they fit no pattern."
         )
-    if suffix in _TEXT and suffix not in FORMATS:
-        _describe_columns(new, own, set(layout.values))
+    if suffix != ".parquet":
+        _describe_columns(new, own[0], set(layout.values))
 
 
 def _take(new: _Suggestion, layout: Layout) -> None:
@@ -150,23 +153,12 @@ def _take(new: _Suggestion, layout: Layout) -> None:
         )
 
 
-def _describe_columns(new: _Suggestion, paths: Sequence[str], said: set[str]) -> None:
-    """Columns of the first file: time, what is no number, what is called as identities are."""
-    with (new.folder / paths[0]).open("rb") as file:
-        head = file.read(_HEAD)
-    lines = head.decode("utf-8-sig", "replace").splitlines()[:200]
-    try:
-        rows = list(csv.reader(io.StringIO("\n".join(lines))))
-    except csv.Error:
-        rows = []
-    if len(rows) < 2 or len(rows[0]) < 1 or all(number(cell) is not None for cell in rows[0]):
-        new.unsure.append(f"The columns of {paths[0]} were not recognised: has it a line with their names?")
+def _describe_columns(new: _Suggestion, path: str, said: set[str]) -> None:
+    """Columns of one file: time, what is no number, what is called as identities are."""
+    table = _first_table(new, path)
+    if table is None:
         return
-    header, body = (
-        [cell.strip() for cell in rows[0]],
-        [row for row in rows[1:-1] or rows[1:] if len(row) == len(rows[0])],
-    )
-    columns = {name: [row[i].strip() for row in body] for i, name in enumerate(header) if name}
+    columns = {name.strip(): table.column(name) for name in table.column_names if name.strip()}
     taken: dict[str, str] = {}
     for role in ("subject", "label", "trial"):
         found = [one for one in columns if one.casefold() == role or _plain(one) in ALSO_CALLED[role]]
@@ -188,7 +180,7 @@ def _describe_columns(new: _Suggestion, paths: Sequence[str], said: set[str]) ->
     text = [
         name
         for name, cells in columns.items()
-        if name not in taken.values() and any(number(cell) is None and not is_missing(cell) for cell in cells)
+        if name not in taken.values() and pa.types.is_string(cells.type) and not _is_number(_present(cells))
     ]
     if text:
         new.add(f"ignore: [{', '.join(map(_quoted, text))}]  # no numbers")
@@ -200,9 +192,29 @@ def _describe_columns(new: _Suggestion, paths: Sequence[str], said: set[str]) ->
         )
 
 
+def _first_table(new: _Suggestion, path: str) -> pa.Table | None:
+    """The table in one file, if it can be read."""
+    name, kind = shown_path(path), format_of(path)
+    try:
+        raw = read_regular(new.folder / path, name)
+        if kind and not kind.is_text:
+            return read_file(RawFile(raw, name), kind).table
+        if read := read_any(unpacked(raw, name), name):
+            return read[0].table
+        new.unsure.append(f"The columns of {name} were not recognised: has it a line with their names (header: [...])?")
+    except UserError as error:
+        new.unsure.append(f"{name} could not be read: {error}")
+    return None
+
+
+def _present(cells: pa.ChunkedArray) -> list[str]:
+    """The first cells of a column that hold something."""
+    return [cell for cell in cells.slice(0, _LOOK).to_pylist() if cell is not None and not is_missing(cell)]
+
+
 def _describe_people(new: _Suggestion, path: str) -> None:
     try:
-        table = read_small_table(read_regular(new.folder / path, path), path)
+        table = read_participants(read_regular(new.folder / path, path), path)
     except UserError as error:
         new.unsure.append(f"{path} could not be read: {error}")
         return

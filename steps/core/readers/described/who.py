@@ -16,7 +16,7 @@ from steps.core.readers.described.small_table import (
     by_subject,
     is_missing,
     number,
-    read_small_table,
+    read_participants,
     subject_column,
 )
 from steps.core.readers.identities import clean
@@ -130,7 +130,7 @@ def who(
                     f"{description.where('labels')}: {shown(name)} is not there, expected a table in {folder}"
                 )
             continue
-        tables[name] = read_small_table(read(name, path), name)
+        tables[name] = read_participants(read(name, path), name)
     groups: dict[str, str] = {}
     if (
         study.group

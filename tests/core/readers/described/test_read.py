@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from steps.core.readers.files import Fingerprint
@@ -160,3 +161,25 @@ def test_files_that_fit_nothing_are_said(bids: Path) -> None:
     assert dataset.notes[1].startswith(
         "WARNING: Not read: 1 file without suffix (README); 1 file .csv (sub-S1/extra.csv)"
     )
+
+
+def test_a_table_of_participants_in_a_workbook(bids: Path, plain: str) -> None:
+    pytest.importorskip("python_calamine")
+    pytest.importorskip("openpyxl")
+    table = pd.read_csv(bids / "participants.tsv", sep="\t", keep_default_na=False)
+    table["TSK"] = pd.to_numeric(table["TSK"], errors="coerce")
+    table.to_excel(bids / "people.xlsx", index=False)
+    labels = "labels: {table: people.xlsx, score: TSK >= 37, names: {fear: fear, no_fear: calm}}\n"
+    text = f"{UNLABELLED}{labels}group: {{column: group, control: HV}}\n"
+    assert load_source(described(bids, text)).digest() == plain
+
+
+def test_columns_of_files_without_a_header(tmp_path: Path, plain: str) -> None:
+    write_trials(frame(), tmp_path, "{subject}_{label}_{trial}.tsv")
+    for file in tmp_path.glob("*.tsv"):
+        lines = file.read_text().replace(",", "\t").splitlines(keepends=True)
+        file.write_text("".join(lines[1:]))
+    (tmp_path / "p.csv").write_text("id,g\nS1,p\nS2,p\nS3,p\nS4,p\nC1,c\n")
+    text = "files: '{subject}_{label}_{trial}.tsv'\nheader: [time, knee, hip]\n"
+    dataset = load_source(described(tmp_path, f"{text}group: {{table: p.csv, column: g, control: c}}\n"))
+    assert dataset.digest() == plain

@@ -8,27 +8,26 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from steps.core.formats.file_table import Doubles, Event, FileTable, RawFile, check_values, numbered
-from steps.errors import UserError, listed, shown
+from steps.core.formats.file_table import Event, FileTable, RawFile, check_values, numbered
+from steps.core.formats.rates import at_the_fastest
+from steps.errors import UserError, shown
 
 _HEADER: Final = 256
-_ROUNDING: Final = 1e-9
 
 
 def read_edf(file: RawFile) -> FileTable:
     """An EDF, EDF+, BDF or BDF+ file as columns, all at the rate of its fastest signal that is wanted.
 
-    Slower signals are interpolated linearly between their samples, and hold their last one.
-
     Raises:
         UserError: it is damaged, cut short, has pauses (EDF+D), or holds no signal.
     """
+    notes: list[str] = []
     title = "BDF" if file.raw[:1] == b"\xff" else "EDF"
     try:
         edf = _opened(file, title)
         signals = [signal for signal in edf.signals if not file.leaves_out(signal.label)]
         check_values(sum(signal.samples_per_data_record for signal in edf.signals) * edf.num_data_records, file)
-        names = numbered([signal.label for signal in signals], notes := [])
+        names = numbered([signal.label for signal in signals], notes)
         rates = [float(signal.sampling_frequency) for signal in signals]
         values = [np.asarray(signal.data, dtype=np.float64) for signal in signals]
         units = {name: signal.physical_dimension for name, signal in zip(names, signals, strict=True)}
@@ -40,20 +39,9 @@ def read_edf(file: RawFile) -> FileTable:
         raise UserError(f"{file.name} is not a readable {title} file: {what}; export it again") from error
     if not signals:
         raise UserError(f"{file.name} holds no signal")
-    rate = max(rates)
-    if not 0 < rate < np.inf:
-        raise UserError(f"{file.name}: signals have a sampling rate of {rate:g}, expected more than 0; export it again")
-    length = len(values[rates.index(rate)])
-    check_values(length * len(values), file)
-    if slower := [name for name, one in zip(names, rates, strict=True) if one < rate]:
-        notes.append(
-            f"Interpolated to {rate:g} per second, the rate of the fastest signal, between their samples: "
-            f"{listed(slower)}."
-        )
-    clock = np.arange(length) / rate
-    columns = {name: _at(clock, one, own) for name, one, own in zip(names, values, rates, strict=True)}
+    columns = at_the_fastest(dict(zip(names, values, strict=True)), rates, file, notes)
     return FileTable(
-        pa.table({"time": clock, **columns}),
+        pa.table(columns),
         {name: unit for name, unit in units.items() if unit},
         title,
         notes=tuple(notes),
@@ -84,9 +72,3 @@ def _opened(file: RawFile, title: str) -> Any:
                 f"between {signal.digital_min} and {signal.digital_max}, which cannot be; export it again"
             )
     return edf
-
-
-def _at(clock: Doubles, values: Doubles, rate: float) -> Doubles:
-    if len(values) == len(clock):
-        return values
-    return np.interp(clock + _ROUNDING / rate, np.arange(len(values)) / rate, values)

@@ -16,6 +16,7 @@ from steps.core.formats.mat import read_mat
 from steps.core.formats.npz import read_npz
 from steps.core.formats.text.container import TEXT_SUFFIXES
 from steps.core.formats.text.read import read_text_file
+from steps.core.formats.wfdb import read_wfdb
 from steps.core.formats.xlsx import read_xlsx
 from steps.errors import UserError
 
@@ -57,6 +58,7 @@ _ROWS: Final = (
     *_TEXTS,
     Format("C3D", (".c3d",), read_c3d),
     Format("EDF", (".edf", ".bdf"), read_edf, package="edfio", requirement="edfio>=0.4.18,<0.5"),
+    Format("WFDB", (".hea",), read_wfdb, companions=(".dat", ".mat", ".atr")),
     Format("Excel", (".xlsx", ".xlsm"), read_xlsx, True, "python_calamine", "python-calamine>=0.9,<1"),
     Format("MATLAB", (".mat",), read_mat, True),
     Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, True),

@@ -39,7 +39,7 @@ _KINDS: Final = (
     _Kind((".ts", ".arff"), "a file of the time series archive",
           "in Python, read it with aeon or sktime and write a long table: subject, label, trial, time, features"),
     _Kind((".anc",), "a motion capture file", "export its signals as CSV, one header row and a row per sample"),
-    _Kind((".gdf", ".vhdr", ".eeg", ".fif", ".set", ".hea", ".acq"), "a file of biosignals",
+    _Kind((".gdf", ".vhdr", ".eeg", ".fif", ".set", ".acq"), "a file of biosignals",
           "export its signals as CSV, one header row and a row per sample (MNE: raw.to_data_frame().to_csv)"),
     _Kind((".json", ".jsonl", ".xml", ".yaml"), "text that is no table", "write it as CSV, a row per time point"),
     _Kind((".rds", ".rda", ".rdata"), "an R file", "in R, write.csv(x, 'recordings.csv', row.names = FALSE)"),

@@ -128,7 +128,11 @@ def _kind(folder: Path, files: Sequence[Parts]) -> Format | None:
     """
     if any(parts[-1].lower().endswith(CSV) for parts in files):
         return None
-    kinds = Counter(format_of(parts[-1]) for parts in files if len(parts) > _DEPTH)
+    deep = [parts for parts in files if len(parts) > _DEPTH]
+    kinds = Counter(format_of(parts[-1]) for parts in deep)
+    for kind in [kind for kind in kinds if kind and kind.companions]:  # files that belong to others are no kind
+        contents = Contents(others=deep).with_trials(kind.suffixes, kind.companions)
+        kinds = Counter(format_of(parts[-1]) for parts in contents.trials + contents.others)
     counts = [(kind, count) for kind, count in kinds.most_common() if kind]
     if len(counts) > 1:
         (first, many), (second, few) = counts[:2]

@@ -11,12 +11,19 @@ import pandas as pd
 
 from steps.core.formats.file_table import FileTable, RawFile
 from steps.core.formats.table import format_of, read_file
+from steps.errors import UserError
 from tests.core.readers.helpers import FEATURES
 
 
 def raw_file(path: Path, ignore: tuple[str, ...] = ()) -> RawFile:
     """A file with all that lies beside it."""
-    return RawFile(path.read_bytes(), path.name, lambda name: (path.parent / name).read_bytes(), lambda c: c in ignore)
+
+    def beside(name: str) -> bytes:
+        if name not in {one.name for one in path.parent.iterdir()}:
+            raise UserError(f"{path.name} needs the file {name!r}, which is not beside it")
+        return (path.parent / name).read_bytes()
+
+    return RawFile(path.read_bytes(), path.name, beside, lambda column: column in ignore)
 
 
 def read(path: Path, ignore: tuple[str, ...] = ()) -> FileTable:

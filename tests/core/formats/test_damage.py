@@ -16,6 +16,7 @@ from tests.core.formats.test_c3d import write_c3d
 from tests.core.formats.test_edf import write_bdf, write_edf
 from tests.core.formats.test_hdf5 import one_hdf5
 from tests.core.formats.test_mat import VARIABLES, write_mat_73
+from tests.core.formats.test_wfdb import write_wfdb
 from tests.core.formats.test_xlsx import write_xlsx
 from tests.core.readers.helpers import long_frame
 
@@ -28,6 +29,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "packed.mat": lambda path: savemat(path, VARIABLES, do_compression=True),
     "rates.edf": write_edf,
     "bits.bdf": write_bdf,
+    "record.hea": write_wfdb,
     "new.mat": lambda path: write_mat_73(VARIABLES, path),
 }
 

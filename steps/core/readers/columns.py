@@ -177,8 +177,7 @@ def _check_called(called: Mapping[str, str], columns: Sequence[str], file: str) 
             hint = f"; did you mean {shown(close[0])}?" if close else ""
             raise UserError(
                 f"{file} has no column {shown(column)}, which is the {name.strip('{}')} by the study's description; "
-                "it has "
-                f"{listed(columns)}{hint}"
+                f"it has {listed(columns)}{hint}"
             )
         if (twice := [other for other in called if called[other] == column])[1:]:
             raise UserError(f"column {shown(column)} is {' and '.join(twice)} by the study's description, expected one")

@@ -82,8 +82,7 @@ def check_overlap(stretches: Sequence[Stretch], where: str) -> None:
                 raise UserError(
                     f"{where}, rows {one.row} and {other.row}: {shown(one.label)} from {stamp(one.start)} to "
                     f"{stamp(one.end)} and {shown(other.label)} from {stamp(other.start)} to {stamp(other.end)} "
-                    "overlap; "
-                    "expected one label at a time"
+                    "overlap; expected one label at a time"
                 )
 
 
@@ -115,9 +114,8 @@ def on_the_clock(stretches: Sequence[Stretch], time: Doubles, name: str, where: 
     odd_one = min(outside, key=len)[0]
     raise UserError(
         f"{where}, row {odd_one.row}: from {stamp(odd_one.start)} to {stamp(odd_one.end)}, but {name} was recorded "
-        f"from {stamp(first)} to {stamp(end)} ({stamp(end - first)} seconds); expected events within it, on its "
-        "clock or "
-        "counted from its start"
+        f"from {stamp(first)} to {stamp(end)} ({stamp(end - first)} seconds); expected events within it, on its clock "
+        "or counted from its start"
     )
 
 

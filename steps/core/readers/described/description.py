@@ -92,8 +92,7 @@ def find_description(source: str, study: str = AUTO) -> Description | None:
     if not os.path.isfile(file):  # noqa: PTH113
         raise UserError(
             f"study is {shown(study, SHOWN_PATH_LENGTH)}, which is no file; expected a description ({FILE}), 'auto' "
-            "for "
-            f"the one in the source's folder, or 'none'"
+            "for the one in the source's folder, or 'none'"
         )
     return read_description(Path(file))
 

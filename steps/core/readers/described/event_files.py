@@ -48,8 +48,7 @@ class EventFiles:
         if len(own) > 1:
             raise UserError(
                 f"{self.where}: {listed([shown_path(path) for path in own])} could all be the events of {name}; "
-                "expected "
-                "one file: name what tells them apart, as in the pattern of the recordings"
+                "expected one file: name what tells them apart, as in the pattern of the recordings"
             )
         if not own:
             return None
@@ -125,9 +124,8 @@ class EventFiles:
                 end = told if events.offset else start + told
             if end <= start:
                 raise UserError(
-                    f"{name}, row {table.lines[row]}: the event goes from {start:.15g} to {end:.15g}, expected an "
-                    "end after "
-                    "its beginning"
+                    f"{name}, row {table.lines[row]}: the event goes from {start:.15g} to {end:.15g}, expected an end "
+                    "after its beginning"
                 )
             stretches.append(
                 Stretch(start, end, clean([label], "label")[0], f"e{len(stretches) + 1:02d}", table.lines[row])
@@ -140,8 +138,8 @@ class EventFiles:
         if len(starts) != len(between) + 1:
             raise UserError(
                 f"{table.name} holds {len(starts)} marks, but between names {len(between)} stretches, which lie "
-                "between "
-                f"{len(between) + 1}; expected as many in every recording: write - for a stretch that is no trial"
+                f"between {len(between) + 1}; expected as many in every recording: write - for a stretch that is no "
+                "trial"
             )
         stretches: list[Stretch] = []
         for (start, end), label, row in zip(pairwise(starts), between, rows, strict=False):

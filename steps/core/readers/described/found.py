@@ -201,8 +201,7 @@ def _joined(description: Description, paths: Sequence[str], *, labelled: bool) -
             if key in by_what:
                 raise UserError(
                     f"{description.where('sources', source)}: {shown_path(by_what[key])} and {shown_path(path)} are "
-                    "both "
-                    f"{shown(source)} of one recording, expected one file"
+                    f"both {shown(source)} of one recording, expected one file"
                 )
             by_what[key] = path
         found[source] = by_what
@@ -213,8 +212,7 @@ def _joined(description: Description, paths: Sequence[str], *, labelled: bool) -
             there = next(by_what[key] for by_what in found.values() if key in by_what)
             raise UserError(
                 f"{description.where('sources', missing[0])}: there is no {listed(missing)} beside "
-                f"{shown_path(there)}, "
-                "expected all sources of every recording"
+                f"{shown_path(there)}, expected all sources of every recording"
             )
     return [Found({source: by_what[key] for source, by_what in found.items()}, dict(key)) for key in keys]
 

@@ -48,8 +48,7 @@ def rate_of(signals: Signals) -> float:
         raise UserError(
             f"{signals.name}: the clock is uneven (a sample at {time[int(away.argmax())]:.15g} lies "
             f"{away.max() / step if step > 0 else np.inf:.3g} steps beside its place), expected even steps to "
-            "resample; "
-            "are samples missing, or times repeated?"
+            "resample; are samples missing, or times repeated?"
         )
     return 1 / step
 

@@ -192,8 +192,7 @@ def ambiguous(error: AmbiguousError, pattern: Pattern, path: str) -> UserError:
     some = max(first[name], second[name], key=len)
     return UserError(
         f"{pattern.where}: {shown_path(path)} fits {shown(pattern.text, 160)} in two ways: {told[0]}; or {told[1]}; "
-        "say "
-        f"what {{{name}}} may be, by names or globs: {{{name}:{some}|...}}"
+        f"say what {{{name}}} may be, by names or globs: {{{name}:{some}|...}}"
     )
 
 

@@ -127,15 +127,13 @@ class Reading:
             told = ", ".join(f"{name + ' at ' if name else ''}{rate:g}" for name, rate in self.rates.items())
             notes.append(
                 f"{'Joined and resampled' if study.sources else 'Resampled'} {told} samples per second to "
-                f"{study.rate:g} "
-                f"(polyphase; what is faster than {study.rate / 2:g} Hz is filtered away)."
+                f"{study.rate:g} (polyphase; what is faster than {study.rate / 2:g} Hz is filtered away)."
             )
         if self._cut["recordings"]:
             cut = self._cut
             notes.append(
                 f"Cut {cut['recordings']} recordings into {cut['pieces']} trials; {cut['seconds']} of {cut['of']} "
-                "seconds "
-                "are in none."
+                "seconds are in none."
             )
         if self._cut["short"]:
             notes.append(f"{self._cut['short']} stretches are shorter than a window and were left out.")
@@ -267,8 +265,7 @@ class Reading:
             what = "lasts" if len(stretches) == 1 else f"has {len(stretches)} stretches, the longest of"
             raise UserError(
                 f"{signals.name} {what} {longest:.6g} seconds, windows are {windows.length:g} seconds long; expected "
-                "shorter "
-                "windows (trials.windows.length)"
+                "shorter windows (trials.windows.length)"
             )
         if windows:
             self._cut["short"] += sum(not cutting.windows_in(one, windows) for one in stretches)
@@ -279,8 +276,7 @@ class Reading:
             if rows.stop - rows.start < 2:
                 raise UserError(
                     f"{signals.name}: {one.name} from {one.start:.15g} to {one.end:.15g} holds "
-                    f"{rows.stop - rows.start} "
-                    "samples, expected at least 2"
+                    f"{rows.stop - rows.start} samples, expected at least 2"
                 )
             used[rows] = True
             of_piece = {**said, "label": one.label} if one.label else said
@@ -298,9 +294,8 @@ class Reading:
         if found is None:
             if self.labelled:
                 raise UserError(
-                    f"{events.where}: there are no events for {signals.name} (subject {shown(subject)}), "
-                    "expected some "
-                    "for every recording"
+                    f"{events.where}: there are no events for {signals.name} (subject {shown(subject)}), expected "
+                    "some for every recording"
                 )
             self._cut["without events"] += 1
             return [cutting.whole(signals.time)]
@@ -318,6 +313,5 @@ class Reading:
             at = int(np.argmin(np.diff(time) > 0))
             raise UserError(
                 f"{name}, row {lines[at + 1]}: time goes from {time[at]:.15g} to {time[at + 1]:.15g}, expected it to "
-                "go "
-                "forward"
+                "go forward"
             )

@@ -113,9 +113,8 @@ def _one_format(found: FoundFiles) -> Format | None:
         kinds.setdefault(format_of(one.files[""]), one.name)
     if len(kinds) > 1:
         raise UserError(
-            f"{' and '.join(list(kinds.values())[:2])} are files of different kinds, expected recordings of one "
-            "kind; name it "
-            "in the pattern"
+            f"{' and '.join(list(kinds.values())[:2])} are files of different kinds, expected recordings of one kind; "
+            "name it in the pattern"
         )
     return next(iter(kinds))
 
@@ -154,8 +153,7 @@ def _pieces(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> L
     if request.labelled and people.labels is None and not any("label" in piece.said for piece in pieces):
         raise UserError(
             f"{description.name} does not say where labels are; expected {{label}} in files, columns: label: (a "
-            f"column), "
-            "labels: table: (a table of participants), or trials: events: label:"
+            "column), labels: table: (a table of participants), or trials: events: label:"
         )
     labels = clean([piece.said.get("label", "") for piece in pieces], "label")
     if not request.labelled and "" in labels and people.labels is None:

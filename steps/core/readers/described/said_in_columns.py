@@ -35,8 +35,7 @@ def who_and_what(parsed: Parsed, found: Found, choice: Choice, but: str) -> list
     if both := [name for name in names if name.strip("{}") in found.said]:
         column = next(column for column, name in parsed.columns.taken.items() if name == both[0])
         raise UserError(
-            f"{found.name}: the path says the {both[0].strip('{}')} and so does the column {shown(column)}; "
-            "leave the "
+            f"{found.name}: the path says the {both[0].strip('{}')} and so does the column {shown(column)}; leave the "
             f"column out: {choice.without([column])}, or write * in the pattern"
         )
     count = parsed.table.num_rows

@@ -171,7 +171,6 @@ def subject_column(table: SmallTable, given: str | None, where: str) -> str:
     if not found:
         raise UserError(
             f"{where}: {table.name} has no column called {', '.join(usual)}; say which of {listed(table.header)} "
-            "holds the "
-            "subjects: subject: ..."
+            "holds the subjects: subject: ..."
         )
     return min(found, key=lambda column: usual.index(column.casefold()))

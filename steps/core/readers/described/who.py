@@ -82,8 +82,7 @@ class Who:
             raise UserError(
                 f"{self.where}: {self.score} makes all {count} subjects {only!r} and 0 {_other(only)!r} "
                 f"({self.score.column} goes from {min(values):g} to {max(values):g}); expected a cut-off that leaves "
-                "two "
-                "classes"
+                "two classes"
             )
 
 
@@ -143,8 +142,7 @@ def who(
         if unknown and labelled:
             raise UserError(
                 f"{where}: control is {listed(unknown)}, which is no value of {shown(study.group.column)} in "
-                f"{table.name}; "
-                f"it has {listed(sorted(set(found.values())))}"
+                f"{table.name}; it has {listed(sorted(set(found.values())))}"
             )
         groups = {one: CONTROL if value in study.group.control else PATIENT for one, value in found.items()}
     labels = study.labels

@@ -103,8 +103,7 @@ def continuous(tmp_path: Path) -> Path:
 
 TABLE = (
     "files: 'S*.csv'\nignore: task\ntrials:\n  events:\n    files: events.csv\n    subject: who\n    duration: "
-    "duration\n"
-    "    label: trial_type\n"
+    "duration\n    label: trial_type\n"
 ).replace("'S*.csv'", "'{subject:S*}.csv'")
 
 

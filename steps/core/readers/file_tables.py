@@ -17,6 +17,7 @@ from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.columns import IDENTITIES, Columns, Parsed, check_columns, features_of
 from steps.errors import UserError, shown
 
+NOT_USED: Final = "Events, which are not used"
 _NOTES: Final = 12
 _KINDS: Final = 6
 
@@ -145,7 +146,7 @@ class Told:
             kinds_of = ", ".join(f"{shown(name)} ({count})" for name, count in self._events.most_common(_KINDS))
             more = f" and {len(self._events) - _KINDS} other kinds" if len(self._events) > _KINDS else ""
             notes.append(
-                f"Events, which are not used: {kinds_of}{more}, in {self._with_events} of {self._files} "
+                f"{NOT_USED}: {kinds_of}{more}, in {self._with_events} of {self._files} "
                 f"{'files' if self._files > 1 else 'file'}."
             )
         return notes

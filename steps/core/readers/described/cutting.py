@@ -80,9 +80,9 @@ def check_overlap(stretches: Sequence[Stretch], where: str) -> None:
                 break
             if other.label != one.label:
                 raise UserError(
-                    f"{where}, rows {one.row} and {other.row}: {shown(one.label)} from {stamp(one.start)} to "
-                    f"{stamp(one.end)} and {shown(other.label)} from {stamp(other.start)} to {stamp(other.end)} "
-                    "overlap; expected one label at a time"
+                    f"{where}{f', rows {one.row} and {other.row}' if one.row else ''}: {shown(one.label)} from "
+                    f"{stamp(one.start)} to {stamp(one.end)} and {shown(other.label)} from {stamp(other.start)} to "
+                    f"{stamp(other.end)} overlap; expected one label at a time"
                 )
 
 
@@ -113,9 +113,9 @@ def on_the_clock(stretches: Sequence[Stretch], time: Doubles, name: str, where: 
         outside.append(odd)
     odd_one = min(outside, key=len)[0]
     raise UserError(
-        f"{where}, row {odd_one.row}: from {stamp(odd_one.start)} to {stamp(odd_one.end)}, but {name} was recorded "
-        f"from {stamp(first)} to {stamp(end)} ({stamp(end - first)} seconds); expected events within it, on its clock "
-        "or counted from its start"
+        f"{where}{f', row {odd_one.row}' if odd_one.row else ''}: from {stamp(odd_one.start)} to "
+        f"{stamp(odd_one.end)}, but {name} was recorded from {stamp(first)} to {stamp(end)} ({stamp(end - first)} "
+        "seconds); expected events within it, on its clock or counted from its start"
     )
 
 

@@ -14,7 +14,7 @@ from steps.core.readers.choice import Choice, closest
 from steps.core.readers.columns import DESCRIBED
 from steps.core.readers.described import yaml_text
 from steps.core.readers.described.pattern import Pattern
-from steps.core.readers.described.schema import ROLES, Events, Group, Labels, Study, Trials, Windows
+from steps.core.readers.described.schema import OWN, ROLES, Events, Group, Labels, Study, Trials, Windows
 from steps.core.readers.simulate import SIMULATED
 from steps.errors import SHOWN_PATH_LENGTH, UserError, shown, shown_path
 from steps.system.untrusted_files import read_regular
@@ -128,7 +128,7 @@ def parse_description(raw: bytes, name: str, file: Path | None = None) -> Descri
     for patterns in description.patterns.values():
         for pattern in patterns:
             _ = pattern.names
-    if study.trials and study.trials.events:
+    if study.trials and study.trials.events and study.trials.events.files != OWN:
         Pattern(study.trials.events.files, description.where("trials", "events", "files"))
     return description
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from steps.core.formats.file_table import Event
 from steps.core.readers.described.cutting import Stretch, check_overlap
 from steps.core.readers.described.schema import Events
 from steps.core.readers.described.small_table import SmallTable, is_missing, number, read_small_table
@@ -13,6 +14,45 @@ from steps.core.readers.identities import clean
 from steps.errors import UserError, listed, shown, shown_path
 
 _NONE = "-"
+
+
+def own_stretches(found: Sequence[Event], events: Events, name: str, where: str) -> list[Stretch]:
+    """Pieces between events that a recording holds itself.
+
+    Args:
+        found: its events, in order.
+        events: what the description says about them.
+        name: of the recording, for messages.
+        where: the description and its line.
+
+    Raises:
+        UserError: there are none of the name, or one that begins a piece has no partner that ends it.
+    """
+    there = listed(sorted({one.name for one in found})) if found else "none"
+    if events.between:
+        table = SmallTable(name, ("0",), [[str(one.time)] for one in found], list(range(1, len(found) + 1)))
+        return EventFiles(events, where, {}, {}).between(table, range(len(found)), [one.time for one in found])
+    begin = [one for one in found if one.name in events.start]
+    if not begin:
+        raise UserError(f"{where}: {name} has no event {listed(events.start)}; it has {there}")
+    starts, is_cycle = [one.time for one in begin], events.end in events.start
+    ends = [one.time for one in found if one.name == events.end]
+    stretches: list[Stretch] = []
+    for i, start in enumerate(starts):
+        length = number(events.duration or "")
+        following = [end for end in ends if end > start]
+        end = start + length if length else following[0] if following else None
+        if end is None and is_cycle and i:
+            break  # it ended the last cycle
+        if end is None or (not length and not is_cycle and i + 1 < len(starts) and end > starts[i + 1]):
+            raise UserError(
+                f"{name}: the event {shown(begin[i].name)} at {start:.15g} has no {shown(events.end)} after it"
+                f"{' before the next one' if end else ''}, expected one for each; there are {there}"
+            )
+        label = clean([begin[i].name], "label")[0] if len(events.start) > 1 else ""
+        stretches.append(Stretch(start, end, label, f"e{len(stretches) + 1:02d}", is_even=bool(length)))
+    check_overlap(stretches, name)
+    return stretches
 
 
 @dataclass
@@ -102,7 +142,7 @@ class EventFiles:
                 return None
         starts = [self._number(table, row, onset_column, onsets[row]) for row in rows]
         if events.between:
-            return self._between(table, rows, starts)
+            return self.between(table, rows, starts)
         labels = table.column(events.label, where) if events.label else [""] * len(onsets)
         constant = number(events.duration or "")
         ends = None if constant is not None else table.column(events.offset or events.duration or "", where)
@@ -133,7 +173,17 @@ class EventFiles:
         check_overlap(stretches, name)
         return stretches
 
-    def _between(self, table: SmallTable, rows: Sequence[int], starts: Sequence[float]) -> list[Stretch]:
+    def between(self, table: SmallTable, rows: Sequence[int], starts: Sequence[float]) -> list[Stretch]:
+        """The stretches between marks, in order.
+
+        Args:
+            table: that the marks stand in.
+            rows: of the marks.
+            starts: their times.
+
+        Raises:
+            UserError: there are more or fewer than the description names, or they go back in time.
+        """
         between = self.events.between
         if len(starts) != len(between) + 1:
             raise UserError(

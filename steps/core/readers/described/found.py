@@ -14,6 +14,7 @@ from steps.core.formats.table import format_of
 from steps.core.readers import not_read
 from steps.core.readers.described.description import Description
 from steps.core.readers.described.pattern import AmbiguousError, Pattern, ambiguous
+from steps.core.readers.described.schema import OWN
 from steps.core.readers.described.small_table import SUFFIXES
 from steps.core.readers.described.who import tables_of
 from steps.core.readers.files import SourceFiles
@@ -239,7 +240,7 @@ def _matched(pattern: Pattern, path: str) -> dict[str, str] | None:
 
 def _events(description: Description, paths: Sequence[str]) -> dict[str, Mapping[str, str]]:
     trials = description.study.trials
-    if not trials or not trials.events:
+    if not trials or not trials.events or trials.events.files == OWN:
         return {}
     pattern = Pattern(trials.events.files, description.where("trials", "events", "files"))
     return {path: said for path in paths if (said := _matched(pattern, path)) is not None}

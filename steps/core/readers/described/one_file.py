@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from steps.core.formats.file_table import RawFile
+from steps.core.formats.file_table import Event, RawFile
 from steps.core.formats.table import format_of, read_file
 from steps.core.readers.choice import Choice
 from steps.core.readers.columns import Parsed
@@ -14,8 +14,10 @@ from steps.core.readers.text_files import Texts
 from steps.errors import shown_path
 
 
-def parse_file(raw: bytes, path: str, choice: Choice, texts: Texts, beside: Callable[[str], bytes]) -> Parsed:
-    """The columns of a file that are wanted.
+def parse_file(
+    raw: bytes, path: str, choice: Choice, texts: Texts, beside: Callable[[str], bytes]
+) -> tuple[Parsed, tuple[Event, ...]]:
+    """The columns of a file that are wanted, and the events that it holds.
 
     Args:
         raw: its bytes.
@@ -30,10 +32,10 @@ def parse_file(raw: bytes, path: str, choice: Choice, texts: Texts, beside: Call
     name = shown_path(path)
     kind = format_of(path)
     if kind is None and path.lower().endswith(".parquet"):
-        return parse_parquet(raw, name, (), choice)
+        return parse_parquet(raw, name, (), choice), ()
     if kind is None or kind.is_text:
-        return texts.parse(raw, name)
+        return texts.parse(raw, name), ()
     table = read_file(RawFile(raw, name, beside, choice.leaves_out), kind)
     parsed = parse_file_table(table, name, (), choice)
     texts.told.add(name, table, parsed.columns)
-    return parsed
+    return parsed, table.events

@@ -161,9 +161,14 @@ class Pattern:
         )
         return re.compile(shortest), re.compile(longest)
 
+    @cached_property
+    def _compiled(self) -> list[re.Pattern[str] | None]:
+        """Each piece for itself; None for one that is as another."""
+        return [re.compile(piece.expression) if "(?P=" not in piece.expression else None for piece in self._pieces]
+
     def _readings(self, path: str) -> Iterator[dict[str, str]]:
         """Every way in which a path fits."""
-        pieces = [re.compile(piece.expression) if "(?P=" not in piece.expression else None for piece in self._pieces]
+        pieces = self._compiled
 
         def after(i: int, start: int, known: dict[str, str]) -> Iterator[dict[str, str]]:
             if i == len(pieces):

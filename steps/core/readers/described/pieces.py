@@ -8,17 +8,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from steps.core.formats.file_table import Event
 from steps.core.readers.choice import Choice, check_patterns
 from steps.core.readers.columns import IDENTITIES, Columns, Lines, Parsed, features_of
 from steps.core.readers.described import cutting
 from steps.core.readers.described.cutting import Stretch
 from steps.core.readers.described.description import Description
-from steps.core.readers.described.event_files import EventFiles
+from steps.core.readers.described.event_files import EventFiles, own_stretches
 from steps.core.readers.described.found import Found, subject_name, trial_name
 from steps.core.readers.described.joining import Signals, joined, rate_of, resampled
 from steps.core.readers.described.one_file import parse_file
 from steps.core.readers.described.said_in_columns import cells, unit_of_time, who_and_what
-from steps.core.readers.file_tables import Told
+from steps.core.readers.described.schema import OWN
+from steps.core.readers.file_tables import NOT_USED, Told
 from steps.core.readers.identities import clean
 from steps.core.readers.long_table import row_major
 from steps.core.readers.resample import Doubles
@@ -61,6 +63,7 @@ class Reading:
         labelled: whether events and labels have to be there.
         features: names of the features, known after the first recording.
         first: the first recording, as messages name it.
+        own_events: those that the last file held.
     """
 
     description: Description
@@ -73,6 +76,7 @@ class Reading:
     columns: Columns = field(default_factory=lambda: Columns({}))
     rates: dict[str, float] = field(default_factory=dict)
     first: str = ""
+    own_events: tuple[Event, ...] = ()
     _files: int = 0
     _names: dict[str, None] = field(default_factory=dict)
     _left_out: dict[str, None] = field(default_factory=dict)
@@ -121,6 +125,8 @@ class Reading:
         """What was recognised, joined and cut, one sentence each."""
         notes = [note for one in self.texts.values() for note in one.told.notes()] + self.columns.notes
         study = self.description.study
+        if study.trials and study.trials.events and study.trials.events.files == OWN:
+            notes = [note for note in notes if not note.startswith(NOT_USED)]
         if self._left_out:
             notes += Columns({}, tuple(self._left_out)).notes
         if study.rate:
@@ -176,7 +182,7 @@ class Reading:
             return theirs[name]
 
         texts = self.texts.setdefault(source, Texts(Told(), choice))
-        parsed = parse_file(raw, path, choice, texts, beside)
+        parsed, self.own_events = parse_file(raw, path, choice, texts, beside)
         self._names |= dict.fromkeys(parsed.names)
         self._files += 1
         if not source:
@@ -254,7 +260,11 @@ class Reading:
             self.rates.setdefault("", float(f"{rate_of(signals):.6g}"))
             signals = resampled(signals, study.rate)
             lines = np.arange(len(signals.time)) + 1
-        if self.events:
+        if trials and trials.events and trials.events.files == OWN:
+            where = self.description.where("trials", "events")
+            own = own_stretches(self.own_events, trials.events, signals.name, where)
+            stretches = cutting.on_the_clock(own, signals.time, signals.name, signals.name)
+        elif self.events:
             stretches = self._events(self.events, said, signals)
         if trials is None:
             return [self._piece(found, said, "", signals.time, signals.values, lines)]

@@ -26,6 +26,7 @@ from steps.core.readers.described.found import (
     trial_name,
 )
 from steps.core.readers.described.pieces import Piece, Reading
+from steps.core.readers.described.schema import OWN
 from steps.core.readers.described.who import Who, who
 from steps.core.readers.files import Request
 from steps.core.readers.folder import read_trials
@@ -121,7 +122,8 @@ def _one_format(found: FoundFiles) -> Format | None:
 
 def _pieces(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> LongTable:
     description, study = found.description, found.description.study
-    events = study.trials.events if study.trials else None
+    events = study.trials.events if study.trials and study.trials.events else None
+    events = None if events and events.files == OWN else events
 
     def raw(path: str) -> bytes:
         data = read_regular(found.folder / path, shown_path(path))

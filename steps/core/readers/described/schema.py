@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 Role = Literal["subject", "site", "session", "label", "trial", "test_number", "side", "group", "time"]
 ROLES: Final[tuple[str, ...]] = get_args(Role)
 _SCORE = re.compile(r"\s*(?P<column>.+?)\s*(?P<sign>>=|<=|>|<)\s*(?P<number>[-+]?\d+(?:\.\d+)?)\s*")
+OWN: Final = "own"
 _COMPOSED = re.compile(r"[^{}]*\{[a-z]+\}[^{}]*(?:\{[a-z]+\}[^{}]*)*")
 
 
@@ -106,15 +107,18 @@ class Windows(_Strict):
 
 
 class Events(_Strict):
-    """Where pieces begin and end, in files of their own.
+    """Where pieces begin and end, in files of their own or in those of the recordings.
 
     Attributes:
-        files: pattern of the files; its placeholders tell whose they are.
+        files: pattern of the files; its placeholders tell whose they are. ``own`` for the events that recordings hold
+            themselves, by name (C3D, EDF).
         subject: a column, where one file holds the events of several subjects.
         onset: the column with the beginning, in seconds.
         duration: the column with the duration, in seconds, or a number of seconds.
         offset: the column with the end.
         label: the column with the label.
+        start: of own events, the names of those at which pieces begin; several are labels.
+        end: the name of those at which they end, the same as ``start`` for cycles; or ``duration``.
         between: labels of the stretches from each event to the next, where events are marks only; ``-`` for a stretch
             that is no trial.
     """
@@ -125,15 +129,25 @@ class Events(_Strict):
     duration: str | None = None
     offset: str | None = None
     label: str | None = None
+    start: _Names = []
+    end: str | None = None
     between: _Names = []
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Events:
-        told = [name for name in ("duration", "offset", "between") if getattr(self, name)]
+        ends = ("duration", "end", "between") if self.files == OWN else ("duration", "offset", "between")
+        told = [name for name in ends if getattr(self, name)]
         if len(told) != 1:
             raise ValueError(
-                f"has {' and '.join(told) or 'no end of events'}, expected one of duration, offset and between"
+                f"has {' and '.join(told) or 'no end of events'}, expected one of {', '.join(ends[:-1])} and {ends[-1]}"
             )
+        columns = [name for name in ("subject", "offset", "label") if getattr(self, name)]
+        if self.files == OWN and columns:
+            raise ValueError(f"has {columns[0]}, a column, but own events have none; expected start and an end")
+        if (self.files == OWN and not self.between) != bool(self.start):
+            raise ValueError("expected start: (the name of an event) with files: own, and only there")
+        if self.end and len(self.start) > 1:
+            raise ValueError("has end and several events as start, expected a duration: (seconds)")
         if self.between and self.label:
             raise ValueError("says label and between, expected one of them")
         return self
@@ -198,6 +212,8 @@ class Study(_Strict):
             raise ValueError("has a subject without a placeholder, expected subject: '{site}-{subject}'")
         if self.labels and self.labels.column and not self.labels.table and "label" in self.columns:
             raise ValueError("says the column of labels twice, in columns and in labels; expected it once")
+        if self.sources and self.trials and self.trials.events and self.trials.events.files == OWN:
+            raise ValueError("says sources and own events, expected events in files of their own")
         if self.group and self.group.column and not (self.group.table or (self.labels and self.labels.table)):
             raise ValueError("has a column of groups but no table, expected group: table: participants.tsv")
         if self.trials and self.trials.stretches and not self.label_column:

@@ -8,11 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from steps.core.formats.file_table import Event
 from steps.core.readers.choice import Choice
+from steps.core.readers.described.event_files import own_stretches
+from steps.core.readers.described.schema import Events
 from steps.core.readers.files import Fingerprint
 from steps.core.readers.load import load_source, source_fingerprint
 from steps.core.readers.new_recordings import read_source
 from steps.errors import UserError
+from tests.core.formats.c3d_writer import c3d_bytes
 from tests.core.readers.described.studies import E4, described, write_e4
 
 EVENTS = "trials:\n  events:\n    files: '{subject}/tags.csv'\n    between: [calm, fear]\n"
@@ -167,3 +171,69 @@ def test_new_recordings_are_read_as_the_models_study_was(e4: Path) -> None:
     assert "1 recordings have no events, all of each was taken." in one.notes
     assert {len(trial.time) for trial in one.recordings} == {40}
     assert {trial.label for trial in one.recordings} == {""}
+
+
+@pytest.fixture
+def motion(tmp_path: Path) -> Path:
+    """C3D files of four people, who strike the ground four times in two seconds."""
+    rng = np.random.default_rng(0)
+    strikes = np.array([[0, 0.2], [0, 0.7], [0, 1.2], [0, 1.7]])
+    for number in range(4):
+        folder = tmp_path / "motion" / f"S{number}"
+        folder.mkdir(parents=True)
+        parameters = {
+            "POINT:LABELS": ["KNEE"],
+            "POINT:UNITS": "mm",
+            "EVENT:USED": 7,
+            "EVENT:TIMES": np.concatenate([strikes, np.array([[0, 0.45], [0, 0.95], [0, 1.45]])]),
+            "EVENT:LABELS": ["Strike"] * 4 + ["Off"] * 3,
+        }
+        points = rng.normal(size=(200, 1, 3))
+        (folder / f"{'fear' if number < 2 else 'calm'}.c3d").write_bytes(
+            c3d_bytes(points, np.zeros((200, 1)), parameters, rate=100.0)
+        )
+    return tmp_path / "motion"
+
+
+OWN = "files: '{subject}/{label}.c3d'\ntrials:\n  events: {files: own, start: Strike, "
+
+
+def test_cycles_between_events_that_recordings_hold(motion: Path) -> None:
+    dataset = load_source(described(motion, f"{OWN}end: Strike}}\n"))
+    assert dataset.values.shape == (12, 50, 3)
+    assert dataset.trials[:3].tolist() == ["e01", "e02", "e03"]
+    assert not any("not used" in note for note in dataset.notes)
+    assert dataset.units == {"KNEE_x": "mm", "KNEE_y": "mm", "KNEE_z": "mm"}
+    contact = load_source(described(motion, f"{OWN}duration: 0.1}}\n"))
+    assert contact.values.shape == (16, 10, 3)
+    np.testing.assert_array_equal(contact.values[:3], dataset.values[:3, :10])
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        ("end: Off", r"S0/fear\.c3d: the event 'Strike' at 1\.7\d* has no 'Off' after it, expected one for each"),
+        ("start: Jump, end: Off", "key 'start' was already given"),
+        ("offset: end", "expected one of duration, end and between"),
+        (
+            "duration: 0.5",
+            r"S0/fear\.c3d: from 1\.7\d* to 2\.2\d*, but S0/fear\.c3d was recorded from 0 to 2 \(2 seconds\)",
+        ),
+    ],
+)
+def test_events_without_a_partner(motion: Path, end: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_source(described(motion, f"{OWN}{end}}}\n"))
+
+
+def test_several_names_of_events_are_labels() -> None:
+    found = [Event(0.0, "calm"), Event(5.0, "blink"), Event(10.0, "fear")]
+    events = Events.model_validate({"files": "own", "start": ["calm", "fear"], "duration": "8"})
+    stretches = own_stretches(found, events, "S1.edf", "study.yaml, line 3: trials.events")
+    assert [(one.start, one.end, one.label) for one in stretches] == [(0, 8, "calm"), (10, 18, "fear")]
+    longer = events.model_copy(update={"duration": "11"})
+    with pytest.raises(UserError, match=r"S1\.edf: 'calm' from 0 to 11 and 'fear' from 10 to 21 overlap"):
+        own_stretches(found, longer, "S1.edf", "study.yaml, line 3: trials.events")
+    other = events.model_copy(update={"start": ["jump"]})
+    with pytest.raises(UserError, match=r"S1\.edf has no event 'jump'; it has 'blink', 'calm', 'fear'"):
+        own_stretches(found, other, "S1.edf", "study.yaml, line 3: trials.events")

@@ -13,6 +13,7 @@ from steps.core.formats.rates import at_the_fastest
 from steps.errors import UserError, shown
 
 _HEADER: Final = 256
+_LENGTH, _SIGNALS = slice(184, 192), slice(252, 256)
 
 
 def read_edf(file: RawFile) -> FileTable:
@@ -54,8 +55,8 @@ def _opened(file: RawFile, title: str) -> Any:
     import edfio
 
     raw = file.raw
-    signals = int(raw[252:256])
-    if signals < 1 or len(raw) < _HEADER * (signals + 1) or int(raw[184:192]) != _HEADER * (signals + 1):
+    signals, length = (int(raw[at].strip() if raw[at].strip().isdigit() else 0) for at in (_SIGNALS, _LENGTH))
+    if signals < 1 or len(raw) < _HEADER * (signals + 1) or length != _HEADER * (signals + 1):
         raise UserError(f"{file.name} is not a readable {title} file: its header says what cannot be; export it again")
     if raw[192:197] in (b"EDF+D", b"BDF+D"):
         raise UserError(

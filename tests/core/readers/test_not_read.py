@@ -130,12 +130,12 @@ LEFT_OUT: dict[str, tuple[Spoil, str]] = {
         r"participants/S1/panic/ holds no \.csv file, only 1 file \.xlsx .*: save them as CSV, or move",
     ),
     "a control": (
-        lambda study: _touch(study / "control_data" / "C1" / "t0.csv") and _touch(study / "control_data/C2/t0.edf"),
-        r"control_data/C2/ holds no \.csv file, only 1 file \.edf .*MNE",
+        lambda study: _touch(study / "control_data" / "C1" / "t0.csv") and _touch(study / "control_data/C2/t0.fif"),
+        r"control_data/C2/ holds no \.csv file, only 1 file \.fif .*MNE",
     ),
     "everything": (
-        lambda study: _rename(study, "*/*/*.csv", ".edf"),
-        r"has no \.csv file, only 8 files \.edf \(participants/S1/fear/t0\.edf, .*, …\): export its .*; expected",
+        lambda study: _rename(study, "*/*/*.csv", ".fif"),
+        r"has no \.csv file, only 8 files \.fif \(participants/S1/fear/t0\.fif, .*, …\): export its .*; expected",
     ),
 }
 

@@ -81,3 +81,13 @@ def test_training_one_fold_gives_the_very_same_fold(small_study: Dataset, cv: st
 @pytest.mark.parametrize("name", ["a,b", "all", " a"])
 def test_a_subject_that_cannot_stand_in_a_list_trains_all(name: str) -> None:
     assert plan.of_one_fold(DEFAULTS, name, 2, [name]) == DEFAULTS | {"repeats": 2}
+
+
+def test_a_description_is_looked_for_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "then").mkdir()
+    (tmp_path / "then" / "mine.yaml").write_text("files: a.csv\n")
+    folders = [tmp_path / "now", tmp_path / "then"]
+    assert plan.existing_study("mine.yaml", folders) == str(tmp_path / "then" / "mine.yaml")
+    assert plan.existing_study("gone.yaml", folders) == "gone.yaml"
+    for said in ("auto", "none", "{files: a.csv}"):
+        assert plan.existing_study(said, folders) == said

@@ -77,7 +77,7 @@ def _description(path: str, study: str, known: str) -> tuple[Description | None,
     if own is None and (study == NONE or (Path(path) / PARTICIPANTS).is_dir()):
         return None, []
     if own is None:
-        return of_model, ["Read as the description says that the model's study had."]
+        return of_model, []
     differing = [
         key for key in ("sources", "rate", "trials") if getattr(own.study, key) != getattr(of_model.study, key)
     ]

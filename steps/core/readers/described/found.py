@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ from steps.errors import UserError, listed, shown, shown_path
 
 # What of a path becomes part of a trial's name, in this order.
 _OF_TRIAL: Final = ("site", "session", "trial", "side")
+# What an Empatica E4 leaves beside its signals: intervals of heartbeats, marks, a text.
+_OF_WRISTBANDS: Final = re.compile(r"IBI\.csv|tags.*\.csv|info\.txt")
 WHOLE: Final = "recording"  # name of a trial where nothing else tells
 
 
@@ -254,6 +257,7 @@ def _notes(others: Sequence[str], contents: Contents, read: Collection[str]) -> 
         PurePosixPath(path).suffix.lower() in alike
         or (not_read.holds_recordings(path) and not path.lower().endswith(SUFFIXES))
         for path in others
+        if not _OF_WRISTBANDS.fullmatch(PurePosixPath(path).name)
     )
     notes = [note.removeprefix(WARNING) for note in not_read.below(Contents(others=parts, loops=contents.loops))]
     return [WARNING + note if loud and note.startswith("Not read") else note for note in notes]

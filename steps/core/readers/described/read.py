@@ -59,7 +59,8 @@ def read_described(source: str, description: Description, request: Request) -> L
             raws[name] = read_regular(path, shown_path(name))
             request.fingerprint.add(name, raws[name])
     table = _whole(found, request, raws) if _is_trial_each(found) else _pieces(found, request, raws)
-    return _with_units(table, description)
+    table = _with_units(table, description)
+    return replace(table, notes=(f"Read as {description.name} says.", *table.notes))
 
 
 def _is_trial_each(found: FoundFiles) -> bool:

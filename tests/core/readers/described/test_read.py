@@ -42,7 +42,7 @@ def test_labels_of_paths_and_a_control_group_of_a_table(bids: Path, plain: str) 
     )
     fingerprint = Fingerprint()
     dataset = load_source(source, fingerprint=fingerprint)
-    assert dataset.notes == ("Took the column 'Time (s)' as time.",)
+    assert dataset.notes == ("Read as study.yaml says.", "Took the column 'Time (s)' as time.")
     assert dataset.description.startswith("files: sub-")
     assert fingerprint.hexdigest() == source_fingerprint(source)
     assert load_source(described(bids, dataset.description.partition("units")[0])).digest() == plain
@@ -158,7 +158,7 @@ def test_files_that_fit_nothing_are_said(bids: Path) -> None:
     (bids / "README").write_text("")
     files = "files: sub-{subject}/ses-1/**/*_task-{label:fear|calm|none}_run-{trial}.csv\n"
     dataset = load_source(described(bids, f"{files}group: {{table: participants.tsv, column: group, control: HV}}\n"))
-    assert dataset.notes[1].startswith(
+    assert dataset.notes[2].startswith(
         "WARNING: Not read: 1 file without suffix (README); 1 file .csv (sub-S1/extra.csv)"
     )
 

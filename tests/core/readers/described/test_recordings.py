@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_new_recordings_are_read_as_the_models_study_was(e4: Path) -> None:
     known = WINDOWS
     (e4 / "S0" / "tags.csv").rename(e4 / "S0" / "gone.csv")
     one = read_source(str(e4), known=known, choice=Choice(known=("EDA",)))
-    assert one.notes[0] == "Read as the description says that the model's study had."
+    assert one.notes[0] == "Read as the description of the model's study says."
     assert "1 recordings have no events, all of each was taken." in one.notes
     assert {len(trial.time) for trial in one.recordings} == {40}
     assert {trial.label for trial in one.recordings} == {""}
@@ -237,3 +238,38 @@ def test_several_names_of_events_are_labels() -> None:
     other = events.model_copy(update={"start": ["jump"]})
     with pytest.raises(UserError, match=r"S1\.edf has no event 'jump'; it has 'blink', 'calm', 'fear'"):
         own_stretches(found, other, "S1.edf", "study.yaml, line 3: trials.events")
+
+
+def test_recordings_that_are_cut_otherwise_than_the_models_are_said(e4: Path) -> None:
+    described(e4, WINDOWS.replace("length: 10", "length: 5"))
+    one = read_source(str(e4), known=WINDOWS, choice=Choice(known=("EDA",)))
+    assert one.notes[0].startswith("WARNING: study.yaml has other trials than the description of the model's study")
+    assert {len(trial.time) for trial in one.recordings} == {20}
+    ignored = read_source(str(e4), known=WINDOWS, study=WINDOWS, choice=Choice(known=("EDA",)))
+    assert {len(trial.time) for trial in ignored.recordings} == {40}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damaged_studies_end_in_one_line_or_are_read(e4: Path, seed: int) -> None:
+    """Flipped, cut and doubled bytes in any file of a study; what comes is a dataset or a `UserError`, nothing else."""
+    draw = random.Random(seed)  # noqa: S311
+    described(e4, f"{WINDOWS}labels: {{column: x}}\n" if seed == 1 else WINDOWS)
+    names = ["study.yaml"] * 3 + ["S1/tags.csv", "S2/HR.csv"]
+    whole = {name: (e4 / name).read_bytes() for name in names}
+    outcomes = set()
+    for _ in range(12):
+        name = draw.choice(names)
+        raw = bytearray(whole[name])
+        for _ in range(draw.randint(1, 3)):
+            at = draw.randrange(len(raw))
+            raw[at : at + draw.randrange(9)] = draw.choice(
+                [b"", b"\0", b"\xff", b": ", b"{", b"- ", b"&a ", b"9e99", b"\n", b"nan"]
+            )
+        (e4 / name).write_bytes(raw)
+        try:
+            load_source(str(e4))
+            outcomes.add("read")
+        except UserError:
+            outcomes.add("refused")
+        (e4 / name).write_bytes(whole[name])
+    assert "refused" in outcomes

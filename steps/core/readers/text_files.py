@@ -17,6 +17,7 @@ from steps.core.readers.file_tables import Told, parse_file_table
 from steps.errors import UserError
 
 _HEAD: Final = 1 << 17
+_LINES: Final = 30  # that tell
 
 
 @dataclass
@@ -86,8 +87,11 @@ def is_plain_csv(raw: bytes, name: str, choice: Choice) -> bool:
     """
     if choice.columns:
         return False
-    end = raw.rfind(b"\n", 0, _HEAD) + 1 if b"\0" not in raw[:_HEAD] else 0
-    head = raw[:end] if end and len(raw) > _HEAD else raw
+    end = _HEAD
+    while end < len(raw) and raw.count(b"\n", 0, end) < _LINES:
+        end *= 2
+    end = raw.rfind(b"\n", 0, end) + 1
+    head = raw if len(raw) <= _HEAD or b"\0" in raw[:_HEAD] else raw[: end or len(raw)]
     try:
         parse_csv(head, name, choice=choice)
     except UserError as error:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 LOOK_BYTES: Final = 1 << 17
-_MOST_BYTES: Final = 1 << 23
+_MOST_BYTES: Final = 1 << 22
+_LONGEST_LINE: Final = 1 << 20
 LOOK_LINES: Final = 250
-_FEWEST_LINES: Final = 40
+_FEWEST_LINES: Final = 16
 # "#N/A" is no comment, but a number that is missing.
 COMMENT_LINES: Final = re.compile(rb"\n[ \t]*(?:#(?!N/?A)|%|//)")
 COMMENT: Final = re.compile(r"\s*(#(?!N/?A)|%|//)")
-_SEPARATOR_LINE: Final = re.compile(r"\s*\"?sep=(.)\"?[,;\s]*", re.IGNORECASE)
+_SEPARATOR_LINE: Final = re.compile(r"\s*\"?sep=([,;|\t ])\"?[,;\s]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,10 @@ class Head:
 
 
 def head_of(text: bytes) -> Head:
-    """The head of a text in UTF-8 with ``\\n`` at the ends of lines: long enough for the longest headers."""
+    """The head of a text in UTF-8 with ``\\n`` at the ends of lines: long enough for the longest headers.
+
+    It is empty where a line is longer than those of recordings.
+    """
     end = LOOK_BYTES
     while end < len(text) and text.count(b"\n", 0, end) < _FEWEST_LINES and end < _MOST_BYTES:
         end *= 2
@@ -74,6 +78,8 @@ def head_of(text: bytes) -> Head:
     is_whole = end >= len(text) and len(lines) <= LOOK_LINES + 1
     if (end < len(text) and len(lines) > 1) or (lines and not lines[-1]):
         lines.pop()
+    if max(map(len, lines), default=0) > _LONGEST_LINE:
+        lines = []  # no recording has so many columns
     return Head(lines[:LOOK_LINES], is_whole, text)
 
 

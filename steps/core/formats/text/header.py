@@ -9,12 +9,13 @@ from typing import Final
 
 from steps.core.formats.text.head import COMMENT, Head, Row, split
 from steps.core.formats.text.layout import Layout
-from steps.core.formats.text.numbers import POINT, is_any_number, is_missing, is_number
+from steps.core.formats.text.numbers import POINT, is_any_number, is_missing, is_number, is_rate
 from steps.core.formats.text.separators import SEPARATORS, Separation
 from steps.core.formats.text.unit_names import are_units, bare
 from steps.core.formats.time_column import is_time
 
 _AFTER: Final = 3  # rows of numbers that have to follow the first one
+_LONGEST: Final = 300  # letters of a line that says the rate
 _MOST_NAME_ROWS: Final = 6
 _RESERVED: Final = ("subject", "label", "trial", "test_number", "group")
 _RATE: Final = re.compile(
@@ -184,6 +185,6 @@ def _rate(lines: Sequence[str]) -> float | None:
     """Samples per second, where the lines above the numbers say one number."""
     said = set()
     for line in lines:
-        for matched in _RATE.finditer(line):
+        for matched in _RATE.finditer(line[:_LONGEST]):
             said.add(float(matched[1].replace(",", ".")) * (1000 if (matched[2] or "").lower() == "khz" else 1))
-    return said.pop() if len(said) == 1 and 0 not in said else None
+    return said.pop() if len(said) == 1 and all(map(is_rate, said)) else None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+_FASTEST: Final = 1e7
 POINT, COMMA = ".", ","
 # As Arrow reads them when it reads CSV.
 MISSING: Final = frozenset(
@@ -13,11 +14,21 @@ MISSING: Final = frozenset(
 )
 _INFINITE: Final = frozenset(("inf", "-inf", "+inf", "infinity", "-infinity"))
 _NUMBER: Final[Mapping[str, re.Pattern[str]]] = {
-    decimal: re.compile(rf"[+-]?(?:\d+{mark}?\d*|{mark}\d+)(?:[eE][+-]?\d+)?")
+    decimal: re.compile(rf"[+-]?(?:\d+{mark}?\d*|{mark}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
     for decimal, mark in ((POINT, r"\."), (COMMA, ","))
 }
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 _BOTH: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+\.\d*|[+-]?\d{1,3}(?:\.\d{3})+,\d*")
+
+
+def whole(text: str) -> int | None:
+    """A count that a header says; None for anything else."""
+    return int(text) if re.fullmatch(r"\d{1,12}", text, re.ASCII) else None
+
+
+def is_rate(number: float) -> bool:
+    """Whether a number may be a sampling rate, in samples per second."""
+    return 0 < number <= _FASTEST
 
 
 def is_number(cell: str, decimal: str) -> bool:

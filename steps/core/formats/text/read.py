@@ -56,9 +56,10 @@ def read_text(text: bytes, dialect: Dialect, name: str) -> FileTable:
         )
     notes = list(layout.notes)
     table = _with_time(table, layout, notes)
+    there = set(table.column_names)
     return FileTable(
-        table.drop_columns([column for column in layout.left_out if column in table.column_names]),
-        units={column: unit for column, unit in units.items() if column in table.column_names},
+        table.drop_columns([column for column in layout.left_out if column in there]),
+        units={column: unit for column, unit in units.items() if column in there},
         read_as=dialect.described,
         first_row=layout.first + 1,
         lines=lines,

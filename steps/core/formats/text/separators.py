@@ -15,6 +15,7 @@ SEPARATORS: Final[Mapping[str, str]] = {"\t": "tabs", ";": "semicolons", "|": "b
 _SHARE: Final = 0.6  # of rows that have the usual number of cells
 _NUMERIC: Final = 0.8  # of a column's cells that are numbers; others may be damaged
 _ROWS: Final = 60  # no more are needed to tell
+_LETTERS: Final = 1 << 20
 _FEW: Final = 3
 
 
@@ -42,8 +43,9 @@ def find_separation(rows: Sequence[Row], only: str = "") -> Separation | None:
     """
     count = len(rows)
     # The last rows are surely below the header. Where one of few is damaged, more may tell.
+    most = max(_FEW, _LETTERS // (1 + max((len(row.text) for row in rows), default=0)))
     for below in (rows[-max(count // 4, min(_FEW, count // 2), 1) :], rows[count // 2 :]):
-        if below and (best := _best(below[-_ROWS:], only)):
+        if below and (best := _best(below[-min(_ROWS, most) :], only)):
             return best
     return None
 

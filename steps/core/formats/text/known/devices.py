@@ -13,6 +13,7 @@ from steps.core.formats.text.head import Head, split
 from steps.core.formats.text.header import different, find_layout
 from steps.core.formats.text.known.common import decimal_below
 from steps.core.formats.text.layout import Layout
+from steps.core.formats.text.numbers import is_rate
 from steps.core.formats.text.separators import find_separation
 from steps.core.formats.time_column import is_time
 from steps.errors import UserError
@@ -20,7 +21,7 @@ from steps.errors import UserError
 _ACTIGRAPH: Final = re.compile(r"\W*Data (?:Table )?File Created By ActiGraph", re.IGNORECASE)
 _MADE_BY: Final = re.compile(r"\W*Data (?:Table )?File Created By ", re.IGNORECASE)
 _AT: Final = re.compile(r"\bat (\d+(?:\.\d+)?) Hz")
-_EPOCH: Final = re.compile(r"Epoch Period \(hh:mm:ss\)\W*(\d+):(\d\d):(\d\d)")
+_EPOCH: Final = re.compile(r"Epoch Period \(hh:mm:ss\)\W*(\d{1,4}):(\d\d):(\d\d)")
 _AXES: Final = ("Accelerometer X", "Accelerometer Y", "Accelerometer Z")
 _PACKETS: Final = "PacketCounter"
 _PACKET_NUMBERS: Final = 1 << 16
@@ -38,7 +39,7 @@ def actigraph(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | N
         return None
     rate = layout.rate
     if matched := _AT.search(head.lines[0]):
-        rate = float(matched[1])
+        rate = float(matched[1]) if is_rate(float(matched[1])) else None
     elif matched := next(filter(None, map(_EPOCH.search, head.lines[:12])), None):
         hours, minutes, seconds = map(int, matched.groups())
         period = 3600 * hours + 60 * minutes + seconds
@@ -90,7 +91,7 @@ def opensignals(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout |
             "export it "
             "again"
         ) from error
-    if len(rates) != 1 or not all(rate > 0 for rate in rates):
+    if len(rates) != 1 or not all(map(is_rate, rates)):
         raise UserError(f"{name} holds devices of several sampling rates, expected one; export each device by itself")
     names = [column for device in columns for column in device]
     if not different(names):

@@ -14,6 +14,7 @@ from steps.errors import UserError
 
 _RATES: Final = (1.0, 4.0, 32.0, 64.0)
 _YEAR_2001: Final = 1e9  # in seconds since 1970; the wristband is younger
+_YEAR_5138: Final = 1e11
 _SIGNALS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "ACC": (("ACC_x", "ACC_y", "ACC_z"), "1/64 g"),
     "BVP": (("BVP",), ""),
@@ -37,7 +38,7 @@ def empatica(head: Head, name: str, columns: Sequence[str] = ()) -> Layout | Non
     start, rate = float(first[0]), float(second[0])
     called = _called(name)
     as_written = all(_WRITTEN.fullmatch(cell) for cell in (first[0], second[0]))
-    if rate not in _RATES or not (start >= _YEAR_2001 or (start == 0 and (called or as_written))):
+    if rate not in _RATES or not (_YEAR_2001 <= start <= _YEAR_5138 or (start == 0 and (called or as_written))):
         return None
     names, unit = _SIGNALS.get(called, ((), ""))
     if columns:
@@ -72,6 +73,8 @@ def empatica(head: Head, name: str, columns: Sequence[str] = ()) -> Layout | Non
 def _intervals(first: Sequence[str], second: Sequence[str]) -> Layout | None:
     """The layout of ``IBI.csv``: when each heartbeat was, from the start on, and how long after the one before."""
     if len(first) != 2 or first[1] != "IBI" or len(second) != 2 or not is_number(first[0], POINT):
+        return None
+    if float(first[0]) > _YEAR_5138:
         return None
     return Layout(
         ",",

@@ -13,6 +13,7 @@ from typing import Final
 from steps.core.formats.text.head import Head, split
 from steps.core.formats.text.known.common import decimal_below, spread, widened
 from steps.core.formats.text.layout import Layout
+from steps.core.formats.text.numbers import whole
 from steps.errors import UserError, shown
 
 _END: Final = "endheader"
@@ -39,7 +40,7 @@ def motion(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | None
     separator = "\t" if "\t" in lines[at].strip() else "," if "," in lines[at] else " "
     names = tuple(split(lines[at].strip(), separator))
     count = said.get("ncolumns") or said.get("datacolumns", "")
-    if count.isdigit() and int(count) != len(names):
+    if whole(count) not in (None, len(names)):
         raise UserError(f"{name} says nColumns={count}, but names {len(names)} columns in row {at + 1}")
     degrees = said.get("indegrees", "").lower()
     units: dict[str, str] = {}
@@ -61,7 +62,7 @@ def motion(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | None
         header=at,
         units=units,
         decimal=decimal_below(head, at + 1, separator),
-        rows=int(rows) if rows.isdigit() else None,
+        rows=whole(rows),
     )
 
 
@@ -98,7 +99,7 @@ def trajectories(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout 
         units=dict.fromkeys(names[2:], unit) if unit else {},
         left_out=(names[0],),
         decimal=decimal_below(head, first, "\t"),
-        rows=int(rows) if rows.isdigit() else None,
+        rows=whole(rows),
         notes=("Left out the numbers of frames.",),
     )
 

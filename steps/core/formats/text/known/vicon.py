@@ -15,13 +15,14 @@ from steps.core.formats.text.head import Head, split
 from steps.core.formats.text.header import different
 from steps.core.formats.text.known.common import decimal_below, spread, widened
 from steps.core.formats.text.layout import Layout
-from steps.core.formats.text.numbers import COMMA, POINT, is_number
+from steps.core.formats.text.numbers import COMMA, POINT, is_number, is_rate
 from steps.core.formats.text.unit_names import bare
 from steps.errors import UserError, listed, shown
 
 FRAME, SUB_FRAME = "Frame", "Sub Frame"
 _SECTION: Final = re.compile(rb"^(Events|Devices|Joints|Model Outputs|Trajectories|Segments)[,;\t]*$", re.MULTILINE)
 _END: Final = re.compile(rb"^[,;\t ]*$", re.MULTILINE)
+_MOST_SECTIONS: Final = 50
 _HEADER_ROWS: Final = 5
 _DERIVED: Final = (("''", "_acceleration"), ("'", "_velocity"))  # Vicon's names of derivatives
 _EVENTS, _DEVICES = "Events", "Devices"
@@ -43,6 +44,10 @@ def vicon(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | None:
     if not is_number(split(head.lines[1], separator)[0], POINT):
         return None
     starts = [(matched.start(), matched[1].decode()) for matched in _SECTION.finditer(head.text)]
+    if len(starts) > _MOST_SECTIONS:
+        raise UserError(
+            f"{name} has {len(starts)} sections, expected a few: {listed(sorted({one for _, one in starts}))}"
+        )
     ends = [start for start, _ in starts[1:]] + [len(head.text)]
     events: tuple[Event, ...] = ()
     sections = []
@@ -92,7 +97,7 @@ def _section(text: bytes, start: int, end: int, line: int, title: str, separator
             "Frame, "
             "units)"
         )
-    if not is_number(rows[1][0], POINT) or float(rows[1][0]) <= 0:
+    if not is_number(rows[1][0], POINT) or not is_rate(float(rows[1][0])):
         raise UserError(f"{where} has the rate {shown(rows[1][0])}, expected a number")
     width = len(rows[3])
     while width > 2 and not rows[3][width - 1]:

@@ -87,7 +87,7 @@ def find_description(source: str, study: str = AUTO) -> Description | None:
         file = os.path.join(source, FILE)  # noqa: PTH118, no error for odd names
         return read_description(Path(file)) if os.path.isfile(file) else None  # noqa: PTH113
     if not names_a_file(study):
-        return parse_description(study.encode(), "study")
+        return parse_description(study.encode(), "parameter study")
     file = os.path.expanduser(study)  # noqa: PTH111
     if not os.path.isfile(file):  # noqa: PTH113
         raise UserError(
@@ -128,6 +128,11 @@ def parse_description(raw: bytes, name: str, file: Path | None = None) -> Descri
     for patterns in description.patterns.values():
         for pattern in patterns:
             _ = pattern.names
+    for table, key in ((study.labels and study.labels.table, "labels"), (study.group and study.group.table, "group")):
+        if table and (table.startswith("/") or ".." in table.split("/") or "\\" in table):
+            raise UserError(
+                f"{description.where(key, 'table')} is {shown(table)}, expected a file in the study's folder"
+            )
     if study.trials and study.trials.events and study.trials.events.files != OWN:
         Pattern(study.trials.events.files, description.where("trials", "events", "files"))
     return description
@@ -178,6 +183,7 @@ def _first_error(error: ValidationError, document: yaml_text.Document, name: str
 
 _EXPECTED: Final = {
     "string_type": "text",
+    "string_too_long": "at most {max_length} characters",
     "float_parsing": "a number",
     "float_type": "a number",
     "finite_number": "a number",

@@ -197,7 +197,7 @@ class Study(_Strict):
     subject: str | None = None
     features: _Names = []
     ignore: _Names = []
-    units: dict[str, str] = {}
+    units: dict[str, Annotated[str, Field(max_length=64)]] = {}
     positive_label: str | None = None
     rate: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
     trials: Trials | None = None

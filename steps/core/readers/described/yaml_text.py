@@ -98,6 +98,12 @@ class _Reader:
         value = self._value(())
         return Document(value, self.lines)
 
+    def _text(self, event: yaml.ScalarEvent) -> str:
+        text = str(event.value)
+        if not text.isprintable():
+            raise UserError(f"{self.name}, line {_line(event)}: {shown(text)} holds signs that cannot be printed")
+        return text
+
     def _next(self) -> yaml.Event:
         self.at += 1
         return self.events[self.at - 1]
@@ -105,7 +111,7 @@ class _Reader:
     def _value(self, path: Path) -> Value:
         event = self._next()
         if isinstance(event, yaml.ScalarEvent):
-            return str(event.value)
+            return self._text(event)
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Value] = []
             while not isinstance(self.events[self.at], yaml.SequenceEndEvent):
@@ -121,7 +127,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarEvent):
                 raise UserError(f"{self.name}, line {line}: a key is a list or mapping, expected a word; a text with "
                                 "{ or [ at its beginning stands in quotes")  # fmt: skip
-            word = str(key.value)
+            word = self._text(key)
             if word in keys:
                 raise UserError(
                     f"{self.name}, line {line}: key {shown(word)} was already given in line "

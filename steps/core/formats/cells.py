@@ -18,6 +18,7 @@ Row = tuple[int, Sequence[Any]]  # its number in the file, and its cells; "" or 
 _LOOK: Final = 40  # rows in which a header is looked for
 _CHUNK: Final = 20_000
 _UNIT: Final = re.compile(r"[\[(]?\s*[^\s\d\[\]()][^\s\[\]()]{0,11}\s*[\])]?")
+_NUMBER: Final = re.compile(r"[-+]?\d+([.,]\d*)?([eE][-+]?\d+)?")
 _TIME: Final = re.compile(r"t\b.*|time.*", re.IGNORECASE)
 _EPOCH: Final = datetime.datetime(1970, 1, 1)
 _DATES: Final = (datetime.date, datetime.time, datetime.timedelta)
@@ -77,7 +78,8 @@ def _header(head: Sequence[Row]) -> int | None:
         if (
             len(filled[at]) >= max(1, widest - (widest > 3))
             and all(isinstance(cells[i], str) for i in filled[at])
-            and any(_is_number(cells[i]) for _, cells in head[at + 1 :] for i in filled[at])
+            and not all(map(_looks_numeric, (cells[i] for i in filled[at])))
+            and any(_looks_numeric(cells[i]) for _, cells in head[at + 1 :] for i in filled[at])
         ):
             return at
     return None
@@ -184,6 +186,11 @@ def _is_filled(cell: Any) -> bool:
 
 def _is_number(cell: Any) -> bool:
     return isinstance(cell, float | int) and not isinstance(cell, bool) and cell == cell
+
+
+def _looks_numeric(cell: Any) -> bool:
+    """Whether a cell is a number, or text that holds one, perhaps with a decimal comma."""
+    return _is_number(cell) or (isinstance(cell, str) and _NUMBER.fullmatch(cell.strip()) is not None)
 
 
 def _text(cell: Any) -> str:

@@ -52,7 +52,10 @@ _SIDECARS: Final = {".json", ".jsonl", ".xml", ".yaml"}  # often describe record
 
 def describe(name: str) -> str:
     """What a file with this name is, and what to do with it; "" if unknown."""
-    kind = _BY_SUFFIX.get(Path(name).suffix.lower())
+    kind, readable = _BY_SUFFIX.get(Path(name).suffix.lower()), format_of(name)
+    if readable and not readable.is_table:
+        layout = f"participants/<subject>/<label>/<trial>{readable.suffixes[0]}"
+        return f"one recording ({readable.title}), and a study is a folder of them: {layout}"
     return f"{kind.what}, which is not read: {kind.how}" if kind else ""
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from steps.core.readers.load import load_source
+from steps.core.readers.new_recordings import read_source
 from steps.errors import UserError
 from tests.core.formats.helpers import read, values, write_study
 from tests.core.readers.helpers import long_frame, write_folder, write_table
@@ -91,6 +92,18 @@ def test_the_sheet_with_the_table_is_found(tmp_path: Path) -> None:
     book(path, {"A": [["only text"], ["more"]], "B": []})
     with pytest.raises(UserError, match=r"a\.xlsx has no sheet with a table \(its sheets: 'A', 'B'\)"):
         read(path)
+
+
+def test_numbers_that_are_stored_as_text_are_numbers(tmp_path: Path) -> None:
+    rows: Rows = [["time", "knee"], *([str(i / 2), f"{i}.25"] for i in range(5))]
+    path = tmp_path / "study" / "participants" / "S1" / "t.xlsx"
+    path.parent.mkdir(parents=True)
+    book(path, {"S": rows})
+    recorded = read_source(str(tmp_path / "study"))
+    assert recorded.recordings[0].values[:, 0].tolist() == [0.25, 1.25, 2.25, 3.25, 4.25]
+    book(path, {"S": [rows[0], *([0.5 * i, f"{i},25"] for i in range(5))]})
+    with pytest.raises(UserError, match=r"t\.xlsx, row 2: column 'knee' holds '0,25', expected a number"):
+        read_source(str(tmp_path / "study"))
 
 
 def test_times_of_day_become_seconds_and_dates_elsewhere_are_refused(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_what_is_no_file_of_this_machine(
         ("study.TAR", "is an archive, which is not read: unpack it first"),
         ("study.xls", "is an older spreadsheet or one of another program, which is not read: save it as .xlsx"),
         ("study.feather", r"is an Arrow file, which is not read: in Python, pandas.read_feather"),
+        ("study.c3d", r"is one recording \(C3D\), and a study is a folder of them: participants/<subject>/<label>/"),
         ("study.npy", "is a NumPy array, which is not read: in Python, pandas.DataFrame"),
         ("study.pkl", "is a pickle, which can run code and is never opened"),
         ("study.ts", "is a file of the time series archive, which is not read: in Python, read it with aeon"),

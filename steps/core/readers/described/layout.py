@@ -152,27 +152,34 @@ def _assign(blanks: Sequence[_Blank]) -> list[str]:
         ("group", lambda one: all(is_group_name(value) for value in one.different)),
         ("session", lambda one: len(one.different) <= _LABELS and all(_SESSION.fullmatch(v) for v in one.different)),
         ("subject", lambda one: all(_SUBJECT.fullmatch(value) for value in one.different)),
-        (
-            "label",
-            lambda one: 2 <= len(one.different) <= _LABELS and not any(c.isdigit() for v in one.different for c in v),
-        ),
+        ("label", _is_wordy),
     ]
     for role, test in tests:
         if any(blank.role == role for blank in blanks):
             continue
         fitting = [blank for blank in blanks if not blank.role and test(blank)]
+        wordy = [blank for blank in blanks if not blank.role and _is_wordy(blank)]
+        if role == "subject" and len(wordy) > 1 and fitting and all(v.isdigit() for v in fitting[0].values):
+            continue  # people have initials, and this counts trials
         if fitting:
-            fitting[0].role = role
+            chosen = min(fitting, key=lambda one: len(one.different)) if role == "label" else fitting[0]
+            chosen.role = role
             _same(blanks)
             if role == "group":
                 unsure.append(
-                    f"{{group}} stands where it is {_some(fitting[0])}: a control group is never tested; if these are "
+                    f"{{group}} stands where it is {_some(chosen)}: a control group is never tested; if these are "
                     "the classes, write {label} there."
                 )
     free = [blank for blank in blanks if not blank.role]
     if free and not any(blank.role == "subject" for blank in blanks):
         free[0].role = "subject"
         unsure.append(f"{{subject}} stands where it is {_some(free[0])}: is that the people?")
+        _same(blanks)
+        free = [blank for blank in blanks if not blank.role]
+    few = [blank for blank in free[:-1] if 1 < len(blank.different) <= _LABELS]  # the last is the trial
+    if few and not any(blank.role == "label" for blank in blanks):
+        few[0].role = "label"
+        unsure.append(f"{{label}} stands where it is {_some(few[0])}: are those the classes?")
         _same(blanks)
         free = [blank for blank in blanks if not blank.role]
     if free and not any(blank.role == "trial" for blank in blanks):
@@ -184,6 +191,11 @@ def _assign(blanks: Sequence[_Blank]) -> list[str]:
             f"* stands where it is {_some(blank)}: if it matters, it may be {{session}}, {{site}} or {{side}}."
         )
     return unsure
+
+
+def _is_wordy(blank: _Blank) -> bool:
+    """Whether a few words without numbers stand there."""
+    return 2 <= len(blank.different) <= _LABELS and not any(sign.isdigit() for one in blank.different for sign in one)
 
 
 def _same(blanks: Sequence[_Blank]) -> None:

@@ -37,6 +37,16 @@ def test_the_pattern_that_names_were_made_of(made: str, pattern: str) -> None:
     assert layout.values["subject"] == SUBJECTS
 
 
+def test_initials_are_people_and_numbers_may_be_classes() -> None:
+    people = ("AB", "CD", "EF", "GH", "KL")
+    layout = guess([f"{one}_{label}_{t}.csv" for one in people for label in LABELS for t in TRIALS], ".csv")
+    assert layout.pattern == "{subject}_{label:fear|no_fear}_{trial}.csv"
+    assert len(layout.unsure) == 1
+    layout = guess([f"{one}_{condition}_{t}.csv" for one in SUBJECTS for condition in "12" for t in TRIALS], ".csv")
+    assert layout.pattern == "{subject}_{label}_{trial}.csv"
+    assert layout.unsure == ["{label} stands where it is 1, 2: are those the classes?"]
+
+
 def test_what_tells_nothing_is_a_star_and_said() -> None:
     paths = [f"S{i}/{letter}{i}/{t}.csv" for i in range(9) for letter in "xyzuvwabc" for t in TRIALS]
     layout = guess(paths, ".csv")

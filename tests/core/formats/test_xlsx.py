@@ -165,6 +165,40 @@ def test_formulas_with_values_are_values(tmp_path: Path) -> None:
         read(path)
 
 
+def test_texts_that_cells_share_are_read_as_excel_writes_them(tmp_path: Path) -> None:
+    """openpyxl writes texts into cells; Excel numbers them, and keeps them in a part of their own."""
+    rows: Rows = [["subject", "time", "knee"], ["007", 0.0, 1.5], ["007", 0.5, 2.5], ["a & b", 1.0, 3.5]]
+    raw = book(tmp_path / "a.xlsx", {"S": rows}).read_bytes()
+    texts = ["subject", "time", "knee", "007", "a &amp; b"]
+    for i, text in enumerate(texts):
+        old = f't="inlineStr"><is><t>{text}</t></is></c>'.encode()
+        raw = _changed(raw, "xl/worksheets/sheet1.xml", old, f't="s"><v>{i}</v></c>'.encode())
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/sharedStrings"
+    link = f'<Relationship Id="rId99" Type="{kind}" Target="sharedStrings.xml"/></Relationships>'.encode()
+    raw = _changed(raw, "xl/_rels/workbook.xml.rels", b"</Relationships>", link)
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as after, zipfile.ZipFile(io.BytesIO(raw)) as before:
+        for name in before.namelist():
+            after.writestr(name, before.read(name))
+        items = "".join(f"<si><t>{text}</t></si>" for text in texts)
+        space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+        after.writestr("xl/sharedStrings.xml", f'<?xml version="1.0"?><sst {space}>{items}</sst>')
+        after.writestr("xl/printerSettings/printerSettings1.bin", b"\0\1")
+    table = read(tmp_path / "a.xlsx").table
+    assert table.to_pydict() == {"subject": ["007", "007", "a & b"], "time": [0.0, 0.5, 1.0], "knee": [1.5, 2.5, 3.5]}
+
+
+def test_parts_that_hide_what_they_are_are_not_read(tmp_path: Path) -> None:
+    raw = book(tmp_path / "a.xlsx", {"S": PLAIN}, _far).read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as after, zipfile.ZipFile(io.BytesIO(raw)) as before:
+        for name in before.namelist():
+            content = before.read(name)
+            hidden = name.endswith("sheet1.xml")
+            content = content.decode().encode("utf-16") if hidden else content.replace(b"sheet1.xml", b"sheet1.bin")
+            after.writestr(name.replace("sheet1.xml", "sheet1.bin"), content)
+    with pytest.raises(UserError, match=r"a\.xlsx (is not a readable Excel file|has no sheet with a table)"):
+        read(tmp_path / "a.xlsx")
+
+
 def test_texts_that_repeat_without_end_are_refused(tmp_path: Path) -> None:
     path = book(tmp_path / "a.xlsx", {"S": PLAIN})
     cells = b"".join(b'<row r="%d"><c r="A%d" t="s"><v>0</v></c></row>' % (i, i) for i in range(5, 100_000))

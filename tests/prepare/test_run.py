@@ -21,6 +21,7 @@ from mlflow.entities import Run
 from steps.configuration import Prepare
 from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.manifest import read_manifest
+from steps.core.models.refit import refit_fold, training_summary
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
 from steps.parameters import PARAMETERS, STEPS
@@ -241,6 +242,8 @@ def test_a_description_is_kept_whole_and_counts(study: dict[str, Any], store: Pa
     run = _prepared()
     assert (_dataset(run).parent / "study.yaml").read_text() == text
     assert read_manifest(_dataset(run)).description == text
+    dataset = read_artifact(_dataset(run))
+    assert training_summary(dataset, refit_fold(dataset, "exclude", seed=0))["description"] == text
     identity = reuse.Identity.of("prepare", study, source_fingerprint(study["source"]))
     assert reuse.find(identity, run.info.experiment_id)[0] is not None
     (source / "study.yaml").write_text(text.replace("spring", "autumn"))

@@ -57,6 +57,7 @@ class Request:
         timesteps: time points of a simulated trial; 0 = 101.
         seed: of a simulated study.
         simulation: its size.
+        max_gap: gaps of up to this many samples may be filled before signals are resampled.
         exclude: trials to leave out, as `steps.parameter_values.parse_exclude` reads them.
     """
 
@@ -66,4 +67,5 @@ class Request:
     timesteps: int = 0
     seed: int = 0
     simulation: SimulationSize = field(default_factory=SimulationSize)
+    max_gap: int = 0
     exclude: tuple[tuple[str, ...], ...] = ()

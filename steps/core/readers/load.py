@@ -69,6 +69,7 @@ def load_source(
         timesteps=timesteps,
         seed=seed,
         simulation=simulation,
+        max_gap=max_gap,
         exclude=exclude,
     )
     description = find_description(source, study)

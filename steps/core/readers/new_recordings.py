@@ -56,7 +56,7 @@ def read_source(
         check_artifact(source, choice)
         return from_dataset(read_artifact(Path(path)), source)
     description, notes = _description(path, study, known)
-    kind, request = find_source(path, _EXPECTED, description), Request(choice, labelled=False)
+    kind, request = find_source(path, _EXPECTED, description), Request(choice, labelled=False, max_gap=max_gap)
     if kind.files is None:
         raise UserError(f"predict needs the recordings to score: -P source=..., {_EXPECTED}")
     read = kind.read(path, request)

@@ -9,7 +9,14 @@ from typing import Final
 
 import numpy as np
 
-from steps.core.readers.resample import Doubles, interpolate
+from steps.core.readers.resample import (
+    Doubles,
+    fill_holes,
+    insert_missing,
+    interpolate,
+    longest_hole,
+    missing_samples,
+)
 from steps.errors import UserError, shown
 
 _EVEN: Final = 0.5  # steps by which a sample may lie beside its place
@@ -53,24 +60,57 @@ def rate_of(signals: Signals) -> float:
     return 1 / step
 
 
+def filled(signals: Signals, max_gap: int) -> tuple[Signals, int]:
+    """The same signals without gaps, and how many samples were interpolated: lost ones, and values that are missing.
+
+    Args:
+        signals: as recorded.
+        max_gap: the longest gap to fill, in samples.
+
+    Raises:
+        UserError: a gap is longer, or at an end.
+    """
+    time, values = signals.time, signals.values
+    missing = missing_samples(time) if len(time) > 2 else np.zeros(max(len(time) - 1, 0), dtype=np.int64)
+    lost = int(missing.max(initial=0))
+    if lost > max_gap:
+        at = time[int(missing.argmax())]
+        raise UserError(
+            f"{signals.name}: {lost} samples are missing after time {at:.15g}, expected even steps to resample, or "
+            f"max_gap of at least {lost} (it is {max_gap})"
+        )
+    holes = ~np.isfinite(values)
+    if not holes.any() and not missing.any():
+        return signals, 0
+    if missing.any():
+        time, values = insert_missing(time, values, missing)
+    for column in np.flatnonzero(~np.isfinite(values).all(axis=0)):
+        present = np.isfinite(values[:, column])
+        hole = longest_hole(present) if present.any() else -1
+        if not 0 <= hole <= max_gap:
+            row = int(np.argmin(present))
+            gap = f"a gap of {hole} samples" if hole > 0 else "a gap at an end" if present.any() else "like all others"
+            raise UserError(
+                f"{signals.name}: {shown(signals.features[column])} holds no number in sample {row + 1}, {gap}; "
+                "expected numbers to resample, or a gap inside the recording of up to max_gap samples (it is "
+                f"{max_gap})"
+            )
+    count = int(missing.sum()) + int(holes.any(axis=1).sum())
+    return Signals(signals.name, signals.features, time, fill_holes(time, values)), count
+
+
 def resampled(signals: Signals, rate: float) -> Signals:
-    """The same signals at ``rate`` samples per second, from the first sample on.
+    """The same signals, without gaps, at ``rate`` samples per second, from the first sample on.
 
     By `scipy.signal.resample_poly`: its filter (a windowed sinc, Kaiser, beta 5) takes away what the new rate cannot
     hold. Ends are continued by the line through both ends of the recording.
 
     Raises:
-        UserError: the clock is uneven, or a value is missing.
+        UserError: the clock is uneven.
     """
     from scipy.signal import resample_poly
 
     own = rate_of(signals)
-    if not np.isfinite(signals.values).all():
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(signals.values))[0])
-        raise UserError(
-            f"{signals.name}: {shown(signals.features[column])} holds no number in sample {row + 1}, expected numbers "
-            "throughout to resample; fill the gap before"
-        )
     ratio = Fraction(rate / own).limit_denominator(_DENOMINATOR)
     if not ratio:
         raise UserError(

@@ -16,7 +16,7 @@ from steps.core.readers.described.cutting import Stretch
 from steps.core.readers.described.description import Description
 from steps.core.readers.described.event_files import EventFiles, own_stretches
 from steps.core.readers.described.found import Found, subject_name, trial_name
-from steps.core.readers.described.joining import Signals, joined, rate_of, resampled
+from steps.core.readers.described.joining import Signals, filled, joined, rate_of, resampled
 from steps.core.readers.described.one_file import parse_file
 from steps.core.readers.described.said_in_columns import cells, unit_of_time, who_and_what
 from steps.core.readers.described.schema import OWN
@@ -61,6 +61,7 @@ class Reading:
         raw: bytes of a file, by its path.
         events: of all recordings.
         labelled: whether events and labels have to be there.
+        max_gap: the longest gap to fill before resampling, in samples.
         features: names of the features, known after the first recording.
         first: the first recording, as messages name it.
         own_events: those that the last file held.
@@ -71,6 +72,7 @@ class Reading:
     raw: Callable[[str], bytes]
     events: EventFiles | None
     labelled: bool = True
+    max_gap: int = 0
     features: tuple[str, ...] = ()
     texts: dict[str, Texts] = field(default_factory=dict)
     columns: Columns = field(default_factory=lambda: Columns({}))
@@ -135,6 +137,8 @@ class Reading:
                 f"{'Joined and resampled' if study.sources else 'Resampled'} {told} samples per second to "
                 f"{study.rate:g} (polyphase; what is faster than {study.rate / 2:g} Hz is filtered away)."
             )
+        if self._cut["filled"]:
+            notes.append(f"Interpolated {self._cut['filled']} samples before that (gaps of up to {self.max_gap}).")
         if self._cut["recordings"]:
             cut = self._cut
             notes.append(
@@ -208,7 +212,7 @@ class Reading:
             features = features_of(parsed.table.column_names)
             time = parsed.table["time"].to_numpy() * unit_of_time(parsed)
             self._check_forward(time, name, np.arange(len(time)) + parsed.first_row)
-            parts[source] = Signals(name, features, time, row_major(parsed.table, features))
+            parts[source] = self._filled(Signals(name, features, time, row_major(parsed.table, features)))
             self.rates.setdefault(source, float(f"{rate_of(parts[source]):.6g}"))
         name = shown_path(found.name.rpartition("/")[0]) or found.name
         whole = joined(parts, rate, name)
@@ -221,6 +225,11 @@ class Reading:
         self._check_features(features, name)
         order = [features.index(one) for one in self.features]
         return Signals(name, self.features, whole.time, whole.values[:, [kept[i] for i in order]])
+
+    def _filled(self, signals: Signals) -> Signals:
+        signals, count = filled(signals, self.max_gap)
+        self._cut["filled"] += count
+        return signals
 
     def _check_features(self, features: Sequence[str], name: str) -> None:
         if not self.features:
@@ -257,6 +266,7 @@ class Reading:
         if labels is not None:
             stretches = cutting.of_one_label(signals.time, labels)
         if study.rate and not study.sources:
+            signals = self._filled(signals)
             self.rates.setdefault("", float(f"{rate_of(signals):.6g}"))
             signals = resampled(signals, study.rate)
             lines = np.arange(len(signals.time)) + 1

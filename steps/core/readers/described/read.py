@@ -136,7 +136,7 @@ def _pieces(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> L
         if events and (request.labelled or found.events)
         else None
     )
-    reading = Reading(description, request.choice, raw, event_files, request.labelled)
+    reading = Reading(description, request.choice, raw, event_files, request.labelled, request.max_gap)
     pieces = [piece for one in found.recordings for piece in reading.pieces(one)]
     request.fingerprint.add_notes(found.notes)
     reading.check_ignored()

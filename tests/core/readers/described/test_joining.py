@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steps.core.readers.described.joining import Signals, joined, rate_of, resampled
+from steps.core.readers.described.joining import Signals, filled, joined, rate_of, resampled
 from steps.errors import UserError
 
 
@@ -67,12 +67,26 @@ def test_what_cannot_be_joined() -> None:
         UserError, match=r"S1: the sources were not recorded at the same time: EDA from 0 to 9\.75, HR from"
     ):
         joined(late, 4.0, "S1")
-    gap = _signals(4, 10)
-    time = gap.time.copy()
-    time[20:] += 5
+    uneven = _signals(4, 10)
     with pytest.raises(UserError, match="EDA: the clock is uneven"):
-        resampled(Signals("EDA", ("EDA",), time, gap.values), 2.0)
-    values = gap.values.copy()
-    values[7] = np.nan
-    with pytest.raises(UserError, match="EDA: 'EDA' holds no number in sample 8"):
-        resampled(Signals("EDA", ("EDA",), gap.time, values), 2.0)
+        resampled(Signals("EDA", ("EDA",), np.sort(uneven.time**1.5), uneven.values), 2.0)
+
+
+def test_short_gaps_are_filled_and_long_ones_are_said() -> None:
+    line = Signals("EDA", ("EDA", "HR"), np.arange(40) / 4, np.arange(80.0).reshape(40, 2))
+    kept = np.delete(np.arange(40), [10, 11])
+    values = line.values[kept]
+    values[20, 1] = np.nan
+    gaps = Signals("EDA", ("EDA", "HR"), line.time[kept], values)
+    whole, count = filled(gaps, 2)
+    assert count == 3
+    np.testing.assert_allclose(whole.time, line.time)
+    np.testing.assert_allclose(whole.values, line.values)
+    assert filled(line, 0) == (line, 0)
+    with pytest.raises(
+        UserError, match=r"EDA: 2 samples are missing after time 2\.25, .* max_gap of at least 2 \(it is 1\)"
+    ):
+        filled(gaps, 1)
+    values[0, 1] = np.nan
+    with pytest.raises(UserError, match="EDA: 'HR' holds no number in sample 1, a gap at an end; expected numbers"):
+        filled(gaps, 5)

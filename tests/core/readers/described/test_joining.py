@@ -73,7 +73,7 @@ def test_what_cannot_be_joined() -> None:
 
 
 def test_short_gaps_are_filled_and_long_ones_are_said() -> None:
-    line = Signals("EDA", ("EDA", "HR"), np.arange(40) / 4, np.arange(80.0).reshape(40, 2))
+    line = Signals("EDA", ("EDA", "HR"), np.arange(40) / 4, np.arange(80, dtype=np.float64).reshape(40, 2))
     kept = np.delete(np.arange(40), [10, 11])
     values = line.values[kept]
     values[20, 1] = np.nan

@@ -23,6 +23,7 @@ from steps.core.formats.text.separators import is_numeric
 from steps.core.formats.time_column import is_time
 from steps.errors import UserError, shown
 
+TIME_MADE: Final = "Time in seconds was made"
 _NAMES: Final = ("subject", "label", "trial", "test_number", "group")  # always text: 007 is no 7
 _MISSING: Final = pa.array(pa.csv.ConvertOptions().null_values)
 _DECIMAL_COMMA: Final = r"^([+-]?\d*),(\d*(?:[eE][+-]?\d+)?)$"
@@ -305,5 +306,5 @@ def _with_time(table: pa.Table, layout: Layout, notes: list[str]) -> pa.Table:
             count = counter
         elif np.isfinite(counter).all():
             count = np.concatenate([[0.0], np.cumsum(np.mod(np.diff(counter), layout.wraps))])
-    notes.append(f"Time in seconds was made from the sampling rate that the file says, {layout.rate:g} per second.")
+    notes.append(f"{TIME_MADE} from the sampling rate that the file says, {layout.rate:g} per second.")
     return table.add_column(0, "time", pa.array(count / layout.rate + layout.start))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from steps.core.formats.file_table import Event
+from steps.core.formats.text.read import TIME_MADE
 from steps.core.readers.choice import Choice, check_patterns
 from steps.core.readers.columns import IDENTITIES, Columns, Lines, Parsed, features_of
 from steps.core.readers.described import cutting
@@ -125,8 +126,10 @@ class Reading:
 
     def notes(self) -> list[str]:
         """What was recognised, joined and cut, one sentence each."""
-        notes = [note for one in self.texts.values() for note in one.told.notes()] + self.columns.notes
         study = self.description.study
+        notes = [note for one in self.texts.values() for note in one.told.notes()] + self.columns.notes
+        if study.sources:
+            notes = _of_sources({name: one.told for name, one in self.texts.items()})
         if study.trials and study.trials.events and study.trials.events.files == OWN:
             notes = [note for note in notes if not note.startswith(NOT_USED)]
         if self._left_out:
@@ -335,3 +338,10 @@ class Reading:
                 f"{name}, row {lines[at + 1]}: time goes from {time[at]:.15g} to {time[at + 1]:.15g}, expected it to "
                 "go forward"
             )
+
+
+def _of_sources(told: Mapping[str, Told]) -> list[str]:
+    """What the sources' files say about themselves, in few words; their rates are said where they are joined."""
+    read_as = [f"{name} as {one.read_as}" for name, one in told.items() if one.read_as]
+    others = [note for one in told.values() for note in one.notes() if not note.startswith(("Read ", TIME_MADE))]
+    return [*([f"Read {'; '.join(read_as)}."] if read_as else []), *dict.fromkeys(others)]

@@ -43,6 +43,12 @@ def test_an_empatica_folder_becomes_windows_of_two_labels(e4: Path) -> None:
         note.startswith("Joined and resampled EDA at 4, BVP at 64, TEMP at 4, HR at 1, ACC at 32")
         for note in dataset.notes
     )
+    assert dataset.notes[1] == (
+        "Read EDA as Empatica E4, EDA at 4 Hz; BVP as Empatica E4, BVP at 64 Hz; TEMP as Empatica E4, TEMP at 4 Hz; "
+        "HR as "
+        "Empatica E4, HR at 1 Hz; ACC as Empatica E4, ACC_x, ACC_y, ACC_z at 32 Hz."
+    )
+    assert len(dataset.notes) == 5
     assert "Cut 4 recordings into 32 trials; 36 of 356 seconds are in none." in dataset.notes
     assert fingerprint.hexdigest() == source_fingerprint(str(e4))
     raw = pd.read_csv(e4 / "S2" / "EDA.csv", header=None)[0].to_numpy()[2:]  # at the rate already: as recorded

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from steps.core.formats.file_table import FileTable
 from steps.core.formats.text.container import unpacked
 from steps.core.formats.text.dialect import PLAIN, Dialect, alike, merged
-from steps.core.formats.text.encoding import is_text
-from steps.core.formats.text.read import read_any
+from steps.core.formats.text.encoding import decoded, is_text
+from steps.core.formats.text.read import header_of, read_any, read_text
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.columns import Parsed
 from steps.core.readers.csv_file import parse_csv
@@ -37,6 +38,7 @@ class Texts:
     required: Sequence[str] = ()
     dialect: Dialect | None = None
     first: str = ""
+    _before: tuple[bytes, Dialect] | None = None
 
     def parse(self, raw: bytes, name: str) -> Parsed:
         """The columns of a file that are wanted.
@@ -46,10 +48,11 @@ class Texts:
                 are refused.
         """
         raw = unpacked(raw, name)
-        if self.choice.columns:
+        read = self._as_before(raw, name)
+        if read is None and self.choice.columns:
             if (read := read_any(raw, name, self.choice.columns)) is None:
                 raise UserError(f"{name} holds no rows of numbers that columns could name, one like the other")
-        else:
+        elif read is None:
             try:
                 parsed = parse_csv(raw, name, self.required, self.choice)
             except UserError as plain:
@@ -60,10 +63,24 @@ class Texts:
                 return parsed
         table, dialect = read
         self._take(name, dialect)
+        self._before = (header_of(raw, name, dialect), dialect) if dialect.is_like_its_header else None
         parsed = parse_file_table(table, name, self.required, self.choice)
         self.told.read_as = self.dialect.described if self.dialect else ""
         self.told.add(name, replace(table, read_as=self.told.read_as), parsed.columns)
         return parsed
+
+    def _as_before(self, raw: bytes, name: str) -> tuple[FileTable, Dialect] | None:
+        """A file with the very header of the one before, read in the same way; None where that does not work."""
+        if self._before is None:
+            return None
+        header, dialect = self._before
+        try:
+            text, encoding = decoded(raw, name)
+            if not text.startswith(header) or encoding not in (None, dialect.encoding):
+                return None
+            return read_text(text, dialect, name), dialect
+        except UserError:
+            return None  # what is wrong is said after a closer look
 
     def _take(self, name: str, dialect: Dialect) -> None:
         """Read a file in this way, if the files before it were read in the same."""

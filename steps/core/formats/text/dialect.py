@@ -39,6 +39,12 @@ class Dialect:
         return not self.described
 
     @property
+    def is_like_its_header(self) -> bool:
+        """Whether another text with the very same lines above its numbers is read in the same way."""
+        layout = self.layout
+        return bool(layout.header_rows) and not layout.more and layout.rows is None and layout.end is None
+
+    @property
     def described(self) -> str:
         """In a few words, without what may differ from file to file; "" for a plain CSV file."""
         layout = self.layout

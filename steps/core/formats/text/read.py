@@ -28,7 +28,8 @@ _NAMES: Final = ("subject", "label", "trial", "test_number", "group")  # always 
 _MISSING: Final = pa.array(pa.csv.ConvertOptions().null_values)
 _DECIMAL_COMMA: Final = r"^([+-]?\d*),(\d*(?:[eE][+-]?\d+)?)$"
 _DECIMAL_POINT: Final = r"^[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?$"
-_SAMPLE: Final = 60
+_SAMPLE: Final = 20
+_SMALL: Final = 1 << 20  # bytes that one thread reads faster than several
 _BLANK_LINES: Final = re.compile(rb"\n[ \t,;]*\n")
 
 
@@ -96,6 +97,12 @@ def read_text_file(file: RawFile) -> FileTable:
             "where there are no names, give them: columns=time,knee,hip"
         )
     return read[0]
+
+
+def header_of(raw: bytes, name: str, dialect: Dialect) -> bytes:
+    """What stands above the numbers of a text, in UTF-8."""
+    text, _ = decoded(raw, name)
+    return text[: _line_start(text, dialect.layout.first)]
 
 
 def _table(text: bytes, layout: Layout, has_comments: bool, name: str) -> tuple[pa.Table, Lines | None]:
@@ -218,7 +225,7 @@ def _arrow(
 ) -> pa.Table:
     return pa.csv.read_csv(
         pa.BufferReader(body),
-        read_options=pa.csv.ReadOptions(column_names=names, use_threads=use_threads),
+        read_options=pa.csv.ReadOptions(column_names=names, use_threads=use_threads and len(body) > _SMALL),
         parse_options=pa.csv.ParseOptions(delimiter=layout.separator or "\x1f"),
         convert_options=pa.csv.ConvertOptions(
             column_types=types,

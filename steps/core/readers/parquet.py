@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
+from steps.core.formats.time_column import is_time
+from steps.core.formats.wide import is_list, unnested
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.columns import IDENTITIES, Parsed, check_columns
 from steps.errors import UserError, shown
@@ -24,6 +26,8 @@ _SHOWN: Final = 60
 def parse_parquet(raw: bytes, name: str, required: Sequence[str] = (), choice: Choice = EVERYTHING) -> Parsed:
     """A Parquet file that holds ``raw``; NaN and null stay as they are. Its first row is row 1.
 
+    Where cells are lists of samples, a row is a trial.
+
     Raises:
         UserError: not a Parquet file, empty, columns that `check_columns` refuses, or a column of a wrong type.
     """
@@ -31,12 +35,18 @@ def parse_parquet(raw: bytes, name: str, required: Sequence[str] = (), choice: C
         raise UserError(f"{name} is empty, expected a Parquet file")
     with _open_parquet(raw, name) as file:
         names = [column.strip() or f"Unnamed: {i}" for i, column in enumerate(file.schema_arrow.names)]
-        columns = check_columns(names, name, required, choice)
-        table = file.read(use_threads=False).rename_columns(names)
+        lines = None
+        if any(is_list(field.type) for field in file.schema_arrow):
+            table, lines = unnested(file.read(use_threads=False).rename_columns(names), name)
+            names = table.column_names
+            columns = check_columns(names, name, required, choice)
+        else:
+            columns = check_columns(names, name, required, choice)
+            table = file.read(use_threads=False).rename_columns(names)
         if not table.num_rows:
             raise UserError(f"{name} holds columns but no rows, expected a row per time point")
         typed = {taken: _typed(table[column], column, taken, name, choice) for column, taken in columns.taken.items()}
-        return Parsed(pa.table(typed), tuple(names), columns, first_row=1)
+        return Parsed(pa.table(typed), tuple(names), columns, lines, first_row=1)
 
 
 def _typed(
@@ -85,8 +95,9 @@ def _open_parquet(raw: bytes, name: str) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(pa.BufferReader(raw)) as first:
             unpacked = check_parquet(first.metadata, len(raw), name)
+            has_samples = any(is_time(field.name) and not is_list(field.type) for field in first.schema_arrow)
             for field in first.schema_arrow:
-                _check_flat(field, name)
+                _check_flat(field, name, lists=not has_samples)
             text = [field.name for field in first.schema_arrow if _is_text(field.type)]
         # Without threads: each would reserve memory that counts.
         with (
@@ -133,8 +144,10 @@ def _names_in(column: pa.ChunkedArray, label: str, name: str) -> pa.DictionaryAr
     return pa.DictionaryArray.from_arrays(again, texts.cast(pa.string()))
 
 
-def _check_flat(field: pa.Field, name: str) -> None:
+def _check_flat(field: pa.Field, name: str, *, lists: bool) -> None:
     kind = field.type
+    if lists and is_list(kind):
+        return
     if not (_is_text(kind) or kinds.is_primitive(kind) or kinds.is_decimal(kind) or kinds.is_null(kind)
             or (kinds.is_dictionary(kind) and kinds.is_primitive(kind.value_type))):  # fmt: skip
         raise UserError(f"{name}: column {_short(field.name)} is of type {_short(str(kind))}, expected numbers")

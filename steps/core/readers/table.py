@@ -12,6 +12,7 @@ import pandas as pd
 
 from steps.core.formats.file_table import RawFile
 from steps.core.formats.table import FORMATS, format_of, read_file, suffix_of
+from steps.core.formats.wide import unfolded
 from steps.core.readers.choice import Choice
 from steps.core.readers.columns import Parsed, features_of
 from steps.core.readers.csv_file import parse_csv
@@ -56,6 +57,7 @@ def read_table(path: Path, request: Request, parse: Parser | None = None) -> Lon
         parsed = Texts(told, request.choice, required).parse(raw, path.name)
     elif parse is None and kind:
         whole = read_file(RawFile(raw, path.name, leaves_out=request.choice.leaves_out), kind)
+        whole = unfolded(whole, path.name) or whole
         parsed = parse_file_table(whole, path.name, required, request.choice)
         told.add(path.name, whole, parsed.columns)
     else:

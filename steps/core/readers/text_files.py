@@ -11,6 +11,7 @@ from steps.core.formats.text.container import unpacked
 from steps.core.formats.text.dialect import PLAIN, Dialect, alike, merged
 from steps.core.formats.text.encoding import decoded, is_text
 from steps.core.formats.text.read import header_of, read_any, read_text
+from steps.core.formats.wide import unfolded
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.columns import Parsed
 from steps.core.readers.csv_file import parse_csv
@@ -56,7 +57,10 @@ class Texts:
             try:
                 parsed = parse_csv(raw, name, self.required, self.choice)
             except UserError as plain:
-                if not is_text(raw) or (read := read_any(raw, name)) is None or read[1].is_plain:
+                read = read_any(raw, name) if is_text(raw) else None
+                if read and self.required and (wide := unfolded(read[0], name)):
+                    read = (wide, replace(read[1], is_wide=True))
+                if read is None or read[1].is_plain:
                     raise plain from plain.__cause__
             else:
                 self._take(name, PLAIN)

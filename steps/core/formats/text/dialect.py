@@ -27,11 +27,15 @@ class Dialect:
         layout: where its table lies.
         encoding: what it is in, None for ASCII, "" for UTF-8.
         has_comments: whether lines that begin with ``#``, ``%`` or ``//`` are comments.
+        has_times: whether times are written as times of day.
+        is_wide: whether a row was a trial, with its samples side by side.
     """
 
     layout: Layout
     encoding: str | None = None
     has_comments: bool = False
+    has_times: bool = False
+    is_wide: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -53,9 +57,11 @@ class Dialect:
             SEPARATORS[layout.separator] if layout.separator not in (COMMA, "") else "",
             _MARKS[COMMA] if layout.decimal == COMMA else "",
         ]
+        times = "times of day" if self.has_times else ""
         if layout.kind:
             usual = layout.separator == "\t" or layout.kind == "OpenSim"
-            return ", ".join(filter(None, (layout.kind, layout.about, encoding, *marks[1 if usual else 0 :])))
+            parts = (layout.kind, layout.about, encoding, *marks[1 if usual else 0 :], times)
+            return ", ".join(filter(None, parts))
         names = f"names in {layout.header_rows} rows" if layout.header_rows else "names from columns"
         if layout.header_rows == 1:
             names = "lines above its names" if layout.has_block else ""
@@ -64,6 +70,8 @@ class Dialect:
             names,
             "a row of units" if layout.units else "",
             "names of rows" if layout.left_out else "",
+            times,
+            "a row per trial" if self.is_wide else "",
             "comments" if self.has_comments else "",
         )
         told = ", ".join(filter(None, features))
@@ -147,7 +155,7 @@ def merged(one: Dialect, other: Dialect) -> Dialect:
         decimal=one.layout.decimal or other.layout.decimal,
     )
     encoding = other.encoding if one.encoding is None else one.encoding
-    return Dialect(layout, encoding, one.has_comments or other.has_comments)
+    return Dialect(layout, encoding, one.has_comments or other.has_comments, one.has_times or other.has_times)
 
 
 def _called(layout: Layout, columns: Sequence[str], width: int, name: str) -> Layout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -20,6 +21,7 @@ from steps.core.formats.text.head import COMMENT_LINES, split
 from steps.core.formats.text.layout import Layout
 from steps.core.formats.text.numbers import COMMA
 from steps.core.formats.text.separators import is_numeric
+from steps.core.formats.text.times import seconds_of
 from steps.core.formats.time_column import is_time
 from steps.errors import UserError, shown
 
@@ -57,6 +59,7 @@ def read_text(text: bytes, dialect: Dialect, name: str) -> FileTable:
             "copy or export it again"
         )
     notes = list(layout.notes)
+    table, dialect = _with_seconds(table, dialect)
     table = _with_time(table, layout, notes)
     there = set(table.column_names)
     return FileTable(
@@ -80,7 +83,8 @@ def read_any(raw: bytes, name: str, columns: Sequence[str] = ()) -> tuple[FileTa
     dialect = recognise_text(text, encoding, name, columns)
     if dialect is None or not dialect.layout.names:
         return None
-    return read_text(text, dialect, name), dialect
+    table = read_text(text, dialect, name)
+    return table, dialect if table.read_as == dialect.described else replace(dialect, has_times=True)
 
 
 def read_text_file(file: RawFile) -> FileTable:
@@ -293,6 +297,14 @@ def _with_leading_zeros(body: bytes, names: Sequence[str], columns: Sequence[str
         return []
     table = _arrow(body, names, dict.fromkeys(columns, pa.string()), layout, columns)
     return [column for column in columns if pc.any(pc.match_substring_regex(table[column], r"^\s*0\d+\s*$")).as_py()]
+
+
+def _with_seconds(table: pa.Table, dialect: Dialect) -> tuple[pa.Table, Dialect]:
+    """With times of day as seconds, in columns for time."""
+    for i, column in enumerate(table.column_names):
+        if is_time(column) and pa.types.is_string(table[column].type) and (seconds := seconds_of(table[column])):
+            table, dialect = table.set_column(i, column, seconds), replace(dialect, has_times=True)
+    return table, dialect
 
 
 def _with_time(table: pa.Table, layout: Layout, notes: list[str]) -> pa.Table:

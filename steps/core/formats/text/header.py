@@ -39,6 +39,9 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
     above = cells[:start]
     if any(_is_data(row, separation) and is_any_number(row[0]) for row in above):
         return None
+    commented = [split(row.text, separation.separator) for row in head.comments() if row.line < rows[start].line]
+    if separation.separator != " " and any(_is_data(row, separation) for row in commented if any(row[1:])):
+        return None  # rows of somebody called #12
     width = separation.width
     trails = all(not row[-1] for row in cells[start:] if len(row) == width) and width > 1
     rate = _rate([*(row.text for row in rows[:start]), *(row.text for row in head.comments())])

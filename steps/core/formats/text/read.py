@@ -137,10 +137,15 @@ def _body(text: bytes, layout: Layout, has_comments: bool, name: str) -> tuple[b
     if is_even and last.strip(b" \t,;\n"):
         return body, None
     lines = body.split(b"\n")
+    while lines and not lines[-1].strip(b" \t,;"):
+        lines.pop()
+    mark = b"" if layout.separator == " " else layout.separator.encode()
+    cells = lines[0].count(mark) if mark and lines else 0  # what has as many is a row: subject #12
     kept = [
         number
         for number, line in enumerate(lines)
-        if line.strip(b" \t,;") and not (has_comments and COMMENT_LINES.match(b"\n" + line))
+        if line.strip()
+        and not (has_comments and COMMENT_LINES.match(b"\n" + line) and not (cells and line.count(mark) == cells))
     ]
     if not kept:
         raise UserError(f"{name} holds a header only, expected a row per time point")

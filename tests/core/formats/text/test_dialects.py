@@ -158,3 +158,14 @@ def test_a_row_of_other_length_is_named() -> None:
     text = "# made by X\na;b\n" + "1,5;2,5\n" * 5 + "\n1,5;2,5;3\n"
     with pytest.raises(UserError, match=r"t\.csv, row 9 has 3 cells, expected 2 as in its header"):
         read_any(text.encode(), "t.csv")
+
+
+def test_no_row_is_lost() -> None:
+    """A row without numbers is a row, and so is one of somebody whose name begins as comments do."""
+    rows = "".join(f"{i}.5;{i}\n" for i in range(4))
+    table, _ = read(f"# made by X\na;b\n{rows};\n{rows};\n;\n".encode())
+    assert table.table.num_rows == 9
+    assert numbers(table, "b")[0][4] is None
+    named = "subject;time;b\n" + "".join(f"{name};{i};{i},5\n" for name in ("P1", "#2", "P3") for i in range(4))
+    assert read(named.encode())[0].table["subject"].to_pylist() == ["P1"] * 4 + ["#2"] * 4 + ["P3"] * 4
+    assert recognise(named.replace("P1", "#1").encode(), "t.csv") is None

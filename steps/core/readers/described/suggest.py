@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from steps.core.formats.file_table import RawFile
@@ -33,9 +34,13 @@ _PEOPLE = re.compile(r"(participants?|subjects?|demographics?|probands?|metadata
 _EVENTS = re.compile(r"(^|.*[_-])(events?|tags?|marks?|markers?)([_-].*)?$", re.IGNORECASE)
 _OF_BODIES: Final = {"age", "height", "weight", "bmi", "handedness", "sex", "gender"}
 _BESIDE: Final = {"readme", "license", "changes", "ibi", "info"}
+# Tampa Scale of Kinesiophobia, 17 to 68: high from 37 on.
+_CUT_OFFS: Final = {"tsk": 37.0, "tsk17": 37.0}
 _FEW: Final = 6
 _CLASSES: Final = 2
 _LOOK: Final = 1000
+_FEWEST_OF_A_CLOCK: Final = 10
+_UNEVEN: Final = 0.01
 
 
 @dataclass
@@ -153,6 +158,15 @@ def _take(new: _Suggestion, layout: Layout) -> None:
         )
 
 
+def _is_clock(cells: pa.ChunkedArray) -> bool:
+    """Whether numbers rise evenly (to 1%) by steps that are no whole number, as counted samples do."""
+    if pa.types.is_string(cells.type) or cells.null_count or len(cells) < _FEWEST_OF_A_CLOCK:
+        return False
+    steps = np.diff(cells.to_numpy().astype(np.float64))
+    usual = float(np.median(steps))
+    return usual > 0 and usual != round(usual) and bool((np.abs(steps - usual) <= _UNEVEN * usual).all())
+
+
 def _describe_columns(new: _Suggestion, path: str, said: set[str]) -> None:
     """Columns of one file: time, what is no number, what is called as identities are."""
     table = _first_table(new, path)
@@ -173,6 +187,9 @@ def _describe_columns(new: _Suggestion, path: str, said: set[str]) -> None:
         taken["time"] = times[0]
         if len(times) > 1:
             new.unsure.append(f"time may be {' or '.join(times)}: the others have to be left out (ignore).")
+    elif clocks := [one for one, cells in columns.items() if one not in taken.values() and _is_clock(cells)]:
+        taken["time"] = clocks[0]
+        new.unsure.append(f"{clocks[0]} rises evenly by fractions, so it was taken for the time.")
     if taken:
         new.add("columns:")
         for role, column in taken.items():
@@ -235,9 +252,11 @@ def _describe_people(new: _Suggestion, path: str) -> None:
             new.add(f"  column: {_quoted(words[0])}  # {', '.join(sorted(set(own[words[0]])))}")
         else:
             values = sorted(float(cell) for cell in own[scores[0]])
-            cut = values[len(values) // 2]
+            published = _CUT_OFFS.get(_plain(scores[0]))
+            cut = published or values[len(values) // 2]
             new.add(f"  score: {_quoted(f'{scores[0]} >= {cut:g}')}  # fear from here on, else no_fear")
-            new.unsure.append(f"The cut-off of {scores[0]} is its middle value, for want of a better one.")
+            why = "that of Vlaeyen et al. 1995 (Pain 62:363-372)" if published else "its middle value"
+            new.unsure.append(f"The cut-off of {scores[0]} is {why}.")
         if len(words) + len(scores) > 1:
             new.unsure.append(f"Other columns of {path} could be the label: {', '.join([*words, *scores][1:])}.")
     elif not new.has_label:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -65,15 +66,21 @@ def test_trials_in_files(path: str, tmp_path: Path) -> None:
     assert dataset.digest() == load_source(write_folder(study, tmp_path / "plain")).digest()
 
 
-def test_bids_with_a_table_of_participants(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("scale", "score", "why"),
+    [("TSK", "TSK >= 37", "is that of Vlaeyen et al. 1995"), ("worry", "worry >= 11", "is")],
+)
+def test_bids_with_a_table_of_participants(scale: str, score: str, why: str, tmp_path: Path) -> None:
     write_trials(frame(), tmp_path, "sub-{subject}/ses-1/sub-{subject}_ses-1_run-{trial}.csv")
     scores = {"S1": 40, "S2": 38, "S3": 30, "S4": 22, "C1": 31}
+    if scale == "worry":
+        scores = {name: score - 20 for name, score in scores.items()}
     rows = [f"sub-{one}\t30\t{score}\t{'HC' if one == 'C1' else 'patient'}\n" for one, score in scores.items()]
-    (tmp_path / "participants.tsv").write_text("participant_id\tage\tTSK\tgroup\n" + "".join(rows))
+    (tmp_path / "participants.tsv").write_text(f"participant_id\tage\t{scale}\tgroup\n" + "".join(rows))
     (tmp_path / "dataset_description.json").write_text("{}")
     text = suggestion(tmp_path)
-    assert '  score: "TSK >= 31"' in text
-    assert "# - The cut-off of TSK is its middle value" in text
+    assert f'  score: "{score}"' in text
+    assert f"# - The cut-off of {scale} {why}" in text
     dataset = load_source(described(tmp_path, text))
     assert dataset.label_counts == {"0": 9, "1": 6}
     assert int(dataset.is_control.sum()) == 3
@@ -118,3 +125,13 @@ def test_what_needs_none_and_what_holds_nothing(tmp_path: Path) -> None:
         suggestion(tmp_path / "empty")
     with pytest.raises(UserError, match="is no folder"):
         suggestion(tmp_path / "none")
+
+
+def test_a_clock_of_any_name_is_found_by_what_it_does(tmp_path: Path) -> None:
+    for name in ("P1_fear_1", "P1_fear_2", "P2_calm_1", "P2_calm_2", "P3_fear_1", "P4_calm_1"):
+        rows = [f"{step / 50:.2f};{step};{math.sin(step * len(name) / 7):.4f}" for step in range(20)]
+        (tmp_path / f"{name}.txt").write_text("\n".join(["Zeit (s);Bild;Kraft", *rows]), encoding="utf-8")
+    text = suggestion(tmp_path)
+    assert '  time: "Zeit (s)"' in text
+    assert "# - Zeit (s) rises evenly by fractions, so it was taken for the time." in text
+    assert "  time: Bild" not in text, "whole numbers count samples"

@@ -18,6 +18,8 @@ _DEEPEST: Final = 32
 _MOST: Final = 20_000
 _RATIO: Final = 1000  # no recording is compressed further
 _SMALL: Final = 64 << 20
+_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
+_HEAP: Final = b"GCOL"
 _UNITS: Final = ("units", "unit", "Units", "Unit")
 
 Convert = Callable[[Any, str], Array]  # a dataset, its path
@@ -54,12 +56,38 @@ def opened(file: RawFile, title: str) -> Iterator[Any]:
     """
     import h5py
 
+    _check_sizes_and_heaps(file, title)
     with bounded_memory(max(len(file.raw), _SMALL), file.name):
         try:
             with h5py.File(io.BytesIO(file.raw), "r") as root:
                 yield root
         except (OSError, RuntimeError, ValueError, TypeError, LookupError, OverflowError, NotImplementedError) as error:
             raise UserError(f"{file.name} is not a readable {title} file: {error}; save it again") from error
+
+
+def _check_sizes_and_heaps(file: RawFile, title: str) -> None:
+    """Refuse what would send the library round in circles: in heaps of text it goes on by the sizes that stand there.
+
+    The format: The HDF Group, "HDF5 File Format Specification Version 3.0", II.A (superblock), III.E (global heap).
+    """
+    raw = file.raw
+    start = raw.find(_SIGNATURE)
+    sizes = (
+        slice(start + 13, start + 15) if raw[start + 8 : start + 9] in (b"\0", b"\1") else slice(start + 9, start + 11)
+    )
+    is_sound = start >= 0 and raw[sizes] == b"\x08\x08"
+    at = raw.find(_HEAP)
+    while is_sound and at >= 0:
+        end = at + int.from_bytes(raw[at + 8 : at + 16], "little")
+        item = at + 16
+        while is_sound and item + 16 <= min(end, len(raw)):
+            number, size = (int.from_bytes(raw[item + i : item + j], "little") for i, j in ((0, 2), (8, 16)))
+            needed = 16 + -(-size // 8) * 8 if number else size
+            is_sound = 16 <= needed <= end - item
+            item += needed
+        at = raw.find(_HEAP, at + 4)
+    if not is_sound:
+        raise UserError(f"{file.name} is not a readable {title} file: what it says of itself cannot be; save it again")
 
 
 def datasets(root: Any, file: RawFile, skip: Callable[[str], bool] = lambda _: False) -> Iterator[tuple[str, Any]]:

@@ -131,6 +131,18 @@ def test_what_is_not_in_the_file_is_not_looked_for(
     assert read(tmp_path / "a.h5", names).table.column_names == ["knee"]
 
 
+def test_a_heap_of_text_that_leads_nowhere_is_not_followed(tmp_path: Path) -> None:
+    """The library would go round in it for ever: found by damaged files."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as root:
+        root["subject"], root["knee"] = ["S1"] * 50, KNEE
+    raw = path.read_bytes()
+    heap = raw.index(b"GCOL") + 16
+    path.write_bytes(raw[:heap] + bytes(16) + raw[heap + 16 :])
+    with pytest.raises(UserError, match=r"a\.h5 is not a readable HDF5 file: what it says of itself cannot be"):
+        read(path)
+
+
 @pytest.mark.parametrize("length", [0, 7, 100, 1000, 3000])
 def test_a_truncated_file_is_one_line(length: int, tmp_path: Path) -> None:
     one_hdf5(tmp_path / "a.h5")

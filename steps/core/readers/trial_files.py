@@ -22,7 +22,6 @@ from steps.errors import UserError, shown_path
 
 PARTICIPANTS, CONTROL_DATA = "participants", "control_data"
 CSV: Final = ".csv"
-_NOTES: Final = ".txt"
 _DEPTH: Final = 2  # a trial lies in a subject's folder; what lies above it is no trial
 
 
@@ -135,8 +134,8 @@ def _kind(folder: Path, files: Sequence[Parts]) -> Format | None:
         contents = Contents(others=deep).with_trials(kind.suffixes, kind.companions)
         kinds = Counter(format_of(parts[-1]) for parts in contents.trials + contents.others)
     counts = [(kind, count) for kind, count in kinds.most_common() if kind]
-    if len(counts) > 1:  # what anybody may write beside recordings gives way to them
-        counts = [(kind, count) for kind, count in counts if _NOTES not in kind.suffixes] or counts
+    if len(counts) > 1:  # text and tables of text may stand beside recordings, and give way to them
+        counts = [(kind, count) for kind, count in counts if not (kind.is_text and kind.is_table)] or counts
     if len(counts) > 1:
         (first, many), (second, few) = counts[:2]
         raise UserError(

@@ -85,7 +85,10 @@ def test_several_kinds_are_refused_but_beside_csv(tmp_path: Path) -> None:
     path.rename(Path(study, "participants", "about.unit"))  # above the subjects it can be no trial
     assert "WARNING" not in load_source(study).notes[0]
     (path.parent.parent.parent / "S2" / "notes.txt").write_text("She was tired.")  # gives way to recordings
-    assert "WARNING: Not read: 1 file .txt (participants/S2/notes.txt)" in " ".join(load_source(study).notes)
+    (path.parent.parent.parent / "S2" / "raw.zip").write_bytes(b"PK")
+    told = " ".join(load_source(study).notes)
+    assert "WARNING: Not read: 1 file .txt (participants/S2/notes.txt); 1 file .unit" in told
+    assert "1 file .zip (participants/S2/raw.zip)." in told
     csv = write_folder(long_frame(), tmp_path / "csv")
     trial_file(csv, trial="t9").with_suffix(".npz").write_bytes(b"x")
     assert load_source(csv).notes == ("WARNING: Not read: 1 file .npz (participants/S1/fear/t9.npz).",)

@@ -12,13 +12,11 @@ import numpy as np
 
 from steps.core.formats.arrays import Array, columns_of
 from steps.core.formats.file_table import FileTable, RawFile, check_values
-from steps.core.formats.hdf5 import datasets, opened, plain_array
+from steps.core.formats.hdf5 import hdf5_arrays
 from steps.core.formats.mat5 import DamagedError, Unread, unpacked_size, variables
 from steps.errors import UserError, shown
 
 _TITLE: Final = "MATLAB"
-_LONGEST: Final = 1 << 20  # letters of a cell
-_OWN: Final = "#"  # how MATLAB's own groups begin
 
 
 def read_mat(file: RawFile) -> FileTable:
@@ -30,7 +28,8 @@ def read_mat(file: RawFile) -> FileTable:
     """
     raw = file.raw
     is_new = raw.startswith(b"MATLAB 7.3") or raw[512:520] == b"\x89HDF\r\n\x1a\n" or raw.startswith(b"\x89HDF")
-    return columns_of(_new(file) if is_new else _old(file), file, _TITLE)
+    arrays = hdf5_arrays(file, _TITLE, is_matlab=True)[0] if is_new else _old(file)
+    return columns_of(arrays, file, _TITLE)
 
 
 def _old(file: RawFile) -> dict[str, Array]:
@@ -73,50 +72,3 @@ def _refused(path: str, what: str, file: RawFile) -> UserError:
         f"{file.name}: {shown(path)} is {what}, expected numbers or text; save what you need of it as variables (of a "
         "table: table2struct with ToScalar), or leave it out with ignore"
     )
-
-
-def _new(file: RawFile) -> dict[str, Array]:
-    arrays: dict[str, Array] = {}
-    with opened(file, _TITLE) as root:
-        for path, dataset in datasets(root, file, lambda name: name.startswith(_OWN)):
-            arrays[path] = _value(dataset, path, root, file)
-    return arrays
-
-
-def _value(dataset: Any, path: str, root: Any, file: RawFile) -> Array:
-    kind = dataset.attrs.get("MATLAB_class", b"double")
-    kind = kind.decode("ascii", "replace") if isinstance(kind, bytes) else str(kind)
-    if "MATLAB_empty" in dataset.attrs:
-        return np.zeros(0)
-    if kind == "char":
-        return _letters(dataset, path, file)
-    if kind == "cell":
-        return _cells(dataset, path, root, file)
-    if "MATLAB_object_decode" in dataset.attrs or dataset.dtype.kind not in "biuf":
-        raise _refused(path, f"an array of structs or an object of the class {kind}", file)
-    return plain_array(dataset, path, file).T
-
-
-def _letters(dataset: Any, path: str, file: RawFile) -> Array:
-    """Text: a row of letters is one, several rows are as many."""
-    codes = plain_array(dataset, path, file)
-    if codes.dtype.kind != "u" or codes.ndim != 2:
-        raise _refused(path, "text that cannot be read", file)
-    rows = [np.ascontiguousarray(row, dtype="<u2").tobytes().decode("utf-16-le", "replace") for row in codes.T]
-    return np.array([row.rstrip() for row in rows], dtype=object)
-
-
-def _cells(dataset: Any, path: str, root: Any, file: RawFile) -> Array:
-    """Cells that each hold a text."""
-    import h5py
-
-    if h5py.check_ref_dtype(dataset.dtype) is not h5py.Reference:
-        raise _refused(path, "cells that cannot be read", file)
-    texts = []
-    for reference in np.asarray(dataset[()]).T.reshape(-1):
-        item = root[reference] if reference else None
-        if not isinstance(item, h5py.Dataset) or item.attrs.get("MATLAB_class") != b"char" or item.size > _LONGEST:
-            raise _refused(path, "cells of which some hold no text", file)
-        text = [""] if "MATLAB_empty" in item.attrs else _letters(item, path, file).tolist()
-        texts.append("".join(text))
-    return np.array(texts, dtype=object)

@@ -155,7 +155,7 @@ def test_a_real_file(tmp_path: Path) -> None:
     ("extra", "message"),
     [
         ({"emg": np.ones(500)}, r"several lengths: 'knee' \(50\), 'emg' \(500\).*leave the others out with ignore"),
-        ({"emg": np.array(["a", 1.0], dtype=object)}, "'emg' is (an array of structs, cells|cells of which some hold)"),
+        ({"emg": np.array(["a", 1.0], dtype=object)}, "'emg' is (an array of )?cells of which some hold no text"),
     ],
 )
 def test_what_is_ambiguous_is_refused_with_its_path(
@@ -181,7 +181,7 @@ def test_objects_of_classes_are_refused(tmp_path: Path) -> None:
         root["table"] = np.ones((1, 6), dtype=np.uint32)
         root["table"].attrs["MATLAB_class"] = np.bytes_("table")
         root["table"].attrs["MATLAB_object_decode"] = 3
-    with pytest.raises(UserError, match=r"'table' is .* an object of the class table, .* table2struct with ToScalar"):
+    with pytest.raises(UserError, match=r"'table' is .* an object of the class table: .* table2struct with ToScalar"):
         read(tmp_path / "a.mat")
 
 

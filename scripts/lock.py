@@ -33,7 +33,9 @@ def compile_requirements(*options: str) -> str:
 def main() -> None:
     """Write both files."""
     upgrade = [] if "--upgrade" in sys.argv[1:] or not (ROOT / LOCK).exists() else ["--constraint", LOCK]
-    lock = compile_requirements("--extra", "dev", "--extra", "baselines", "--generate-hashes", *upgrade)
+    lock = compile_requirements(
+        "--extra", "dev", "--extra", "baselines", "--extra", "formats", "--generate-hashes", *upgrade
+    )
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         constraints.write("\n".join(re.findall(r"^[\w.\-]+(?:\[[^\]]*\])?==[^ \\]+", lock, re.MULTILINE)))
         constraints.flush()

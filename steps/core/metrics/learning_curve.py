@@ -32,7 +32,8 @@ def learning_curve(predictions: pd.DataFrame, summary: Mapping[str, Any], seed: 
     The curve is that of an inverse power law, ``a - b * n ** -c`` (Figueroa et al. 2012, "Predicting sample size
     required for classification performance", BMC Med. Inform. Decis. Mak. 12:8). What is measured has the intervals of
     `steps.core.metrics.intervals`; beyond, percentiles of the curves through every resample of the tested subjects,
-    never narrower than at the last size measured.
+    never narrower than at the last size measured, and up to where what is missing to 1 there would be if it fell with
+    the root of the subjects, as curves of few sizes tend to end too early (docs/evaluation-checks.md).
 
     Args:
         predictions: from `steps.core.models.learning_curve.predictions`, of all folds.
@@ -58,13 +59,14 @@ def learning_curve(predictions: pd.DataFrame, summary: Mapping[str, Any], seed: 
     ahead = np.array([round(factor * sizes[-1]) for factor in _FURTHER])
     further = np.array([_continued(sizes, curve, ahead) for curve in curves[np.isfinite(curves).all(axis=1)]])
     (lows, highs), last = percentile_interval(further[1:]), points[-1]
+    hopes = 1 - (1 - last["high"]) * np.sqrt(sizes[-1] / ahead)
     mixed = counts["positive_subjects"] + counts["negative_subjects"] > subjects
     share = counts["positive_subjects"] / subjects
     return {
         "points": points,
         "further": [
-            _point(size, value, (min(low, last["low"]), max(high, last["high"])))
-            for size, value, low, high in zip(ahead, further[0], lows, highs, strict=True)
+            _point(size, value, (min(low, last["low"]), max(high, hope)))
+            for size, value, low, high, hope in zip(ahead, further[0], lows, highs, hopes, strict=True)
         ],
         "people": [] if mixed else [_people(width, reached, share) for width in WIDTHS],
     }

@@ -32,6 +32,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "models": ("model_logging",),
     "chain": ("chain",),
     "growth": ("growth",),
+    "methods": ("methods",),
 }
 
 

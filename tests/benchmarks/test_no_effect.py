@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.no_effect import SCHEMES, figure, holds, study, table
+from benchmarks.no_effect import SCHEMES, baseline_test, baselines_table, figure, holds, study, table
 
 
 def test_a_study_is_judged_by_every_scheme(tmp_path: Path) -> None:
@@ -17,6 +17,24 @@ def test_a_study_is_judged_by_every_scheme(tmp_path: Path) -> None:
     assert f"{one.retrained_auc:.3f}" in rows[3]
     figure([one], tmp_path / "auc.png")
     assert (tmp_path / "auc.png").stat().st_size > 1000
+
+
+def test_a_baseline_that_is_trained_again_finds_the_default_effect() -> None:
+    pytest.importorskip("aeon")
+    auc, p_value = baseline_test(0, 1.0, "minirocket")
+    assert auc > 0.9
+    assert p_value == 0.001
+    assert list(baselines_table({"minirocket": [(auc, p_value)]}))[2].endswith("| 100.0% | 0.0% |")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_without_an_effect_p_of_baselines_is_small_as_seldom_as_it_says() -> None:
+    pytest.importorskip("aeon")
+    for name in ("minirocket", "multirocket"):
+        p = np.array([baseline_test(seed, 0.0, name)[1] for seed in range(200)])
+        assert 0.05 - 0.031 <= (p <= 0.05).mean() <= 0.05 + 0.031
+        assert 0.05 - 0.031 <= (p >= 0.95).mean() <= 0.05 + 0.031
 
 
 @pytest.mark.slow

@@ -14,14 +14,17 @@ import pytest
 
 from steps.compute import Compute, Pool, open_pool, warm_up
 from steps.core.baselines.predict import fit_predict, fits_of
+from steps.core.baselines.rocket import rocket_features
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold, FoldNetwork
 from steps.core.metrics.chunks import Chunked, chunks, serial
 from steps.core.metrics.fold import EvaluatedFold, evaluate_fold
 from steps.core.metrics.method_comparison import baselines_summary
+from steps.core.metrics.predictions import Scores
+from steps.core.metrics.retrained import retrained_test
 from steps.core.metrics.summary import summary
 from steps.core.models.keras_file import load
-from steps.evaluate.worker import EvaluationJob, evaluate, fit_baseline, in_pool
+from steps.evaluate.worker import EvaluationJob, evaluate, fit_baseline, in_pool, retrain_baseline
 from steps.tracking.places import DatasetArtifact
 from tests.clusters import Cluster
 from tests.conftest import ROOT
@@ -109,6 +112,21 @@ def test_a_fold_is_evaluated_on_its_own_subjects(small_study: Dataset, folds: li
     assert p_values is not None
     assert (p_values["level"] == "pooled").sum() == len(test.labels)
     assert set(p_values["p_value_0"]) <= {0.5, 1.0}, "one subject of either class, the control group aside"
+
+
+def test_a_baseline_is_trained_again_on_the_study_without_its_controls(
+    small_study: Dataset, job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aeon")
+    tested = retrain_baseline(job, "minirocket")
+    assert tested is not None
+    patients = small_study.select(~small_study.is_control)
+    features = rocket_features("minirocket", patients.values, job.seed)
+    scores = Scores(patients.labels, np.zeros(len(patients.labels)), patients.subjects)
+    assert tested == retrained_test([features], scores, permutations=2000, seed=job.seed)
+    assert tested["subject"]["retrained"]
+    monkeypatch.setattr("steps.core.models.label_free.MOST_TRIALS", 5)
+    assert retrain_baseline(job, "minirocket") is None
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2000, 177), (2001, 90_000), (5, 10**8), (0, 3)])

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from steps.core.baselines.boosting import catch22, trial_features
+from steps.core.baselines.boosting import boosting, catch22, trial_features
 from steps.core.baselines.choice import BASELINES, parse_baselines
 from steps.core.baselines.logistic import PENALTIES, logistic, subject_splits, summary_features
 from steps.core.baselines.majority import majority
@@ -224,6 +224,14 @@ def test_catch22_is_that_of_its_authors() -> None:
     ]
     np.testing.assert_allclose(catch22(wave[np.newaxis, :, np.newaxis])[0], theirs, atol=1e-6)
     np.testing.assert_allclose(catch22(5 + 3 * wave[np.newaxis, :, np.newaxis])[0], theirs, atol=1e-5)
+
+
+def test_boosting_of_noise_is_even_whatever_the_shares_of_the_classes() -> None:
+    """Features that tell nothing: probabilities lie around a half, not around the share of positives."""
+    random = np.random.default_rng(0)
+    features, labels = random.normal(size=(400, 3)), (np.arange(400) % 5 == 0).astype(np.int8)
+    said = boosting(features, labels, random.normal(size=(1000, 3)), seed=0)
+    assert np.median(said) == pytest.approx(0.5, abs=0.15)
 
 
 @needs_aeon

@@ -61,7 +61,7 @@ def results(processes: Sequence[subprocess.Popen[str]]) -> list[dict[str, float]
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    return os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)} | more
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), **more}
 
 
 @click.command(help=(__doc__ or "").split("\n", 1)[0])

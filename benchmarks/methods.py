@@ -15,6 +15,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import click
 import numpy as np
@@ -123,7 +124,7 @@ def row(name: str, method: Method, study: Dataset, folds: Sequence[Fold]) -> tup
     before = time.process_time()
     predicted = [FoldPrediction(study.of_subjects(fold.test_subjects), 1, method(study, fold)) for fold in folds]
     seconds = time.process_time() - before
-    levels = {
+    levels: dict[str, Mapping[str, Any]] = {
         level: estimates(scores, (_THRESHOLD,)) for level, scores in levels_of(results_table(predicted, ())).items()
     }
     shown: Mapping[str, str] = {

@@ -66,14 +66,15 @@ def read_c3d(file: RawFile) -> FileTable:
     names = [f"{label}_{axis}" for label in labels for axis in _AXES]
     channels = numbered(_filled(parameters.texts("ANALOG:LABELS"), layout.channels, "analog"), notes)
     rate, time_step = layout.rate, layout.first - 1
-    if layout.channels and all(file.leaves_out(name) for name in names):
+    if layout.channels and not any(file.wants(name) for name in names):
         names, rate, time_step = [], layout.rate * layout.per_frame, (layout.first - 1) * layout.per_frame
     elif layout.channels and layout.per_frame > 1:
-        notes.append(
+        analog = resample_poly(analog, 1, layout.per_frame, axis=0, padtype="line")
+        told = (
             f"Analog signals were brought from {rate * layout.per_frame:g} to {rate:g} per second, that of the points, "
             "through a low-pass filter: what is faster, as most of a raw EMG is, is not in them any more."
         )
-        analog = resample_poly(analog, 1, layout.per_frame, axis=0, padtype="line")
+        notes += [told] if any(map(file.wants, channels)) else []
     columns = {name: points[:, i] for i, name in enumerate(names)}
     columns |= {name: analog[:, i] for i, name in enumerate(channels)}
     if names and np.isnan(points).any():

@@ -26,7 +26,7 @@ def read_edf(file: RawFile) -> FileTable:
     title = "BDF" if file.raw[:1] == b"\xff" else "EDF"
     try:
         edf = _opened(file, title)
-        signals = [signal for signal in edf.signals if not file.leaves_out(signal.label)]
+        signals = [signal for signal in edf.signals if file.wants(signal.label)]
         check_values(sum(signal.samples_per_data_record for signal in edf.signals) * edf.num_data_records, file)
         names = numbered([signal.label for signal in signals], notes)
         rates = [float(signal.sampling_frequency) for signal in signals]

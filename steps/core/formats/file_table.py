@@ -25,6 +25,10 @@ def _nothing(_column: str) -> bool:
     return False
 
 
+def _everything(_column: str) -> bool:
+    return True
+
+
 def _alone(name: str) -> bytes:
     raise UserError(f"the file {name} is not there")
 
@@ -39,6 +43,7 @@ class RawFile:
         beside: the bytes of another file of the same folder, by its name; for formats of several files. Raises
             `UserError` where there is none.
         leaves_out: whether the user leaves a column out, by its name: then it may be of any length and kind.
+        wants: whether the user wants a column as a feature, by its name; one that nobody wants decides nothing.
         columns: names of its columns, as the user gives them, if it is a text that has none.
     """
 
@@ -46,6 +51,7 @@ class RawFile:
     name: str
     beside: Callable[[str], bytes] = _alone
     leaves_out: Callable[[str], bool] = _nothing
+    wants: Callable[[str], bool] = _everything
     columns: tuple[str, ...] = ()
 
 

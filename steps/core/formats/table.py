@@ -94,9 +94,14 @@ def read_file(file: RawFile, kind: Format) -> FileTable:
     dropped: dict[str, None] = {}
 
     def leaves_out(column: str) -> bool:
-        if file.leaves_out(column):
-            dropped[column] = None
-        return column in dropped
+        is_out = file.leaves_out(column)
+        dropped.update({column: None} if is_out else {})
+        return is_out
 
-    table = kind.read(replace(file, leaves_out=leaves_out))
+    def wants(column: str) -> bool:
+        is_wanted = file.wants(column)
+        dropped.update({} if is_wanted else {column: None})
+        return is_wanted
+
+    table = kind.read(replace(file, leaves_out=leaves_out, wants=wants))
     return replace(table, dropped=tuple(name for name in dropped if name not in table.table.column_names))

@@ -64,7 +64,7 @@ def read_wfdb(file: RawFile) -> FileTable:
     for name, (signal, samples) in zip(names, _samples(signals, length, file), strict=True):
         if signal.checksum is not None and (int(samples.sum()) - signal.checksum) % 65536:
             odd.append(name)
-        if file.leaves_out(name):
+        if not file.wants(name):
             continue
         missing = samples == _missing(signal.format)
         values[name] = np.where(missing, np.nan, (samples - signal.baseline) / signal.gain)

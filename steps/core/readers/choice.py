@@ -79,6 +79,10 @@ class Choice:
         """Whether a column that is not left out is wanted as a feature."""
         return not self.features or self.names(column) or any(_fits(pattern, column) for pattern in self.features)
 
+    def wants(self, column: str) -> bool:
+        """Whether a column is wanted as a feature, by its name."""
+        return self.takes(column) and not self.leaves_out(column)
+
     def without(self, columns: Sequence[str]) -> str:
         """The parameter that leaves these columns out as well, to be pasted into a command line."""
         return _parameter("ignore", [*self.ignore, *columns])

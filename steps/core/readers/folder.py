@@ -153,7 +153,7 @@ def _raw_file(file: TrialFile, raws: dict[str, bytes], choice: Choice) -> RawFil
             raise UserError(f"{file.name} needs the file {shown(name)}, which is not beside it")
         return by_name[name]
 
-    return RawFile(raws[file.relative], file.name, beside, choice.leaves_out)
+    return RawFile(raws[file.relative], file.name, beside, choice.leaves_out, choice.wants)
 
 
 def _of_csv(files: Sequence[TrialFile], request: Request, told: Told, run_bytes: int) -> _Tables:

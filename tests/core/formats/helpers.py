@@ -23,7 +23,10 @@ def raw_file(path: Path, ignore: tuple[str, ...] = ()) -> RawFile:
             raise UserError(f"{path.name} needs the file {name!r}, which is not beside it")
         return (path.parent / name).read_bytes()
 
-    return RawFile(path.read_bytes(), path.name, beside, lambda column: column in ignore)
+    def leaves_out(column: str) -> bool:
+        return column in ignore
+
+    return RawFile(path.read_bytes(), path.name, beside, leaves_out, lambda column: column not in ignore)
 
 
 def read(path: Path, ignore: tuple[str, ...] = ()) -> FileTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from steps.core.readers.choice import Choice
 from steps.core.readers.load import load_source
 from steps.core.readers.new_recordings import read_source
 from steps.errors import UserError
+from tests.core.formats.c3d_writer import c3d_bytes
 from tests.core.formats.helpers import read, write_npz, write_study
 from tests.core.readers.helpers import long_frame, trial_file, write_folder
 
@@ -117,6 +119,21 @@ def test_columns_that_differ_and_text_among_numbers_are_named(tmp_path: Path) ->
     np.savez(path, **{**arrays, "hip": np.array(["1.5", "2", "", "4", "3"])})
     with pytest.raises(UserError, match=r"S2/fear/t1\.npz, row 3: column 'hip' holds no number"):
         load_source(study)
+
+
+def test_signals_that_nobody_wants_decide_no_rate(tmp_path: Path) -> None:
+    def write(_rows: pd.DataFrame, path: Path) -> None:
+        seed = zlib.crc32(path.as_posix().encode())
+        points = np.random.default_rng(seed).normal(size=(6, 1, 3))
+        samples = np.random.default_rng(seed).normal(size=(60, 1)).tolist()
+        parameters = {"POINT:LABELS": ["ankle"], "ANALOG:LABELS": ["EMG"]}
+        path.write_bytes(c3d_bytes(points, np.zeros((6, 1)), parameters, samples, per_frame=10))
+
+    study = write_study(long_frame(), tmp_path / "study", ".c3d", write)
+    assert load_source(study).timesteps == 6
+    emg = load_source(study, choice=Choice.of(features="EMG"))
+    assert (emg.features, emg.timesteps, emg.time[1]) == (("EMG",), 60, 0.001)
+    assert emg.left_out == ("ankle_x", "ankle_y", "ankle_z")
 
 
 def test_arrays_that_are_left_out_may_be_of_any_length(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def parse_file(
         return parse_parquet(raw, name, (), choice), ()
     if kind is None or kind.is_text:
         return texts.parse(raw, name), ()
-    table = read_file(RawFile(raw, name, beside, choice.leaves_out), kind)
+    table = read_file(RawFile(raw, name, beside, choice.leaves_out, choice.wants), kind)
     parsed = parse_file_table(table, name, (), choice)
     texts.told.add(name, table, parsed.columns)
     return parsed, table.events

@@ -63,8 +63,7 @@ def check_header(names: Sequence[str], raw: bytes, name: str) -> None:
     if len(set(first)) == 1 and len(set(second)) == 1 and second[0] in _E4_RATES and len(first) == len(second):
         hint = (
             "if it comes from an Empatica E4, whose first two lines are the start time and the sampling rate, call it "
-            "as "
-            "its signal is called: EDA.csv, TEMP.csv, BVP.csv, HR.csv or ACC.csv"
+            "as its signal is called: EDA.csv, TEMP.csv, BVP.csv, HR.csv or ACC.csv"
         )
     else:
         hint = (
@@ -141,15 +140,13 @@ def _otherwise_separated(
     if above == 0:
         return (
             f"{name} has no header: its first line, {shown(text[0])}, is like those below; put a line with the names "
-            "of the "
-            f"columns above it, or {_NAME_THEM}"
+            f"of the columns above it, or {_NAME_THEM}"
         )
     if odd is not None:
         return f"{name}, row {number[odd]} has {len(rows[odd])} cells, expected {width} as in most of its rows"
     return (
         f"{name} is separated by {word}, but is no table that can be read: expected a row with the names of the "
-        "columns "
-        "above rows of numbers that are alike"
+        "columns above rows of numbers that are alike"
     )
 
 

@@ -94,8 +94,7 @@ class Texts:
             if not alike(self.dialect, dialect):
                 raise UserError(
                     f"{name} is read as {dialect.shown}, but {self.first} as {self.dialect.shown}; expected files of "
-                    "one "
-                    "kind: write all of them in the same way"
+                    "one kind: write all of them in the same way"
                 )
             self.dialect = merged(self.dialect, dialect)
 

@@ -84,7 +84,6 @@ def _check(total: int, packed: int, name: str) -> None:
     if total > max(_SMALL, _RATIO * packed):
         raise UserError(
             f"{name} has {size(packed)} and unpacks to more than {size(total)}, which no recordings do: it is damaged "
-            "or "
-            "made to fill the memory"
+            "or made to fill the memory"
         )
     check_files(total, name)

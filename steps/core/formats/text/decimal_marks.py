@@ -43,8 +43,7 @@ def decimal_mark(text: bytes, rows: Sequence[Row], separation: Separation, name:
         if both := next((cell for cell in split(row.text, separation.separator) if has_both(cell)), None):
             raise UserError(
                 f"{name}, row {row.line + 1} holds {shown(both)}, with marks between thousands; expected numbers with "
-                "a decimal "
-                "mark only: save it without thousands separators"
+                "a decimal mark only: save it without thousands separators"
             )
     for number, cell in _cells(rows, separation):
         if is_any_number(cell) and (mark := decimal_of([cell])):
@@ -78,7 +77,6 @@ def _check_thousands(text: bytes, rows: Sequence[Row], separation: Separation, n
     row, cell = numbers[0]
     raise UserError(
         f"{name} can be read in two ways: in row {row}, {shown(cell)} is {cell.replace(COMMA, POINT)} with a decimal "
-        "comma, "
-        f"or {cell.replace(COMMA, '')} with a comma between thousands, and no other number tells; save it with decimal "
-        "points and without thousands separators"
+        f"comma, or {cell.replace(COMMA, '')} with a comma between thousands, and no other number tells; save it with "
+        "decimal points and without thousands separators"
     )

@@ -118,9 +118,8 @@ def recognise_text(text: bytes, encoding: str | None, name: str, columns: Sequen
             layout = _called(layout, columns, separation.width, name)
         elif layout.names and columns:
             raise UserError(
-                f"{name} has the names of its columns in row {layout.header + 1}, so columns=none is expected; "
-                "columns is "
-                "for files without names"
+                f"{name} has the names of its columns in row {layout.header + 1}, so columns=none is expected; columns "
+                "is for files without names"
             )
     if len(set(layout.names)) < len(layout.names):
         twice = next(column for column in layout.names if layout.names.count(column) > 1)
@@ -162,8 +161,7 @@ def _called(layout: Layout, columns: Sequence[str], width: int, name: str) -> La
     if len(columns) != width:
         raise UserError(
             f"{name}, row {layout.first + 1} has {width} cells, but columns has {len(columns)} names; expected a name "
-            "for "
-            "each column of the file"
+            "for each column of the file"
         )
     return replace(layout, names=tuple(columns))
 
@@ -183,7 +181,6 @@ def _check_decimal_commas(
     as_commas = " | ".join(f"{whole}.{part}" for whole, part in zip(cells[::2], cells[1::2], strict=True))
     raise UserError(
         f"{name}, row {row.line + 1} can be read in two ways: {shown(row.text)} is {shown(as_commas)} with decimal "
-        "commas, "
-        f"of {count} columns as there are names, or {separation.width} numbers; save it with decimal points, or with "
-        "semicolons between the columns"
+        f"commas, of {count} columns as there are names, or {separation.width} numbers; save it with decimal points, "
+        "or with semicolons between the columns"
     )

@@ -77,8 +77,7 @@ def encoding_of(raw: bytes, name: str) -> str:
         if not around.isascii():
             raise UserError(
                 f"{name} is not UTF-8 text: byte 0x{raw[error.start]:02x} at offset {error.start}, though others are; "
-                "it "
-                "is damaged, or put together of two"
+                "it is damaged, or put together of two"
             ) from error
     else:
         return "utf-8"

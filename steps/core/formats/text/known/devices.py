@@ -87,9 +87,8 @@ def opensignals(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout |
         rates = {float(device["sampling rate"]) for device in devices}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"{name} is a file of OpenSignals, but its second line is not the description that such files have; "
-            "export it "
-            "again"
+            f"{name} is a file of OpenSignals, but its second line is not the description that such files have; export "
+            "it again"
         ) from error
     if len(rates) != 1 or not all(map(is_rate, rates)):
         raise UserError(f"{name} holds devices of several sampling rates, expected one; export each device by itself")

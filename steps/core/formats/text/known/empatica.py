@@ -50,10 +50,8 @@ def empatica(head: Head, name: str, columns: Sequence[str] = ()) -> Layout | Non
     if not names:
         raise UserError(
             f"{name} is a file of an Empatica E4 (row 1 is the start time, row 2 the rate, {rate:g} per second), but "
-            "its name "
-            "says not which signal it holds; call it EDA.csv, TEMP.csv, BVP.csv, HR.csv or ACC.csv, or name its "
-            "column: "
-            "columns=EDA"
+            "its name says not which signal it holds; call it EDA.csv, TEMP.csv, BVP.csv, HR.csv or ACC.csv, or name "
+            "its column: columns=EDA"
         )
     return Layout(
         "," if len(first) > 1 else "",

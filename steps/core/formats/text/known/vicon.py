@@ -94,8 +94,7 @@ def _section(text: bytes, start: int, end: int, line: int, title: str, separator
     if len(lines) <= _HEADER_ROWS or not lines[_HEADER_ROWS].strip() or rows[3][:2] != [FRAME, SUB_FRAME]:
         raise UserError(
             f"{where} has not the five rows above its numbers that Vicon writes (name, rate, titles, Frame and Sub "
-            "Frame, "
-            "units)"
+            "Frame, units)"
         )
     if not is_number(rows[1][0], POINT) or not is_rate(float(rows[1][0])):
         raise UserError(f"{where} has the rate {shown(rows[1][0])}, expected a number")

@@ -45,9 +45,9 @@ def visual3d(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | No
     files = list(dict.fromkeys(file for file in titles[_FILE] if file))
     if not different(names) and len(files) > 1:
         raise UserError(
-            f"{name} holds several recordings side by side ({shown(files[0])}, {shown(files[1])}"
-            f"{f' and {len(files) - 2} more' if len(files) > 2 else ''}), expected one; export each to a file of its "
-            "own"
+            f"{name} holds several recordings side by side ({shown(files[0])}, "
+            f"{shown(files[1])}{f' and {len(files) - 2} more' if len(files) > 2 else ''}), expected one; export each "
+            "to a file of its own"
         )
     return Layout(
         separator,

@@ -59,14 +59,10 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
     stack: list[list[str]] = []
     while last - len(stack) >= 0 and len(stack) < _MOST_NAME_ROWS:
         fitted = _fitted(above[last - len(stack)], width, trails)
-        if fitted is None or (stack and sum(map(bool, fitted)) < 2):  # a title in the first cell
-            break
-        if stack and separation.separator == " " and all(stack[0]) and different(stack[0]):  # a sentence
+        if fitted is None or (stack and _is_about_all(fitted, stack[0], separation)):
             break
         stack.insert(0, fitted)
-    if len(stack) > 1 and (
-        width < 2 or any(cell[:1].isdigit() or is_any_number(cell) for row in stack for cell in row)
-    ):
+    if len(stack) > 1 and (width < 2 or any(map(_begins_as_number, stack[-1]))):
         return None  # a damaged row of numbers holds no names
     if stack:
         names, used = joined(stack)
@@ -78,6 +74,18 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
         named = _named(layout, row_names, rows[last].line, 1, has_block=start > 1)
         return replace(named, left_out=(row_names[0],), notes=("Left out the names of rows.",))
     return layout
+
+
+def _is_about_all(row: Sequence[str], below: Sequence[str], separation: Separation) -> bool:
+    """Whether a row above one of names says something of the whole file: a title, a key and its value, a sentence."""
+    if sum(map(bool, row)) < 2 or any(map(_begins_as_number, row)):
+        return True
+    is_enough = all(below) and different(below)
+    return is_enough and (separation.width == 2 or separation.separator == " " or not all(row))
+
+
+def _begins_as_number(cell: str) -> bool:
+    return cell[:1].isdigit() or is_any_number(cell)
 
 
 def joined(stack: Sequence[Sequence[str]]) -> tuple[list[str], int]:

@@ -16,6 +16,7 @@ from steps.core.formats.mat import read_mat
 from steps.core.formats.npz import read_npz
 from steps.core.formats.text.container import TEXT_SUFFIXES
 from steps.core.formats.text.read import read_text_file
+from steps.core.formats.ts import read_ts
 from steps.core.formats.wfdb import read_wfdb
 from steps.core.formats.xlsx import read_xlsx
 from steps.errors import UserError
@@ -63,6 +64,7 @@ _ROWS: Final = (
     Format("MATLAB", (".mat",), read_mat, True),
     Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, True),
     Format("NPZ", (".npz",), read_npz, is_table=True),
+    Format("time series archive", (".ts",), read_ts, is_table=True),
 )
 FORMATS: Final[Mapping[str, Format]] = {suffix: row for row in _ROWS for suffix in row.suffixes}
 

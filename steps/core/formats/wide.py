@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -74,7 +75,7 @@ def unfolded(table: FileTable, name: str) -> FileTable | None:
     if (lengths < length).any():
         notes.append(f"{int((lengths < length).sum())} trials end earlier: what lacks at their ends was left out.")
     read_as = f"{table.read_as}, a row per trial" if table.read_as else "a row per trial"
-    return FileTable(pa.table(columns), table.units, read_as, table.first_row, lines[of_row], (*table.notes, *notes))
+    return replace(table, table=pa.table(columns), read_as=read_as, lines=lines[of_row], notes=(*table.notes, *notes))
 
 
 def _is_repeated(table: pa.Table) -> bool:

@@ -36,7 +36,7 @@ _KINDS: Final = (
           "in Python, pandas.DataFrame(array, columns=[...]).to_csv('recordings.csv', index=False)"),
     _Kind((".pkl", ".pickle", ".joblib"), "a pickle, which can run code and is never opened",
           "in Python, where you trust it, write its table with to_parquet('recordings.parquet', index=False)"),
-    _Kind((".ts", ".arff"), "a file of the time series archive",
+    _Kind((".arff",), "a file of the time series archive",
           "in Python, read it with aeon or sktime and write a long table: subject, label, trial, time, features"),
     _Kind((".anc",), "a motion capture file", "export its signals as CSV, one header row and a row per sample"),
     _Kind((".gdf", ".vhdr", ".eeg", ".fif", ".set", ".acq"), "a file of biosignals",

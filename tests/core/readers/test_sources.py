@@ -53,7 +53,7 @@ def test_what_is_no_file_of_this_machine(
         ("study.c3d", r"is one recording \(C3D\), and a study is a folder of them: participants/<subject>/<label>/"),
         ("study.npy", "is a NumPy array, which is not read: in Python, pandas.DataFrame"),
         ("study.pkl", "is a pickle, which can run code and is never opened"),
-        ("study.ts", "is a file of the time series archive, which is not read: in Python, read it with aeon"),
+        ("study.arff", "is a file of the time series archive, which is not read: in Python, read it with aeon"),
         ("study.pq", r"rename it to \.parquet"),
         ("study.abc", "ends in '.abc'"),
         ("study", "ends in ''"),

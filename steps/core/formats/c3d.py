@@ -20,6 +20,7 @@ from steps.core.formats.file_table import Doubles, Event, FileTable, RawFile, ch
 from steps.errors import UserError
 
 _AXES: Final = "xyz"
+_UNNAMED: Final = "*"
 # Lists of points that are no places, and the parameter that holds their unit.
 _DERIVED: Final = {"ANGLES": "ANGLE_UNITS", "FORCES": "FORCE_UNITS", "MOMENTS": "MOMENT_UNITS",
                    "POWERS": "POWER_UNITS", "SCALARS": "SCALAR_UNITS", "REACTIONS": "FORCE_UNITS"}  # fmt: skip
@@ -63,7 +64,9 @@ def read_c3d(file: RawFile) -> FileTable:
     notes: list[str] = []
     points, analog = _data(file.raw, layout, parameters)
     labels = _point_names(parameters, layout.points, notes)
-    names = [f"{label}_{axis}" for label in labels for axis in _AXES]
+    kept = _named(labels, notes)
+    points = points.reshape(layout.frames, -1, 3)[:, kept].reshape(layout.frames, -1)
+    names = [f"{labels[i]}_{axis}" for i in kept for axis in _AXES]
     channels = numbered(_filled(parameters.texts("ANALOG:LABELS"), layout.channels, "analog"), notes)
     rate, time_step = layout.rate, layout.first - 1
     if layout.channels and not any(file.wants(name) for name in names):
@@ -75,6 +78,9 @@ def read_c3d(file: RawFile) -> FileTable:
             "through a low-pass filter: what is faster, as most of a raw EMG is, is not in them any more."
         )
         notes += [told] if any(map(file.wants, channels)) else []
+    point_units = _point_units(parameters, layout.points)
+    units = dict(zip(names, (point_units[i] for i in kept for _ in _AXES), strict=False))
+    units |= dict(zip(channels, parameters.texts("ANALOG:UNITS"), strict=False))
     columns = {name: points[:, i] for i, name in enumerate(names)}
     columns |= {name: analog[:, i] for i, name in enumerate(channels)}
     if names and np.isnan(points).any():
@@ -83,7 +89,7 @@ def read_c3d(file: RawFile) -> FileTable:
     table = {"time": (np.arange(rows) + time_step) / rate, **columns}
     return FileTable(
         pa.table({name: np.ascontiguousarray(column) for name, column in table.items()}),
-        units=_units(parameters, labels if names else [], channels),
+        units={name: unit for name, unit in units.items() if unit},
         read_as="C3D",
         first_row=layout.first,
         notes=tuple(notes),
@@ -198,17 +204,23 @@ def _point_names(parameters: Parameters, count: int, notes: list[str]) -> list[s
     return numbered(labels, notes)
 
 
-def _units(parameters: Parameters, labels: Sequence[str], channels: Sequence[str]) -> dict[str, str]:
-    original = _filled(parameters.texts("POINT:LABELS"), len(labels), "point")
-    unit_of = dict.fromkeys(map(_bare, original), parameters.text("POINT:UNITS"))
-    for group, unit in _DERIVED.items():
-        for label in parameters.texts(f"POINT:{group}"):
-            unit_of[_bare(label)] = parameters.text(f"POINT:{unit}")
-    units = {
-        f"{name}_{axis}": unit_of[_bare(label)] for name, label in zip(labels, original, strict=True) for axis in _AXES
+def _named(labels: Sequence[str], notes: list[str]) -> list[int]:
+    """Places of the points but for those that the program numbered because nobody had named them."""
+    kept = [i for i, label in enumerate(labels) if not label.startswith(_UNNAMED)]
+    if len(kept) < len(labels):
+        notes.append("Points that nobody named (such as *110) are not taken.")
+    return kept
+
+
+def _point_units(parameters: Parameters, count: int) -> list[str]:
+    """The unit of each point, "" where it is not known."""
+    derived = {
+        _bare(label): parameters.text(f"POINT:{unit}")
+        for group, unit in _DERIVED.items()
+        for label in parameters.texts(f"POINT:{group}")
     }
-    units |= dict(zip(channels, parameters.texts("ANALOG:UNITS"), strict=False))
-    return {name: unit for name, unit in units.items() if unit}
+    labels = _filled(parameters.texts("POINT:LABELS"), count, "point")
+    return [derived.get(_bare(label), parameters.text("POINT:UNITS")) for label in labels]
 
 
 def _events(parameters: Parameters) -> tuple[Event, ...]:

@@ -162,6 +162,18 @@ def test_names_lose_the_person_and_are_told_apart(tmp_path: Path) -> None:
     assert read(path).table.column_names[1:-2:3] == ["KNEE_x", "KNEE_2_x", "point_3_x"]
 
 
+def test_points_that_nobody_named_are_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "a.c3d"
+    path.write_bytes(
+        c3d_bytes(POINTS, SEEN, PARAMETERS | {"POINT:LABELS": ["*110", "LKneeAngles", "*7"]}, SAMPLES.tolist())
+    )
+    table = read(path)
+    assert table.table.column_names == ["time", "LKneeAngles_x", "LKneeAngles_y", "LKneeAngles_z", "EMG1", "Fz"]
+    np.testing.assert_allclose(_xyz(table, "LKneeAngles")[:, 0], POINTS[:, 1], rtol=1e-6)
+    assert table.units["LKneeAngles_z"] == "deg"
+    assert "Points that nobody named (such as *110) are not taken." in table.notes
+
+
 def test_more_frames_than_16_bits_count(tmp_path: Path) -> None:
     frames = 70_000
     points = np.ones((frames, 1, 3))

@@ -16,7 +16,7 @@ _FEWEST_LINES: Final = 16
 # "#N/A" is no comment, but a number that is missing.
 COMMENT_LINES: Final = re.compile(rb"\n[ \t]*(?:#(?!N/?A)|%|//)")
 COMMENT: Final = re.compile(r"\s*(#(?!N/?A)|%|//)")
-_SEPARATOR_LINE: Final = re.compile(r"\s*\"?sep=([,;|\t ])\"?[,;\s]*", re.IGNORECASE)
+_SEPARATOR_LINE: Final = re.compile(r"\s*\"?sep=([,;|\t ]|\\t)\"?[,;\s]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Head:
     def separator(self) -> str:
         """What a first line ``sep=;`` says, as spreadsheets write it; else ""."""
         matched = _SEPARATOR_LINE.fullmatch(self.lines[0]) if self.lines else None
-        return matched[1] if matched else ""
+        return matched[1].replace("\\t", "\t") if matched else ""
 
     def rows(self) -> list[Row]:
         """Lines that are neither blank, nor a comment, nor ``sep=``."""

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steps.core.formats.file_table import FileTable, Lines, RawFile
+from steps.core.formats.file_table import Doubles, FileTable, Lines, RawFile
 from steps.core.formats.text.container import unpacked
 from steps.core.formats.text.dialect import Dialect, recognise_text
 from steps.core.formats.text.encoding import decoded
@@ -51,7 +51,7 @@ def read_text(text: bytes, dialect: Dialect, name: str) -> FileTable:
         )
     notes = list(layout.notes)
     table, dialect = _with_seconds(table, dialect)
-    table = _with_time(table, layout, notes)
+    table = _with_time(table, layout, notes, name)
     there = set(table.column_names)
     return FileTable(
         table.drop_columns([column for column in layout.left_out if column in there]),
@@ -176,7 +176,7 @@ def _with_seconds(table: pa.Table, dialect: Dialect) -> tuple[pa.Table, Dialect]
     return table, dialect
 
 
-def _with_time(table: pa.Table, layout: Layout, notes: list[str]) -> pa.Table:
+def _with_time(table: pa.Table, layout: Layout, notes: list[str], name: str) -> pa.Table:
     """With seconds, where the file says a sampling rate and has no column for time; or counted from where it says."""
     times = [column for column in table.column_names if is_time(column) and column not in layout.left_out]
     if times and layout.start and pa.types.is_floating(table[times[0]].type):
@@ -184,15 +184,26 @@ def _with_time(table: pa.Table, layout: Layout, notes: list[str]) -> pa.Table:
         return table.set_column(at, times[0], pc.add(table[times[0]], layout.start))
     if layout.rate is None or times:
         return table
-    count = np.arange(table.num_rows, dtype=np.float64)
-    if layout.counter and pa.types.is_floating(table[layout.counter].type):
-        counter = table[layout.counter].to_numpy()
-        if layout.sub_counter:
-            sub = table[layout.sub_counter].to_numpy()
-            count = counter * (np.max(sub, initial=0.0) + 1) + sub
-        elif not layout.wraps:
-            count = counter
-        elif np.isfinite(counter).all():
-            count = np.concatenate([[0.0], np.cumsum(np.mod(np.diff(counter), layout.wraps))])
+    count = _counted(table, layout, name)
     notes.append(f"{TIME_MADE} from the sampling rate that the file says, {layout.rate:g} per second.")
     return table.add_column(0, "time", pa.array(count / layout.rate + layout.start))
+
+
+def _counted(table: pa.Table, layout: Layout, name: str) -> Doubles:
+    """Which sample each row is, shape ``(rows,)``: by the file's own counters where it has them."""
+    counters = []
+    for column in filter(None, (layout.counter, layout.sub_counter)):
+        values = table[column]
+        if not pa.types.is_floating(values.type) or not np.isfinite(values.to_numpy()).all():
+            raise UserError(
+                f"{name}: column {shown(column)} holds more than numbers, expected which sample each row is"
+            )
+        counters.append(values.to_numpy())
+    if not counters:
+        return np.arange(table.num_rows, dtype=np.float64)
+    counter = counters[0]
+    if layout.wraps:
+        return np.concatenate([[0.0], np.cumsum(np.mod(np.diff(counter), layout.wraps))])
+    sub = counters[1] if layout.sub_counter else np.zeros(table.num_rows)
+    count: Doubles = counter * (np.max(sub, initial=0.0) + 1) + sub
+    return count

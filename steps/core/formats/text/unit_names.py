@@ -14,7 +14,7 @@ _LISTED: Final = """
     V mV uV µV μV volt volts A mA S uS µS μS kΩ ohm microsiemens
     Hz kHz % %MVC MVC g G mg kg °C ℃ C K bpm BPM
     Pa kPa hPa mmHg bar mbar T uT µT μT mT gauss a.u. au a.u AU arb counts count ADC
-    N/kg Nm/kg px pixel pixels frame frames none unitless n/a
+    N/kg Nm/kg px pixel pixels frame frames none unitless no_units n/a kOhm kOhms Ohm
 """
 _UNITS: Final = frozenset(_LISTED.split())
 _NOTHING: Final = frozenset(("", "-", "--", "1", "[]", "()", "[-]", "(-)", "[1]"))
@@ -35,7 +35,7 @@ def is_unit(cell: str) -> bool:
     unit = bare(cell)
     if unit in _UNITS:
         return True
-    parts = [_POWER.sub("", part) for part in re.split(r"[/*·⋅. ]", unit.strip("()"))]
+    parts = [_POWER.sub("", part.strip("()")) for part in re.split(r"[/*·⋅. ]", unit.strip("()"))]
     return bool(unit) and all(part in _UNITS or part == "1" for part in parts) and any(part in _UNITS for part in parts)
 
 

@@ -67,7 +67,8 @@ def _files() -> list[tuple[str, bytes]]:
         Written(separator="|", preamble=12, header=False),
     ]
     samples = (known.MOT.format(degrees="yes"), known.STO, known.TRC, known.V3D, known.VICON, known.DLC, known.XSENS,
-               known.ACTIGRAPH, known.DOT, known.OPENSIGNALS, "1593335798.0\n4.0\n" + "0.5\n" * 40)  # fmt: skip
+               known.ACTIGRAPH, known.DOT, known.OPENSIGNALS, known.ACQ, known.LABCHART, known.QTM,
+               "1593335798.0\n4.0\n" + "0.5\n" * 40)  # fmt: skip
     texts = [("t.csv", one.raw(frame, units)) for one in written] + [("EDA.csv", text.encode()) for text in samples]
     return [*texts, ("t.csv.gz", gzip.compress(texts[1][1])), ("t.zip", _zipped(texts[2][1]))]
 

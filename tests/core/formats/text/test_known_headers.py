@@ -145,6 +145,47 @@ OPENSIGNALS = """# OpenSignals Text File Format
 1\t1\t1\t0\t0\t513\t301\t
 2\t1\t1\t0\t0\t514\t302\t
 """
+ACQ = """C:\\data\\S01.acq
+2 msec/sample
+2 channels
+EDA (0 - 35 Hz)
+microsiemens
+ECG
+mV
+sec\tCH1\tCH2\t
+\t3\t3\t
+0\t5.1\t0.5\t
+0.002\t5.2\t0.6\t
+0.004\t5.3\t0.7\t
+"""
+LABCHART = """Interval=\t0.001 s
+ExcelDateTime=\t4.1372510416666664e+004\t04/08/13 12:15:00
+TimeFormat=\tStartOfBlock
+DateFormat=\t
+ChannelTitle=\tEDA\tECG
+Range=\t40 µS\t10.000 V
+UnitName=\tµS\tV
+0\t5.1\t0.5
+0.001\t5.2\t0.6
+0.002\t5.3\t0.7
+"""
+QTM = """NO_OF_FRAMES\t3
+NO_OF_CAMERAS\t8
+NO_OF_MARKERS\t2
+FREQUENCY\t200
+NO_OF_ANALOG\t0
+ANALOG_FREQUENCY\t0
+DESCRIPTION\t--
+TIME_STAMP\t2020-01-01, 10:00:00
+DATA_INCLUDED\t3D
+MARKER_NAMES\tLASI\tRASI
+1.0\t2.0\t3.0\t4.0\t5.0\t6.0
+1.1\t2.1\t3.1\t4.1\t5.1\t6.1
+1.2\t2.2\t3.2\t4.2\t5.2\t6.2
+"""
+QTM_HEADER = QTM.replace("RASI\n", "RASI\nFrame\tTime\tLASI X\tLASI Y\tLASI Z\tRASI X\tRASI Y\tRASI Z\n", 1)
+for _i in range(3):
+    QTM_HEADER = QTM_HEADER.replace(f"\n1.{_i}\t", f"\n{_i + 1}\t{0.005 * _i}\t1.{_i}\t")
 
 
 def test_opensim_motion_says_degrees_or_radians() -> None:
@@ -257,6 +298,33 @@ def test_opensignals_names_columns_in_its_comment() -> None:
     table, _ = read(OPENSIGNALS.encode(), "t.txt")
     assert [name for name in table.table.column_names if "Unnamed" not in name] == ["time", "A1", "A2"]
     assert numbers(table, "time", "A2") == [[0.0, 0.001, 0.002], [300.0, 301.0, 302.0]]
+
+
+def test_acqknowledge_counts_no_samples_as_values() -> None:
+    table, _ = read(ACQ.encode(), "t.txt")
+    assert [name for name in table.table.column_names if "Unnamed" not in name] == ["time", "EDA (0 - 35 Hz)", "ECG"]
+    assert numbers(table, "time", "ECG") == [[0.0, 0.002, 0.004], [0.5, 0.6, 0.7]]
+    assert table.units["ECG"] == "mV"
+    no_scale = "\n".join(line.partition("\t")[2] if "\t" in line else line for line in ACQ.split("\n"))
+    assert numbers(read(no_scale.encode(), "t.txt")[0], "time", "ECG") == numbers(table, "time", "ECG")
+
+
+def test_labchart_names_channels_and_units() -> None:
+    table, _ = read(LABCHART.encode(), "t.txt")
+    assert numbers(table, "time", "EDA") == [[0.0, 0.001, 0.002], [5.1, 5.2, 5.3]]
+    assert table.units == {"EDA": "µS", "ECG": "V"}
+    assert table.first_row == 8
+
+
+def test_qualisys_with_and_without_a_row_of_names() -> None:
+    table, _ = read(QTM.encode(), "t.tsv")
+    assert table.table.column_names == ["time", *(f"{marker}_{axis}" for marker in ("LASI", "RASI") for axis in "xyz")]
+    assert numbers(table, "time", "RASI_y") == [[0.0, 0.005, 0.01], [5.0, 5.1, 5.2]]
+    named, _ = read(QTM_HEADER.encode(), "t.tsv")
+    assert named.table.column_names == table.table.column_names
+    assert numbers(named, "time", "RASI_y") == numbers(table, "time", "RASI_y")
+    with pytest.raises(UserError, match="has 3 rows, but holds 2"):
+        read_any(QTM.partition("1.2")[0].encode(), "t.tsv")
 
 
 def test_empatica_counts_from_its_start() -> None:

@@ -9,6 +9,7 @@ from steps.core.formats.text.head import Head
 from steps.core.formats.text.known.deeplabcut import deeplabcut
 from steps.core.formats.text.known.devices import actigraph, opensignals, xsens
 from steps.core.formats.text.known.empatica import empatica
+from steps.core.formats.text.known.laboratory import acqknowledge, labchart, qualisys
 from steps.core.formats.text.known.opensim import motion, trajectories
 from steps.core.formats.text.known.vicon import vicon
 from steps.core.formats.text.known.visual3d import visual3d
@@ -23,6 +24,9 @@ KNOWN: Final[tuple[Callable[[Head, str, Sequence[str]], Layout | None], ...]] = 
     empatica,
     deeplabcut,
     opensignals,
+    acqknowledge,
+    labchart,
+    qualisys,
     xsens,
     actigraph,
 )

@@ -24,6 +24,7 @@ CORE = {
     for room in (
         "data",
         "formats",
+        "signals",
         "readers",
         "quality",
         "models",
@@ -63,7 +64,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "cli": GROUND | TABLES | {"configuration", "parameter_files"},
     "core.data": GROUND,
     "core.formats": GROUND,
-    "core.readers": GROUND | {"core.data", "core.formats"},
+    "core.signals": set(),
+    "core.readers": GROUND | {"core.data", "core.formats", "core.signals"},
     "core.quality": GROUND | {"core.data"},
     "core.models": GROUND | {"core.data"},
     "core.baselines": GROUND | {"core.data", "core.models"},

@@ -16,8 +16,7 @@ from steps.core.figures.probabilities import probabilities
 from steps.core.metrics import scores
 from steps.core.metrics.conformal import DONT_KNOW
 from steps.core.readers.fit_to_model import fit_to_model
-from steps.core.readers.new_recordings import check_artifact, choice_for, read_source
-from steps.core.readers.recorded import from_dataset
+from steps.core.readers.new_recordings import as_prepared, check_artifact, choice_for, read_source
 from steps.parameter_values import AUTO, parse_threshold
 from steps.report import scoring
 from steps.system.local_path import as_uri, is_remote
@@ -128,7 +127,7 @@ def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
     choice = choice_for(configuration.choice, trained)
     if is_remote(source):
         check_artifact(source, choice)
-        recorded = from_dataset(datasets.load_dataset(source), source)
+        recorded = as_prepared(datasets.load_dataset(source), source, trained.description)
     else:
         recorded = read_source(
             source,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from steps.core.readers.choice import EVERYTHING, Choice
+from steps.core.readers.described.processing import Processing
 from steps.core.readers.simulate import SimulationSize
 
 
@@ -57,8 +58,10 @@ class Request:
         timesteps: time points of a simulated trial; 0 = 101.
         seed: of a simulated study.
         simulation: its size.
-        max_gap: gaps of up to this many samples may be filled before signals are resampled.
+        max_gap: gaps of up to this many samples may be filled before signals are filtered or resampled.
+        trim: ends where a value is missing may be cut off before signals are filtered.
         exclude: trials to leave out, as `steps.parameter_values.parse_exclude` reads them.
+        processing: what is to be done to signals; with any, time is read in seconds.
     """
 
     choice: Choice = EVERYTHING
@@ -68,4 +71,6 @@ class Request:
     seed: int = 0
     simulation: SimulationSize = field(default_factory=SimulationSize)
     max_gap: int = 0
+    trim: bool = False
     exclude: tuple[tuple[str, ...], ...] = ()
+    processing: Processing = field(default_factory=Processing)

@@ -21,6 +21,7 @@ from steps.core.readers.file_tables import Told, parse_file_table
 from steps.core.readers.files import Fingerprint, Request
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.resample import Doubles
+from steps.core.readers.seconds import unit_of_time
 from steps.core.readers.text_files import Texts, is_plain_csv
 from steps.core.readers.trial_files import StudyFiles, TrialFile, study_files
 from steps.errors import UserError, shown, shown_path
@@ -74,7 +75,9 @@ def read_trials(study: StudyFiles, where: str, request: Request, run_bytes: int 
             expected, every, first_row = parsed.table.column_names, parsed.columns, parsed.first_row
         values.append(row_major(parsed.table, features_of(expected)))
         has_time = "time" in expected
-        times += [parsed.table["time"].to_numpy()] if has_time else [np.arange(n, dtype=np.float64) for n in rows]
+        seconds = unit_of_time(parsed.columns.taken) if request.processing.steps else 1.0
+        recorded = [parsed.table["time"].to_numpy() * seconds] if has_time else []
+        times += recorded or [np.arange(n, dtype=np.float64) for n in rows]
         if parsed.lines is not None:
             lines[len(lengths)] = parsed.lines
         elif parsed.first_row != first_row:
@@ -89,7 +92,7 @@ def read_trials(study: StudyFiles, where: str, request: Request, run_bytes: int 
         name: text_column(pa.chunked_array([[getattr(file, name) for file in files]]), name).take(
             np.repeat(np.arange(len(files)), lengths)
         )
-        for name in ("subject", "label", "trial", "group")
+        for name in ("subject", "label", "trial", "group", *(["side"] if any(file.side for file in files) else []))
     }
     columns["test_number"] = categorical(np.zeros(sum(lengths), dtype=np.int64), [""])
     columns["time"] = np.concatenate(times)

@@ -70,9 +70,12 @@ def load_source(
         seed=seed,
         simulation=simulation,
         max_gap=max_gap,
+        trim=trim,
         exclude=exclude,
     )
     description = find_description(source, study)
+    if description:
+        request = replace(request, processing=description.processing)
     if description and positive_label == AUTO:
         positive_label = description.study.positive_label or AUTO
     table = find_source(source, description=description).read(source, request)

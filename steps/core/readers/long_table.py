@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from steps.core.data.example import Example
 from steps.core.readers.columns import Lines
 from steps.core.readers.identities import clean, made_one
 from steps.core.readers.resample import Doubles
@@ -23,7 +24,7 @@ class LongTable:
 
     Attributes:
         frame: a row per trial and time point. Categorical text columns ``subject``, ``label``, ``trial``, ``group`` and
-            ``test_number`` ("" where there is none), and a float64 column ``time``.
+            ``test_number`` ("" where there is none), of some studies ``side``, and a float64 column ``time``.
         values: float64, shape ``(rows, features)``, NaN where missing.
         features: names of the features, in the order of the first file.
         origins: the files the rows came from, in order, as messages name them.
@@ -35,6 +36,8 @@ class LongTable:
         excluded: trials that are there, but were left out.
         notes: what was taken for what, left out or not read, one sentence each.
         units: unit of a feature, where the files say.
+        processed: how many steps of the study's recipe were done already, to whole recordings.
+        before: of studies whose recordings were cut after that, the first trial as it was.
     """
 
     frame: pd.DataFrame
@@ -49,6 +52,8 @@ class LongTable:
     excluded: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    processed: int = 0
+    before: Example | None = None
 
     @cached_property
     def largest(self) -> float:

@@ -12,6 +12,7 @@ from steps.core.data.manifest import MANIFEST_FILE, WARNING
 from steps.core.data.training_reference import TrainingReference
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.described.description import AUTO, NONE, Description, find_description, of_training
+from steps.core.readers.described.schema import Study
 from steps.core.readers.files import Request
 from steps.core.readers.recorded import Recorded, from_dataset, from_table
 from steps.core.readers.sources import SOURCES, find_source, one_of
@@ -54,9 +55,12 @@ def read_source(
     path = local_path(source)
     if (Path(path) / MANIFEST_FILE).is_file():
         check_artifact(source, choice)
-        return from_dataset(read_artifact(Path(path)), source)
+        return as_prepared(read_artifact(Path(path)), source, known)
     description, notes = _description(path, study, known)
-    kind, request = find_source(path, _EXPECTED, description), Request(choice, labelled=False, max_gap=max_gap)
+    kind = find_source(path, _EXPECTED, description)
+    request = Request(choice, labelled=False, max_gap=max_gap, trim=trim)
+    if description:
+        request = replace(request, processing=description.processing)
     if kind.files is None:
         raise UserError(f"predict needs the recordings to score: -P source=..., {_EXPECTED}")
     read = kind.read(path, request)
@@ -75,18 +79,56 @@ def _description(path: str, study: str, known: str) -> tuple[Description | None,
         return own, []
     of_model = of_training(known)
     if own is None and (study == NONE or (Path(path) / PARTICIPANTS).is_dir()):
-        return None, []
+        return _signals_only(of_model, study)
     if own is None:
         return of_model, []
     differing = [
         key for key in ("sources", "rate", "trials") if getattr(own.study, key) != getattr(of_model.study, key)
     ]
+    notes = []
+    if own.study.process and own.study.process != of_model.study.process:
+        notes.append(
+            f"{WARNING}process of {own.name} is not that of the model's study, which was taken: recordings are "
+            "processed as those it was trained on."
+        )
+    own = replace(own, study=own.study.model_copy(update={"process": of_model.study.process}))
     if differing:
-        return own, [
+        notes.append(
             f"{WARNING}{own.name} has other {' and '.join(differing)} than the description of the model's study: "
             "recordings are cut or resampled otherwise than those it was trained on."
+        )
+    return own, notes
+
+
+def _signals_only(of_model: Description, study: str) -> tuple[Description | None, list[str]]:
+    """What a model's description says about signals, for recordings that lie as folders do."""
+    if not of_model.study.process:
+        return None, []
+    if study == NONE:
+        return None, [
+            f"{WARNING}study=none, so recordings were not processed as those the model was trained on were (process "
+            "in the description of its study)."
         ]
-    return own, []
+    return replace(of_model, study=Study(process=of_model.study.process)), []
+
+
+def as_prepared(dataset: Dataset, source: str, known: str = "") -> Recorded:
+    """The trials of a dataset artifact, whose signals were processed when it was prepared.
+
+    Args:
+        dataset: as read.
+        source: that it was read from, as the user named it.
+        known: the description of the study that the model was trained on, "" for none.
+    """
+    recorded = from_dataset(dataset, source)
+    recipes = [of_training(text).study.process if text else [] for text in (dataset.description, known)]
+    if recipes[0] == recipes[1]:
+        return recorded
+    note = (
+        f"{WARNING}signals of {shown(source)} were processed otherwise than those the model was trained on (process "
+        "in the description of a study); prepare it again with the model's."
+    )
+    return replace(recorded, notes=(note, *recorded.notes))
 
 
 def choice_for(given: Choice, trained: TrainingReference) -> Choice:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from steps.core.data.dataset import Dataset
 from steps.core.data.timing import Timing
 from steps.core.readers.choice import EVERYTHING, Choice
+from steps.core.readers.described.processing import Processing
 from steps.core.readers.files import Request
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.precision import check_precision
@@ -18,7 +19,7 @@ from steps.core.readers.same_recording import same_recordings
 from steps.core.readers.suspects import check_suspects, without_empty
 from steps.core.readers.trials import Recording, recordings
 from steps.core.readers.validate import check
-from steps.errors import UserError
+from steps.errors import UserError, shown
 
 
 def checked_trials(
@@ -44,7 +45,35 @@ def checked_trials(
     table, trials, notes = recordings(table, max_gap, trim=trim, exclude=request.exclude)
     kept = check_suspects(table, trials, choice, empty) if request.labelled else []
     check_precision(table, trials, choice)
-    return table, trials, [*table.notes, *kept, *notes]
+    done: list[str] = []
+    if request.processing.steps:
+        table, trials, done = processed(table, trials, request.processing)
+    return table, trials, [*table.notes, *kept, *notes, *done]
+
+
+def processed(
+    table: LongTable, trials: Sequence[Recording], processing: Processing
+) -> tuple[LongTable, list[Recording], list[str]]:
+    """Trials after all steps of a recipe that were not done to whole recordings, each with its values before as `raw`.
+
+    Returns:
+        The table, with the units after them; the trials; a sentence on all steps.
+
+    Raises:
+        UserError: a step does not fit to a trial, or makes numbers that float32 does not hold.
+    """
+    where = [table.trial(one.row) for one in trials]
+    after, said = processing.of_trials(trials, table.features, table.processed, where, has_time=table.has_time)
+    kept = []
+    for name, one, before in zip(where, after, trials, strict=True):
+        if not (np.abs(one.values) <= np.finfo(np.float32).max).all():
+            odd = int(np.argmin((np.abs(one.values) <= np.finfo(np.float32).max).all(axis=0)))
+            raise UserError(
+                f"{name}: {shown(table.features[odd])} holds numbers that float32 does not hold after processing; "
+                "convert its unit, or leave out a step"
+            )
+        kept.append(replace(one, raw=before.values if before.raw is None else before.raw))
+    return replace(table, units=processing.units(table.units, table.features)), kept, [said]
 
 
 @dataclass(frozen=True, eq=False)

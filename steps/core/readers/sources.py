@@ -10,8 +10,7 @@ from typing import Final
 
 from steps.core.data.dataset import Dataset
 from steps.core.readers.described.description import FILE, Description
-from steps.core.readers.described.found import find_recordings
-from steps.core.readers.described.read import read_described
+from steps.core.readers.described.read import described_files, read_described
 from steps.core.readers.files import Request, SourceFiles
 from steps.core.readers.folder import read_folder
 from steps.core.readers.long_table import LongTable
@@ -51,7 +50,7 @@ def of_description(description: Description) -> Source:
     return Source(
         expected=f"a folder with {FILE}",
         matches=os.path.exists,
-        files=lambda source: find_recordings(source, description).files,
+        files=lambda source: described_files(source, description),
         read=lambda source, request: read_described(source, description, request),
     )
 

@@ -37,6 +37,7 @@ class TrialFile:
         trial: name of the file without its suffix.
         group: ``patient`` or ``control``.
         companions: paths of files that belong to it, below the study's folder.
+        side: of the body; "" where nothing says it.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class TrialFile:
     trial: str
     group: str
     companions: tuple[str, ...] = ()
+    side: str = ""
 
     @property
     def path(self) -> Path:
@@ -83,12 +85,13 @@ class StudyFiles:
         return SourceFiles(paths, tuple(self.notes))
 
 
-def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
+def study_files(folder: Path, *, labelled: bool = True, known: Sequence[str] = ()) -> StudyFiles:
     """The files of a study.
 
     Args:
         folder: holds ``participants/`` and perhaps ``control_data/``.
         labelled: whether there must be label folders; else ``participants/<subject>/<trial>.csv`` will do as well.
+        known: names of files beside ``participants/`` about which nothing is said.
 
     Raises:
         UserError: no ``participants/``, no trial file in it, or a trial file at another depth; a subject, a label of a
@@ -100,7 +103,7 @@ def study_files(folder: Path, *, labelled: bool = True) -> StudyFiles:
             f"{name} has no folder {PARTICIPANTS}/, expected {_layout(labelled)}, or a study.yaml that says how files "
             f"are called: python -m steps.prepare --suggest {shlex.quote(name)}"
         )
-    notes = not_read.beside(folder, (PARTICIPANTS, CONTROL_DATA))
+    notes = not_read.beside(folder, (PARTICIPANTS, *known, CONTROL_DATA))
     found = [find_files(folder, below) for below in (PARTICIPANTS, CONTROL_DATA)]
     kind = _kind(folder, [parts for contents in found for parts in contents.others])
     suffixes = kind.suffixes if kind else (CSV,)

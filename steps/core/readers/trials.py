@@ -36,7 +36,8 @@ class Recording:
     """One trial: increasing ``time (n,)`` and finite ``values (n, features)``, both float64.
 
     Where gaps were filled or ends cut, ``missing`` is the share of values that were missing before, and ``raw`` the
-    values as they were, ``(m, features)``, NaN or infinite where missing.
+    values as they were, ``(m, features)``, NaN or infinite where missing. Of processed trials ``raw`` are the values
+    before that. ``side`` of the body, where files say it; ``row`` of the table where it begins.
     """
 
     subject: str
@@ -48,6 +49,8 @@ class Recording:
     values: Doubles
     missing: float = 0.0
     raw: Doubles | None = None
+    side: str = ""
+    row: int = 0
 
 
 @dataclass
@@ -110,6 +113,7 @@ def recordings(
     irregular = irregular_trials(time, bounds) | _incomplete_trials(table, values, starts)
     first = order[starts]
     names = {key: _names(table, key, first) for key in _KEYS}
+    sides = _names(table, "side", first) if "side" in table.frame else [""] * len(first)
     control = is_control(table.frame).to_numpy()[first].tolist()
     trials = []
     for i, (start, stop) in enumerate(pairwise(bounds)):
@@ -130,6 +134,8 @@ def recordings(
                 values=block,
                 missing=missing,
                 raw=raw,
+                side=sides[i],
+                row=int(first[i]),
             )
         )
     said = [note(table.excluded)] if table.excluded else []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 
 from steps.core.readers.clock import stamp
 from steps.core.readers.described.schema import Windows
@@ -43,6 +44,29 @@ def usual_step(time: Doubles) -> float:
     """The usual step of increasing ``time (n,)``: the mean of all that are no gaps."""
     steps = np.diff(time)
     return float(steps[steps <= RAGGED * np.median(steps)].mean())
+
+
+def check_forward(time: Doubles, name: str, lines: Sequence[int] | npt.NDArray[np.int64]) -> None:
+    """Check that the clock of a recording goes forward.
+
+    Args:
+        time: shape ``(n,)``.
+        name: of the recording, for messages.
+        lines: the row of each sample.
+
+    Raises:
+        UserError: it does not, a time is missing, or there are fewer than two samples.
+    """
+    if len(time) < 2:
+        raise UserError(f"{name} holds {len(time)} samples, expected at least 2")
+    if not np.isfinite(time).all():
+        raise UserError(f"{name}, row {lines[int(np.argmin(np.isfinite(time)))]}: time is missing, expected a number")
+    if not (np.diff(time) > 0).all():
+        at = int(np.argmin(np.diff(time) > 0))
+        raise UserError(
+            f"{name}, row {lines[at + 1]}: time goes from {time[at]:.15g} to {time[at + 1]:.15g}, expected it to go "
+            "forward"
+        )
 
 
 def whole(time: Doubles) -> Stretch:
@@ -134,6 +158,16 @@ def windows_in(stretch: Stretch, windows: Windows) -> list[Stretch]:
         )
         for i in range(max(count, 0))
     ]
+
+
+def refuse_windows(stretches: Sequence[Stretch], windows: Windows, name: str) -> NoReturn:
+    """Say that windows are longer than all stretches of the recording that messages call ``name``."""
+    longest = max(one.end - one.start for one in stretches)
+    what = "lasts" if len(stretches) == 1 else f"has {len(stretches)} stretches, the longest of"
+    raise UserError(
+        f"{name} {what} {longest:.6g} seconds, windows are {windows.length:g} seconds long; expected shorter windows "
+        "(trials.windows.length)"
+    )
 
 
 def rows_of(stretch: Stretch, time: Doubles) -> slice:

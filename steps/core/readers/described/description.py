@@ -14,7 +14,9 @@ from steps.core.readers.choice import Choice, closest
 from steps.core.readers.columns import DESCRIBED
 from steps.core.readers.described import yaml_text
 from steps.core.readers.described.pattern import Pattern
+from steps.core.readers.described.processing import Processing
 from steps.core.readers.described.schema import OWN, ROLES, Events, Group, Labels, Study, Trials, Windows
+from steps.core.readers.described.steps import STEPS, Entry
 from steps.core.readers.simulate import SIMULATED
 from steps.errors import SHOWN_PATH_LENGTH, UserError, shown, shown_path
 from steps.system.untrusted_files import read_regular
@@ -53,6 +55,13 @@ class Description:
         if self.study.sources:
             return {name: [Pattern(text, self.where("sources", name))] for name, text in self.study.sources.items()}
         return {"": [Pattern(text, self.where("files", i)) for i, text in enumerate(self.study.files)]}
+
+    @property
+    def processing(self) -> Processing:
+        """What is done to its signals."""
+        entries = self.study.process
+        where = tuple(self.where("process", i, one.name) for i, one in enumerate(entries))
+        return Processing(tuple(one.step for one in entries), where)
 
     def choice(self, given: Choice) -> Choice:
         """Which columns are wanted: those that parameters name count, and then those of the description."""
@@ -188,7 +197,10 @@ _EXPECTED: Final = {
     "float_type": "a number",
     "finite_number": "a number",
     "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
     "less_than_equal": "a number up to {le:g}",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "list_type": "a name or a list of names",
@@ -210,6 +222,7 @@ def _dotted(path: tuple[str | int, ...]) -> str:
 def _keys_at(path: tuple[str | int, ...]) -> list[str]:
     models: dict[tuple[str | int, ...], type[BaseModel]] = {
         (): Study, ("labels",): Labels, ("group",): Group, ("trials",): Trials, ("trials", "windows"): Windows,
-        ("trials", "events"): Events,
+        ("trials", "events"): Events, ("process",): Entry, **{("process", name): step for name, step in STEPS.items()},
     }  # fmt: skip
+    path = tuple(key for key in path if isinstance(key, str))
     return list(models[path].model_fields) if path in models else []

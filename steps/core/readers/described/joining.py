@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -40,32 +40,36 @@ class Signals:
     values: Doubles
 
 
-def rate_of(signals: Signals) -> float:
-    """Samples per second of signals whose clock is even.
+def rate_of(signals: Signals, purpose: str = "resample") -> float:
+    """Samples per second of signals whose clock is even, for a purpose that messages name.
 
     Raises:
         UserError: it is not, or there are fewer than two samples.
     """
     time = signals.time
     if len(time) < 2:
-        raise UserError(f"{signals.name} holds {len(time)} samples, expected at least 2 to resample")
+        raise UserError(f"{signals.name} holds {len(time)} samples, expected at least 2 to {purpose}")
     step = float(time[-1] - time[0]) / (len(time) - 1)
     away = np.abs(time - (time[0] + step * np.arange(len(time)))) if step > 0 else np.array([np.inf])
     if not away.max() <= _EVEN * step:
         raise UserError(
             f"{signals.name}: the clock is uneven (a sample at {time[int(away.argmax())]:.15g} lies "
             f"{away.max() / step if step > 0 else np.inf:.3g} steps beside its place), expected even steps to "
-            "resample; are samples missing, or times repeated?"
+            f"{purpose}; are samples missing, or times repeated?"
         )
     return 1 / step
 
 
-def filled(signals: Signals, max_gap: int) -> tuple[Signals, int]:
+def filled(
+    signals: Signals, max_gap: int, purpose: str = "resample", columns: Sequence[int] | None = None
+) -> tuple[Signals, int]:
     """The same signals without gaps, and how many samples were interpolated: lost ones, and values that are missing.
 
     Args:
         signals: as recorded.
         max_gap: the longest gap to fill, in samples.
+        purpose: that messages name.
+        columns: of the features whose values matter; None for all.
 
     Raises:
         UserError: a gap is longer, or at an end.
@@ -76,15 +80,18 @@ def filled(signals: Signals, max_gap: int) -> tuple[Signals, int]:
     if lost > max_gap:
         at = time[int(missing.argmax())]
         raise UserError(
-            f"{signals.name}: {lost} samples are missing after time {at:.15g}, expected even steps to resample, or "
+            f"{signals.name}: {lost} samples are missing after time {at:.15g}, expected even steps to {purpose}, or "
             f"max_gap of at least {lost} (it is {max_gap})"
         )
     holes = ~np.isfinite(values)
+    if columns is not None:
+        holes = holes[:, columns]
     if not holes.any() and not missing.any():
         return signals, 0
     if missing.any():
         time, values = insert_missing(time, values, missing)
-    for column in np.flatnonzero(~np.isfinite(values).all(axis=0)):
+    wanted = range(values.shape[1]) if columns is None else columns
+    for column in [column for column in wanted if not np.isfinite(values[:, column]).all()]:
         present = np.isfinite(values[:, column])
         hole = longest_hole(present) if present.any() else -1
         if not 0 <= hole <= max_gap:
@@ -92,11 +99,13 @@ def filled(signals: Signals, max_gap: int) -> tuple[Signals, int]:
             gap = f"a gap of {hole} samples" if hole > 0 else "a gap at an end" if present.any() else "like all others"
             raise UserError(
                 f"{signals.name}: {shown(signals.features[column])} holds no number in sample {row + 1}, {gap}; "
-                "expected numbers to resample, or a gap inside the recording of up to max_gap samples (it is "
+                f"expected numbers to {purpose}, or a gap inside the recording of up to max_gap samples (it is "
                 f"{max_gap})"
             )
     count = int(missing.sum()) + int(holes.any(axis=1).sum())
-    return Signals(signals.name, signals.features, time, fill_holes(time, values)), count
+    whole = values.copy()
+    whole[:, wanted] = fill_holes(time, values[:, wanted])
+    return Signals(signals.name, signals.features, time, whole), count
 
 
 def resampled(signals: Signals, rate: float) -> Signals:
@@ -126,6 +135,15 @@ def resampled(signals: Signals, rate: float) -> Signals:
     return Signals(signals.name, signals.features, time[kept], values[kept])
 
 
+def joint_names(sources: Mapping[str, Signals]) -> dict[str, tuple[str, ...]]:
+    """Names of each source's features among those of all: one that several have is called by its source as well."""
+    every = [feature for one in sources.values() for feature in one.features]
+    return {
+        source: tuple(f"{source}_{name}" if every.count(name) > 1 else name for name in one.features)
+        for source, one in sources.items()
+    }
+
+
 def joined(sources: Mapping[str, Signals], rate: float, name: str) -> Signals:
     """Signals of one recording, side by side at ``rate``, for as long as all of them were recorded.
 
@@ -142,11 +160,6 @@ def joined(sources: Mapping[str, Signals], rate: float, name: str) -> Signals:
         spans = ", ".join(f"{source} from {one.time[0]:.15g} to {one.time[-1]:.15g}" for source, one in sources.items())
         raise UserError(f"{name}: the sources were not recorded at the same time: {spans}; expected one clock")
     time = start + np.arange(samples) / rate
-    every = [feature for one in parts.values() for feature in one.features]
-    features = tuple(
-        f"{source}_{feature}" if every.count(feature) > 1 else feature
-        for source, one in parts.items()
-        for feature in one.features
-    )
+    features = tuple(feature for names in joint_names(parts).values() for feature in names)
     values = [interpolate(np.minimum(time, one.time[-1]), one.time, one.values) for one in parts.values()]
     return Signals(name, features, time, np.concatenate(values, axis=1))

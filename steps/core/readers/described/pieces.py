@@ -17,14 +17,16 @@ from steps.core.readers.described.cutting import Stretch
 from steps.core.readers.described.description import Description
 from steps.core.readers.described.event_files import EventFiles, own_stretches
 from steps.core.readers.described.found import Found, subject_name, trial_name
-from steps.core.readers.described.joining import Signals, filled, joined, rate_of, resampled
+from steps.core.readers.described.joining import Signals, filled, joined, joint_names, rate_of, resampled
 from steps.core.readers.described.one_file import parse_file
-from steps.core.readers.described.said_in_columns import cells, unit_of_time, who_and_what
+from steps.core.readers.described.said_in_columns import cells, who_and_what
 from steps.core.readers.described.schema import OWN
+from steps.core.readers.described.whole_recordings import WholeRecordings
 from steps.core.readers.file_tables import NOT_USED, Told
 from steps.core.readers.identities import clean
 from steps.core.readers.long_table import row_major
 from steps.core.readers.resample import Doubles
+from steps.core.readers.seconds import unit_of_time
 from steps.core.readers.text_files import Texts
 from steps.errors import UserError, shown, shown_path
 
@@ -62,7 +64,7 @@ class Reading:
         raw: bytes of a file, by its path.
         events: of all recordings.
         labelled: whether events and labels have to be there.
-        max_gap: the longest gap to fill before resampling, in samples.
+        wholes: processes signals of whole recordings.
         features: names of the features, known after the first recording.
         first: the first recording, as messages name it.
         own_events: those that the last file held.
@@ -73,7 +75,7 @@ class Reading:
     raw: Callable[[str], bytes]
     events: EventFiles | None
     labelled: bool = True
-    max_gap: int = 0
+    wholes: WholeRecordings = field(default_factory=WholeRecordings)
     features: tuple[str, ...] = ()
     texts: dict[str, Texts] = field(default_factory=dict)
     columns: Columns = field(default_factory=lambda: Columns({}))
@@ -92,6 +94,7 @@ class Reading:
             UserError: anything is wrong with its files, or it cannot be cut.
         """
         study = self.description.study
+        self.wholes.begin()
         if study.sources:
             signals = self._joined(found)
             rows = np.arange(len(signals.time)) + 1
@@ -105,18 +108,18 @@ class Reading:
         whole_label = study.trials is not None and "label" in parsed.table.column_names and not study.trials.events
         pieces: list[Piece] = []
         for said, own in who_and_what(parsed, found, self.choice, but="label" if whole_label else ""):
-            if study.trials is None and study.rate is None:
-                pieces.append(
-                    self._piece(found, said, "", None if time is None else time[own], values[own], lines[own])
-                )
+            if not self.cuts:
+                seconds = unit_of_time(parsed.columns.taken) if self.wholes.processing.steps else 1.0
+                times = None if time is None else time[own] * seconds
+                pieces.append(self._piece(found, said, "", times, values[own], lines[own]))
                 continue
             if time is None:
                 raise UserError(
                     f"{found.name} has no time, which rate and trials need; expected columns: time: (a column in "
                     "seconds)"
                 )
-            seconds = time[own] * unit_of_time(parsed)
-            self._check_forward(seconds, found.name, lines[own])
+            seconds = time[own] * unit_of_time(parsed.columns.taken)
+            cutting.check_forward(seconds, found.name, lines[own])
             labels = clean(cells(parsed.table["label"]), "label") if whole_label else None
             signals = Signals(found.name, self.features, seconds, values[own])
             pieces += self._cut_up(
@@ -140,8 +143,7 @@ class Reading:
                 f"{'Joined and resampled' if study.sources else 'Resampled'} {told} samples per second to "
                 f"{study.rate:g} (polyphase; what is faster than {study.rate / 2:g} Hz is filtered away)."
             )
-        if self._cut["filled"]:
-            notes.append(f"Interpolated {self._cut['filled']} samples before that (gaps of up to {self.max_gap}).")
+        notes += self.wholes.notes(" before that" if study.rate else "")
         if self._cut["recordings"]:
             cut = self._cut
             notes.append(
@@ -153,6 +155,12 @@ class Reading:
         if self._cut["without events"]:
             notes.append(f"{self._cut['without events']} recordings have no events, all of each was taken.")
         return notes
+
+    @property
+    def cuts(self) -> bool:
+        """Whether recordings are resampled or cut, so that steps of the recipe come before that."""
+        study = self.description.study
+        return bool(study.sources or study.trials or study.rate)
 
     @property
     def is_one_table(self) -> bool:
@@ -213,9 +221,11 @@ class Reading:
                 )
             unread += parsed.columns.left_out
             features = features_of(parsed.table.column_names)
-            time = parsed.table["time"].to_numpy() * unit_of_time(parsed)
-            self._check_forward(time, name, np.arange(len(time)) + parsed.first_row)
-            parts[source] = self._filled(Signals(name, features, time, row_major(parsed.table, features)))
+            time = parsed.table["time"].to_numpy() * unit_of_time(parsed.columns.taken)
+            cutting.check_forward(time, name, np.arange(len(time)) + parsed.first_row)
+            parts[source] = Signals(name, features, time, row_major(parsed.table, features))
+        for source, names in joint_names(parts).items():
+            parts[source] = self._filled(self.wholes.processed(replace(parts[source], features=names)))
             self.rates.setdefault(source, float(f"{rate_of(parts[source]):.6g}"))
         name = shown_path(found.name.rpartition("/")[0]) or found.name
         whole = joined(parts, rate, name)
@@ -230,8 +240,8 @@ class Reading:
         return Signals(name, self.features, whole.time, whole.values[:, [kept[i] for i in order]])
 
     def _filled(self, signals: Signals) -> Signals:
-        signals, count = filled(signals, self.max_gap)
-        self._cut["filled"] += count
+        signals, count = filled(signals, self.wholes.max_gap)
+        self.wholes.filled += count
         return signals
 
     def _check_features(self, features: Sequence[str], name: str) -> None:
@@ -268,6 +278,12 @@ class Reading:
         stretches = [cutting.whole(signals.time)]
         if labels is not None:
             stretches = cutting.of_one_label(signals.time, labels)
+        if not study.sources and self.wholes.processing.of_recordings:
+            recorded = signals.time
+            signals = self.wholes.processed(signals)
+            if len(signals.time) != len(recorded):
+                lines = lines[np.clip(np.searchsorted(recorded, signals.time), 0, len(lines) - 1)]
+            stretches = stretches if labels is not None else [cutting.whole(signals.time)]
         if study.rate and not study.sources:
             signals = self._filled(signals)
             self.rates.setdefault("", float(f"{rate_of(signals):.6g}"))
@@ -280,16 +296,13 @@ class Reading:
         elif self.events:
             stretches = self._events(self.events, said, signals)
         if trials is None:
-            return [self._piece(found, said, "", signals.time, signals.values, lines)]
+            piece = self._piece(found, said, "", signals.time, signals.values, lines)
+            self.wholes.keep_first(piece.subject, piece.trial, cutting.whole(signals.time), self.features)
+            return [piece]
         windows = trials.windows
         cut = [one for stretch in stretches for one in cutting.windows_in(stretch, windows)] if windows else stretches
         if windows and not cut and stretches:
-            longest = max(one.end - one.start for one in stretches)
-            what = "lasts" if len(stretches) == 1 else f"has {len(stretches)} stretches, the longest of"
-            raise UserError(
-                f"{signals.name} {what} {longest:.6g} seconds, windows are {windows.length:g} seconds long; expected "
-                "shorter windows (trials.windows.length)"
-            )
+            cutting.refuse_windows(stretches, windows, signals.name)
         if windows:
             self._cut["short"] += sum(not cutting.windows_in(one, windows) for one in stretches)
         pieces = []
@@ -304,6 +317,8 @@ class Reading:
             used[rows] = True
             of_piece = {**said, "label": one.label} if one.label else said
             pieces.append(self._piece(found, of_piece, one.name, signals.time[rows], signals.values[rows], lines[rows]))
+        if pieces:
+            self.wholes.keep_first(pieces[0].subject, pieces[0].trial, cut[0], self.features)
         step = cutting.usual_step(signals.time)
         self._cut["recordings"] += 1
         self._cut["pieces"] += len(pieces)
@@ -324,20 +339,6 @@ class Reading:
             return [cutting.whole(signals.time)]
         where, stretches = found
         return cutting.on_the_clock(stretches, signals.time, signals.name, where)
-
-    def _check_forward(self, time: Doubles, name: str, lines: Lines) -> None:
-        if len(time) < 2:
-            raise UserError(f"{name} holds {len(time)} samples, expected at least 2")
-        if not np.isfinite(time).all():
-            raise UserError(
-                f"{name}, row {lines[int(np.argmin(np.isfinite(time)))]}: time is missing, expected a number"
-            )
-        if not (np.diff(time) > 0).all():
-            at = int(np.argmin(np.diff(time) > 0))
-            raise UserError(
-                f"{name}, row {lines[at + 1]}: time goes from {time[at]:.15g} to {time[at + 1]:.15g}, expected it to "
-                "go forward"
-            )
 
 
 def _of_sources(told: Mapping[str, Told]) -> list[str]:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -28,16 +29,18 @@ from steps.core.readers.described.found import (
 from steps.core.readers.described.pieces import Piece, Reading
 from steps.core.readers.described.schema import OWN
 from steps.core.readers.described.who import Who, who
-from steps.core.readers.files import Request
+from steps.core.readers.described.whole_recordings import WholeRecordings
+from steps.core.readers.files import Request, SourceFiles
 from steps.core.readers.folder import read_trials
 from steps.core.readers.groups import is_control_name
 from steps.core.readers.identities import clean
 from steps.core.readers.long_table import LongTable, text_column
-from steps.core.readers.trial_files import StudyFiles, TrialFile
+from steps.core.readers.trial_files import PARTICIPANTS, StudyFiles, TrialFile, study_files
 from steps.errors import UserError, listed, shown, shown_path
 from steps.system.untrusted_files import read_regular
 
 _OF_TRIAL: Final = ("site", "session", "trial", "side")
+_OF_SIGNALS: Final = {"process", "features", "ignore", "units", "positive_label"}
 
 
 def read_described(source: str, description: Description, request: Request) -> LongTable:
@@ -51,6 +54,8 @@ def read_described(source: str, description: Description, request: Request) -> L
     Raises:
         UserError: files, tables or events are not as described, or anything is wrong with them, in one line.
     """
+    if is_laid_out(source, description):
+        return _laid_out(source, description, request)
     found = find_recordings(source, description, labelled=request.labelled)
     request = replace(request, choice=description.choice(request.choice))
     raws: dict[str, bytes] = {}
@@ -61,6 +66,44 @@ def read_described(source: str, description: Description, request: Request) -> L
     table = _whole(found, request, raws) if _is_trial_each(found) else _pieces(found, request, raws)
     table = _with_units(table, description)
     return replace(table, notes=(f"Read as {description.name} says.", *table.notes))
+
+
+def is_laid_out(source: str, description: Description) -> bool:
+    """Whether a folder is laid out as folders are, and its description is about signals only."""
+    said = description.study.model_fields_set
+    return bool(said) and said <= _OF_SIGNALS and (Path(source) / PARTICIPANTS).is_dir()
+
+
+def laid_out_files(source: str, description: Description, *, labelled: bool = True) -> StudyFiles:
+    """The files of a folder that is laid out as folders are.
+
+    Raises:
+        UserError: as for `study_files`.
+    """
+    own = description.file
+    is_beside = own is not None and own.resolve().parent == Path(source).resolve()
+    return study_files(Path(source), labelled=labelled, known=(own.name,) if own and is_beside else ())
+
+
+def described_files(source: str, description: Description) -> SourceFiles:
+    """The files of a described source, in the order in which they are read.
+
+    Raises:
+        UserError: they are not as described.
+    """
+    if not is_laid_out(source, description):
+        return find_recordings(source, description).files
+    files = laid_out_files(source, description).files
+    own = {description.name: description.file} if description.file else {}
+    return SourceFiles(own | files.paths, files.notes)
+
+
+def _laid_out(source: str, description: Description, request: Request) -> LongTable:
+    request = replace(request, choice=description.choice(request.choice))
+    if description.file:
+        request.fingerprint.add(description.name, read_regular(description.file, description.name))
+    files = laid_out_files(source, description, labelled=request.labelled)
+    return _with_units(read_trials(files, source, request), description)
 
 
 def _is_trial_each(found: FoundFiles) -> bool:
@@ -101,6 +144,7 @@ def _whole(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> Lo
             trial_name(one.said, one.stem, study.subject),
             group,
             one.companions,
+            one.said.get("side", ""),
         )
         for one, subject, label, group in zip(found.recordings, subjects, labels, groups, strict=True)
     ]
@@ -136,7 +180,14 @@ def _pieces(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> L
         if events and (request.labelled or found.events)
         else None
     )
-    reading = Reading(description, request.choice, raw, event_files, request.labelled, request.max_gap)
+    reading = Reading(
+        description,
+        request.choice,
+        raw,
+        event_files,
+        labelled=request.labelled,
+        wholes=WholeRecordings(request.processing, request.max_gap, request.trim),
+    )
     pieces = [piece for one in found.recordings for piece in reading.pieces(one)]
     request.fingerprint.add_notes(found.notes)
     reading.check_ignored()
@@ -195,7 +246,9 @@ def _as_table(
 ) -> LongTable:
     lengths = [len(piece.values) for piece in pieces]
     has_time = all(piece.time is not None for piece in pieces)
+    sides = [piece.said.get("side", "") for piece in pieces]
     texts = {
+        **({"side": sides} if any(sides) else {}),
         "subject": list(subjects),
         "label": list(labels),
         "trial": [piece.trial for piece in pieces],
@@ -228,6 +281,8 @@ def _as_table(
         left_out=reading.left_out,
         notes=notes,
         units=reading.units,
+        processed=reading.wholes.processing.of_recordings if reading.cuts else 0,
+        before=reading.wholes.example,
     )
 
 

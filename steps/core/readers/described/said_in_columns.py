@@ -1,9 +1,6 @@
-"""What columns of a file say about its rows: whose they are, which trial, in which unit their time is."""
+"""What columns of a file say about its rows: whose they are, which trial."""
 
 from __future__ import annotations
-
-import re
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +10,6 @@ from steps.core.readers.columns import IDENTITIES, Lines, Parsed
 from steps.core.readers.described.found import Found
 from steps.core.readers.identities import clean
 from steps.errors import UserError, shown
-
-_SECONDS: Final = {"ms": 1e-3, "msec": 1e-3, "millis": 1e-3, "millisecond": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6,
-                   "ns": 1e-9, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}  # fmt: skip
-_UNIT = re.compile(r".*?[\[( _-]\s*([a-zµμ]+)\s*[\])]?", re.IGNORECASE)
 
 
 def who_and_what(parsed: Parsed, found: Found, choice: Choice, but: str) -> list[tuple[dict[str, str], Lines]]:
@@ -64,11 +57,3 @@ def cells(column: pa.ChunkedArray) -> list[str]:
     """The cells of a column of text, "" for none."""
     texts = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
     return [cell or "" for cell in texts.to_pylist()]
-
-
-def unit_of_time(parsed: Parsed) -> float:
-    """How many seconds one unit of the column of time is, by its name: ``Time [ms]``."""
-    column = next((column for column, name in parsed.columns.taken.items() if name == "time"), "")
-    found = _UNIT.fullmatch(column)
-    unit = found[1].lower() if found else ""
-    return _SECONDS.get(unit) or _SECONDS.get(unit.removesuffix("s"), 1.0)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from steps.core.readers.described.steps import Names as _Names
+from steps.core.readers.described.steps import Recipe
 
 Role = Literal["subject", "site", "session", "label", "trial", "test_number", "side", "group", "time"]
 ROLES: Final[tuple[str, ...]] = get_args(Role)
@@ -14,11 +17,6 @@ OWN: Final = "own"
 _COMPOSED = re.compile(r"[^{}]*\{[a-z]+\}[^{}]*(?:\{[a-z]+\}[^{}]*)*")
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-_Names = Annotated[list[str], BeforeValidator(_as_list)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -184,6 +182,8 @@ class Study(_Strict):
         ignore: names or globs of columns to leave out.
         units: name or glob of features -> unit.
         positive_label: the label that becomes class 1.
+        process: what is done to signals, in this order: up to the first step that is about trials to whole
+            recordings, before they are resampled and cut.
         rate: in samples per second, to which recordings are resampled.
         trials: how recordings are cut.
     """
@@ -199,6 +199,7 @@ class Study(_Strict):
     ignore: _Names = []
     units: dict[str, Annotated[str, Field(max_length=64)]] = {}
     positive_label: str | None = None
+    process: Recipe = []
     rate: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
     trials: Trials | None = None
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from steps.core.formats.file_table import FileTable, RawFile, different_names
+from steps.core.formats.time_column import unit_in_name
 from steps.errors import UserError, listed, shown
 
 Array = npt.NDArray[Any]
@@ -68,7 +69,7 @@ def columns_of(
         unit_of |= dict.fromkeys(new, (units or {}).get(name, ""))
     different_names(names, file)
     notes = blocks.notes()
-    columns = _one_time(columns, notes)
+    columns = _one_time(columns, unit_of, notes)
     columns, rate = _with_time(columns, found.single, length)
     if len(columns) > _MOST:
         raise UserError(f"{file.name} has {len(columns):,} columns, expected the signals of a recording")
@@ -209,8 +210,8 @@ class _Blocks:
         return notes
 
 
-def _one_time(columns: dict[str, Array], notes: list[str]) -> dict[str, Array]:
-    """The columns, time of groups under the name ``time`` where all agree and there is no other."""
+def _one_time(columns: dict[str, Array], unit_of: dict[str, str], notes: list[str]) -> dict[str, Array]:
+    """The columns, time of groups under the name ``time``, with its unit, where all agree and there is no other."""
     times = [
         name for name, column in columns.items() if "." in name and _TIME.fullmatch(name) and column.dtype != object
     ]
@@ -221,6 +222,7 @@ def _one_time(columns: dict[str, Array], notes: list[str]) -> dict[str, Array]:
         return columns
     same = f" and {len(times) - 1} more that are the same" if len(times) > 1 else ""
     notes.append(f"Time is {shown(times[0])}{same}.")
+    unit_of["time"] = unit_of.get(times[0]) or unit_in_name(times[0])
     return {"time": first, **{name: column for name, column in columns.items() if name not in times}}
 
 

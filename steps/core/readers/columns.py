@@ -112,6 +112,7 @@ class Parsed:
         columns: what they were taken for.
         lines: the number of each row in messages, where rows are not numbered one after the other.
         first_row: the number of the first row in messages (2 below the header of a CSV file).
+        time_unit: of the column of time, where the file says it beside the name; "" elsewhere.
     """
 
     table: pa.Table
@@ -119,6 +120,7 @@ class Parsed:
     columns: Columns
     lines: Lines | None = None
     first_row: int = 2
+    time_unit: str = ""
 
 
 def check_columns(

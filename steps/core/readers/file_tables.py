@@ -43,7 +43,9 @@ def parse_file_table(table: FileTable, name: str, required: Sequence[str] = (), 
         taken: _names(every[column]) if taken in IDENTITIES else _numbers(every[column], column, table, name, choice)
         for column, taken in columns.taken.items()
     }
-    return Parsed(pa.table(typed), (*names, *table.dropped), columns, table.lines, table.first_row)
+    time = next((column for column, taken in columns.taken.items() if taken == "time"), "")
+    every_name = (*names, *table.dropped)
+    return Parsed(pa.table(typed), every_name, columns, table.lines, table.first_row, table.units.get(time, ""))
 
 
 def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:

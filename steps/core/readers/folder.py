@@ -75,7 +75,7 @@ def read_trials(study: StudyFiles, where: str, request: Request, run_bytes: int 
             expected, every, first_row = parsed.table.column_names, parsed.columns, parsed.first_row
         values.append(row_major(parsed.table, features_of(expected)))
         has_time = "time" in expected
-        seconds = unit_of_time(parsed.columns.taken) if request.processing.steps else 1.0
+        seconds = unit_of_time(parsed) if request.processing.steps else 1.0
         recorded = [parsed.table["time"].to_numpy() * seconds] if has_time else []
         times += recorded or [np.arange(n, dtype=np.float64) for n in rows]
         if parsed.lines is not None:

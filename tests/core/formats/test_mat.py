@@ -193,3 +193,9 @@ def test_a_truncated_file_is_one_line(version: str, tmp_path: Path) -> None:
         path.write_bytes(raw[:length])
         with pytest.raises(UserError, match=r"a\.mat"):
             read(path)
+
+
+def test_time_in_a_struct_keeps_its_unit(tmp_path: Path) -> None:
+    savemat(tmp_path / "a.mat", {"trial": {"Time_ms": np.arange(50.0) * 10, "knee": KNEE}})
+    table = read(tmp_path / "a.mat")
+    assert table.units == {"time": "ms"}

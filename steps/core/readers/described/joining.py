@@ -21,6 +21,8 @@ from steps.errors import UserError, shown
 
 _EVEN: Final = 0.5  # steps by which a sample may lie beside its place
 _DENOMINATOR: Final = 1000
+_FACTORS: Final = (1e3, 1e6)  # of milliseconds and microseconds that are taken for seconds
+_NEARLY: Final = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +154,7 @@ def joined(sources: Mapping[str, Signals], rate: float, name: str) -> Signals:
     Raises:
         UserError: one cannot be resampled, or they were not recorded at the same time.
     """
+    _check_units_of_time(sources, name)
     parts = {source: resampled(one, rate) for source, one in sources.items()}
     start, end = (float(pick) for pick in (max(one.time[0] for one in parts.values()),
                                            min(one.time[-1] for one in parts.values())))  # fmt: skip
@@ -163,3 +166,15 @@ def joined(sources: Mapping[str, Signals], rate: float, name: str) -> Signals:
     features = tuple(feature for names in joint_names(parts).values() for feature in names)
     values = [interpolate(np.minimum(time, one.time[-1]), one.time, one.values) for one in parts.values()]
     return Signals(name, features, time, np.concatenate(values, axis=1))
+
+
+def _check_units_of_time(sources: Mapping[str, Signals], name: str) -> None:
+    """Refuse sources of which one lasts a thousand times as long as another, or a million."""
+    spans = {source: float(one.time[-1] - one.time[0]) for source, one in sources.items()}
+    short, long = min(spans, key=lambda one: spans[one]), max(spans, key=lambda one: spans[one])
+    ratio = spans[long] / spans[short] if spans[short] > 0 else 0.0
+    if any(abs(ratio / factor - 1) < _NEARLY for factor in _FACTORS):
+        raise UserError(
+            f"{name}: {long} lasts {spans[long]:.6g} seconds, {ratio:.0f} times as long as {short}; is its time in "
+            "milliseconds or microseconds? say so in the name of its column: 'time [ms]'"
+        )

@@ -109,7 +109,7 @@ class Reading:
         pieces: list[Piece] = []
         for said, own in who_and_what(parsed, found, self.choice, but="label" if whole_label else ""):
             if not self.cuts:
-                seconds = unit_of_time(parsed.columns.taken) if self.wholes.processing.steps else 1.0
+                seconds = unit_of_time(parsed) if self.wholes.processing.steps else 1.0
                 times = None if time is None else time[own] * seconds
                 pieces.append(self._piece(found, said, "", times, values[own], lines[own]))
                 continue
@@ -118,7 +118,7 @@ class Reading:
                     f"{found.name} has no time, which rate and trials need; expected columns: time: (a column in "
                     "seconds)"
                 )
-            seconds = time[own] * unit_of_time(parsed.columns.taken)
+            seconds = time[own] * unit_of_time(parsed)
             cutting.check_forward(seconds, found.name, lines[own])
             labels = clean(cells(parsed.table["label"]), "label") if whole_label else None
             signals = Signals(found.name, self.features, seconds, values[own])
@@ -221,7 +221,7 @@ class Reading:
                 )
             unread += parsed.columns.left_out
             features = features_of(parsed.table.column_names)
-            time = parsed.table["time"].to_numpy() * unit_of_time(parsed.columns.taken)
+            time = parsed.table["time"].to_numpy() * unit_of_time(parsed)
             cutting.check_forward(time, name, np.arange(len(time)) + parsed.first_row)
             parts[source] = Signals(name, features, time, row_major(parsed.table, features))
         for source, names in joint_names(parts).items():
@@ -312,7 +312,8 @@ class Reading:
             if rows.stop - rows.start < 2:
                 raise UserError(
                     f"{signals.name}: {one.name} from {one.start:.15g} to {one.end:.15g} holds "
-                    f"{rows.stop - rows.start} samples, expected at least 2"
+                    f"{rows.stop - rows.start} samples, expected at least 2; are times in seconds? another unit is "
+                    "said in the name of the column: 'time [ms]'"
                 )
             used[rows] = True
             of_piece = {**said, "label": one.label} if one.label else said

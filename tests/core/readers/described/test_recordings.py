@@ -279,3 +279,42 @@ def test_damaged_studies_end_in_one_line_or_are_read(e4: Path, seed: int) -> Non
             outcomes.add("refused")
         (e4 / name).write_bytes(whole[name])
     assert "refused" in outcomes
+
+
+def _text(rate: float, name: str, seconds: float = 20, scale: float = 1.0, units: str = "") -> str:
+    """A recording of a slow sine; its time in units of 1/scale seconds."""
+    time = np.arange(int(rate * seconds)) / rate
+    rows = [f"{scale * one:.6g},{np.sin(one):.8f}" for one in time]
+    return "\n".join([f"time,{name}", *([units] if units else []), *rows, ""])
+
+
+def test_the_unit_of_time_may_stand_in_a_row_of_units(tmp_path: Path) -> None:
+    for subject in "ABCD":
+        (tmp_path / subject).mkdir()
+        (tmp_path / subject / "x.csv").write_text(_text(50, "x", units="s,V"))
+        (tmp_path / subject / "y.csv").write_text(_text(200, "y", scale=1000, units="ms,V"))
+        (tmp_path / subject / "events.csv").write_text("onset,duration,label\n2,6,calm\n10,6,fear\n")
+    source = described(
+        tmp_path,
+        "sources: {X: '{subject}/x.csv', Y: '{subject}/y.csv'}\nrate: 20\n"
+        "trials: {events: {files: '{subject}/events.csv', duration: duration, label: label}}\n",
+    )
+    dataset = load_source(source, duplicates="allow")
+    assert dataset.values.shape == (8, 120, 2)
+    np.testing.assert_allclose(dataset.values[0, :, 1], np.sin(2 + np.arange(120) / 20), atol=0.02)
+    np.testing.assert_allclose(dataset.values[..., 0], dataset.values[..., 1], atol=0.02)
+
+
+def test_sources_in_seconds_and_milliseconds_are_not_joined_as_they_are(tmp_path: Path) -> None:
+    for subject in "ABCD":
+        (tmp_path / subject).mkdir()
+        (tmp_path / subject / "x.csv").write_text(_text(50, "x"))
+        (tmp_path / subject / "y.csv").write_text(_text(200, "y", scale=1000))
+    source = described(
+        tmp_path,
+        "sources: {X: '{subject}/x.csv', Y: '{subject}/y.csv'}\nrate: 20\ntrials: {windows: {length: 5}}\n"
+        "labels: {table: people.csv, column: label}\n",
+    )
+    (tmp_path / "people.csv").write_text("subject,label\nA,calm\nB,calm\nC,fear\nD,fear\n")
+    with pytest.raises(UserError, match=r"^A: Y lasts 19995 seconds, 1001 times as long as X; is its time in milli"):
+        load_source(source)

@@ -363,3 +363,9 @@ def test_a_compressed_file_is_read_as_its_contents(tmp_path: Path) -> None:
     assert kind
     table = read_file(RawFile(gzip.compress(MOT.format(degrees="yes").encode()), "t.mot.gz"), kind)
     assert table.read_as == "OpenSim, angles in degrees"
+
+
+def test_opensim_degrees_are_said_whatever_the_title() -> None:
+    said = {read(MOT.replace("Coordinates", "walk1", 1).format(degrees=one).encode(), "t.mot")[0].read_as
+            for one in ("yes", "no")}  # fmt: skip
+    assert said == {"OpenSim, inDegrees=yes", "OpenSim, inDegrees=no"}

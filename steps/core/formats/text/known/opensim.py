@@ -52,6 +52,8 @@ def motion(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | None
     else:
         for column in names[1:]:
             units |= next(({column: unit} for pattern, unit in _OTHER_UNITS if pattern.fullmatch(column)), {})
+        if degrees in ("yes", "no") and len(units) < len(names) - 1:  # some may be angles
+            about = f"inDegrees={degrees}"
     rows = said.get("nrows") or said.get("datarows", "")
     return Layout(
         separator,

@@ -15,6 +15,7 @@ from steps.core.formats.text.unit_names import are_units, bare
 from steps.core.formats.time_column import is_time
 
 _AFTER: Final = 3  # rows of numbers that have to follow the first one
+_TABLE: Final = 10  # rows of numbers above the header that are a table of their own
 _LONGEST: Final = 300  # letters of a line that says the rate
 _MOST_NAME_ROWS: Final = 6
 _RESERVED: Final = ("subject", "label", "trial", "test_number", "group")
@@ -37,7 +38,7 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
     if start is None:
         return None
     above = cells[:start]
-    if any(_is_data(row, separation) and is_any_number(row[0]) for row in above):
+    if any(_is_data(row, separation) and is_any_number(row[0]) for row in above) or _holds_a_table(above):
         return None
     commented = [split(row.text, separation.separator) for row in head.comments() if row.line < rows[start].line]
     if separation.separator != " " and any(_is_data(row, separation) for row in commented if any(row[1:])):
@@ -74,6 +75,18 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
         named = _named(layout, row_names, rows[last].line, 1, has_block=start > 1)
         return replace(named, left_out=(row_names[0],), notes=("Left out the names of rows.",))
     return layout
+
+
+def _holds_a_table(above: Sequence[Sequence[str]]) -> bool:
+    """Whether many rows of numbers of one width follow each other, which would be passed over."""
+    count = width = 0
+    for row in above:
+        is_like = len(row) == width and any(row)
+        count = 0 if not all(is_any_number(cell) or is_missing(cell) for cell in row) else count + 1 if is_like else 1
+        width = len(row)
+        if count == _TABLE:
+            return True
+    return False
 
 
 def _is_about_all(row: Sequence[str], below: Sequence[str], separation: Separation) -> bool:

@@ -134,8 +134,8 @@ def _body(text: bytes, layout: Layout, has_comments: bool, name: str) -> tuple[b
     kept = [
         number
         for number, line in enumerate(lines)
-        if line.strip()
-        and not (has_comments and COMMENT_LINES.match(b"\n" + line) and not (cells and line.count(mark) == cells))
+        if (cells and line.count(mark) == cells)  # of empty cells, too: between tabs they look like a blank line
+        or (line.strip() and not (has_comments and COMMENT_LINES.match(b"\n" + line)))
     ]
     if not kept:
         raise UserError(f"{name} holds a header only, expected a row per time point")

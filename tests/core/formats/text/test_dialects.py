@@ -179,3 +179,16 @@ def test_no_row_is_lost() -> None:
     named = "subject;time;b\n" + "".join(f"{name};{i};{i},5\n" for name in ("P1", "#2", "P3") for i in range(4))
     assert read(named.encode())[0].table["subject"].to_pylist() == ["P1"] * 4 + ["#2"] * 4 + ["P3"] * 4
     assert recognise(named.replace("P1", "#1").encode(), "t.csv") is None
+
+
+def test_a_row_of_empty_cells_between_tabs_is_a_sample() -> None:
+    rows = [f"{i}.5\t{i}" for i in range(8)]
+    table, _ = read("\n".join(["knee\thip", *rows[:4], "\t", *rows[4:]]).encode() + b"\n")
+    assert numbers(table, "hip") == [[0, 1, 2, 3, None, 4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_table_is_not_passed_over_as_lines_above_another(separator: str) -> None:
+    first = [separator.join(("time", "knee", "hip"))] + [separator.join((f"0.{i:02d}", "1", "2")) for i in range(30)]
+    second = [separator.join(("time", "emg"))] + [separator.join((f"0.{i:02d}", "3")) for i in range(40)]
+    assert read_any("\n".join([*first, "", *second, ""]).encode(), "t.csv") is None

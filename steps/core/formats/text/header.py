@@ -60,10 +60,10 @@ def find_layout(head: Head, rows: Sequence[Row], separation: Separation) -> Layo
     stack: list[list[str]] = []
     while last - len(stack) >= 0 and len(stack) < _MOST_NAME_ROWS:
         fitted = _fitted(above[last - len(stack)], width, trails)
-        if fitted is None or (stack and _is_about_all(fitted, stack[0], separation)):
+        if fitted is None or (stack and _is_about_all(fitted, stack[0], separation, last - len(stack))):
             break
         stack.insert(0, fitted)
-    if len(stack) > 1 and (width < 2 or any(map(_begins_as_number, stack[-1]))):
+    if stack and last and (width < 2 or any(map(_is_no_name, stack[-1]))) and _fitted(above[last - 1], width, trails):
         return None  # a damaged row of numbers holds no names
     if stack:
         names, used = joined(stack)
@@ -89,16 +89,24 @@ def _holds_a_table(above: Sequence[Sequence[str]]) -> bool:
     return False
 
 
-def _is_about_all(row: Sequence[str], below: Sequence[str], separation: Separation) -> bool:
-    """Whether a row above one of names says something of the whole file: a title, a key and its value, a sentence."""
-    if sum(map(bool, row)) < 2 or any(map(_begins_as_number, row)):
+def _is_about_all(row: Sequence[str], below: Sequence[str], separation: Separation, above: int) -> bool:
+    """Whether a row above one of names says something of the whole file: a title, a key and its value, a sentence.
+
+    Args:
+        row: the row.
+        below: names that need no more.
+        separation: how rows are split.
+        above: how many rows stand above it: a key and its value seldom stand alone.
+    """
+    if sum(map(bool, row)) < 2 or any(map(_is_no_name, filter(None, row))):
         return True
     is_enough = all(below) and different(below)
-    return is_enough and (separation.width == 2 or separation.separator == " " or not all(row))
+    are_pairs = separation.width == 2 and above > 0
+    return is_enough and (are_pairs or separation.separator == " " or not all(row))
 
 
-def _begins_as_number(cell: str) -> bool:
-    return cell[:1].isdigit() or is_any_number(cell)
+def _is_no_name(cell: str) -> bool:
+    return cell[:1].isdigit() or is_any_number(cell) or (bool(cell) and is_missing(cell))
 
 
 def joined(stack: Sequence[Sequence[str]]) -> tuple[list[str], int]:

@@ -44,6 +44,19 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Processed:
+    """A feature of one trial before and after its signals were processed: two lines, each on its own scale."""
+
+    feature: str
+    before: str
+    after: str
+    before_range: str
+    after_range: str
+    width: int = WIDTH
+    height: int = HEIGHT // 2
+
+
+@dataclass(frozen=True)
 class Section:
     """What is said of the quality of a study's recordings.
 
@@ -55,6 +68,8 @@ class Section:
         table: all findings; None where there are none.
         exclude: the trials of the first finding, as the parameter ``exclude`` takes them.
         kinds: what is looked for.
+        processed: one trial before and after its signals were processed, feature by feature; empty where none were.
+        processed_trial: which trial that is, in a sentence.
     """
 
     headline: str
@@ -64,12 +79,15 @@ class Section:
     table: Table | None
     exclude: str
     kinds: Table
+    processed: tuple[Processed, ...] = ()
+    processed_trial: str = ""
 
 
 def section(document: Mapping[str, Any]) -> Section:
     """What is said of ``quality.json``, as `steps.core.quality.document.document` makes it."""
     findings = document["findings"]
     severe = [one for one in findings if one["severe"]]
+    drawn = document.get("processed")
     return Section(
         headline=_headline(findings),
         sentence=_sentence(document),
@@ -81,6 +99,8 @@ def section(document: Mapping[str, Any]) -> Section:
             ("kind", "severity is", "what to do"),
             [(kind.title, kind.severity, kind.advice) for kind in KINDS.values()],
         ),
+        processed=tuple(_processed(one) for one in drawn["features"]) if drawn else (),
+        processed_trial=_processed_trial(drawn) if drawn else "",
     )
 
 
@@ -189,6 +209,33 @@ def _table(findings: Sequence[Mapping[str, Any]]) -> Table:
     if left:
         caption += f" {left} more are in quality.json."
     return Table.of(("subject", "kind", "features", "trials", "severity", "what was found"), rows, caption)
+
+
+def _processed_trial(drawn: Mapping[str, Any]) -> str:
+    more = f"; {drawn['left_out']} more features were processed" if drawn["left_out"] else ""
+    return (
+        f"Trial {drawn['trial']} of {drawn['subject']} as recorded (above) and after the steps of the recipe (below), "
+        f"each on its own scale{more}."
+    )
+
+
+def _processed(drawn: Mapping[str, Any]) -> Processed:
+    curves = [drawn["before"], drawn["after"]]
+    start = min(one["time"][0] for one in curves)
+    span = (max(one["time"][-1] for one in curves) - start) or 1.0
+    height = HEIGHT // 2
+    points, ranges = [], []
+    for one in curves:
+        low, high = min(one["values"]), max(one["values"])
+        room = (high - low) or 1.0
+        points.append(
+            " ".join(
+                f"{WIDTH * (at - start) / span:.1f},{_MARGIN / 2 + (height - _MARGIN) * (high - value) / room:.1f}"
+                for at, value in zip(one["time"], one["values"], strict=True)
+            )
+        )
+        ranges.append(f"{low:.4g} to {high:.4g}")
+    return Processed(drawn["feature"], points[0], points[1], ranges[0], ranges[1])
 
 
 def _panel(finding: Mapping[str, Any]) -> Panel:

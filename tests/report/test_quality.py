@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from steps.core.data.example import Example
 from steps.core.quality.document import document
 from steps.core.quality.finding import KINDS
 from steps.core.quality.look import look
@@ -93,6 +96,30 @@ def test_without_findings_the_page_says_what_was_looked_for() -> None:
     assert printed(nothing) == "Data quality: nothing was found"
     assert all(kind.title in page for kind in KINDS.values())
     assert "<svg" not in page
+
+
+@pytest.mark.usefixtures("words_only")
+def test_one_trial_is_drawn_before_and_after_its_signals_were_processed(make_report: MakeReport) -> None:
+    time = np.arange(5000) / 1000
+    wave = np.sin(2 * np.pi * 200 * time)
+    names = tuple(f"{NASTY}{i}" for i in range(8))
+    example = Example(NASTY, "t1", dict.fromkeys(names, (time, wave)), dict.fromkeys(names, (time[::10], time[::10])))
+    dataset = replace(simulate(SimulationSize(subjects=8, controls=0, features=3), seed=3), example=example)
+    drawn = document(dataset, look(dataset))
+    made = section(drawn)
+    assert len(made.processed) == 6
+    assert made.processed_trial.endswith("each on its own scale; 2 more features were processed.")
+    for line, highest in ((made.processed[0].before, 600), (made.processed[0].after, 600)):
+        points = np.array([list(map(float, point.split(","))) for point in line.split()])
+        assert len(points) < highest
+        assert (points.min(axis=0) >= 0).all()
+        assert points[:, 0].max() == pytest.approx(WIDTH, abs=0.6)
+        assert 40 < points[:, 1].max() < HEIGHT / 2  # as high as the wave is, though few points were kept
+    assert made.processed[0].before_range == "-0.9511 to 0.9511"
+    for page in (quality_html(drawn, "study.csv"), report_html(make_report(quality=drawn))):
+        assert len(Page(page).tables) > 0
+        assert page.count('class="recorded"') == 6
+        assert NASTY not in page
 
 
 @pytest.mark.usefixtures("words_only")

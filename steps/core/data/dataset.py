@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from steps.core.data.example import Example
 from steps.core.data.manifest import Manifest, PlantedTruth, SubjectEntry
 from steps.core.data.recording_facts import RecordingFacts
 from steps.core.data.timing import Timing
@@ -47,6 +48,7 @@ class Dataset:
         excluded: trials that the user left out, as ``subject/trial``.
         facts: what is known of the recordings; None where they were not kept; no part of the digest.
         description: of the study (``study.yaml``), whole; "" where there was none; no part of the digest.
+        example: a trial before and after its signals were processed, where they were; not stored with the dataset.
     """
 
     values: Floats
@@ -68,6 +70,7 @@ class Dataset:
     excluded: tuple[str, ...] = ()
     facts: RecordingFacts | None = None
     description: str = ""
+    example: Example | None = None
 
     def __post_init__(self) -> None:
         trials, timesteps, features = self.values.shape

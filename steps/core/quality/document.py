@@ -12,6 +12,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.quality.finding import KINDS, Finding
 from steps.core.quality.hits import Doubles, Rows
 from steps.core.quality.look import Quality
+from steps.core.quality.processed import processed
 
 DRAWN: Final = 12
 _POINTS: Final = 240  # of a drawn curve
@@ -46,6 +47,7 @@ def document(dataset: Dataset, quality: Quality) -> dict[str, Any]:
             }
             for number, one in enumerate(quality.findings)
         ],
+        **({"processed": drawn} if (drawn := processed(dataset)) else {}),
     }
 
 

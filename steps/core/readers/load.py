@@ -103,6 +103,7 @@ def load_source(
         excluded=table.excluded,
         notes=(*dataset.notes, *same),
         description=description.text if description else "",
+        example=table.example,
     )
 
 

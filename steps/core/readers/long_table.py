@@ -37,7 +37,7 @@ class LongTable:
         notes: what was taken for what, left out or not read, one sentence each.
         units: unit of a feature, where the files say.
         processed: how many steps of the study's recipe were done already, to whole recordings.
-        before: of studies whose recordings were cut after that, the first trial as it was.
+        example: the first trial before, and once all steps are done after them.
     """
 
     frame: pd.DataFrame
@@ -53,7 +53,7 @@ class LongTable:
     notes: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     processed: int = 0
-    before: Example | None = None
+    example: Example | None = None
 
     @cached_property
     def largest(self) -> float:

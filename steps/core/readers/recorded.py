@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.example import Example
 from steps.core.data.timing import Timing
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.described.processing import Processing
@@ -73,7 +74,21 @@ def processed(
                 "convert its unit, or leave out a step"
             )
         kept.append(replace(one, raw=before.values if before.raw is None else before.raw))
-    return replace(table, units=processing.units(table.units, table.features)), kept, [said]
+    units, example = processing.units(table.units, table.features), _example(table, trials[0], after[0])
+    return replace(table, units=units, example=example), kept, [said]
+
+
+def _example(table: LongTable, before: Recording, after: Recording) -> Example | None:
+    """The first trial as it was and as it is; as it was before it was cut, where that is another clock."""
+    cut = table.example
+    if table.processed and (cut is None or (cut.subject, cut.trial) != (after.subject, after.trial)):
+        return None  # the first recording's trial was left out
+    was = {name: (before.time, before.values[:, i]) for i, name in enumerate(table.features)}
+    was |= cut.before if cut else {}
+    now = {name: (after.time, after.values[:, i]) for i, name in enumerate(table.features)}
+    changed = [name for name in table.features if not np.array_equal(was[name][1], now[name][1])]
+    curves = [{name: one[name] for name in changed} for one in (was, now)]
+    return Example(after.subject, after.trial, *curves) if changed else None
 
 
 @dataclass(frozen=True, eq=False)

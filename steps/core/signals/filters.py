@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,25 +12,30 @@ from scipy.signal import butter, filtfilt, iirnotch, sosfiltfilt
 Doubles = npt.NDArray[np.float64]
 Band = Literal["lowpass", "highpass", "bandpass"]
 
+NOTCH_NEEDS: Final = 9  # samples, as `butterworth_needs`
+
 
 def butterworth(values: Doubles, rate: float, band: Band, cutoff: tuple[float, ...], order: int) -> Doubles:
     """A Butterworth filter, forwards and backwards (`scipy.signal.butter` as sections, `scipy.signal.sosfiltfilt`).
 
-    As it runs twice, half of a wave at the cut-off is left (-6 dB), and slopes are those of twice the order.
+    As it runs twice, half of a wave at the cut-off is left (-6 dB), and slopes are those of twice the order. At each
+    end a recording goes on for a period of the lowest cut-off, as a reflection through its last sample: with SciPy's
+    own few samples a filter that is slow beside the rate leaves ends that are far off (docs/prepare.md).
 
     Args:
-        values: finite, shape ``(n, features)``; ``n`` is more than `butterworth_padding`.
+        values: finite, shape ``(n, features)``; ``n`` is more than `butterworth_needs`.
         rate: samples per second.
         band: what passes.
         cutoff: in Hz, below half the rate; two of a band.
         order: of the filter that is run twice.
     """
     sections = butter(order, cutoff if len(cutoff) > 1 else cutoff[0], band, fs=rate, output="sos")
-    return np.asarray(sosfiltfilt(sections, values, axis=0), dtype=np.float64)
+    padding = _padding(len(values), butterworth_needs(band, order), rate / min(cutoff))
+    return np.asarray(sosfiltfilt(sections, values, axis=0, padlen=padding), dtype=np.float64)
 
 
-def butterworth_padding(band: Band, order: int) -> int:
-    """By how many samples a recording is continued at each end, as a reflection through its last sample."""
+def butterworth_needs(band: Band, order: int) -> int:
+    """How many samples SciPy puts at each end: a recording has to have more than that."""
     poles = 2 * order if band == "bandpass" else order
     return 3 * (poles + 1)
 
@@ -38,15 +44,18 @@ def notch(values: Doubles, rate: float, frequency: float, quality: float) -> Dou
     """One frequency taken out, forwards and backwards (`scipy.signal.iirnotch`, `scipy.signal.filtfilt`).
 
     Args:
-        values: finite, shape ``(n, features)``; ``n`` is more than `NOTCH_PADDING`.
+        values: finite, shape ``(n, features)``; ``n`` is more than `NOTCH_NEEDS`.
         rate: samples per second.
         frequency: in Hz, below half the rate.
         quality: the frequency divided by the width that is taken out (at -3 dB, in each direction).
     """
-    return np.asarray(filtfilt(*iirnotch(frequency, quality, fs=rate), values, axis=0), dtype=np.float64)
+    padding = _padding(len(values), NOTCH_NEEDS, rate * quality / frequency)
+    weights = iirnotch(frequency, quality, fs=rate)
+    return np.asarray(filtfilt(*weights, values, axis=0, padlen=padding), dtype=np.float64)
 
 
-NOTCH_PADDING = 9
+def _padding(samples: int, least: int, wanted: float) -> int:
+    return min(samples - 1, max(least, math.ceil(wanted)))
 
 
 def envelope(values: Doubles, rate: float, cutoff: float, order: int) -> Doubles:

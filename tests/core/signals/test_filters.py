@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import signal
 
 from steps.core.signals.filters import (
-    NOTCH_PADDING,
+    NOTCH_NEEDS,
     Band,
     butterworth,
-    butterworth_padding,
+    butterworth_needs,
     envelope,
     notch,
 )
@@ -25,32 +27,43 @@ NOISE = np.random.default_rng(0).normal(size=(800, 3)).cumsum(axis=0)
 def test_equal_to_scipy_called_for_each_feature(band: Band, cutoff: tuple[float, ...], order: int) -> None:
     critical = cutoff if band == "bandpass" else cutoff[0]
     sections = signal.butter(order, critical, band, fs=RATE, output="sos")
-    expected = np.column_stack([signal.sosfiltfilt(sections, column) for column in NOISE.T])
+    padding = max(math.ceil(RATE / cutoff[0]), butterworth_needs(band, order))  # a period of the lowest frequency
+    expected = np.column_stack([signal.sosfiltfilt(sections, column, padlen=padding) for column in NOISE.T])
     np.testing.assert_allclose(butterworth(NOISE, RATE, band, cutoff, order), expected, rtol=0, atol=1e-12)
-    rectified = np.column_stack([signal.sosfiltfilt(sections, np.abs(column)) for column in NOISE.T])
+    rectified = np.column_stack([signal.sosfiltfilt(sections, np.abs(column), padlen=padding) for column in NOISE.T])
     if band == "lowpass":
         np.testing.assert_allclose(envelope(NOISE, RATE, cutoff[0], order), rectified, rtol=0, atol=1e-12)
 
 
 def test_the_notch_is_that_of_scipy() -> None:
     b, a = signal.iirnotch(50.0, 30.0, fs=RATE)
-    expected = np.column_stack([signal.filtfilt(b, a, column) for column in NOISE.T])
+    expected = np.column_stack([signal.filtfilt(b, a, column, padlen=120) for column in NOISE.T])
     np.testing.assert_allclose(notch(NOISE, RATE, 50.0, 30.0), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("order", range(1, 11))
 @pytest.mark.parametrize(("band", "cutoff"), [("lowpass", (6.0,)), ("highpass", (20.0,)), ("bandpass", (5.0, 60.0))])
-def test_padding_is_what_scipy_needs(band: Band, cutoff: tuple[float, ...], order: int) -> None:
-    padding = butterworth_padding(band, order)
-    butterworth(NOISE[: padding + 1], RATE, band, cutoff, order)
-    with pytest.raises(ValueError, match=f"padlen, which is {padding}"):
-        butterworth(NOISE[:padding], RATE, band, cutoff, order)
+def test_what_is_needed_is_what_scipy_needs(band: Band, cutoff: tuple[float, ...], order: int) -> None:
+    needs = butterworth_needs(band, order)
+    sections = signal.butter(order, cutoff if band == "bandpass" else cutoff[0], band, fs=RATE, output="sos")
+    with pytest.raises(ValueError, match=f"padlen, which is {needs}"):
+        signal.sosfiltfilt(sections, NOISE[:needs], axis=0)
+    assert np.isfinite(butterworth(NOISE[: needs + 1], RATE, band, cutoff, order)).all()
 
 
-def test_padding_of_the_notch() -> None:
-    notch(NOISE[: NOTCH_PADDING + 1], RATE, 50.0, 30.0)
-    with pytest.raises(ValueError, match="padlen"):
-        notch(NOISE[:NOTCH_PADDING], RATE, 50.0, 30.0)
+def test_what_the_notch_needs() -> None:
+    with pytest.raises(ValueError, match=f"padlen, which is {NOTCH_NEEDS}"):
+        signal.filtfilt(*signal.iirnotch(50.0, 30.0, fs=RATE), NOISE[:NOTCH_NEEDS], axis=0)
+    assert np.isfinite(notch(NOISE[: NOTCH_NEEDS + 1], RATE, 50.0, 30.0)).all()
+
+
+def test_ends_go_on_as_they_were() -> None:
+    time = np.arange(1500) / 1000
+    course = (100 * time)[:, np.newaxis] + np.random.default_rng(1).normal(size=(1500, 20))
+    off = np.abs(butterworth(course, 1000.0, "lowpass", (6.0,), 4) - 100 * time[:, np.newaxis])
+    by_itself = signal.sosfiltfilt(signal.butter(4, 6.0, fs=1000.0, output="sos"), course, axis=0)
+    assert off.max(axis=0).mean() < 1.2  # as much as the noise
+    assert np.abs(by_itself - 100 * time[:, np.newaxis]).max(axis=0).mean() > 4
 
 
 def test_a_constant_stays_and_goes() -> None:

@@ -170,12 +170,12 @@ class Processing:
                 f"{of_whom} has {rate:.6g} samples per second, {highest:g} Hz is not below half of that; expected "
                 f"less than {rate / 2:.6g} Hz, and time in seconds (of another unit: a column called 'Time [ms]')"
             )
-        padding = filters.NOTCH_PADDING
+        needs = filters.NOTCH_NEEDS
         if isinstance(step, Lowpass | Bandpass):
-            padding = filters.butterworth_padding("bandpass" if isinstance(step, Bandpass) else "lowpass", step.order)
-        if len(time) <= padding:
+            needs = filters.butterworth_needs("bandpass" if isinstance(step, Bandpass) else "lowpass", step.order)
+        if len(time) <= needs:
             raise UserError(
-                f"{of_whom} holds {len(time)} samples, the filter needs more than {padding}; expected longer "
+                f"{of_whom} holds {len(time)} samples, the filter needs more than {needs}; expected longer "
                 f"recordings{'' if isinstance(step, Notch) else ', or a lower order'}"
             )
         if isinstance(step, Notch):

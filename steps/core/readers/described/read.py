@@ -282,7 +282,7 @@ def _as_table(
         notes=notes,
         units=reading.units,
         processed=reading.wholes.processing.of_recordings if reading.cuts else 0,
-        before=reading.wholes.example,
+        example=reading.wholes.example,
     )
 
 

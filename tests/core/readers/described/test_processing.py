@@ -50,7 +50,8 @@ def enveloped(values: Doubles, rate: float = RATE) -> Doubles:
     """What `EMG` says, by SciPy."""
     high = signal.butter(4, 20, "highpass", fs=rate, output="sos")
     low = signal.butter(4, 6, "lowpass", fs=rate, output="sos")
-    return np.asarray(signal.sosfiltfilt(low, np.abs(signal.sosfiltfilt(high, values))))
+    above = np.abs(signal.sosfiltfilt(high, values, padlen=15))
+    return np.asarray(signal.sosfiltfilt(low, above, padlen=34))
 
 
 def test_a_recipe_alone_is_enough_for_a_folder_in_the_usual_layout(folder: Path) -> None:
@@ -166,6 +167,7 @@ def test_a_dataset_that_was_processed_otherwise_is_said(folder: Path, tmp_path: 
 
 def _long(folder: Path) -> Doubles:
     """One long recording for each of four people, with a stretch of each label."""
+    folder.mkdir(exist_ok=True)
     whole = np.concatenate([signals(seed) for seed in range(4)])
     time = np.arange(len(whole)) / RATE
     for subject in SUBJECTS:
@@ -224,7 +226,7 @@ def test_each_source_is_processed_at_its_own_rate(tmp_path: Path) -> None:
     is_changed = (dataset.values != plain.values).any(axis=(0, 1))
     assert [one for one, changed in zip(dataset.features, is_changed, strict=True) if changed] == ["BVP", "ACC_y"]
     raw = pd.read_csv(tmp_path / "S1" / "BVP.csv", header=None)[0].to_numpy()[2:]
-    low = signal.sosfiltfilt(signal.butter(4, 1.5, fs=64, output="sos"), raw)
+    low = signal.sosfiltfilt(signal.butter(4, 1.5, fs=64, output="sos"), raw, padlen=43)
     slow = signal.resample_poly(low, 1, 16, padtype="line")
     calm = dataset.values[(dataset.subjects == "S1") & (dataset.labels == 0), :, 1][0]
     np.testing.assert_allclose(calm, slow[40:200], rtol=1e-4, atol=1e-5)
@@ -268,6 +270,24 @@ def test_left_limbs_are_mirrored(tmp_path: Path, path: str) -> None:
     np.testing.assert_array_equal(dataset.values[~is_left], plain.values[~is_left])
     np.testing.assert_array_equal(dataset.values[is_left], plain.values[is_left][:, :, [1, 0, 2]] * [1, 1, -1])
     assert dataset.notes[-1] == "Processed, in this order, trials: 4 of 8 trials mirrored (side Left)."
+
+
+def test_one_trial_is_kept_as_it_was_to_be_looked_at(folder: Path, tmp_path: Path) -> None:
+    dataset = load_source(str(folder), study=f"{{{EMG.strip()}}}")
+    example = dataset.example
+    assert example is not None
+    assert (example.subject, example.trial, *example.before, *example.after) == ("S1", "t0", "EMG", "EMG")
+    np.testing.assert_array_equal(example.before["EMG"], [TIME, signals(0)[:, 0]])
+    np.testing.assert_array_equal(example.after["EMG"], [TIME, enveloped(signals(0)[:, 0])])
+    assert load_source(str(folder)).example is None
+    whole = _long(tmp_path / "long")
+    source = described(tmp_path / "long", f"{CUT}rate: 50\n{EMG}")
+    cut = load_source(source, duplicates="allow").example
+    assert cut is not None
+    assert (cut.subject, cut.trial) == ("S1", "e01")
+    np.testing.assert_array_equal(cut.before["EMG"][1], whole[100:500, 0])
+    assert len(cut.after["EMG"][0]) == 100
+    assert load_source(source, duplicates="allow", exclude=(("S1", "e01"),)).example is None
 
 
 KEYS = "parameter study, line 1: process"

@@ -16,6 +16,7 @@ from tests.core.formats.test_c3d import write_c3d
 from tests.core.formats.test_edf import write_bdf, write_edf
 from tests.core.formats.test_hdf5 import one_hdf5
 from tests.core.formats.test_mat import VARIABLES, write_mat_73
+from tests.core.formats.test_ts import HEADER, cases
 from tests.core.formats.test_wfdb import write_wfdb
 from tests.core.formats.test_xlsx import write_xlsx
 from tests.core.readers.helpers import long_frame
@@ -30,6 +31,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "rates.edf": write_edf,
     "bits.bdf": write_bdf,
     "record.hea": write_wfdb,
+    "cases.ts": lambda path: path.write_text(HEADER + cases(20)),
     "new.mat": lambda path: write_mat_73(VARIABLES, path),
 }
 

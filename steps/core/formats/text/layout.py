@@ -33,6 +33,7 @@ class Layout:
         rows: how many rows the file says it has; None where it does not say.
         notes: sentences on what was found.
         events: what happened when.
+        points: columns of points, x, y, z of each in turn; one at 0, 0, 0 was not seen.
         more: other tables of the same file with the same counter, whose columns stand beside these.
     """
 
@@ -56,4 +57,5 @@ class Layout:
     rows: int | None = None
     notes: tuple[str, ...] = ()
     events: tuple[Event, ...] = ()
+    points: tuple[str, ...] = ()
     more: tuple[Layout, ...] = ()

@@ -52,6 +52,7 @@ def read_text(text: bytes, dialect: Dialect, name: str) -> FileTable:
     notes = list(layout.notes)
     table, dialect = _with_seconds(table, dialect)
     table = _with_time(table, layout, notes, name)
+    table = _without_unseen(table, layout, notes)
     there = set(table.column_names)
     return FileTable(
         table.drop_columns([column for column in layout.left_out if column in there]),
@@ -166,6 +167,23 @@ def _with_single_blanks(body: bytes) -> bytes:
     while b"  " in body:
         body = body.replace(b"  ", b" ")
     return body.replace(b"\n ", b"\n").replace(b" \n", b"\n").removeprefix(b" ")
+
+
+def _without_unseen(table: pa.Table, layout: Layout, notes: list[str]) -> pa.Table:
+    """With points at 0, 0, 0 as missing values: no marker lies there, programs write it of one that was not seen."""
+    unseen = 0
+    for i in range(0, len(layout.points), 3):
+        point = layout.points[i : i + 3]
+        if not all(pa.types.is_floating(table[column].type) for column in point):
+            continue
+        is_unseen = (np.stack([table[column].to_numpy() for column in point]) == 0).all(axis=0)
+        unseen += int(is_unseen.sum())
+        for column in point if is_unseen.any() else ():
+            cells = pc.if_else(pa.array(is_unseen), pa.scalar(None, pa.float64()), table[column])
+            table = table.set_column(table.column_names.index(column), column, cells)
+    if unseen:
+        notes.append("Points at 0, 0, 0 were not seen; they are missing values.")
+    return table
 
 
 def _with_seconds(table: pa.Table, dialect: Dialect) -> tuple[pa.Table, Dialect]:

@@ -323,8 +323,22 @@ def test_qualisys_with_and_without_a_row_of_names() -> None:
     named, _ = read(QTM_HEADER.encode(), "t.tsv")
     assert named.table.column_names == table.table.column_names
     assert numbers(named, "time", "RASI_y") == numbers(table, "time", "RASI_y")
+    without_time = QTM.replace("RASI\n", "RASI\nLASI X\tLASI Y\tLASI Z\tRASI X\tRASI Y\tRASI Z\n", 1)
+    assert read(without_time.encode(), "t.tsv")[0].table.equals(table.table)
     with pytest.raises(UserError, match="has 3 rows, but holds 2"):
         read_any(QTM.partition("1.2")[0].encode(), "t.tsv")
+
+
+@pytest.mark.parametrize(
+    ("text", "column"), [(QTM.replace("4.1\t5.1\t6.1", "0.0\t0.0\t0.0"), "RASI_y"),
+                         (TRC.replace("3.1\t\t\t", "3.1\t0.0\t0.0\t0.0"), "L.ASIS_y")]
+)  # fmt: skip
+def test_points_that_were_not_seen_are_written_as_zeros(text: str, column: str) -> None:
+    table, _ = read(text.encode(), "t.trc")
+    assert numbers(table, column) == [[5.0, None, 5.2]]
+    assert table.notes[-1] == "Points at 0, 0, 0 were not seen; they are missing values."
+    one_zero, _ = read(text.replace("0.0\t0.0\t0.0", "0.0\t0.0\t6.1").encode(), "t.trc")
+    assert numbers(one_zero, column) == [[5.0, 0.0, 5.2]]
 
 
 def test_empatica_counts_from_its_start() -> None:

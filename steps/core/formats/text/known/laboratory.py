@@ -10,7 +10,7 @@ from steps.core.formats.text.head import Head, split
 from steps.core.formats.text.header import different
 from steps.core.formats.text.known.common import decimal_below
 from steps.core.formats.text.layout import Layout
-from steps.core.formats.text.numbers import is_rate, whole
+from steps.core.formats.text.numbers import is_any_number, is_rate, whole
 from steps.errors import UserError
 
 _PER_SAMPLE: Final = re.compile(r"\s*([\d.,]+)\s*(sec|msec|microsec|µsec|usec|min)/sample\s*")
@@ -98,7 +98,7 @@ def qualisys(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | No
     said = {cells[0]: cells[1:] for cells in (split(line.rstrip(), "\t") for line in lines[: at + 1])}
     markers = [marker for marker in said["MARKER_NAMES"] if marker]
     header = split(lines[at + 1].rstrip(), "\t")
-    has_header = header[:1] == ["Frame"]
+    has_header = any(header) and not any(map(is_any_number, header))  # with or without Frame and Time
     first = at + 2 if has_header else at + 1
     counters = header[: len(header) - 3 * len(markers)] if has_header else []
     names = ["time" if one == "Time" else one for one in counters]
@@ -115,6 +115,7 @@ def qualisys(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout | No
         rate=rate if is_rate(rate) else None,
         decimal=decimal_below(head, first, "\t"),
         rows=whole("".join(said["NO_OF_FRAMES"])),
+        points=tuple(names[len(counters) :]),
     )
 
 

@@ -103,6 +103,7 @@ def trajectories(head: Head, name: str, _columns: Sequence[str] = ()) -> Layout 
         decimal=decimal_below(head, first, "\t"),
         rows=whole(rows),
         notes=("Left out the numbers of frames.",),
+        points=names[2:] if len(names) % 3 == 2 else (),
     )
 
 

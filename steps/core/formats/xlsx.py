@@ -44,6 +44,8 @@ _END_OF_TEXT: Final = re.compile(rb"</(?:\w+:)?si\s*>")
 def read_xlsx(file: RawFile) -> FileTable:
     """The only sheet of a workbook that holds a table; where several do, the only one of them with a column for time.
 
+    Hidden sheets count only where no other holds a table.
+
     Raises:
         UserError: it is damaged or locked, no sheet or several hold a table, or the table has formulas without values,
             or merged cells.
@@ -59,12 +61,13 @@ def read_xlsx(file: RawFile) -> FileTable:
     _check(members, file)
     try:
         with calamine.CalamineWorkbook.from_filelike(_stored(members)) as workbook:
-            sheets = {
-                one.name: workbook.get_sheet_by_name(one.name)
-                for one in workbook.sheets_metadata
-                if one.typ == calamine.SheetTypeEnum.WorkSheet
-            }
-            name = _choose({name: list(_rows(sheet, 40)) for name, sheet in sheets.items()}, file)
+            found = [one for one in workbook.sheets_metadata if one.typ == calamine.SheetTypeEnum.WorkSheet]
+            sheets = {one.name: workbook.get_sheet_by_name(one.name) for one in found}
+            heads = {name: list(_rows(sheet, 40)) for name, sheet in sheets.items()}
+            seen = {one.name for one in found if one.visible == calamine.SheetVisibleEnum.Visible}
+            if any(is_table(heads[name]) for name in seen):
+                heads = {name: rows for name, rows in heads.items() if name in seen}
+            name = _choose(heads, file)
             sheet = sheets[name]
             if merged := sheet.merged_cell_ranges:
                 (top, left), (bottom, right) = merged[0]

@@ -94,6 +94,18 @@ def test_the_sheet_with_the_table_is_found(tmp_path: Path) -> None:
         read(path)
 
 
+def test_a_hidden_sheet_is_not_taken_for_one_that_is_seen(tmp_path: Path) -> None:
+    path = book(tmp_path / "a.xlsx", {"Data": [row[1:] for row in PLAIN], "Raw": PLAIN})
+    assert read(path).notes == ("Took the sheet 'Raw'.",)  # which has time
+    workbook = openpyxl.load_workbook(path)
+    workbook["Raw"].sheet_state = "hidden"
+    workbook.save(path)
+    assert read(path).notes == ("Took the sheet 'Data'.",)
+    workbook["Data"].delete_rows(1, 50)
+    workbook.save(path)
+    assert read(path).notes == ("Took the sheet 'Raw'.",)
+
+
 def test_numbers_that_are_stored_as_text_are_numbers(tmp_path: Path) -> None:
     rows: Rows = [["time", "knee"], *([str(i / 2), f"{i}.25"] for i in range(5))]
     path = tmp_path / "study" / "participants" / "S1" / "t.xlsx"

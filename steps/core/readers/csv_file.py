@@ -171,6 +171,11 @@ def _explain(message: str, header: Header, raw: bytes, name: str, lines: Lines |
     if matched := re.search(r"column #(\d+): Row #(\d+): .* invalid value '(.*)'$", message, re.DOTALL):
         column, row, value = matched.groups()
         label = header.names[int(column)]
+        if not value.strip():
+            return (
+                f"{name}, row {number(row)}: column {shown(label)} holds blanks only, expected a number, or nothing at "
+                "all where one is missing"
+            )
         way_out = ""
         if re.fullmatch(r"\s*-?\d+,\d+\s*", value):
             way_out = " with a decimal point"

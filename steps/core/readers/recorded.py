@@ -15,6 +15,7 @@ from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.described.processing import Processing
 from steps.core.readers.files import Request
 from steps.core.readers.long_table import LongTable
+from steps.core.readers.missing_codes import missing_codes
 from steps.core.readers.precision import check_precision
 from steps.core.readers.same_recording import same_recordings
 from steps.core.readers.suspects import check_suspects, without_empty
@@ -43,13 +44,14 @@ def checked_trials(
     choice = request.choice
     table, empty = without_empty(table, choice, named=request.labelled)
     check(table, labelled=request.labelled)
+    codes = missing_codes(table)
     table, trials, notes = recordings(table, max_gap, trim=trim, exclude=request.exclude)
     kept = check_suspects(table, trials, choice, empty) if request.labelled else []
     check_precision(table, trials, choice)
     done: list[str] = []
     if request.processing.steps:
         table, trials, done = processed(table, trials, request.processing)
-    return table, trials, [*table.notes, *kept, *notes, *done]
+    return table, trials, [*table.notes, *codes, *kept, *notes, *done]
 
 
 def processed(

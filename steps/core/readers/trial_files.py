@@ -15,6 +15,7 @@ from typing import Final
 
 from steps.core.data.manifest import CONTROL, PATIENT
 from steps.core.formats.table import Format, format_of
+from steps.core.formats.text.container import TEXT_SUFFIXES
 from steps.core.readers import not_read
 from steps.core.readers.files import SourceFiles
 from steps.core.readers.walk import Contents, Parts, find_files
@@ -168,7 +169,8 @@ def _control(folder: Path, parts: Parts, contents: Contents) -> TrialFile:
 
 def _trial_file(folder: Path, parts: Parts, contents: Contents, subject: str, label: str, group: str) -> TrialFile:
     trial = os.path.splitext(parts[-1])[0]  # noqa: PTH122, a path for each of many files takes time
-    if parts[-1].lower().endswith(".gz"):
+    is_packed = parts[-1].lower().endswith((".gz", ".zip"))
+    if is_packed and trial.lower().endswith(TEXT_SUFFIXES):
         trial = os.path.splitext(trial)[0]  # noqa: PTH122
     companions = tuple("/".join(one) for one in contents.companions.get((*parts[:-1], trial), ()))
     file = TrialFile(folder, "/".join(parts), subject, label, trial, group, companions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from steps.core.readers.validate import is_control
 from steps.errors import UserError, shown
 
 _KEYS = ("subject", "label", "trial", "test_number")
+_MUCH_CUT: Final = 0.25  # of a trial
 Rows = npt.NDArray[np.intp]
 
 
@@ -62,6 +63,7 @@ class Filled:
     trials: int = 0
     cut: int = 0
     cut_trials: int = 0
+    most_cut: float = 0.0  # share of one trial
 
     def notes(self, max_gap: int) -> list[str]:
         """One sentence if anything was cut, and one if anything was interpolated."""
@@ -69,6 +71,11 @@ class Filled:
         if self.cut_trials:
             sentences.append(
                 f"Cut {self.cut} samples with missing values at the start or end of {self.cut_trials} trials (trim)."
+            )
+        if self.most_cut > _MUCH_CUT:
+            sentences.append(
+                f"{WARNING}trim cut {self.most_cut:.0%} of one trial: a column that begins late or ends early, as one "
+                "of another sampling rate does, cuts all others; leave it out, or give it files of its own."
             )
         if self.trials:
             sentences.append(
@@ -268,6 +275,7 @@ class _Gaps:
         cut = len(rows) - len(rows[kept])
         self.filled.cut += cut
         self.filled.cut_trials += cut > 0
+        self.filled.most_cut = max(self.filled.most_cut, cut / len(rows))
         return rows[kept], time[kept], values[kept]
 
     def _refuse(self, rows: Rows, time: Doubles, values: Doubles, feature: int, hole: int) -> NoReturn:

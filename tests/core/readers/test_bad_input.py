@@ -50,6 +50,7 @@ def _label_first_trial(label: str) -> Spoil:
 
 TABLE_CASES: dict[str, tuple[Spoil, dict[str, Any], list[str]]] = {
     "text cell": (_set("knee", 3, "high"), {}, ["study.csv", "row 5", "'knee'", "'high'", "number"]),
+    "blank cell": (_set("knee", 3, "  "), {}, ["study.csv", "row 5", "'knee' holds blanks only", "nothing at all"]),
     "empty cell": (_set("knee", 3, np.nan), {}, ["study.csv", "row 5", "'knee'", "'S1'", "'t0'", "time 1.5"]),
     "infinite cell": (_set("hip", 3, np.inf), {}, ["row 5", "'hip'", "inf"]),
     "gap too long": (

@@ -132,11 +132,20 @@ def test_trim_cuts_the_ends_and_says_so(tmp_path: Path) -> None:
         "Cut 3 samples with missing values at the start or end of 2 trials (trim).",
         "Interpolated 0 missing time points and 1 missing values in 1 trials (gaps of up to 1 samples).",
     )
+    assert not any("WARNING" in note for note in dataset.notes)
     first = dataset.subjects == "S1"
     np.testing.assert_array_equal(dataset.values[first][:, 0], frame[FEATURES].to_numpy(np.float32)[[1, 9]])
     np.testing.assert_array_equal(dataset.values[first][:, -1], frame[FEATURES].to_numpy(np.float32)[[8, 15]])
     whole = _load(long_frame(), tmp_path, trim=True)
     assert (whole.digest(), whole.notes) == (_load(long_frame(), tmp_path).digest(), ())
+
+
+def test_trim_that_cuts_much_of_a_trial_is_a_warning(tmp_path: Path) -> None:
+    frame = long_frame(timesteps=9)
+    row = frame.groupby(["subject", "label", "trial"]).cumcount()
+    frame.loc[row > 3, "knee"] = np.nan  # as a signal of half the rate ends half way
+    note = _load(frame, tmp_path, trim=True).notes[1]
+    assert note.startswith("WARNING: trim cut 56% of one trial: a column that begins late or ends early")
 
 
 def test_trim_leaves_two_samples_or_refuses(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -164,3 +165,13 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "a.x").write_bytes(b"x")
     with pytest.raises(UserError, match=r"a\.x: X files need the package no_such_package, .* pip install 'no-such"):
         read(tmp_path / "a.x")
+
+
+def test_a_packed_text_lends_its_trial_no_suffix(tmp_path: Path) -> None:
+    study = write_folder(long_frame(), tmp_path / "study")
+    plain = load_source(study)
+    for path in sorted(Path(study).rglob("*.csv")):
+        with zipfile.ZipFile(path.with_suffix(".csv.zip"), "w") as archive:
+            archive.write(path, path.name)
+        path.unlink()
+    np.testing.assert_array_equal(load_source(study).trials, plain.trials)

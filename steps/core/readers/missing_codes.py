@@ -1,0 +1,45 @@
+"""Numbers that programs write where one is missing: 9999, -999, 1e30."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+
+from steps.core.data.manifest import WARNING
+from steps.core.readers.long_table import LongTable
+from steps.errors import shown
+
+_NINES: Final = re.compile(r"9{3,}(?:\.9+)?")
+_HUGE: Final = 1e30
+_FAR: Final = 3  # times the largest of all other numbers
+_OFTEN: Final = 2
+_SEVERAL: Final = 3
+
+
+def missing_codes(table: LongTable) -> list[str]:
+    """A warning if a feature holds such a number, more than once and far from all others; it is taken as it is."""
+    if not len(table.values):
+        return []
+    with np.errstate(invalid="ignore"):
+        ends = np.stack([np.fmin.reduce(table.values), np.fmax.reduce(table.values)])
+    found: list[str] = []
+    for i, feature in enumerate(table.features):
+        for code in {end for end in ends[:, i].tolist() if _is_code(end)}:
+            column = table.values[:, i]
+            others = np.abs(column[(column != code) & np.isfinite(column)])
+            count = int((column == code).sum())
+            if count >= _OFTEN and len(others) and others.max() * _FAR < abs(code):
+                found.append(f"{shown(feature)} is {code:.10g} in {count} samples")
+    if not found:
+        return []
+    more = f" and {len(found) - _SEVERAL} more" if len(found) > _SEVERAL else ""
+    return [
+        f"{WARNING}{', '.join(found[:_SEVERAL])}{more}, and nowhere near that elsewhere: does it stand for numbers "
+        "that are missing? They were taken as they are; write NaN there, or leave the cells empty."
+    ]
+
+
+def _is_code(number: float) -> bool:
+    return abs(number) >= _HUGE or _NINES.fullmatch(f"{abs(number):.10g}") is not None

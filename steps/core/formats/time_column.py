@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 _UNIT: Final = r"(?:s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|µs|μs|ns|mins?|minutes?|h|hours?|%)"
-# "Time", "timestamp", "time_s", "Time [ms]"; "t", "t (s)", but not "T", which is a temperature.
-_TIME: Final = re.compile(rf"time(?:[ _-]?stamps?)?\s*(?:[\[(].*[\])]|[ _-]{_UNIT})?", re.IGNORECASE)
-_NAMED_UNIT: Final = re.compile(r".*?[\[( _-]\s*([a-zµμ]+)\s*[\])]?", re.IGNORECASE)
+# "Time", "timestamp", "time_s", "Time [ms]", "Time,s"; "t", "t (s)", but not "T", which is a temperature.
+_TIME: Final = re.compile(rf"time(?:[ _-]?stamps?)?\s*(?:[\[(].*[\])]|(?:[ _-]|,\s*){_UNIT})?", re.IGNORECASE)
+_NAMED_UNIT: Final = re.compile(r".*?[\[( _,-]\s*([a-zµμ]+)\s*[\])]?", re.IGNORECASE)
 _T: Final = re.compile(rf"t(?:\s*[\[(]\s*{_UNIT}\s*[\])]|_{_UNIT})?")
 
 

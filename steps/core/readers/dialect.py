@@ -103,6 +103,8 @@ def explain(error: str, raw: bytes, name: str, lines: Lines | None = None) -> st
         if width == 2 * len(rows[0]):
             return f"{error}; twice as many look like decimal commas: {_SAVE} with decimal points"
         return error
+    if len(rows[0]) < width and all(map(_is_number, rows[above - 1])):
+        return f"{error}; more cells than names look like decimal commas: {_SAVE} with decimal points"
     if len(rows[0]) != width:
         return (
             f"{name} has {above - 1} lines above its header: the names of the columns seem to stand in row "

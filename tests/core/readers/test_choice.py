@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from steps.core.formats.time_column import is_time
+from steps.core.formats.time_column import is_time, unit_in_name
 from steps.core.readers.choice import Choice
 from steps.core.readers.load import load_source
 from steps.errors import UserError
@@ -45,6 +45,12 @@ def test_time_under_its_usual_names_is_time(name: str, tmp_path: Path) -> None:
     for dataset in (load_source(source), load_source(folder)):
         assert dataset.digest() == expected.digest()
         assert dataset.notes == (() if name == "time" else (f"Took the column {name!r} as time.",))
+
+
+def test_a_unit_may_follow_a_comma() -> None:  # as Noraxon writes it
+    assert is_time("Time,s")
+    assert unit_in_name("time, ms") == "ms"
+    assert not is_time("time,knee")
 
 
 @pytest.mark.parametrize("name", NO_TIMES)

@@ -137,6 +137,7 @@ FILES: dict[str, tuple[Spoil, str]] = {
     "Empatica E4": (lambda text: "0.000000\n4.000000\n" + "1.5\n2.5\n1.5\n2.0\n" * 3, "an Empatica E4 .* columns=EDA"),
     "decimal commas": (lambda text: text.replace("time,knee,hip", "knee,hip").replace(".", ","),
                        "row 2 has 6 cells, expected 2|row 2 has"),
+    "decimal commas, not in all cells": (lambda _: "a,b\n1,2,5\n" + "1,5,2,5\n" * 6, "3 cells, .* decimal commas"),
     "double": (lambda text: "a,b\n" + "1,5,2,5\n" * 6, r"row 2 can be read in two ways: '1,5,2,5' is '1\.5 \| 2\.5'"),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Times of day as seconds: ``17:33:00.125``, with a date before it or not."""
+"""Times of day as seconds: ``17:33:00.125``, with a date before it or not; or ``33:00.1``, minutes and seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _TIME_OF_DAY: Final = (
-    r"^\s*(?:(?P<date>\d[\d./-]*)[T ]\s*)?(?P<hours>\d{1,2}):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d(?:[.,]\d+)?)"
+    r"^\s*(?:(?P<date>\d[\d./-]*)[T ]\s*)?"
+    r"(?:(?P<hours>\d{1,2}):)?(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]\d(?:[.,]\d+)?)"
     r"\s*(?P<half>[AaPp][Mm])?(?P<zone>Z|[+-]\d\d:?\d\d)?\s*$"
 )
 _ISO: Final = r"^\d{4}-\d\d-\d\d$"
@@ -30,6 +31,9 @@ def seconds_of(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     part = {name: pc.struct_field(parts, name) for name in ("date", "hours", "minutes", "seconds", "half", "zone")}
     if len(pc.unique(part["zone"].drop_null())) > 1 or len(pc.unique(pc.equal(part["half"], "").drop_null())) > 1:
         return None
+    without_hours = pc.equal(part["hours"], "")
+    if pc.any(pc.and_(without_hours, pc.invert(pc.match_substring_regex(part["seconds"], "[.,]")))).as_py():
+        return None  # 17:33 may be hours and minutes
     dates = pc.unique(part["date"].drop_null())
     days: pa.Array | float = 0.0
     if len(dates) > 1:
@@ -40,7 +44,7 @@ def seconds_of(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         except pa.ArrowInvalid:
             return None
         days = pc.subtract(numbers, pc.min(numbers))
-    hours = part["hours"].cast(pa.float64())
+    hours = pc.if_else(without_hours, "0", part["hours"]).cast(pa.float64())
     half = pc.utf8_lower(part["half"])
     noon = pc.if_else(pc.equal(half, "pm"), 12.0, 0.0)
     hours = pc.if_else(pc.equal(half, ""), hours, pc.add(pc.if_else(pc.equal(hours, 12.0), 0.0, hours), noon))

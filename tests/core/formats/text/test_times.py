@@ -37,6 +37,12 @@ def test_differences_are_those_of_the_times(form: str, steps: list[int]) -> None
     assert [b - told[0] for b in told] == pytest.approx([(at - START).total_seconds() for at in times], abs=1e-9)
 
 
+def test_minutes_and_seconds_with_a_fraction_as_spreadsheets_show_them() -> None:
+    seconds = seconds_of(pa.chunked_array([["59:58.5", "59:59,0", "1:02:03.5"]]))
+    assert seconds is not None
+    assert seconds.to_pylist() == [3598.5, 3599.0, 3723.5]
+
+
 def test_days_are_counted_where_dates_are_clear() -> None:
     iso = pa.chunked_array([["2015-02-28 23:59:59", "2015-03-01 00:00:01", None]])
     seconds = seconds_of(iso)
@@ -51,6 +57,7 @@ def test_days_are_counted_where_dates_are_clear() -> None:
         ["2020-01-01T10:00:00+01:00", "2020-01-01T10:00:01+02:00"],
         ["10:00:00", "later"],
         ["10:00", "10:01"],  # minutes or seconds
+        ["10:00.5", "10:01"],
         ["10:00:00 AM", "10:00:01"],
         ["2020-13-01 10:00:00", "2020-13-02 10:00:00"],
         ["fear", "calm"],

@@ -64,7 +64,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "cli": GROUND | TABLES | {"configuration", "parameter_files"},
     "core.data": GROUND,
     "core.formats": GROUND,
-    "core.signals": set(),
+    "core.signals": {"errors"},
     "core.readers": GROUND | {"core.data", "core.formats", "core.signals"},
     "core.quality": GROUND | {"core.data"},
     "core.models": GROUND | {"core.data"},

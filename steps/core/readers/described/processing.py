@@ -20,19 +20,23 @@ from steps.core.readers.described.joining import Signals, rate_of
 from steps.core.readers.described.steps import (
     Bandpass,
     Baseline,
+    BreathingRate,
     Derivative,
     Envelope,
+    HeartRate,
     Highpass,
     Lowpass,
     Mirror,
     Notch,
+    Phasic,
     Rectify,
     Scale,
     Step,
+    Tonic,
 )
 from steps.core.readers.resample import Doubles
 from steps.core.readers.trials import Recording
-from steps.core.signals import amplitude, filters
+from steps.core.signals import amplitude, filters, physiology
 from steps.errors import UserError, listed, shown
 
 Places = npt.NDArray[np.intp]
@@ -132,6 +136,8 @@ class Processing:
                 name = features[place]
                 if isinstance(step, Derivative) and name in after:
                     after[name] += "/s"
+                elif isinstance(step, HeartRate | BreathingRate):
+                    after[name] = "1/min"
                 elif isinstance(step, Scale):
                     after.pop(name, None)
         return after
@@ -163,6 +169,8 @@ class Processing:
         if isinstance(step, Baseline):
             return self._above_baseline(i, step, signals, values)
         rate = rate_of(signals, "filter")
+        if isinstance(step, Tonic | Phasic | HeartRate | BreathingRate):
+            return self._of_the_body(i, signals, places, rate)
         of_whom = f"{self.where[i]}: {listed([signals.features[j] for j in places], _SHOWN)} of {signals.name}"
         highest = _highest(step)
         if highest >= rate / 2:
@@ -186,6 +194,28 @@ class Processing:
             return filters.butterworth(values, rate, "bandpass", (step.low, step.high), step.order)
         band: filters.Band = "highpass" if isinstance(step, Highpass) else "lowpass"
         return filters.butterworth(values, rate, band, (highest,), getattr(step, "order", 1))
+
+    def _of_the_body(self, i: int, signals: Signals, places: Places, rate: float) -> Doubles:
+        step, changed = self.steps[i], []
+        rate = float(f"{rate:.9g}")  # NeuroKit2 counts in whole samples of it
+        for place in places.tolist():
+            values = np.ascontiguousarray(signals.values[:, place])
+            try:
+                if isinstance(step, Tonic):
+                    changed.append(physiology.tonic(values, rate))
+                elif isinstance(step, Phasic):
+                    changed.append(physiology.phasic(values, rate))
+                elif isinstance(step, HeartRate):
+                    changed.append(physiology.heart_rate(values, rate, step.kind))
+                else:
+                    changed.append(physiology.breathing_rate(values, rate))
+            except ValueError as error:
+                raise UserError(
+                    f"{self.where[i]}: {shown(signals.features[place])} of {signals.name} ({len(values)} samples, "
+                    f"{rate:.6g} per second) is not understood by NeuroKit2: {error}; expected a signal of that kind "
+                    "throughout the recording, or leave the recording out"
+                ) from error
+        return np.column_stack(changed)
 
     def _above_baseline(self, i: int, step: Baseline, signals: Signals, values: Doubles) -> Doubles:
         since = signals.time - signals.time[0]

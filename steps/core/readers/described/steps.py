@@ -122,6 +122,51 @@ class Derivative(Step):
         return "derivative"
 
 
+class Tonic(Step):
+    """The slow level of skin conductance."""
+
+    features: Names
+
+    @property
+    def said(self) -> str:
+        """What it does, in a few words."""
+        return "tonic level (NeuroKit2)"
+
+
+class Phasic(Step):
+    """The responses of skin conductance."""
+
+    features: Names
+
+    @property
+    def said(self) -> str:
+        """What it does, in a few words."""
+        return "phasic responses (NeuroKit2)"
+
+
+class HeartRate(Step):
+    """Heartbeats per minute."""
+
+    features: Names
+    kind: Literal["ecg", "ppg"]
+
+    @property
+    def said(self) -> str:
+        """What it does, in a few words."""
+        return f"heart rate by {self.kind} (NeuroKit2)"
+
+
+class BreathingRate(Step):
+    """Breaths per minute."""
+
+    features: Names
+
+    @property
+    def said(self) -> str:
+        """What it does, in a few words."""
+        return "breathing rate (NeuroKit2)"
+
+
 class Baseline(Step):
     """Less the mean from ``start`` to ``end``, in seconds from the beginning of each trial."""
 
@@ -194,6 +239,10 @@ class Entry(BaseModel):
     rectify: Annotated[Rectify | None, BeforeValidator(_nothing_said)] = None
     envelope: Envelope | None = None
     derivative: Annotated[Derivative | None, BeforeValidator(_nothing_said)] = None
+    tonic: Tonic | None = None
+    phasic: Phasic | None = None
+    heart_rate: HeartRate | None = None
+    breathing_rate: BreathingRate | None = None
     baseline: Baseline | None = None
     mirror: Mirror | None = None
     scale: Annotated[Scale | None, BeforeValidator(_nothing_said)] = None
@@ -221,7 +270,8 @@ class Entry(BaseModel):
 
 STEPS: Final[Mapping[str, type[Step]]] = {
     "lowpass": Lowpass, "highpass": Highpass, "bandpass": Bandpass, "notch": Notch, "rectify": Rectify,
-    "envelope": Envelope, "derivative": Derivative, "baseline": Baseline, "mirror": Mirror, "scale": Scale,
+    "envelope": Envelope, "derivative": Derivative, "tonic": Tonic, "phasic": Phasic, "heart_rate": HeartRate,
+    "breathing_rate": BreathingRate, "baseline": Baseline, "mirror": Mirror, "scale": Scale,
 }  # fmt: skip
 
 

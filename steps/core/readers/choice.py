@@ -61,7 +61,7 @@ class Choice:
     @property
     def is_everything(self) -> bool:
         """Whether the user chose nothing."""
-        return not self.features and not self.ignore
+        return not self.features and not self.ignore and not self.columns
 
     def names(self, column: str) -> bool:
         """Whether the column is called by its full name, as a feature."""

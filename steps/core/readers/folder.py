@@ -22,7 +22,7 @@ from steps.core.readers.files import Fingerprint, Request
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.resample import Doubles
 from steps.core.readers.seconds import unit_of_time
-from steps.core.readers.text_files import Texts, is_plain_csv
+from steps.core.readers.text_files import Texts, check_unnamed, is_plain_csv
 from steps.core.readers.trial_files import StudyFiles, TrialFile, study_files
 from steps.errors import UserError, shown, shown_path
 from steps.system.untrusted_files import read_regular
@@ -113,6 +113,7 @@ def read_trials(study: StudyFiles, where: str, request: Request, run_bytes: int 
 
 def _tables(files: Sequence[TrialFile], kind: Format | None, request: Request, told: Told, run_bytes: int) -> _Tables:
     if kind and not kind.is_text:
+        check_unnamed(request.choice, files[0].name, kind.title)
         return _of_format(files, kind, request, told)
     if kind or not is_plain_csv(read_regular(files[0].path, files[0].name), files[0].name, request.choice):
         return _of_text(files, request, told)

@@ -144,6 +144,6 @@ def check_artifact(source: str, choice: Choice) -> None:
     """
     if not choice.is_everything:
         raise UserError(
-            f"features and ignore choose among the columns of files, but {shown(source)} is a dataset artifact; "
-            "prepare it anew with them"
+            f"features, ignore and columns choose and name columns of files, but {shown(source)} is a dataset "
+            "artifact; prepare it anew with them"
         )

@@ -41,7 +41,7 @@ class Source:
 
 def _simulated(_source: str, request: Request) -> Dataset:
     if not request.choice.is_everything:
-        raise UserError("features and ignore choose among the columns of files, the simulated study has none")
+        raise UserError("features, ignore and columns choose and name columns of files, the simulated study has none")
     return simulate(request.simulation, request.timesteps, request.seed)
 
 

@@ -21,7 +21,7 @@ from steps.core.readers.files import Request
 from steps.core.readers.groups import group_notes
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.parquet import parse_parquet
-from steps.core.readers.text_files import Texts
+from steps.core.readers.text_files import Texts, check_unnamed
 from steps.system.untrusted_files import read_regular
 
 # Of the bytes of a file, what messages call it, the columns it must have, and those that are wanted.
@@ -56,11 +56,13 @@ def read_table(path: Path, request: Request, parse: Parser | None = None) -> Lon
     if parse is None and (path.suffix.lower() == _CSV or (kind and kind.is_text)):
         parsed = Texts(told, request.choice, required).parse(raw, path.name)
     elif parse is None and kind:
+        check_unnamed(request.choice, path.name, kind.title)
         whole = read_file(RawFile(raw, path.name, leaves_out=request.choice.leaves_out), kind)
         whole = unfolded(whole, path.name) or whole
         parsed = parse_file_table(whole, path.name, required, request.choice)
         told.add(path.name, whole, parsed.columns)
     else:
+        check_unnamed(request.choice, path.name, path.suffix)
         parsed = (parse or PARSERS[path.suffix.lower()])(raw, path.name, required, request.choice)
     table = parsed.table
     features = features_of(table.column_names)

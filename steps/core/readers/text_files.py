@@ -99,6 +99,18 @@ class Texts:
             self.dialect = merged(self.dialect, dialect)
 
 
+def check_unnamed(choice: Choice, name: str, what: str) -> None:
+    """Check that nobody names the columns of a file that is no text, and names its columns itself.
+
+    Raises:
+        UserError: somebody does.
+    """
+    if choice.columns:
+        raise UserError(
+            f"columns names those of text files that have no names, but {name} is {what}; leave columns out"
+        )
+
+
 def is_plain_csv(raw: bytes, name: str, choice: Choice) -> bool:
     """Whether the beginning of a file is plain CSV with columns that can be read, or nothing else that is known.
 

@@ -195,7 +195,7 @@ def test_a_choice_that_cannot_be_is_one_line(options: dict[str, str], message: s
 
 
 def test_the_simulated_study_has_no_columns_to_choose_from() -> None:
-    with pytest.raises(UserError, match="features and ignore choose among the columns of files"):
+    with pytest.raises(UserError, match="features, ignore and columns choose and name columns of files"):
         load_source("simulated", choice=Choice.of(ignore="knee*"))
 
 

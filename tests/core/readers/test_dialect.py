@@ -171,6 +171,9 @@ def test_columns_name_those_of_headerless_files(tmp_path: Path) -> None:
         load_source(source, choice=Choice.of(columns="time,knee"))
     with pytest.raises(UserError, match="columns is 'a,a', expected different names"):
         Choice.of(columns="a,a")
+    named = write_table(long_frame(), tmp_path / "study.parquet")
+    with pytest.raises(UserError, match=r"columns names those of text files .* but study\.parquet is \.parquet"):
+        load_source(named, choice=Choice.of(columns=columns))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252", "latin-1"])

@@ -101,7 +101,9 @@ def test_what_float32_cannot_hold_is_refused(new_people: Dataset, trained: Train
 def test_an_artifact_has_its_features(new_people: Dataset, trained: TrainingReference, tmp_path: Path) -> None:
     write_artifact(new_people, tmp_path / "dataset")
     assert _fit(str(tmp_path / "dataset"), trained).digest
-    with pytest.raises(UserError, match=r"features and ignore choose among the columns of files, but .* is a dataset"):
+    with pytest.raises(
+        UserError, match=r"features, ignore and columns choose and name columns of files, but .* is a dataset"
+    ):
         _fit(str(tmp_path / "dataset"), trained, ignore="Frame")
 
 

@@ -19,11 +19,12 @@ from steps.core.baselines.choice import BASELINES, parse_baselines
 from steps.core.baselines.logistic import PENALTIES, logistic, subject_splits, summary_features
 from steps.core.baselines.majority import majority
 from steps.core.baselines.predict import Fit, fit_predict, fits_of
-from steps.core.baselines.rocket import rocket_features
+from steps.core.baselines.rocket import ALPHAS, rocket, rocket_features
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.metrics.method_comparison import predictions_of
 from steps.core.metrics.predictions import FoldPrediction
+from steps.core.models.ridge import fit_ridge
 from steps.core.readers.simulate import SimulationSize, simulate
 from steps.errors import UserError
 from tests.core.metrics.conftest import make_dataset
@@ -264,6 +265,18 @@ def test_trials_too_short_for_a_baseline_are_refused(name: str, shortest: int) -
     dataset = make_dataset(["a", "b", "c"], ["1"] * 3, [0, 1, 1])
     with pytest.raises(UserError, match=f"{name} needs trials of at least {shortest} time points, the dataset has 2"):
         predict_baseline(name, dataset, [fold_of(("a", "b"), ("c",))], seed=0)
+
+
+@needs_aeon
+def test_few_subjects_do_not_turn_answers_round() -> None:
+    """Left-out scores of these six people lean the wrong way; answers still follow the classifier."""
+    study = simulate(SimulationSize(subjects=8, controls=0), seed=1)
+    training = study.of_subjects(np.unique(study.subjects)[:6].tolist())
+    features = rocket_features("minirocket", training.values, 3)
+    ridge = fit_ridge(features, training.labels, training.subjects, ALPHAS)
+    assert np.corrcoef(ridge.left_out_scores, training.labels)[0, 1] < 0
+    said = rocket("minirocket", training, training.values, seed=3)
+    assert np.corrcoef(said, ridge.scores(features))[0, 1] > 0.9
 
 
 @needs_aeon

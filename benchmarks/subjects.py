@@ -1,25 +1,19 @@
-"""How the default model's cost grows with subjects: leave-one-subject-out, each step's processor time and memory.
+"""How the default model's cost grows with subjects: leave-one-subject-out, processor time and memory of each step.
 
-    python -m benchmarks.subjects [--sizes 25,50,100,200,400,800]
+    python -m benchmarks.subjects [--sizes 25,50,100,200,400,800] [--no-memory]
 
-Studies are simulated, two or three trials of each subject. Folds are alike, so only some of them are run: a training of
-two and one of twelve tell what a fold costs and what a step costs without folds; the same for ``evaluate`` and
-``attribute``. Intervals, permutations and training again for every permutation are about all subjects at once; they are
-timed by themselves, as `evaluate` calls them. Processor time is of all processes together, those that a step leaves to
-the system too (on Linux alone): other work on the machine makes it a little longer, but not many times so, as it does
-to wall time. What is worked out is: without folds, plus folds times a fold, plus what is about all.
+Studies are simulated, two or three trials of each subject. Folds are alike, so only some of them are run: their
+processor time is that of the functions that the steps' workers call, on one thread in this process, after one fold that
+compiles. Intervals, permutations and training again for every permutation are about all subjects at once. Memory is
+that of whole commands that train, evaluate and attribute twelve folds in as many processes as there are cores, all their
+processes together. What is worked out is the sum over all folds, without starting Python and recording runs.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,106 +22,91 @@ import numpy as np
 
 from benchmarks import sides
 from benchmarks.command import part
-from benchmarks.measure import Finished
 from benchmarks.report import Result, Series
 from steps.core.data.artifact import write_artifact
 from steps.core.data.cross_validation import LOSO
 from steps.core.data.dataset import Dataset
+from steps.core.data.fold import Fold, FoldNetwork
 from steps.core.data.folds import plan_folds
 from steps.core.readers.simulate import SimulationSize, simulate
+from steps.parameters import PARAMETERS
 
 SIZES: Final = (25, 50, 100, 200, 400, 800)
 STEPS: Final = ("train", "evaluate", "attribute")
-FEW, MORE = 2, 12  # folds
-_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
+MODEL: Final = str(PARAMETERS["model"].default)
+_TIMED, _TRAINED = 3, 12  # folds
 HEADER = (
     "subjects",
     "trials",
-    "prepare, s",
     "planning, s",
-    "train: a fold, s",
-    "evaluate: a fold, s",
-    "attribute: a fold, s",
+    *(f"{step}: a fold, s" for step in STEPS),
     "intervals, permutations, s",
-    "trained again, s",
-    "a study, worked out, s",
-    "peak memory: prepare, MB",
-    "train",
-    "evaluate",
-    "attribute",
-    "of training again",
+    "training again, s",
+    "all folds, hours",
+    *(f"{step}: peak memory, MB" for step in STEPS),
 )
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a step takes: processor seconds of a fold and without folds, and the most memory seen, in bytes."""
-
-    fold: float
-    without: float
-    peak: int
-
-
-def measure(subjects: int, folder: Path) -> tuple[float | str, ...]:
+def measure(subjects: int, folder: Path, *, memory: bool) -> tuple[float | str, ...]:
     """A row of the table."""
-    size = SimulationSize(subjects=subjects, controls=0, trials_min=2, trials_max=3)
-    study = simulate(size, seed=0)
-    parameters: dict[str, object] = {"simulated_subjects": subjects, "simulated_controls": 0}
-    parameters |= {"simulated_trials_min": 2, "simulated_trials_max": 3}
+    study = simulate(SimulationSize(subjects=subjects, controls=0, trials_min=2, trials_max=3), seed=0)
     folder.mkdir(parents=True)
-    prepared = measured("prepare", folder, parameters)
     write_artifact(study, folder / "dataset")
-    names = np.unique(study.subjects).tolist()
-    runs = {count: steps(folder, names[:: len(names) // count][:count]) for count in (FEW, MORE)}
-    costs = {step: cost(*(runs[count][step] for count in (FEW, MORE))) for step in STEPS}
-    planned = cpu_of(lambda: plan_folds(study, cv=LOSO, validation_fraction=0))
-    judged = cpu_of(lambda: judge(study))
-    again, memory = train_again(study)
-    whole = prepared.cpu_s + planned + judged + again
-    whole += sum(one.without + subjects * one.fold for one in costs.values())
+    folds: list[Fold] = []
+    planned = cpu_of(lambda: folds.extend(plan_folds(study, cv=LOSO, validation_fraction=0)))
+    some = folds[:: len(folds) // _TIMED][: _TIMED + 1]
+    of_a_fold = fold_costs(study, folder / "dataset", [folds[1], *some])
+    judged, again = cpu_of(lambda: judge(study)), train_again(study)
+    whole = planned + judged + again + subjects * sum(of_a_fold.values())
+    peaks = peak_memory(folder, [fold.name for fold in folds[:: len(folds) // _TRAINED][:_TRAINED]]) if memory else {}
     return (
         subjects,
         len(study.labels),
-        prepared.cpu_s,
         planned,
-        *(costs[step].fold for step in STEPS),
+        *(of_a_fold[step] for step in STEPS),
         judged,
         again,
-        whole,
-        (prepared.peak_bytes or 0) / 1e6,
-        *(costs[step].peak / 1e6 for step in STEPS),
-        memory / 1e6,
+        whole / 3600,
+        *(peaks[step] / 1e6 if memory else "" for step in STEPS),
     )
 
 
-def steps(folder: Path, tested: Sequence[str]) -> dict[str, Finished]:
-    """Train the folds that test these subjects, evaluate and attribute them."""
-    common = {"output_dir": "none"}
+def fold_costs(study: Dataset, dataset: Path, folds: Sequence[Fold]) -> dict[str, float]:
+    """Processor seconds of a fold by step; the first fold compiles and does not count."""
+    from steps.attribute.worker import AttributionJob, attribute
+    from steps.core.attribution.settings import Settings
+    from steps.core.models import keras_file
+    from steps.core.models.fit import Engine
+    from steps.core.models.fold import train_fold
+    from steps.core.models.settings import FitSettings
+    from steps.evaluate.worker import EvaluationJob, evaluate
+    from steps.tracking.places import DatasetArtifact
+
+    engine, settings = Engine(MODEL, study.timesteps, len(study.features)), FitSettings(model=MODEL)
+    place = DatasetArtifact(study.digest(), dataset, None, None)
+    evaluation, attribution = EvaluationJob(place, (0.5, 0.43, 0.35), 0), AttributionJob(place, Settings())
+    trained: list[FoldNetwork] = []
+
+    def train(fold: Fold) -> None:
+        done = train_fold(engine, study, fold, settings)
+        trained.append(FoldNetwork(fold, keras_file.as_bytes(done.model), done.left_out))
+
+    costs: dict[str, list[float]] = {step: [] for step in STEPS}
+    for fold in folds:
+        costs["train"].append(cpu_of(lambda fold=fold: train(fold)))  # type: ignore[misc]
+        costs["evaluate"].append(cpu_of(lambda: evaluate(evaluation, trained[-1])))
+        costs["attribute"].append(cpu_of(lambda: attribute(attribution, trained[-1])))
+    return {step: float(np.median(seconds[1:])) for step, seconds in costs.items()}
+
+
+def peak_memory(folder: Path, tested: Sequence[str]) -> dict[str, int]:
+    """The most memory that each command's processes had together, in bytes."""
     train = {"dataset_uri": folder / "dataset", "subjects": ",".join(tested)}
-    return {step: sides.step(step, folder, common | (train if step == "train" else {}), memory=True) for step in STEPS}
-
-
-def measured(step: str, folder: Path, parameters: Mapping[str, object]) -> Finished:
-    """`sides.step`, with the processor time of the processes that it did not wait for itself: those of its pool."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    finished = sides.step(step, folder, parameters, memory=True)
-    with suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return replace(finished, cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-
-
-def adopt_orphans() -> None:
-    """Have the system give processes whose parent has ended to this one, so that their time is known (Linux)."""
-    if ctypes.CDLL(None, use_errno=True).prctl(_CHILD_SUBREAPER, 1):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
-
-
-def cost(few: Finished, more: Finished) -> Cost:
-    """From a step with few folds and with more."""
-    fold = (more.cpu_s - few.cpu_s) / (MORE - FEW)
-    return Cost(fold, few.cpu_s - FEW * fold, max(few.peak_bytes or 0, more.peak_bytes or 0))
+    peaks = {}
+    for step in STEPS:
+        own: Mapping[str, object] = {"output_dir": "none", **(train if step == "train" else {})}
+        peaks[step] = sides.step(step, folder, own, memory=True).peak_bytes or 0
+    return peaks
 
 
 def judge(study: Dataset) -> None:
@@ -145,25 +124,21 @@ def judge(study: Dataset) -> None:
     baselines_summary(network, {"logistic": other, "majority": other}, thresholds)
 
 
-def train_again(study: Dataset) -> tuple[float, int]:
-    """Processor seconds of the exact test of the default model, and the bytes that its arrays take."""
+def train_again(study: Dataset) -> float:
+    """Processor seconds of the exact test of the default model, its features included."""
     from steps.core.metrics.permutation import PERMUTATIONS
     from steps.core.metrics.predictions import Scores
     from steps.core.metrics.retrained import retrained_test
     from steps.core.models.label_free import label_free_features
-    from steps.parameters import PARAMETERS
-
-    features: list[np.ndarray] = []
 
     def test() -> None:
-        features.extend(label_free_features(study, str(PARAMETERS["model"].default), 0) or [])
-        scores = Scores(study.labels, np.zeros(len(study.labels)), study.subjects)
-        retrained_test(features, scores, permutations=PERMUTATIONS, seed=0)
+        features = label_free_features(study, MODEL, 0)
+        if features is not None:
+            scores = Scores(study.labels, np.zeros(len(study.labels)), study.subjects)
+            retrained_test(features, scores, permutations=PERMUTATIONS, seed=0)
 
-    label_free_features(study.of_subjects(np.unique(study.subjects)[:4].tolist()), str(PARAMETERS["model"].default), 0)
-    seconds = cpu_of(test)
-    trials = len(study.labels)
-    return seconds, sum(one.nbytes for one in features) + 8 * (2 * trials**2 + 3 * trials * (PERMUTATIONS + 1))
+    label_free_features(study.of_subjects(np.unique(study.subjects)[:4].tolist()), MODEL, 0)
+    return cpu_of(test)
 
 
 def cpu_of(action: Callable[[], object]) -> float:
@@ -175,17 +150,20 @@ def cpu_of(action: Callable[[], object]) -> float:
 
 @part(__doc__)
 @click.option("--sizes", default=",".join(map(str, SIZES)), show_default=True, help="numbers of subjects")
-def main(quick: bool, sizes: str) -> Result:
+@click.option("--memory/--no-memory", default=True, show_default=True, help="run the commands for their memory")
+def main(quick: bool, sizes: str, memory: bool) -> Result:
     """Measure every size."""
     from threadpoolctl import threadpool_limits
 
-    adopt_orphans()
+    from steps.system.one_thread import tensorflow_on_one_thread
+
+    tensorflow_on_one_thread()
     rows = []
     with tempfile.TemporaryDirectory() as scratch, threadpool_limits(1):
         for subjects in [25] if quick else [int(size) for size in sizes.split(",")]:
-            rows.append(measure(subjects, Path(scratch) / str(subjects)))
+            rows.append(measure(subjects, Path(scratch) / str(subjects), memory=memory and not quick))
             click.echo(rows[-1], err=True)
-    return Result(series=[Series("default model, leave-one-subject-out, processor seconds:", HEADER, tuple(rows))])
+    return Result(series=[Series(f"`{MODEL}`, leave-one-subject-out, processor seconds:", HEADER, tuple(rows))])
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
-"""What a fold costs, from a step with few folds and one with more."""
+"""What folds cost: a row for a study, each column what its name says."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from benchmarks.measure import Finished
-from benchmarks.subjects import FEW, MORE, cost
+from benchmarks.subjects import HEADER, measure
 
 
-def test_a_fold_costs_what_more_folds_take_longer() -> None:
-    few, more = (Finished(9.0, 5.0 + 0.3 * folds, peak, "") for folds, peak in ((FEW, 7), (MORE, 9)))
-    found = cost(few, more)
-    assert found.fold == pytest.approx(0.3)
-    assert found.without == pytest.approx(5.0)
-    assert found.peak == 9
+@pytest.mark.slow
+def test_a_row_sums_up_its_folds(tmp_path: Path) -> None:
+    cells = dict(zip(HEADER, measure(12, tmp_path / "study", memory=False), strict=True))
+    assert cells["subjects"] == 12
+    of_a_fold = sum(float(cells[f"{step}: a fold, s"]) for step in ("train", "evaluate", "attribute"))
+    once = sum(float(cells[name]) for name in ("planning, s", "intervals, permutations, s", "training again, s"))
+    assert float(cells["all folds, hours"]) * 3600 == pytest.approx(12 * of_a_fold + once)
+    assert cells["train: peak memory, MB"] == ""

@@ -5,8 +5,8 @@
 Studies are simulated, two or three trials of each subject. Folds are alike, so only some of them are run: their
 processor time is that of the functions that the steps' workers call, on one thread in this process, after one fold that
 compiles. Intervals, permutations and training again for every permutation are about all subjects at once. Memory is
-that of whole commands that train, evaluate and attribute twelve folds in as many processes as there are cores, all their
-processes together. What is worked out is the sum over all folds, without starting Python and recording runs.
+that of whole commands that train, evaluate and attribute twelve folds in as many processes as there are cores, all
+their processes together. What is worked out is the sum over all folds, without starting Python and recording runs.
 """
 
 from __future__ import annotations

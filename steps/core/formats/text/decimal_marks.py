@@ -21,8 +21,13 @@ from steps.errors import UserError, shown
 
 # A number whose comma stands between no thousands: 0,123 or 1,23 or 1234,5.
 _SETTLES: Final = re.compile(rb"(?<![\d,])(?:0\d*,\d|\d{4,},\d|\d{1,3},(?!\d{3}(?!\d))\d|\d{1,3},\d{3}[eE])")
+# The same of points; and a whole number of four digits, which has no point between its thousands.
+_SETTLES_POINTS: Final = re.compile(
+    rb"(?<![\d.])(?:0\d*\.\d|\d{4,}(?!\d)|\d{1,3}\.(?!\d{3}(?!\d))\d|\d{1,3}\.\d{3}[eE])"
+)
 _WITH_COMMA: Final = re.compile(rb"\d,\d")
 _WITH_POINT: Final = re.compile(rb"\d\.\d")
+_WITH_POINTS: Final = re.compile(rb"[\d.]*\d\.\d[\d.]*")
 _Cell = tuple[int, str]  # its row as a message says it, and what it holds
 
 
@@ -56,10 +61,14 @@ def decimal_mark(text: bytes, rows: Sequence[Row], separation: Separation, name:
         )
     if not marked and separation.separator != COMMA:  # whole numbers so far
         has_comma, has_point = _WITH_COMMA.search(text), _WITH_POINT.search(text)
-        return None if bool(has_comma) == bool(has_point) else COMMA if has_comma else POINT
-    if COMMA in marked:
-        _check_thousands(text, rows, separation, name)
-    return next(iter(marked), None)
+        mark = None if bool(has_comma) == bool(has_point) else COMMA if has_comma else POINT
+    else:
+        if COMMA in marked:
+            _check_thousands(text, rows, separation, name)
+        mark = next(iter(marked), None)
+    if mark == POINT and separation.separator != COMMA:
+        _check_points(text, rows, separation, name)
+    return mark
 
 
 def _cells(rows: Sequence[Row], separation: Separation) -> Iterator[_Cell]:
@@ -80,3 +89,29 @@ def _check_thousands(text: bytes, rows: Sequence[Row], separation: Separation, n
         f"comma, or {cell.replace(COMMA, '')} with a comma between thousands, and no other number tells; save it with "
         "decimal points and without thousands separators"
     )
+
+
+def _check_points(text: bytes, rows: Sequence[Row], separation: Separation, name: str) -> None:
+    """Refuse points that may all stand between thousands, where smaller numbers of their column are whole."""
+    columns: dict[int, list[_Cell]] = {}
+    for row in rows:
+        cells = split(row.text, separation.separator)
+        for i in separation.numeric if len(cells) == separation.width else ():
+            if is_number(cells[i], POINT):
+                columns.setdefault(i, []).append((row.line + 1, cells[i]))
+    pointed = {i: [cell for cell in cells if POINT in cell[1]] for i, cells in columns.items()}
+    found: _Cell | None = next((own[0] for i, own in pointed.items() if 0 < len(own) < len(columns[i])), None)
+    if any(pointed.values()) and not found:
+        return
+    body = b"\n".join(text.split(b"\n")[rows[0].line :])
+    if _SETTLES_POINTS.search(body):
+        return
+    if not found and (later := _WITH_POINTS.search(body)):
+        found = (rows[0].line + 1 + body.count(b"\n", 0, later.start()), later[0].decode())
+    if found:
+        number, cell = found
+        raise UserError(
+            f"{name} can be read in two ways: in row {number}, {shown(cell)} is {cell} with a decimal point, or "
+            f"{cell.replace(POINT, '')} with a point between thousands, as smaller numbers are whole; save it without "
+            "thousands separators"
+        )

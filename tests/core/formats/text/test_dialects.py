@@ -192,3 +192,19 @@ def test_a_table_is_not_passed_over_as_lines_above_another(separator: str) -> No
     first = [separator.join(("time", "knee", "hip"))] + [separator.join((f"0.{i:02d}", "1", "2")) for i in range(30)]
     second = [separator.join(("time", "emg"))] + [separator.join((f"0.{i:02d}", "3")) for i in range(40)]
     assert read_any("\n".join([*first, "", *second, ""]).encode(), "t.csv") is None
+
+
+def _rows(*cells: str) -> bytes:
+    return "\n".join(["frame;adc", *(f"{i};{cell}" for i, cell in enumerate(cells)), ""]).encode()
+
+
+@pytest.mark.parametrize("count", [20, 400])
+def test_points_between_thousands_are_refused(count: int) -> None:
+    small = [str(500 + i % 9) for i in range(count)]
+    with pytest.raises(
+        UserError, match=rf"two ways: in row {count + 2}, '1\.023' is 1\.023 .*or 1023 with a point bet"
+    ):
+        read_any(_rows(*small, "1.023", "987"), "t.csv")
+    for settles in ("1.02", "0.987", "1234"):
+        assert read(_rows(*small, "1.023", settles))[0].table["adc"][count].as_py() == 1.023
+    assert read(_rows(*[f"{cell}.125" for cell in small]))[0].table["adc"][0].as_py() == 500.125

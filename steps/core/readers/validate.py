@@ -40,7 +40,7 @@ def check(table: LongTable, *, labelled: bool = True) -> None:
     Raises:
         UserError: the first failure, with the file, row, column and value.
     """
-    frame = table.frame.drop(columns="side", errors="ignore")
+    frame = table.frame.drop(columns="side") if "side" in table.frame else table.frame
     features: tuple[str, ...] = ()
     if not table.largest <= _LARGEST:  # a closer look is needed: some value is too large, infinite or missing
         features = table.features
@@ -128,7 +128,7 @@ def _check_spellings(table: LongTable, is_control: np.ndarray[tuple[int, ...], n
     Raises:
         UserError: two names look like one; the message says where each is first.
     """
-    frame = table.frame.drop(columns="side", errors="ignore")
+    frame = table.frame.drop(columns="side") if "side" in table.frame else table.frame
     nothing = np.zeros(len(frame), dtype=np.int64)
     subject, label, test = (frame[name].cat.codes.to_numpy() for name in ("subject", "label", "test_number"))
     within = pd.DataFrame({"subject": subject, "label": label, "test_number": test, "control": is_control})

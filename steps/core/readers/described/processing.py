@@ -43,6 +43,7 @@ Places = npt.NDArray[np.intp]
 _LONGEST_PERCENT: Final = 1001  # samples of a trial whose time may be percent
 _DUST: Final = 1e-9
 _SHOWN: Final = 3
+_LEAST: Final = 1e-6  # of the rate: slower filters are beyond floating-point numbers
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,11 @@ class Processing:
                 f"{of_whom} has {rate:.6g} samples per second, {highest:g} Hz is not below half of that; expected "
                 f"less than {rate / 2:.6g} Hz, and time in seconds (of another unit: a column called 'Time [ms]')"
             )
+        if (least := _LEAST * rate) > (lowest := _lowest(step)):
+            raise UserError(
+                f"{of_whom} has {rate:.6g} samples per second, for which {lowest:g} Hz is too low to be computed; "
+                f"expected at least {least:g} Hz"
+            )
         needs = filters.NOTCH_NEEDS
         if isinstance(step, Lowpass | Bandpass):
             needs = filters.butterworth_needs("bandpass" if isinstance(step, Bandpass) else "lowpass", step.order)
@@ -290,6 +296,11 @@ class Processing:
             for number in numbers:
                 changed[number] = replace(trials[number], values=trials[number].values / size)
         return changed
+
+
+def _lowest(step: Step) -> float:
+    """The lowest frequency that a filter names, or the width of its band, in Hz."""
+    return min(step.low, step.high - step.low) if isinstance(step, Bandpass) else _highest(step)
 
 
 def _is_percent(time: Doubles) -> bool:

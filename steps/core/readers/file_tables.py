@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from steps.core.formats.file_table import FileTable
+from steps.core.formats.text.read import TIME_MADE
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.columns import IDENTITIES, Columns, Parsed, check_columns, features_of
 from steps.errors import UserError, shown
@@ -152,3 +153,10 @@ class Told:
                 f"{'files' if self._files > 1 else 'file'}."
             )
         return notes
+
+
+def of_sources(told: Mapping[str, Told]) -> list[str]:
+    """What the sources' files say about themselves, in few words; their rates are said where they are joined."""
+    read_as = [f"{name} as {one.read_as}" for name, one in told.items() if one.read_as]
+    others = [note for one in told.values() for note in one.notes() if not note.startswith(("Read ", TIME_MADE))]
+    return [*([f"Read {'; '.join(read_as)}."] if read_as else []), *dict.fromkeys(others)]

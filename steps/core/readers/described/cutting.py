@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from steps.core.data.manifest import WARNING
 from steps.core.readers.clock import stamp
 from steps.core.readers.described.schema import Windows
 from steps.core.readers.resample import RAGGED, Doubles
@@ -141,6 +142,17 @@ def on_the_clock(stretches: Sequence[Stretch], time: Doubles, name: str, where: 
         f"{stamp(odd_one.end)}, but {name} was recorded from {stamp(first)} to {stamp(end)} ({stamp(end - first)} "
         "seconds); expected events within it, on its clock or counted from its start"
     )
+
+
+def placed_in_two_ways(on_the_clock: int, from_the_start: int) -> list[str]:
+    """A warning where events of some recordings were taken as times on the clock, and of others from the start on."""
+    if not on_the_clock or not from_the_start:
+        return []
+    return [
+        f"{WARNING}events of {on_the_clock} recordings were taken as times on the recording's clock, those of "
+        f"{from_the_start} as counted from its start, because they lie outside of it otherwise; expected one way in "
+        "all of a study: look at both."
+    ]
 
 
 def windows_in(stretch: Stretch, windows: Windows) -> list[Stretch]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from steps.core.formats.file_table import Event
-from steps.core.formats.text.read import TIME_MADE
 from steps.core.readers.choice import Choice, check_patterns
 from steps.core.readers.columns import IDENTITIES, Columns, Lines, Parsed, features_of
 from steps.core.readers.described import cutting
@@ -22,7 +21,7 @@ from steps.core.readers.described.one_file import parse_file
 from steps.core.readers.described.said_in_columns import cells, who_and_what
 from steps.core.readers.described.schema import OWN
 from steps.core.readers.described.whole_recordings import WholeRecordings
-from steps.core.readers.file_tables import NOT_USED, Told
+from steps.core.readers.file_tables import NOT_USED, Told, of_sources
 from steps.core.readers.identities import clean
 from steps.core.readers.long_table import row_major
 from steps.core.readers.resample import Doubles
@@ -132,7 +131,7 @@ class Reading:
         study = self.description.study
         notes = [note for one in self.texts.values() for note in one.told.notes()] + self.columns.notes
         if study.sources:
-            notes = _of_sources({name: one.told for name, one in self.texts.items()})
+            notes = of_sources({name: one.told for name, one in self.texts.items()})
         if study.trials and study.trials.events and study.trials.events.files == OWN:
             notes = [note for note in notes if not note.startswith(NOT_USED)]
         if self._left_out:
@@ -152,6 +151,7 @@ class Reading:
             )
         if self._cut["short"]:
             notes.append(f"{self._cut['short']} stretches are shorter than a window and were left out.")
+        notes += cutting.placed_in_two_ways(self._cut["on the clock"], self._cut["from the start"])
         if self._cut["without events"]:
             notes.append(f"{self._cut['without events']} recordings have no events, all of each was taken.")
         return notes
@@ -292,7 +292,7 @@ class Reading:
         if trials and trials.events and trials.events.files == OWN:
             where = self.description.where("trials", "events")
             own = own_stretches(self.own_events, trials.events, signals.name, where)
-            stretches = cutting.on_the_clock(own, signals.time, signals.name, signals.name)
+            stretches = self._on_the_clock(own, signals, signals.name)
         elif self.events:
             stretches = self._events(self.events, said, signals)
         if trials is None:
@@ -339,11 +339,10 @@ class Reading:
             self._cut["without events"] += 1
             return [cutting.whole(signals.time)]
         where, stretches = found
-        return cutting.on_the_clock(stretches, signals.time, signals.name, where)
+        return self._on_the_clock(stretches, signals, where)
 
-
-def _of_sources(told: Mapping[str, Told]) -> list[str]:
-    """What the sources' files say about themselves, in few words; their rates are said where they are joined."""
-    read_as = [f"{name} as {one.read_as}" for name, one in told.items() if one.read_as]
-    others = [note for one in told.values() for note in one.notes() if not note.startswith(("Read ", TIME_MADE))]
-    return [*([f"Read {'; '.join(read_as)}."] if read_as else []), *dict.fromkeys(others)]
+    def _on_the_clock(self, stretches: Sequence[Stretch], signals: Signals, where: str) -> list[Stretch]:
+        placed = cutting.on_the_clock(stretches, signals.time, signals.name, where)
+        if stretches and abs(signals.time[0]) > cutting.usual_step(signals.time):  # else both ways are the same
+            self._cut["on the clock" if placed[0].start == stretches[0].start else "from the start"] += 1
+        return placed

@@ -318,3 +318,20 @@ def test_sources_in_seconds_and_milliseconds_are_not_joined_as_they_are(tmp_path
     (tmp_path / "people.csv").write_text("subject,label\nA,calm\nB,calm\nC,fear\nD,fear\n")
     with pytest.raises(UserError, match=r"^A: Y lasts 19995 seconds, 1001 times as long as X; is its time in milli"):
         load_source(source)
+
+
+def test_events_that_are_placed_in_two_ways_are_a_warning(tmp_path: Path) -> None:
+    for subject, start in zip("ABCD", (1, 1, 100, 100), strict=True):
+        time = start + np.arange(1000) / 50
+        rows = [f"{one:.6g},{np.sin(one):.8f}" for one in time]
+        (tmp_path / f"{subject}.csv").write_text("\n".join(["time,x", *rows, ""]))
+        (tmp_path / f"{subject}_events.csv").write_text("onset,duration,label\n2,6,calm\n10,6,fear\n")
+    source = described(
+        tmp_path,
+        "files: '{subject}.csv'\ntrials: {events: {files: '{subject}_events.csv', duration: duration, label: label}}\n",
+    )
+    told = "WARNING: events of 2 recordings were taken as times on the recording's clock, those of 2 as counted from"
+    assert any(note.startswith(told) for note in load_source(source, duplicates="allow").notes)
+    for subject in "AB":
+        (tmp_path / f"{subject}_events.csv").write_text("onset,duration,label\n0,6,calm\n10,6,fear\n")
+    assert not any(note.startswith("WARNING: events") for note in load_source(source, duplicates="allow").notes)

@@ -199,6 +199,7 @@ _EXPECTED: Final = {
     "greater_than": "a number above {gt:g}",
     "greater_than_equal": "a number of at least {ge:g}",
     "less_than_equal": "a number up to {le:g}",
+    "too_short": "at least one",
     "int_parsing": "a whole number",
     "int_type": "a whole number",
     "bool_parsing": "true or false",

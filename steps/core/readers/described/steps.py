@@ -30,7 +30,7 @@ class Step(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    features: Names = ["*"]
+    features: Annotated[Names, Field(min_length=1)] = ["*"]
     # Whether it is about trials, so that recordings have to be cut before.
     is_of_trials: ClassVar[bool] = False
     needs_time: ClassVar[bool] = True
@@ -125,7 +125,7 @@ class Derivative(Step):
 class Tonic(Step):
     """The slow level of skin conductance."""
 
-    features: Names
+    features: Annotated[Names, Field(min_length=1)]
 
     @property
     def said(self) -> str:
@@ -136,7 +136,7 @@ class Tonic(Step):
 class Phasic(Step):
     """The responses of skin conductance."""
 
-    features: Names
+    features: Annotated[Names, Field(min_length=1)]
 
     @property
     def said(self) -> str:
@@ -147,7 +147,7 @@ class Phasic(Step):
 class HeartRate(Step):
     """Heartbeats per minute."""
 
-    features: Names
+    features: Annotated[Names, Field(min_length=1)]
     kind: Literal["ecg", "ppg"]
 
     @property
@@ -159,7 +159,7 @@ class HeartRate(Step):
 class BreathingRate(Step):
     """Breaths per minute."""
 
-    features: Names
+    features: Annotated[Names, Field(min_length=1)]
 
     @property
     def said(self) -> str:

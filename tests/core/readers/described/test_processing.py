@@ -317,6 +317,7 @@ KEYS = "parameter study, line 1: process"
         ("[{lowpass: {cutoff: 100}}]",
          r"process.lowpass: 'EMG', 'knee' of participants/S1/fear/t0\.csv has 200 samples "
          r"per second, 100 Hz is not below half of that; expected less than 100 Hz, and time in seconds"),
+        ("[{rectify: {features: []}}]", "process.0.rectify.features is a list, expected at least one"),
         ("[{highpass: {cutoff: 1e-9}}]", "for which 1e-09 Hz is too low to be computed; expected at least 0.0002 Hz"),
         ("[{notch: {frequency: 150, features: EMG}}]", r"'EMG' of participants.* 150 Hz is not below half"),
         ("[{baseline: {start: 1, end: 1.6}}]", r"participants/S1/fear/t0\.csv lasts 1\.495 seconds and has 100 samples "

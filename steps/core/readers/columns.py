@@ -24,8 +24,9 @@ UNNAMED = re.compile(r"Unnamed: \d+")
 ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
     "subject": ("participant", "participantid", "subjectid", "subj", "sub", "subid", "person", "personid", "patient",
                 "patientid", "proband", "user", "userid", "id", "name"),
-    "label": ("labels", "class", "condition", "target", "category", "group", "emotion", "state", "y"),
-    "trial": ("trialid", "trialnumber", "trials", "recording", "recordingid", "session", "repetition", "epoch", "run"),
+    "label": ("labels", "class", "condition", "cond", "target", "category", "group", "emotion", "state", "y"),
+    "trial": ("trialid", "trialnumber", "trials", "recording", "recordingid", "session", "repetition", "rep", "epoch",
+              "run"),
     "time": ("seconds", "elapsed", "elapsedtime", "clock", "datetime", "date"),
 }  # fmt: skip
 

@@ -288,6 +288,12 @@ class _Gaps:
             bad = 0 if not present[0] else len(time) - 1
             why = f"a gap at the {'start' if bad == 0 else 'end'} of a trial, which max_gap cannot fill"
             expected = "a number, or trim=true, which cuts a trial's first and last samples where a value is missing"
+            long = int((present[::-1] if bad else present).argmax())
+            if long > _MUCH_CUT * len(time):
+                expected = (
+                    f"a number: {long} of {len(time)} are missing there; a column of another sampling rate needs files "
+                    "of its own (sources in study.yaml), or can be left out"
+                )
         else:
             why = f"a gap of {hole} samples"
             expected = f"a number, or a gap inside the trial of up to max_gap samples (it is {self.max_gap})"

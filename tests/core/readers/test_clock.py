@@ -144,6 +144,7 @@ def test_trim_that_cuts_much_of_a_trial_is_a_warning(tmp_path: Path) -> None:
     frame = long_frame(timesteps=9)
     row = frame.groupby(["subject", "label", "trial"]).cumcount()
     frame.loc[row > 3, "knee"] = np.nan  # as a signal of half the rate ends half way
+    assert "5 of 9 are missing there; a column of another sampling rate needs" in _refused(frame, tmp_path)
     note = _load(frame, tmp_path, trim=True).notes[1]
     assert note.startswith("WARNING: trim cut 56% of one trial: a column that begins late or ends early")
 

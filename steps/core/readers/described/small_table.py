@@ -166,7 +166,7 @@ def subject_column(table: SmallTable, given: str | None, where: str) -> str:
     """
     if given:
         return given
-    usual: Sequence[str] = ("participant_id", "subject", "subject_id", "participant", "id")
+    usual: Sequence[str] = ("participant_id", "subject", "subject_id", "participant", "id", "proband")
     found = [column for column in table.header if column.casefold() in usual]
     if not found:
         raise UserError(

@@ -261,6 +261,11 @@ def _describe_people(new: _Suggestion, path: str) -> None:
             new.unsure.append(f"Other columns of {path} could be the label: {', '.join([*words, *scores][1:])}.")
     elif not new.has_label:
         new.unsure.append(f"No column of {path} ({', '.join(table.header)}) looks like a label.")
+    elif scores:
+        new.unsure.append(
+            f"Labels are those of the recordings. If they are to come from {scores[0]} of {path}, write * in place of "
+            f'{{label}} and labels: {{table: {path}, score: "{scores[0]} >= ..."}}.'
+        )
     if groups:
         _add_group(new, table, path, groups[0], own[groups[0]])
 

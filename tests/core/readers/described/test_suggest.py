@@ -135,3 +135,20 @@ def test_a_clock_of_any_name_is_found_by_what_it_does(tmp_path: Path) -> None:
     assert '  time: "Zeit (s)"' in text
     assert "# - Zeit (s) rises evenly by fractions, so it was taken for the time." in text
     assert "  time: Bild" not in text, "whole numbers count samples"
+
+
+def test_a_score_beside_labels_in_paths_is_mentioned(tmp_path: Path) -> None:
+    write_trials(frame(), tmp_path, "{subject}_{label}_{trial}.csv")
+    (tmp_path / "participants.csv").write_text("Proband;TSK\nS1;40\nS2;41\nS3;20\nS4;22\nC1;19\n")
+    text = suggestion(tmp_path)
+    assert "If they are to come from TSK of participants.csv, write * in place of {label} and labels:" in text
+    rewritten = 'files: "{subject}_*_{trial}.csv"\nlabels: {table: participants.csv, score: "TSK >= 37"}\n'
+    dataset = load_source(described(tmp_path, rewritten))
+    assert dataset.label_counts == {"0": 9, "1": 6}
+
+
+def test_usual_short_names_of_conditions_and_repetitions(tmp_path: Path) -> None:
+    frame().rename(columns={"label": "cond", "trial": "rep"}).to_csv(tmp_path / "all.csv", index=False)
+    text = suggestion(tmp_path)
+    assert "  label: cond\n" in text
+    assert "  trial: rep\n" in text

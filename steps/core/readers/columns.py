@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ Lines = npt.NDArray[np.int64]  # numbers of rows in messages
 # What only a description can name. In braces, so that they are no names of features.
 DESCRIBED = ("{site}", "{session}", "{side}")
 IDENTITIES = (*(name for name in RESERVED_COLUMNS if name != "time"), *DESCRIBED)
+_FEW_ROWS: Final = 4
+_MANY_ROWS: Final = 10
 UNNAMED = re.compile(r"Unnamed: \d+")
 # What others call these columns. They are never taken silently, a message asks about them.
 ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
@@ -157,6 +160,22 @@ def check_columns(
     if not features_of(columns.taken.values()):
         raise UserError(f"{name} has no numeric feature: its columns are {', '.join(map(shown, header))}")
     return columns
+
+
+def check_last_rows(parsed: Parsed, name: str) -> None:
+    """Check that no means stand below the samples of a trial, apart from them; a clock would tell them.
+
+    Raises:
+        UserError: a few rows stand below a single blank line, in a file with neither time nor names of trials.
+    """
+    if parsed.lines is None or set(parsed.table.column_names) & set(RESERVED_COLUMNS):
+        return
+    apart = np.flatnonzero(np.diff(parsed.lines) > 1)
+    if len(apart) == 1 and len(parsed.lines) - _FEW_ROWS <= apart[0] + 1 and apart[0] >= _MANY_ROWS:
+        raise UserError(
+            f"{name}, row {parsed.lines[apart[0] + 1]} stands apart, below a blank line or a comment: is it a sample, "
+            "or the mean of those above? delete it, or the line above it"
+        )
 
 
 def features_of(header: Iterable[str]) -> tuple[str, ...]:

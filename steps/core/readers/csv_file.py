@@ -19,7 +19,7 @@ import pyarrow.csv
 from steps.core.data.dataset import RESERVED_COLUMNS
 from steps.core.readers import dialect
 from steps.core.readers.choice import EVERYTHING, Choice
-from steps.core.readers.columns import IDENTITIES, Columns, Lines, Parsed, check_columns
+from steps.core.readers.columns import IDENTITIES, Columns, Lines, Parsed, check_columns, check_last_rows
 from steps.errors import UserError, shown
 
 _LOOK = 64
@@ -71,7 +71,9 @@ def parse_csv(raw: bytes, name: str, required: Sequence[str] = (), choice: Choic
         except pa.ArrowInvalid as error:
             message = _explain(str(error), header, raw, name, lines, choice)
             raise UserError(dialect.explain(message, raw, name, lines)) from error
-    return Parsed(table, header.names, header.columns, None if lines is None else lines[1:])
+    parsed = Parsed(table, header.names, header.columns, None if lines is None else lines[1:])
+    check_last_rows(parsed, name)
+    return parsed
 
 
 def is_plain(raw: bytes, header: Header) -> bool:

@@ -15,7 +15,7 @@ import pyarrow.types as kinds
 from steps.core.formats.file_table import FileTable
 from steps.core.formats.text.read import TIME_MADE
 from steps.core.readers.choice import EVERYTHING, Choice
-from steps.core.readers.columns import IDENTITIES, Columns, Parsed, check_columns, features_of
+from steps.core.readers.columns import IDENTITIES, Columns, Parsed, check_columns, check_last_rows, features_of
 from steps.errors import UserError, shown
 
 NOT_USED: Final = "Events, which are not used"
@@ -46,7 +46,9 @@ def parse_file_table(table: FileTable, name: str, required: Sequence[str] = (), 
     }
     time = next((column for column, taken in columns.taken.items() if taken == "time"), "")
     every_name = (*names, *table.dropped)
-    return Parsed(pa.table(typed), every_name, columns, table.lines, table.first_row, table.units.get(time, ""))
+    parsed = Parsed(pa.table(typed), every_name, columns, table.lines, table.first_row, table.units.get(time, ""))
+    check_last_rows(parsed, name)
+    return parsed
 
 
 def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:

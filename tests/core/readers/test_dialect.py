@@ -280,3 +280,25 @@ def test_a_comma_at_the_end_of_lines_makes_no_feature(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'Unnamed: 7' \(.*ignore='Unnamed: 7'"):
         load_source(str(table))
     assert load_source(str(table), choice=Choice.of(ignore="Unnamed: 7")).digest() == expected
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_mean_below_the_samples_is_no_sample(separator: str, tmp_path: Path) -> None:
+    def spoil(text: str, below: str) -> str:
+        rows = [line.split(",")[1:] for line in text.splitlines()]  # without time
+        return "\n".join([*(separator.join(row) for row in rows), *below.split("|"), ""])
+
+    text = long_frame(timesteps=20)
+    for below, is_refused in ((f"|1.5{separator}2.5", True), ("", False), (f"1.5{separator}2.5", False)):
+        source = write_folder(text, tmp_path / f"study{len(below)}")
+        for path in Path(source).rglob("*.csv"):
+            path.write_text(spoil(path.read_text(), below))
+        if is_refused:
+            with pytest.raises(UserError, match=r"row 23 stands apart, below a blank line or a comment: is it a samp"):
+                load_source(source)
+        else:
+            assert load_source(source).timesteps == 20 + bool(below)
+    time = write_folder(text, tmp_path / "time")
+    for path in Path(time).rglob("*.csv"):
+        path.write_text(path.read_text().replace("\n9.5,", "\n\n9.5,"))
+    load_source(time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ _HUGE: Final = 1e30
 _FAR: Final = 3  # times the largest of all other numbers
 _OFTEN: Final = 2
 _SEVERAL: Final = 3
+_NEGATIVE: Final = (-9.0, -99.0, -999.0)
 
 
 def missing_codes(table: LongTable) -> list[str]:
@@ -43,3 +45,17 @@ def missing_codes(table: LongTable) -> list[str]:
 
 def _is_code(number: float) -> bool:
     return abs(number) >= _HUGE or _NINES.fullmatch(f"{abs(number):.10g}") is not None
+
+
+def is_code_among(number: float, others: Collection[float]) -> bool:
+    """Whether one number of a table seems to be such a code: 999 far from all others, -9 or -99 where none is negative.
+
+    Args:
+        number: that is looked at.
+        others: all others of its column.
+    """
+    if not others:
+        return False
+    return (_is_code(number) and max(map(abs, others)) * _FAR < abs(number)) or (
+        number in _NEGATIVE and min(others) >= 0
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,7 @@ from steps.errors import UserError, listed, shown
 
 SUFFIXES: Final = (".csv", ".tsv", ".txt")
 _LARGEST: Final = 64 << 20
+_WITH_COMMA: Final = re.compile(r"[+-]?\d+,(?!\d{3}$)\d+")
 _MISSING: Final = {"", "-", "?", "missing", *(word.strip() for word in MISSING_WORDS.replace(" or ", ",").split(","))}
 
 
@@ -131,7 +133,9 @@ def is_missing(cell: str) -> bool:
 
 
 def number(cell: str) -> float | None:
-    """The number in a cell; None where there is none."""
+    """The number in a cell, with a decimal point or comma (but not ``1,234``); None where there is none."""
+    if _WITH_COMMA.fullmatch(cell):
+        cell = cell.replace(",", ".")
     try:
         value = float(cell) if "_" not in cell else float("nan")
     except ValueError:

@@ -20,6 +20,7 @@ from steps.core.readers.described.small_table import (
     subject_column,
 )
 from steps.core.readers.identities import clean
+from steps.core.readers.missing_codes import is_code_among
 from steps.errors import UserError, listed, shown
 
 FEAR, NO_FEAR = "fear", "no_fear"
@@ -157,6 +158,8 @@ def who(
     column = labels.score.column if labels.score else labels.column or ""
     cells = _looked_up(table, labels.subject, column, subjects, where)
     scores = {one: value for one, cell in cells.items() if (value := number(cell)) is not None}
+    if labels.score:
+        _check_codes(scores, f"{where}: {shown(column)} in {table.name}")
     needing = [one for one in subjects if groups.get(one) != CONTROL]
     lacking = [one for one in needing if (one not in scores if labels.score else is_missing(cells.get(one, "")))]
     missing = [one for one in lacking if one not in set(excused)]
@@ -191,3 +194,13 @@ def _looked_up(
             f"{listed(sorted(subjects), 3)}, the table {listed(sorted(rows), 3)}; expected the same names"
         )
     return found
+
+
+def _check_codes(scores: Mapping[str, float], where: str) -> None:
+    """Refuse a score that seems to say that there is none: whoever has it would get a label by it."""
+    for one, value in scores.items():
+        if is_code_among(value, {other for other in scores.values() if other != value}):
+            raise UserError(
+                f"{where}: {shown(one)} has {value:g}, unlike all others; does it stand for a missing number? Then "
+                f"empty the cell, and leave them out: exclude={one}"
+            )

@@ -183,3 +183,29 @@ def test_columns_of_files_without_a_header(tmp_path: Path, plain: str) -> None:
     text = "files: '{subject}_{label}_{trial}.tsv'\nheader: [time, knee, hip]\n"
     dataset = load_source(described(tmp_path, f"{text}group: {{table: p.csv, column: g, control: c}}\n"))
     assert dataset.digest() == plain
+
+
+def _scored(tmp_path: Path, table: str) -> str:
+    write_trials(frame(), tmp_path, "{subject}_{trial}_{label}.csv")
+    (tmp_path / "people.csv").write_text(table)
+    return described(
+        tmp_path, 'files: "{subject}_{trial}_*.csv"\nlabels: {table: people.csv, subject: who, score: "TSK >= 37.5"}\n'
+    )
+
+
+def test_scores_may_have_decimal_commas(tmp_path: Path) -> None:
+    source = _scored(tmp_path, "who;TSK\nS1;37,5\nS2;40\nS3;37,4\nS4;20,25\nC1;18\n")
+    dataset = load_source(source)
+    assert set(dataset.subjects[dataset.labels == 1]) == {"S1", "S2"}
+
+
+@pytest.mark.parametrize("code", ["999", "9999", "-99", "-9"])
+def test_a_code_for_a_missing_score_is_no_score(code: str, tmp_path: Path) -> None:
+    source = _scored(tmp_path, f"who;TSK\nS1;{code}\nS2;40\nS3;37\nS4;20\nC1;18\n")
+    with pytest.raises(UserError, match=f"'TSK' in people.csv: 'S1' has {code}, unlike all others; does it stand"):
+        load_source(source)
+
+
+def test_a_score_that_is_high_is_a_score(tmp_path: Path) -> None:
+    source = _scored(tmp_path, "who;TSK\nS1;99\nS2;68\nS3;37\nS4;-9.5\nC1;18\n")
+    assert load_source(source).label_counts == {"0": 9, "1": 6}

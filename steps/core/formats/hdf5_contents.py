@@ -28,6 +28,9 @@ _LONGEST: Final = 1 << 20  # letters of a cell
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 _HEAP: Final = b"GCOL"
 _UNITS: Final = ("units", "unit", "Units", "Unit")
+# Conventions of netCDF (CF-1.11, 2.5.1 and 8.1): what stands for missing numbers, and how others were made small.
+_FILL: Final = ("_FillValue", "missing_value")
+_PACKED: Final = ("scale_factor", "add_offset")
 _OWN: Final = "#"  # how MATLAB's own groups begin
 
 
@@ -179,6 +182,8 @@ def _check(dataset: Any, raw: bytes) -> None:
     """Refuse a dataset that lies in other files, or is larger than its file could hold."""
     if dataset.is_virtual or dataset.external:
         raise UserError("lies in other files, which are not opened: save a copy of it, or")
+    if packed := [name for name in _PACKED if name in dataset.attrs]:
+        raise UserError(f"has the attribute {packed[0]}, so its numbers are not the values: save them scaled, or")
     said = 0 if dataset.shape is None else dataset.size * dataset.dtype.itemsize
     if said > max(_SMALL, _RATIO * len(raw)):
         raise UserError(f"says that it has shape {dataset.shape}, which is more than the file can hold")
@@ -197,7 +202,11 @@ def _plain(dataset: Any) -> Array:
         return _decoded(texts.reshape(-1).tolist(), texts.shape)
     if dataset.dtype.hasobject:
         raise UserError("holds references or lists of different lengths, expected numbers or text")
-    return np.asarray(dataset[()])
+    values = np.asarray(dataset[()])
+    fill = np.ravel([dataset.attrs[name] for name in _FILL if name in dataset.attrs])
+    if fill.size and fill.dtype.kind in "iuf" and values.dtype.kind in "iuf" and np.isin(values, fill).any():
+        return np.where(np.isin(values, fill), np.nan, values.astype(np.float64))
+    return values
 
 
 def _decoded(texts: Sequence[Any], shape: tuple[int, ...]) -> Array:

@@ -149,3 +149,21 @@ def test_a_truncated_file_is_one_line(length: int, tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:length])
     with pytest.raises(UserError, match=r"a\.h5 is (empty|not a readable HDF5 file)"):
         read(tmp_path / "a.h5")
+
+
+def test_fill_values_are_missing_and_packed_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as root:
+        root["knee"] = np.array([1, -9999, 3], dtype=np.int16)
+        root["knee"].attrs["_FillValue"] = np.int16(-9999)
+        root["hip"] = [0.5, 1.5, -9999.0]  # says nothing
+    table = read(path).table
+    np.testing.assert_array_equal(table["knee"].to_numpy(), [1, np.nan, 3])
+    np.testing.assert_array_equal(table["hip"].to_numpy(), [0.5, 1.5, -9999])
+    with h5py.File(path, "a") as root:
+        root["knee"].attrs["scale_factor"] = 0.1
+    with pytest.raises(
+        UserError, match=r"'knee' has the attribute scale_factor, so its numbers are not the values: .* or leave it out"
+    ):
+        read(path)
+    assert read(path, ("knee",)).table.column_names == ["hip"]

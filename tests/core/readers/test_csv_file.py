@@ -86,6 +86,8 @@ def test_together_or_alone_comes_to_the_same(files: list[tuple[Content, bool]], 
 
 
 @given(st.lists(alike, min_size=2, max_size=5))
+@example([("x,y", (("1", "1"),), "\n", b""), ("x,y", (("0x10", "1"), ("1", "")), "\n", b"")])
+@example([("x,y", (("1", "1"),), "\n", b""), ("x,y", (("nan", "0x10"), ("1", "1")), "\n", b"")])
 def test_values_are_those_that_python_reads(files: list[Content]) -> None:
     table = _read([_bytes(file) for file in files])
     cells = [cell for _, lines, _, _ in files for line in lines for cell in line]

@@ -17,7 +17,7 @@ from steps.core.readers.files import Request
 from steps.core.readers.recorded import Recorded, from_dataset, from_table
 from steps.core.readers.sources import SOURCES, find_source, one_of
 from steps.core.readers.trial_files import PARTICIPANTS
-from steps.errors import UserError, shown
+from steps.errors import SHOWN_PATH_LENGTH, UserError, shown
 from steps.system.local_path import local_path
 
 _EXPECTED: Final = one_of(
@@ -125,8 +125,8 @@ def as_prepared(dataset: Dataset, source: str, known: str = "") -> Recorded:
     if recipes[0] == recipes[1]:
         return recorded
     note = (
-        f"{WARNING}signals of {shown(source)} were processed otherwise than those the model was trained on (process "
-        "in the description of a study); prepare it again with the model's."
+        f"{WARNING}signals of {shown(source, SHOWN_PATH_LENGTH)} were processed otherwise than those the model was "
+        "trained on (process in the description of a study); prepare it again with the model's."
     )
     return replace(recorded, notes=(note, *recorded.notes))
 

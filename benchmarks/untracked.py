@@ -19,10 +19,10 @@ def main(configuration: Train) -> None:
     from steps.compute import open_pool
     from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
     from steps.core.models.refit import refit_fold, training_summary
-    from steps.train.worker import TrainingJob, plan, showing, train_folds
+    from steps.train.worker import TrainingJob, showing, train_folds
 
     dataset = read_artifact(Path(configuration.dataset_uri))
-    folds = plan(dataset, configuration)
+    folds = configuration.folds(dataset)
     refit = refit_fold(dataset, configuration.controls, configuration.seed)
     with tempfile.TemporaryDirectory() as scratch:
         share(dataset, Path(scratch) / SHARED_FILE)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from steps.compute.where import Compute
 from steps.core.attribution.settings import BaselineKind, Method, Settings, check_method
-from steps.core.models.table import check_learning_curve
+from steps.core.models.table import MODELS, check_learning_curve
 from steps.errors import UserError
 from steps.parameter_values import Compared
 from steps.parameters import PARAMETERS, Value
 
 if TYPE_CHECKING:
     from steps.core.data.cross_validation import CrossValidation
+    from steps.core.data.dataset import Dataset
+    from steps.core.data.fold import Fold
     from steps.core.data.normalise import Normalise
     from steps.core.models.settings import ClassWeights, FitSettings
     from steps.core.readers.choice import Choice
@@ -136,6 +138,18 @@ class Train(Configuration):
                 "standardising them takes away how they differ from the others; use controls=exclude or "
                 "normalise=study"
             )
+
+    def folds(self, dataset: Dataset) -> list[Fold]:
+        """Its folds; without validation subjects where the network needs none.
+
+        Raises:
+            UserError: as `steps.core.data.folds.plan_folds`.
+        """
+        from steps.core.data.folds import plan_folds  # imports scikit-learn
+
+        names = ("cv", "repeats", "subjects", "controls", "seed")
+        share = self.validation_fraction if MODELS[self.model].validates else 0
+        return plan_folds(dataset, validation_fraction=share, **{name: getattr(self, name) for name in names})
 
     def fit_settings(self) -> FitSettings:
         """Hyperparameters of its fits."""

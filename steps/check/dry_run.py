@@ -92,14 +92,7 @@ def _recordings(study: _Study) -> str:
     configuration = Prepare.of(study.given)
     dataset = load_source(local_path(configuration.source), **configuration.reading())
     study.dataset = dataset
-    people = {one.name: one for one in dataset.manifest().subjects}
-    controls = sum(one.group == "control" for one in people.values())
-    counts, names = dataset.label_counts, dataset.label_names
-    found = (
-        f"{len(dataset.labels)} trials of {len(people) - controls} subjects and {controls} controls, "
-        f"{dataset.timesteps} time points x {len(dataset.features)} features; {counts['1']} {names[1]!r} (positive), "
-        f"{counts['0']} {names[0]!r}"
-    )
+    found = "; ".join(dataset.manifest().sentences)
     loud = [note.removeprefix("WARNING: ") for note in dataset.notes if note.startswith("WARNING: ")]
     if loud:
         raise CheckWarningError(f"{found}. {' '.join(loud)}", "see to it, or go on if it is meant")
@@ -133,6 +126,7 @@ def _audit(study: _Study) -> str:
 
 def _fits(study: _Study) -> str:
     """Whether the recordings are what the parameters of later steps need."""
+    from steps.core.attribution.settings import no_controls
     from steps.core.data.normalise import check_both_classes
     from steps.core.models.table import check_trial_length
 
@@ -140,27 +134,15 @@ def _fits(study: _Study) -> str:
     check_trial_length(configuration.model, dataset.timesteps)
     check_both_classes(dataset, configuration.normalise)
     if configuration.attribution_baseline == "control" and not dataset.is_control.any():
-        raise UserError(
-            "attribution_baseline=control, but the recordings have no control group; use attribution_baseline=mean"
-        )
+        raise no_controls()
     return "recordings and parameters of all steps"
 
 
 def _folds(study: _Study) -> str:
-    from steps.core.data.folds import plan_folds
     from steps.core.models.learning_curve import sizes
-    from steps.core.models.table import MODELS
 
     train, main = Train.of(study.given), Main.of(study.given)
-    study.folds = plan_folds(
-        study.recordings(),
-        cv=train.cv,
-        repeats=train.repeats,
-        subjects=train.subjects,
-        controls=train.controls,
-        validation_fraction=train.validation_fraction if MODELS[train.model].validates else 0,
-        seed=train.seed,
-    )
+    study.folds = train.folds(study.recordings())
     if main.learning_curve:
         sizes(study.folds)
     fewest = min(len(fold.training_subjects) for fold in study.folds)

@@ -13,6 +13,7 @@ import click
 
 from steps.compute import check_reachable
 from steps.configuration import Main
+from steps.core.attribution.settings import no_controls
 from steps.core.data.normalise import SUBJECT
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
@@ -77,9 +78,7 @@ def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
     prepared = study.step("prepare", {}, source_fingerprint(local_path(configuration.source), configuration.study))
     if configuration.attribution_baseline == "control" and not prepared.data.metrics["control_subjects"]:
-        raise UserError(
-            "attribution_baseline=control, but the dataset has no control group; use attribution_baseline=mean"
-        )
+        raise no_controls()
     tags = prepared.data.tags
     trained = study.step("train", {"dataset_uri": tags["dataset_uri"]}, tags["dataset_digest"])
     of_training = {"train_run_id": trained.info.run_id}

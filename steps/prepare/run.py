@@ -83,7 +83,6 @@ def prepare(configuration: Prepare) -> None:
         audited = audit.audit(dataset, seed=configuration.seed)
         audit_document = audit.document(audited)
         record.log_files(run_id, {"audit.json": audit_document, "audit.csv": audit.table(audited)})
-        patients = sum(subject.group == "patient" for subject in manifest.subjects)
         record.log(
             run_id,
             tags={
@@ -95,8 +94,8 @@ def prepare(configuration: Prepare) -> None:
                 "trials": manifest.trials,
                 "timesteps": manifest.timesteps,
                 "features": len(manifest.features),
-                "subjects": patients,
-                "control_subjects": len(manifest.subjects) - patients,
+                "subjects": manifest.patients,
+                "control_subjects": len(manifest.subjects) - manifest.patients,
                 "trials_negative": manifest.class_counts["0"],
                 "trials_positive": manifest.class_counts["1"],
                 "quality_findings": len(quality.findings),
@@ -105,13 +104,9 @@ def prepare(configuration: Prepare) -> None:
             },
         )
         record.log_dataset_input(manifest, uri, context="prepare")
-        negative, positive = manifest.labels["0"], manifest.labels["1"]
-        said = audit_text(audit_document, (negative, positive))
+        said = audit_text(audit_document, dataset.label_names)
         lines = [
-            f"{manifest.trials} trials of {patients} subjects and {len(manifest.subjects) - patients} controls, "
-            f"{manifest.timesteps} time points x {len(manifest.features)} features",
-            f"{manifest.class_counts['1']} trials {positive!r} (positive), "
-            f"{manifest.class_counts['0']} trials {negative!r}",
+            *manifest.sentences,
             *manifest.notes,
             f"{printed(found)}{'' if said.cautions else f'; audit: nothing was found ({audited.checks} checks)'}",
             *said.cautions,

@@ -26,7 +26,7 @@ from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.fold_recorder import FoldRecorder
 from steps.tracking.session import no_child_left_running, step_run
 from steps.tracking.store.ui import say_where
-from steps.train.worker import TrainingJob, plan, showing, train_folds
+from steps.train.worker import TrainingJob, showing, train_folds
 
 # Wall times of a fold's phases in seconds, and the memory of its process, in `runtime.csv`.
 _RUNTIME = ("epochs_trained", "training_time_s", "model_saving_s", "peak_memory_mib")
@@ -49,7 +49,7 @@ def train(configuration: Train) -> None:
         check_both_classes(dataset, configuration.normalise)
         if unused := _unused(configuration):
             click.echo(f"note: with model={configuration.model}, {', '.join(unused)} decide nothing")
-        folds = plan(dataset, configuration)
+        folds = configuration.folds(dataset)
         identity = reuse.Identity.of("train", configuration.given, dataset.digest())
         manifest = dataset.manifest()
         record.log(

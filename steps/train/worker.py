@@ -21,33 +21,19 @@ from steps.compute.progress import progress
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.fold_record import FoldRecord
-from steps.core.data.folds import plan_folds
 from steps.core.data.shared_memory import DatasetPlace
 from steps.core.models.refit import epochs_to_train
 from steps.core.models.settings import ClassWeights, FitSettings
-from steps.core.models.table import MODELS
 from steps.system.one_thread import tensorflow_on_one_thread
 from steps.tracking.environment import machine_tags
 
 if TYPE_CHECKING:
-    from steps.configuration import Train
     from steps.core.models.fit import Engine
     from steps.core.models.fold import TrainedFold
 
 
 # Hundreds of workers with epochs of milliseconds would flood a scheduler with reports.
 _REPORT_S = 0.2
-
-
-def plan(dataset: Dataset, configuration: Train) -> list[Fold]:
-    """The folds of a training; without validation subjects where the network needs none.
-
-    Raises:
-        UserError: as `steps.core.data.folds.plan_folds`.
-    """
-    names = ("cv", "repeats", "subjects", "controls", "seed")
-    share = configuration.validation_fraction if MODELS[configuration.model].validates else 0
-    return plan_folds(dataset, validation_fraction=share, **{name: getattr(configuration, name) for name in names})
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.attribution.settings import BaselineKind, check_method
+from steps.core.attribution.settings import BaselineKind, check_method, no_controls
 from steps.core.data.dataset import Dataset, Floats
-from steps.errors import UserError
 
 
 def baseline_values(kind: BaselineKind, training: Dataset, controls: Dataset | None = None) -> Floats:
@@ -29,10 +28,7 @@ def baseline_values(kind: BaselineKind, training: Dataset, controls: Dataset | N
         return _mean(training)
     if kind == "control":
         if controls is None or not len(controls.labels):
-            raise UserError(
-                "attribution_baseline=control needs trials of a control group, and the dataset has none: "
-                "add some (control_data/, or a 'group' column) and prepare again, or choose attribution_baseline=mean"
-            )
+            raise no_controls()
         return _mean(controls)
     raise ValueError(f"baseline is {kind!r}, expected zero, mean or control")
 

@@ -23,6 +23,14 @@ class Settings:
     seed: int = 0
 
 
+def no_controls() -> UserError:
+    """What to say where the baseline ``control`` is asked for and there is no control group."""
+    return UserError(
+        "attribution_baseline=control needs trials of a control group, and the dataset has none: "
+        "add some (control_data/, or a 'group' column) and prepare again, or choose attribution_baseline=mean"
+    )
+
+
 def check_method(method: str, kind: str) -> None:
     """Refuse a baseline that a method cannot use.
 

@@ -66,6 +66,21 @@ class Manifest(_Strict):
     timing: Timing | None = None
     description: str = ""
 
+    @property
+    def patients(self) -> int:
+        """How many subjects there are without those of the control group."""
+        return sum(subject.group == PATIENT for subject in self.subjects)
+
+    @property
+    def sentences(self) -> tuple[str, str]:
+        """How many trials, subjects, time points and features there are, and how many trials of each class."""
+        return (
+            f"{self.trials} trials of {self.patients} subjects and {len(self.subjects) - self.patients} controls, "
+            f"{self.timesteps} time points x {len(self.features)} features",
+            f"{self.class_counts['1']} trials {self.labels['1']!r} (positive), "
+            f"{self.class_counts['0']} trials {self.labels['0']!r}",
+        )
+
     @model_validator(mode="before")
     @classmethod
     def _written_before_the_field(cls, document: Any) -> Any:

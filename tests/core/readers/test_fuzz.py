@@ -9,9 +9,7 @@ import importlib
 import logging
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +26,7 @@ from steps.errors import UserError
 from steps.parameters import PARAMETERS
 from steps.tracking import datasets, lookup, record
 from steps.tracking.session import step_run
+from tests.deadline import TooLongError, at_most
 from tests.hostile import damaged, parameter_values
 
 VALUES, FILES = 1120, 56  # values in all; files of each of seven kinds
@@ -39,26 +38,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 class ReachedError(Exception):
     """The work would begin: the values were taken."""
-
-
-class TooLongError(BaseException):
-    """Nobody waits that long to hear that a value is wrong."""
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """Fail when the block takes longer."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        raise TooLongError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import numpy as np
 
 from steps.core.formats.file_table import RawFile
 from steps.core.formats.table import format_of, read_file
+from steps.core.formats.text.encoding import decoded
 from steps.core.readers.choice import closest
 from steps.core.readers.identities import MISSING_WORDS, clean
 from steps.errors import UserError, listed, shown
@@ -68,13 +69,7 @@ def read_small_table(raw: bytes, name: str, *, header: bool = True) -> SmallTabl
     """
     if len(raw) > _LARGEST:
         raise UserError(f"{name} has {len(raw):,} bytes, expected a table of participants or events")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{name} is not UTF-8 text: byte 0x{raw[error.start]:02x} at offset {error.start}; save it as UTF-8, with "
-            "tabs or commas"
-        ) from error
+    text = decoded(raw, name)[0].decode()
     first = text.lstrip().partition("\n")[0]
     separator = max("\t;,", key=first.count)
     try:

@@ -8,10 +8,8 @@ from __future__ import annotations
 import gzip
 import io
 import resource
-import signal
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -22,30 +20,11 @@ from steps.core.readers.text_files import Texts, is_plain_csv
 from steps.errors import UserError
 from tests.core.formats.text import test_known_headers as known
 from tests.core.formats.text.helpers import Written, frame_of
+from tests.deadline import at_most
 
 SEED, FEW, MANY = 18, 60, 2000
 SECONDS, BYTES = 10, 1 << 30
 _Draw = np.random.Generator
-
-
-class TooLongError(BaseException):
-    """Nobody waits that long."""
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """Fail when the block takes longer."""
-
-    def stop(_signal: int, _frame: object) -> None:
-        raise TooLongError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _zipped(raw: bytes) -> bytes:

@@ -209,3 +209,13 @@ def test_a_code_for_a_missing_score_is_no_score(code: str, tmp_path: Path) -> No
 def test_a_score_that_is_high_is_a_score(tmp_path: Path) -> None:
     source = _scored(tmp_path, "who;TSK\nS1;99\nS2;68\nS3;37\nS4;-9.5\nC1;18\n")
     assert load_source(source).label_counts == {"0": 9, "1": 6}
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
+def test_a_table_of_participants_may_be_in_any_encoding(bids: Path, plain: str, encoding: str) -> None:
+    table = ALL.replace("diagnosis", "Größe\tdiagnosis", 1).replace("\tfear", "\tgroß\tfear")
+    table = table.replace("\tcalm", "\tklein\tcalm")
+    table = table.replace("n/a\tn/a", "n/a\tklein\tn/a")
+    (bids / "participants.tsv").write_bytes(table.encode(encoding))
+    labels = "labels: {table: participants.tsv, column: diagnosis}\ngroup: {column: group, control: HV}\n"
+    assert load_source(described(bids, f"{UNLABELLED}{labels}")).digest() == plain

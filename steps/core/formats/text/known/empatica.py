@@ -1,5 +1,4 @@
-"""Files of an Empatica E4: row 1 is the start time, row 2 the sampling rate, and the file's name says which signal "
-"it is."""
+"""Files of an Empatica E4: row 1 is the start time, row 2 the sampling rate, the name says which signal it is."""
 
 from __future__ import annotations
 

@@ -12,7 +12,35 @@ AUTO: Final = "auto"
 LATEST: Final = "latest"
 NONE: Final = "none"
 PREVIOUS: Final = "previous"
+_ADDRESS = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>[^/?#]*)(?P<path>[^?#]*)(\?(?P<query>[^#]*))?(#(?P<fragment>.*))?",
+    re.IGNORECASE | re.DOTALL,
+)
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def parse_source(text: str) -> str:
+    """A source as it is, if it can be recorded as it is.
+
+    Raises:
+        UserError: it is an address that holds a password or a token, or ends in something else than a digest.
+    """
+    address = _ADDRESS.fullmatch(text)
+    if address is None or address["scheme"].lower() == "file":
+        return text
+    user = address["place"].rpartition("@")[0]
+    query = [one.partition("=")[0].lower() for one in (address["query"] or "").split("&")]
+    on_web = address["scheme"].lower() in ("http", "https")
+    if ":" in user or (user and on_web) or set(query) - {"", "versionid"}:
+        alone = f"{address['scheme']}://{address['place'].rpartition('@')[2]}{address['path']}"
+        raise UserError(
+            f"source holds a password or a token, which would be recorded; expected {alone[:200]}, with credentials in "
+            f"the environment{' (FEAR_SOURCE_QUERY for what follows ?)' if on_web else ''}, as docs/prepare.md says; "
+            "mlflow run has recorded what it was given, so do not use this one again"
+        )
+    if address["fragment"] and not address["fragment"].startswith("sha256="):
+        raise UserError(f"source is {shown(text)}: after # stands sha256= and 64 digits, or nothing")
+    return text
 
 
 def _probability(text: str) -> float | None:

@@ -21,6 +21,7 @@ from steps.parameter_values import (
     parse_class_weight,
     parse_exclude,
     parse_runs,
+    parse_source,
     parse_subjects,
     parse_threshold,
     parse_thresholds,
@@ -74,7 +75,8 @@ _PARAMETERS = (
     # sync
     Parameter("prune", False, "remove a spool once its server has everything"),
     # prepare
-    Parameter("source", "simulated", "'simulated', a folder with participants/, or a table (.csv, .parquet, …)"),
+    Parameter("source", "simulated", "'simulated', a folder with participants/, a table (.csv …), or an address",
+              read=parse_source),
     Parameter("study", "auto", "what files and columns are: study.yaml in the source ('auto'), a path, or 'none'"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
     Parameter("timesteps", 0, "time points per trial after resampling; 0 = as recorded, or 101",

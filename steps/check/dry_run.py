@@ -87,10 +87,11 @@ def _parameters(study: _Study) -> str:
 
 def _recordings(study: _Study) -> str:
     from steps.core.readers.load import load_source
-    from steps.system.local_path import local_path
+    from steps.system.fetched import at_hand
 
     configuration = Prepare.of(study.given)
-    dataset = load_source(local_path(configuration.source), **configuration.reading())
+    with at_hand(configuration.source) as here:
+        dataset = load_source(here.path, **configuration.reading())
     study.dataset = dataset
     found = "; ".join(dataset.manifest().sentences)
     loud = [note.removeprefix("WARNING: ") for note in dataset.notes if note.startswith("WARNING: ")]

@@ -18,7 +18,7 @@ from steps.core.data.normalise import SUBJECT
 from steps.core.readers.load import source_fingerprint
 from steps.errors import UserError
 from steps.parameters import STEPS
-from steps.system.local_path import local_path
+from steps.system.fetched import at_hand
 from steps.tracking import lookup, record, reuse
 from steps.tracking.children import run_step
 from steps.tracking.export import NOWHERE, check_output_dir, export_tables
@@ -76,7 +76,8 @@ def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     """The steps and what is made of them."""
     # Imported while the first step runs in another process: what draws the report takes seconds.
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
-    prepared = study.step("prepare", {}, source_fingerprint(local_path(configuration.source), configuration.study))
+    with at_hand(configuration.source) as here:  # prepare takes the same copy
+        prepared = study.step("prepare", {}, source_fingerprint(here.path, configuration.study))
     if configuration.attribution_baseline == "control" and not prepared.data.metrics["control_subjects"]:
         raise no_controls()
     tags = prepared.data.tags

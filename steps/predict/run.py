@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 import pandas as pd
 import pyarrow as pa
@@ -19,7 +21,9 @@ from steps.core.readers.fit_to_model import fit_to_model
 from steps.core.readers.new_recordings import as_prepared, check_artifact, choice_for, read_source
 from steps.parameter_values import AUTO, parse_threshold
 from steps.report import scoring
+from steps.system.fetched import at_hand
 from steps.system.local_path import as_uri, is_remote
+from steps.system.source_address import is_address
 from steps.tracking import datasets, record
 from steps.tracking.models import loading, registry
 from steps.tracking.session import step_run
@@ -125,18 +129,20 @@ def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
     model = loading.fetch(registry.resolve(configuration.model_uri))
     trained = model.training
     choice = choice_for(configuration.choice, trained)
-    if is_remote(source):
+    if is_remote(source) and not is_address(source):
         check_artifact(source, choice)
         recorded = as_prepared(datasets.load_dataset(source), source, trained.description)
     else:
-        recorded = read_source(
-            source,
-            configuration.max_gap,
-            trim=configuration.trim,
-            choice=choice,
-            study=configuration.study,
-            known=trained.description,
-        )
+        with at_hand(source) as here:
+            recorded = read_source(
+                here.path,
+                configuration.max_gap,
+                trim=configuration.trim,
+                choice=choice,
+                study=configuration.study,
+                known=trained.description,
+            )
+        recorded = replace(recorded, source=source, notes=(*here.notes, *recorded.notes))
     return normalised_unseen(fit_to_model(recorded, trained), trained.normalise), model
 
 

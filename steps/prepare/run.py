@@ -13,6 +13,7 @@ import click
 from steps.configuration import Prepare
 from steps.core.audit import audit
 from steps.core.data.artifact import write_artifact
+from steps.core.data.manifest import Origin
 from steps.core.quality.document import document, table
 from steps.core.quality.look import look
 from steps.core.readers.described.description import FILE
@@ -21,7 +22,7 @@ from steps.core.readers.files import Fingerprint
 from steps.core.readers.load import SIMULATED, load_source, unchanged
 from steps.report.audit import audit_text
 from steps.report.quality import printed, quality_html
-from steps.system.local_path import local_path
+from steps.system.fetched import at_hand
 from steps.system.private_files import owner_alone
 from steps.tracking import datasets, record, reuse
 from steps.tracking.session import step_run
@@ -34,9 +35,13 @@ def suggest(folder: str) -> None:
     Raises:
         UserError: the folder holds nothing to describe.
     """
-    path = Path(local_path(folder))
-    text = suggestion(path)
+    with at_hand(folder) as here:
+        path = Path(here.path)
+        text = suggestion(path)
     click.echo(text, nl=False)
+    if here.notes:
+        click.echo(f"not written, as {folder} is elsewhere; keep it as a file, then: study=FILE", err=True)
+        return
     try:
         handle = os.open(path / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -59,12 +64,17 @@ def prepare(configuration: Prepare) -> None:
         UserError: the parameters or the recordings cannot be used.
     """
     with step_run("prepare", configuration.given, files=configuration.files) as run:
-        source, fingerprint = local_path(configuration.source), Fingerprint()
-        with unchanged(source, configuration.study):
-            dataset = load_source(source, **configuration.reading(), fingerprint=fingerprint)
-        inputs = source if source == SIMULATED else fingerprint.hexdigest()
+        fingerprint = Fingerprint()
+        with at_hand(configuration.source) as here, unchanged(here.path, configuration.study):
+            dataset = load_source(here.path, **configuration.reading(), fingerprint=fingerprint)
+        inputs = here.path if here.path == SIMULATED else fingerprint.hexdigest()
         run_id = run.info.run_id
-        dataset = replace(dataset, source=configuration.source)
+        dataset = replace(
+            dataset,
+            source=configuration.source,
+            notes=(*here.notes, *dataset.notes),
+            origin=Origin(**here.origin) if here.origin else None,
+        )
         quality = look(dataset)
         found = document(dataset, quality)
         with tempfile.TemporaryDirectory() as folder, owner_alone():

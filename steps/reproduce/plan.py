@@ -12,7 +12,9 @@ from steps.core.readers.described.description import names_a_file
 from steps.core.readers.load import SIMULATED, load_source
 from steps.errors import UserError, shown
 from steps.parameters import PARAMETERS, STEPS, Value
+from steps.system.fetched import at_hand
 from steps.system.local_path import local_path
+from steps.system.source_address import DIGEST, is_address, split_digest
 
 # Everything is computed anew, on this machine, and nothing that others rely on is changed.
 _AFRESH: dict[str, Value] = {"reuse": False, "register": False, "resume": False, "scheduler": LOCAL}
@@ -37,7 +39,7 @@ def complete(entry_point: str, recorded: Mapping[str, Value], **given: Value) ->
 
 
 def existing_source(source: str, folders: Sequence[Path]) -> str:
-    """The recorded source as an absolute path, or ``simulated``.
+    """The recorded source: as an absolute path, as an address as it is, or ``simulated``.
 
     Args:
         source: as the user named it then.
@@ -46,12 +48,13 @@ def existing_source(source: str, folders: Sequence[Path]) -> str:
     Raises:
         UserError: it is in none of them.
     """
-    if source == SIMULATED:
+    named, digest = split_digest(source)
+    if source == SIMULATED or is_address(named):
         return source
-    candidates = list(dict.fromkeys(folder / local_path(source) for folder in folders))
+    candidates = list(dict.fromkeys(folder / local_path(named) for folder in folders))
     for path in candidates:
         if path.exists():
-            return str(path.resolve())
+            return f"{path.resolve()}{DIGEST if digest else ''}{digest}"
     places = ", ".join(str(path) for path in candidates)
     raise UserError(
         f"the recorded source {shown(source)} is no longer there (looked for {places}); put it back or run this "
@@ -75,7 +78,8 @@ def existing_study(study: str, folders: Sequence[Path]) -> str:
 def dataset_again(parameters: Mapping[str, Value]) -> Dataset:
     """The dataset that ``prepare`` would make of these parameters."""
     configuration = Prepare.of(parameters)
-    return load_source(local_path(configuration.source), **configuration.reading())
+    with at_hand(configuration.source) as here:
+        return load_source(here.path, **configuration.reading())
 
 
 def same_dataset(recorded: str, current: str, source: Value) -> None:

@@ -22,6 +22,7 @@ from steps.reproduce import plan, recorded
 from steps.reproduce.compare import IDENTICAL, MISSING, Comparison, compare, left_out, verdict_of
 from steps.reproduce.result import COLUMNS, Reproduction
 from steps.reproduce.surroundings import NOT_RECORDED, Surroundings, command, surroundings
+from steps.system.fetched import at_hand
 from steps.tracking import datasets, documents, lookup, record
 from steps.tracking.children import run_step
 from steps.tracking.environment import environment_tags, installed_packages
@@ -117,10 +118,11 @@ def _study(original: Run, run: Run) -> _Again:
     if first is None:
         raise UserError(f"study {original.info.run_id} has lost its prepare run, and with it the dataset's digest")
     click.echo("dataset: making it again")
-    digest = plan.dataset_again(parameters).digest()
-    plan.same_dataset(documents.required_tag(first, "dataset_digest"), digest, parameters["source"])
-    click.echo(f"dataset: the same, digest {digest[:12]}…; running the study again")
-    again_id = run_step("main", parameters, run)
+    with at_hand(str(parameters["source"])):  # the study takes the same copy
+        digest = plan.dataset_again(parameters).digest()
+        plan.same_dataset(documents.required_tag(first, "dataset_digest"), digest, parameters["source"])
+        click.echo(f"dataset: the same, digest {digest[:12]}…; running the study again")
+        again_id = run_step("main", parameters, run)
     again = mlflow.get_run(again_id)
     result = _Again(again_id, [("main", original, again)], defaulted=defaulted)
     for step in recorded.OF_A_STUDY:

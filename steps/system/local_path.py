@@ -7,10 +7,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from steps.errors import SHOWN_PATH_LENGTH, UserError, shown
+from steps.system.source_address import is_address, scheme_of, split_digest
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 _FILE = re.compile(r"file:(?://([^/]*))?(/.*)?", re.IGNORECASE | re.DOTALL)
 _THIS_MACHINE = ("", "localhost")
+_COMMON = ("s3", "gs", "az", "https", "sftp")  # of those of `steps.system.source_address.SCHEMES`
 
 
 def is_remote(source: str) -> bool:
@@ -32,9 +34,14 @@ def local_path(source: str) -> str:
                 "machine, which has three slashes: file:///folder/file.csv"
             )
         return unquote(path or "/")
+    if is_address(source):
+        raise UserError(
+            f"source is an address ({scheme_of(source)}:), expected a folder or file of this machine: download it first"
+        )
     if scheme := _SCHEME.match(source):
         raise UserError(
-            f"source is an address ({scheme[1]}:), expected a folder or file of this machine: download it first"
+            f"source is an address ({scheme[1]}:) that is not read; expected a folder or file of this machine, or an "
+            f"address that begins with {', '.join(f'{one}://' for one in _COMMON)}"
         )
     if not source.startswith("~"):
         return source
@@ -46,4 +53,7 @@ def local_path(source: str) -> str:
 
 def as_uri(source: str) -> str:
     """A source as an address: an artifact's own, or that of a file or folder of this machine."""
-    return source if is_remote(source) else Path(local_path(source)).resolve().as_uri()
+    if is_remote(source):
+        return source
+    named, _ = split_digest(source)
+    return Path(local_path(named)).resolve().as_uri()

@@ -6,10 +6,12 @@ import json
 import os
 import re
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import mlflow
 import numpy as np
 import pandas as pd
@@ -27,6 +29,7 @@ from steps.errors import UserError
 from steps.parameters import PARAMETERS, STEPS
 from steps.prepare.__main__ import main
 from steps.prepare.run import prepare
+from steps.system.file_digests import digest_of_path
 from steps.tracking import datasets, documents, reuse
 from tests.conftest import step
 from tests.core.audit.studies import study_table
@@ -73,6 +76,31 @@ def test_a_dataset_is_for_its_owner_alone(study: dict[str, Any], store: Path) ->
     for path in (store / "copies" / "one", store / "copies"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (store / "copies" / "one").iterdir()} == {0o600}
+
+
+def test_a_source_elsewhere_is_the_same_study_and_says_where_it_was(
+    study: dict[str, Any], store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = fsspec.filesystem("memory")
+    elsewhere.put(study["source"], "/lab/study", recursive=True)
+    try:
+        prepare(Prepare.of({**study, "source": "memory://lab/study"}))
+    finally:
+        elsewhere.store.clear()
+    run = _prepared()
+    manifest = read_manifest(_dataset(run))
+    assert manifest.origin is not None
+    assert manifest.origin.sha256 == digest_of_path(Path(study["source"]))
+    assert (manifest.source, manifest.origin.address) == ("memory://lab/study", "memory://lab/study")
+    note = f"Fetched memory://lab/study: {manifest.origin.files} files, "
+    assert manifest.notes[0].startswith(note)
+    assert note in capsys.readouterr().out
+    assert run.data.params["source"] == "memory://lab/study"
+    recorded = [path.read_text() for path in _dataset(run).parent.rglob("*") if path.suffix in (".json", ".html")]
+    assert not any(tempfile.gettempdir() in text for text in recorded)
+    # The same files on this machine have the same inputs, so a study with either is found again.
+    local = reuse.Identity.of("prepare", study, source_fingerprint(study["source"]))
+    assert reuse.find(local, run.info.experiment_id)[0] is not None
 
 
 def test_what_was_not_read_is_printed_and_recorded(

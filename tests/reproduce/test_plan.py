@@ -49,6 +49,9 @@ def test_a_source_is_looked_for_in_its_folders(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("HOME", str(holding))
     assert plan.existing_source("~/mine.csv", [empty]) == str(holding / "mine.csv")
     assert plan.existing_source("simulated", []) == "simulated"
+    digest = "#sha256=" + "0a" * 32
+    assert plan.existing_source(f"mine.csv{digest}", [empty, holding]) == f"{holding / 'mine.csv'}{digest}"
+    assert plan.existing_source(f"s3://lab/mine.csv{digest}", [empty]) == f"s3://lab/mine.csv{digest}"
     with pytest.raises(UserError, match=r"'mine\.csv' is no longer there \(looked for .*here/mine\.csv\)"):
         plan.existing_source("mine.csv", [empty, empty])
 

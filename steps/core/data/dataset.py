@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.example import Example
-from steps.core.data.manifest import Manifest, PlantedTruth, SubjectEntry
+from steps.core.data.manifest import Manifest, Origin, PlantedTruth, SubjectEntry
 from steps.core.data.recording_facts import RecordingFacts
 from steps.core.data.timing import Timing
 
@@ -49,6 +49,7 @@ class Dataset:
         facts: what is known of the recordings; None where they were not kept; no part of the digest.
         description: of the study (``study.yaml``), whole; "" where there was none; no part of the digest.
         example: a trial before and after its signals were processed, where they were; not stored with the dataset.
+        origin: where the source was fetched from; None for files of this machine; no part of the digest.
     """
 
     values: Floats
@@ -71,6 +72,7 @@ class Dataset:
     facts: RecordingFacts | None = None
     description: str = ""
     example: Example | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         trials, timesteps, features = self.values.shape
@@ -189,6 +191,7 @@ class Dataset:
             time_normalised=self.time_normalised,
             timing=self.timing,
             description=self.description,
+            origin=self.origin,
         )
 
     @classmethod
@@ -225,6 +228,7 @@ class Dataset:
             time_normalised=manifest.time_normalised,
             timing=manifest.timing,
             description=manifest.description,
+            origin=manifest.origin,
         )
 
 

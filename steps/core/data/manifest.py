@@ -38,12 +38,31 @@ class SubjectEntry(_Strict):
     positive_trials: int
 
 
+class Origin(_Strict):
+    """Where a source was fetched from.
+
+    Attributes:
+        address: without a digest; it holds no password and no token.
+        files: how many.
+        bytes: of all files together.
+        sha256: of the file, or of the list of a folder's files (`steps.system.file_digests`).
+        said: checksum and version of a single file, as the store says them.
+    """
+
+    address: str
+    files: int
+    bytes: int
+    sha256: str
+    said: dict[str, str] = {}
+
+
 class Manifest(_Strict):
     """What is known of a dataset beside its trials; fields as those of `steps.core.data.dataset.Dataset`.
 
     Attributes:
         timing: None in manifests that were written before it was kept.
         digest: SHA-256 of the dataset's content.
+        origin: of what was fetched; None for files of this machine.
     """
 
     format_version: Literal[1] = 1
@@ -65,6 +84,7 @@ class Manifest(_Strict):
     time_normalised: bool
     timing: Timing | None = None
     description: str = ""
+    origin: Origin | None = None
 
     @property
     def patients(self) -> int:

@@ -31,6 +31,7 @@ _HARMLESS = {
     *("run_id", "experiment_id", "path", "workflowtype"),  # of MLflow's addresses
     *("mode", "cache", "timeout", "uri", "vfs", "nolock", "immutable", "check_same_thread", "versionid"),
 }
+_DIGEST = re.compile(r"sha256=[0-9A-Fa-f]{64}")  # what a source is expected to have
 _SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 # Shorter secrets are hidden in URIs only: elsewhere they occur in unrelated text.
 _SHORTEST_SECRET = 4
@@ -70,7 +71,7 @@ def without_credentials(uri: str) -> str:
     before, _, fragment = rest.partition("#")
     place, _, query = before.partition("?")
     page, _, options = fragment.partition("?")
-    page = f"#{page}" if page and "=" not in page else ""
+    page = f"#{page}" if page and ("=" not in page or _DIGEST.fullmatch(page)) else ""
     return f"{scheme}://{place}{_harmless(query)}{page}{_harmless(options)}"
 
 

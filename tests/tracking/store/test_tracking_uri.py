@@ -63,6 +63,12 @@ def test_what_holds_no_secret_is_left_alone(uri: str) -> None:
     assert show_uri(f"no answer from {uri}") == f"no answer from {uri}"
 
 
+def test_a_source_keeps_the_digest_that_is_expected_of_it() -> None:
+    digest = "0a" * 32
+    assert without_credentials(f"s3://lab/study.csv#sha256={digest}") == f"s3://lab/study.csv#sha256={digest}"
+    assert without_credentials("s3://lab/study.csv#sha256=secret") == "s3://lab/study.csv"
+
+
 def test_texts_keep_what_is_no_uri() -> None:
     assert show_uri("no http://me:p@a/x,\n  nor git://t@b/y#z") == "no http://a/x,\n  nor git://b/y#z"
     # Where a password may have been, its end is taken to be the last @ that it can be.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from steps.compute.where import Compute
 from steps.core.attribution.settings import BaselineKind, Method, Settings, check_method
 from steps.core.models.table import MODELS, check_learning_curve
-from steps.errors import UserError
-from steps.parameter_values import Compared
+from steps.errors import UserError, shown
+from steps.parameter_values import LATEST, NONE, Compared
 from steps.parameters import PARAMETERS, Value
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def _value(name: str, given: Mapping[str, Value]) -> Any:
 
         sizes: dict[str, Any] = {one.name: given[f"simulated_{one.name}"] for one in fields(SimulationSize)}
         return SimulationSize(**sizes)
+    name = name.removesuffix("_")  # of `from`, which is a word of Python
     return PARAMETERS[name].value(given[name])
 
 
@@ -237,6 +238,25 @@ class Sync(Configuration):
     """Of ``sync``."""
 
     prune: bool
+    to: str
+    from_: str
+    run_id: str
+    delete: str
+    confirm: str
+
+    def __post_init__(self) -> None:
+        """Check that one thing is asked for.
+
+        Raises:
+            UserError: several are, or something that says more about a thing that is not asked for.
+        """
+        asked = [name for name in ("to", "from", "delete") if self.given[name] != NONE]
+        asked += ["prune"] if self.prune else []
+        if len(asked) > 1:
+            raise UserError(f"{' and '.join(asked)} do not go together; give one of them")
+        for name, default, of in (("run_id", LATEST, "to"), ("confirm", NONE, "delete")):
+            if self.given[name] != default and of not in asked:
+                raise UserError(f"{name} is {shown(self.given[name])}, which says more about {of!r}; give that, too")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,10 @@ _PARAMETERS = (
     Parameter("resume", True, "take over the finished folds of an interrupted training with the same identity"),
     # sync
     Parameter("prune", False, "remove a spool once its server has everything"),
+    Parameter("to", "none", "write studies to a file, record.zip, or copy them to a server, http://host:5000"),
+    Parameter("from", "none", "file of studies, record.zip, to copy into the store or server in use"),
+    Parameter("delete", "none", "study to remove with all that is its own, by run ID; shown first"),
+    Parameter("confirm", "none", "what 'delete' said has to be given to remove what it has shown"),
     # prepare
     Parameter("source", "simulated", "'simulated', a folder with participants/, a table (.csv …), or an address",
               read=parse_source),
@@ -160,7 +164,7 @@ _PARAMETERS = (
     Parameter("timeout", 3.0, "seconds to wait for a tracking server's answer", minimum=0.1, maximum=600.0),
     Parameter("mend", False, "give a store that was moved or copied its new places, after keeping a copy of it"),
     # reproduce
-    Parameter("run_id", "latest", "run to reproduce, or 'latest' for the newest finished study"),
+    Parameter("run_id", "latest", "run ID of a run, or 'latest' for the newest finished study (sync: or 'all')"),
     Parameter("strict", False, "refuse to reproduce with other code than the run's"),
 )  # fmt: skip
 
@@ -252,7 +256,7 @@ STEPS: Mapping[str, Step] = {
         ("model_uri", "source", "study", "threshold", "error_rate", "max_gap", "trim", "features", "ignore", "columns",
          "attribution_steps", "attribution_baseline", "seed", *_WHERE),
     ),
-    "sync": Step(("prune", "cwd")),
+    "sync": Step(("prune", "to", "from", "run_id", "delete", "confirm", "cwd")),
     "check": Step(
         ("timeout", "mend", "seed", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, *_COMPUTE, *_WHERE),
     ),

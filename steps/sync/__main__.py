@@ -1,4 +1,4 @@
-"""Entry point ``sync``: copies to their servers what spools in this folder still hold, exactly once."""
+"""Entry point ``sync``: copies studies to where they belong, exactly once, by a file where there is no network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from steps.configuration import Sync
 
 @command("sync")
 def main(configuration: Sync) -> None:
-    """Copy to the tracking server what could not be copied while a study ran; doing it again changes nothing."""
+    """Copy to the tracking server what could not be copied while a study ran; doing it again changes nothing.
+
+    Or write studies to a file (to), copy them from one (from), or remove a study (delete).
+    """
     from steps.sync.run import sync
 
     sync(configuration)

@@ -1,4 +1,4 @@
-"""The whole step: every spool of a folder, to its server."""
+"""The whole step: every spool of a folder to its server, or what else is asked for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import click
 
 from steps.configuration import Sync
 from steps.errors import UserError
+from steps.parameter_values import NONE
+from steps.tracking.carry import carry
 from steps.tracking.spool import Push, Spool, SyncResult, remove, spools
 from steps.tracking.store.opening import pin_tracking_uri
 from steps.tracking.store.punctual import bounded_patience
@@ -21,17 +23,28 @@ _SHOWN = 120
 
 
 def sync(configuration: Sync) -> None:
-    """Copy what the spools of this folder still hold; doing it again changes nothing.
+    """Copy what the spools of this folder still hold; doing it again changes nothing. Or do what else is asked for.
 
     Raises:
-        UserError: something could not be copied.
+        UserError: something could not be copied, read, written or removed.
     """
     pin_tracking_uri()
+    if configuration.to != NONE:
+        carry.send(configuration.to, configuration.run_id)
+    elif configuration.from_ != NONE:
+        carry.receive(configuration.from_)
+    elif configuration.delete != NONE:
+        carry.delete(configuration.delete, configuration.confirm)
+    else:
+        _copy_spools(configuration.prune)
+
+
+def _copy_spools(prune: bool) -> None:
     local_spools = [_with_password(spool) for spool in spools(Path.cwd())]
     if not local_spools:
         click.echo(f"nothing to do: no study in {Path.cwd()} was recorded for a tracking server")
         return
-    problems = [problem for spool in local_spools for problem in _sync(spool, configuration.prune)]
+    problems = [problem for spool in local_spools for problem in _sync(spool, prune)]
     if problems:
         raise UserError("; ".join(problems))
 
@@ -69,11 +82,7 @@ def _sync(spool: Spool, prune: bool) -> list[str]:
 def _say(spool: Spool, result: SyncResult, left: int) -> None:
     for line in result.notes:
         click.echo(f"note: {line}", err=True)
-    click.echo(
-        f"{show_uri(spool.target)}: {result.runs} of {result.waiting} runs, {result.models} models and "
-        f"{result.versions} registered versions copied and checked; "
-        f"{result.duplicates} duplicates removed; {left} runs left"
-    )
+    click.echo(result.sentence(show_uri(spool.target), left))
 
 
 def _prune(spool: Spool, push: Push) -> list[str]:

@@ -34,7 +34,7 @@ from mlflow.entities import (
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-from steps.tracking.spool.marks import COPY_OF, SYNC
+from steps.tracking.spool.marks import COPY_OF, SYNC, origin
 from steps.tracking.store.artifact_places import repository
 from steps.tracking.store.paging import batches
 from steps.tracking.store.tracking_uri import is_remote
@@ -56,15 +56,18 @@ class Names:
     Attributes:
         identifiers: IDs of runs and models.
         places: artifact URIs.
+        before: where texts of the one store say its artifacts are, though they have been moved -> their places now.
     """
 
     identifiers: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=dict)
 
     def translate(self, text: str) -> str:
         """The text with every known identifier and place called as in the other store."""
-        for place in sorted(self.places, key=len, reverse=True):
-            text = text.replace(place, self.places[place])
+        for places in (self.before, self.places):
+            for place in sorted(places, key=len, reverse=True):
+                text = text.replace(place, places[place])
         return _IDENTIFIER.sub(lambda match: self.identifiers.get(match[0], match[0]), text)
 
 
@@ -181,8 +184,10 @@ class Copy:
             DigestError: a file read back differs from the one sent.
             PlaceError: a server sends us where it may not.
         """
-        copies = self.sink.search_logged_models([experiment_id], f"tags.`{COPY_OF}` = '{model.model_id}'")
-        tags = {k: self.names.translate(v) for k, v in model.tags.items() if not k.startswith(SYNC)}
+        known_by = origin(model.tags, model.model_id)
+        copies = self.sink.search_logged_models([experiment_id], f"tags.`{COPY_OF}` = '{known_by}'")
+        own = {k: v for k, v in model.tags.items() if not k.startswith(SYNC) and k != COPY_OF}
+        tags = {k: self.names.translate(v) for k, v in own.items()}
         copy = (
             copies[0]
             if copies
@@ -190,7 +195,7 @@ class Copy:
                 experiment_id,
                 name=model.name,
                 source_run_id=sink_run_id,
-                tags={**tags, COPY_OF: model.model_id},
+                tags={**tags, COPY_OF: known_by},
                 params={k: self.names.translate(v) for k, v in (model.params or {}).items()},
                 model_type=model.model_type,
             )

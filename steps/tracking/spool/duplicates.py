@@ -20,7 +20,7 @@ def remove_duplicates(
         local: client of the spool.
         server: client of the server.
         experiments: of the server, those that the spool's runs are in.
-        identifiers: what the server calls the spool's runs and models.
+        identifiers: what the server calls the spool's runs and models, by what they are known by (tag ``synced_from``).
     """
     kept, removed = set(identifiers.values()), 0
     for experiment in experiments:
@@ -34,7 +34,7 @@ def remove_duplicates(
                 removed += 1
     for registered in local.search_registered_models():
         versions = local.search_model_versions(f"name = '{registered.name}'")
-        ours = {model_of(version): version.tags.get(VERSION) for version in versions}
+        ours = {version.tags.get(COPY_OF) or model_of(version): version.tags.get(VERSION) for version in versions}
         for version in server.search_model_versions(f"name = '{registered.name}'"):
             number = ours.get(version.tags.get(COPY_OF, ""))
             if number is not None and str(version.version) != number:

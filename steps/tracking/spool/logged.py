@@ -47,7 +47,7 @@ def files_in(folder: Path, artifact_path: str | None = None) -> list[str]:
     return sorted(f"{artifact_path}/{name}" if artifact_path else name for name in names)
 
 
-def read(spool_folder: Path) -> defaultdict[str, set[str]]:
+def noted_files(spool_folder: Path) -> defaultdict[str, set[str]]:
     """The files of each run and model of a spool that were noted; empty where nothing was."""
     noted: defaultdict[str, set[str]] = defaultdict(set)
     try:
@@ -69,7 +69,9 @@ def missing(noted: Iterable[str], folder: Path) -> list[str]:
 
 
 def lost_text(lost: list[str], folder: Path) -> str:
-    """That files were lost, and what to do about it."""
+    """That files were lost, and what to do about it; empty where none is."""
+    if not lost:
+        return ""
     more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
     return (
         f"logged, but no longer in this spool: {', '.join(lost[:_NAMED])}{more}; put back what is lost under {folder} "

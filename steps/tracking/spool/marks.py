@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,21 @@ def state_of(run: Run) -> str:
 def note_copied(local: MlflowClient, run_id: str) -> None:
     """Note that the server has a run of the spool, all of it, as it is now."""
     local.set_tag(run_id, STATE, state_of(local.get_run(run_id)))
+
+
+def origin(tags: Mapping[str, str], identifier: str) -> str:
+    """What a run or model, or a copy of it, is known by in every store: the identifier it was made with.
+
+    Args:
+        tags: its own.
+        identifier: its own.
+    """
+    return tags.get(COPY_OF, identifier)
+
+
+def origin_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tag by which a run of a spool is known elsewhere, where a server had it first; else none."""
+    return {COPY_OF: tags[RUN_ID]} if ADOPTED in tags and RUN_ID in tags and COPY_OF not in tags else {}
 
 
 def server_id(run: Run) -> str | None:

@@ -29,6 +29,7 @@ from steps.tracking.spool.marks import (
     MODEL_ID,
     RUN_ID,
     STATE,
+    origin,
     state_of,
 )
 from steps.tracking.spool.remembered import Reviewed, review, stays_behind
@@ -60,6 +61,7 @@ class Push:
         self._spool = spool
         self._local, self._server = spool.client(), spool.target_client()
         self._places: dict[str, str] = {}
+        self._before = spool.carried or {}
         self._sent: dict[str, set[Any]] = defaultdict(set)
         self._experiments = Experiments(self._local, self._server)
         self._is_sure = False  # that the server still has what the spool's notes say
@@ -83,7 +85,7 @@ class Push:
 
     def note_files(self) -> None:
         """Note which files there are of what is still to be copied, however they were logged."""
-        noted = logged.read(self._spool.folder)
+        noted = logged.noted_files(self._spool.folder)
         for run in self._runs():
             if _is_waiting(run):
                 files = logged.files_in(_folder(run.info.artifact_uri))
@@ -103,11 +105,11 @@ class Push:
         if thorough or not self._is_sure:
             self._review(runs, models, result)
         self._is_sure = False
-        copy = Copy(self._local, self._server, Names(_named(runs), self._places))
-        versions = Versions(self._local, self._server, copy.names)
+        copy = Copy(self._local, self._server, Names(_named(runs), self._places, self._before))
+        versions = Versions(self._local, self._server, copy.names, gives_way=self._spool.carried is not None)
         result.waiting = self._waiting(runs)
         changed = [run for run in runs if _is_waiting(run)]
-        noted = logged.read(self._spool.folder) if changed else {}
+        noted = logged.noted_files(self._spool.folder) if changed else {}
         refusable = partial(self._refusable, result)
         for run in runs:
             refusable(f"run {run.info.run_name}", partial(self._ensure, run, copy.names))
@@ -119,9 +121,14 @@ class Push:
         for run in changed:
             refusable(f"run {run.info.run_name}", partial(self._run, run, copy, owners, noted, result))
         result.versions = versions.push(refusable)
+        result.notes += versions.kept_aliases()
         if thorough:
-            identifiers, places = copy.names.identifiers, self._places_of(runs)
-            result.duplicates = duplicates.remove_duplicates(self._local, self._server, places, identifiers)
+            names, places = copy.names.identifiers, self._places_of(runs)
+            copied = [run for run in runs if ADOPTED not in run.data.tags]
+            of_runs = {origin(run.data.tags, run.info.run_id): names.get(run.info.run_id) for run in copied}
+            of_models = {origin(model.tags, model.model_id): names.get(model.model_id) for model in models}
+            kept = {known_by: copy_id for known_by, copy_id in (of_runs | of_models).items() if copy_id}
+            result.duplicates = duplicates.remove_duplicates(self._local, self._server, places, kept)
         self._is_sure = not result.refused
         return result
 
@@ -137,9 +144,11 @@ class Push:
         runs, models = list(self._runs()), list(self._models())
         reviewed = self._review(runs, models, SyncResult())
         names = Names(
-            _named(runs) | {model_id: copy.model_id for model_id, copy in reviewed.models.items()}, self._places
+            _named(runs) | {model_id: copy.model_id for model_id, copy in reviewed.models.items()},
+            self._places,
+            self._before,
         )
-        check = verify.Check(Copy(self._local, self._server, names), reviewed, logged.read(self._spool.folder))
+        check = verify.Check(Copy(self._local, self._server, names), reviewed, logged.noted_files(self._spool.folder))
         adopted = {run.info.run_id for run in runs if ADOPTED in run.data.tags}
         lines = []
         for run in runs:
@@ -217,13 +226,14 @@ class Push:
         if run_id in names.identifiers:
             return
         experiment_id = self._experiments.of(run.info.experiment_id)
+        known_by = origin(run.data.tags, run_id)
         # An earlier pass may have made it and been cut off before it could note that.
-        copies = self._server.search_runs([experiment_id], f"tags.{COPY_OF} = '{run_id}'", max_results=1)
+        copies = self._server.search_runs([experiment_id], f"tags.{COPY_OF} = '{known_by}'", max_results=1)
         server_run = (
             copies[0]
             if copies
             else self._server.create_run(
-                experiment_id, start_time=run.info.start_time, tags={COPY_OF: run_id}, run_name=run.info.run_name
+                experiment_id, start_time=run.info.start_time, tags={COPY_OF: known_by}, run_name=run.info.run_name
             )
         )
         self._local.set_tag(run_id, RUN_ID, server_run.info.run_id)

@@ -15,7 +15,7 @@ from mlflow.entities import LifecycleStage, LoggedModel, LoggedModelStatus, Run,
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_USER
 
 from steps.tracking.spool.experiments import Experiments
-from steps.tracking.spool.marks import ADOPTED, COPY_OF, DELETED, FILES, MODEL_ID, RUN_ID, STATE, SYNC, state_of
+from steps.tracking.spool.marks import ADOPTED, COPY_OF, DELETED, FILES, MODEL_ID, RUN_ID, STATE, SYNC, origin, state_of
 from steps.tracking.store.paging import batches, pages
 from steps.tracking.store.tracking_uri import show_uri
 
@@ -114,7 +114,7 @@ def lacks(run: Run, copy: Run, copied: Container[str]) -> str:
 
 def stays_behind(name: str, is_adopted: bool) -> bool:
     """Whether a tag is not copied: our own notes; what `mlflow run` wrote on a run of its own is the server's."""
-    return name.startswith(SYNC) or (is_adopted and name in (MLFLOW_RUN_NAME, MLFLOW_USER))
+    return name.startswith(SYNC) or name == COPY_OF or (is_adopted and name in (MLFLOW_RUN_NAME, MLFLOW_USER))
 
 
 def runs_on_server(server: MlflowClient, experiments: Sequence[str], run_ids: Iterable[str]) -> Iterator[Run]:
@@ -154,7 +154,7 @@ def _review_runs(
     for server_id, run in remembered.items():
         run_id, tags, copy = run.info.run_id, run.data.tags, copies.get(server_id)
         drop = partial(_drop, run, partial(local.delete_tag, run_id))
-        if copy is None or (ADOPTED not in tags and copy.data.tags.get(COPY_OF, run_id) != run_id):
+        if copy is None or (ADOPTED not in tags and copy.data.tags.get(COPY_OF, run_id) != origin(tags, run_id)):
             forgotten.append(run.info.run_name)
             drop(RUN_ID, ADOPTED, DELETED, FILES, STATE)
             continue

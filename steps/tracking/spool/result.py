@@ -30,6 +30,18 @@ class SyncResult:
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def sentence(self, server: str, left: int) -> str:
+        """What was done, in one line.
+
+        Args:
+            server: its address, fit for printing.
+            left: runs that could not be copied.
+        """
+        return (
+            f"{server}: {self.runs} of {self.waiting} runs, {self.models} models and {self.versions} registered "
+            f"versions copied and checked; {self.duplicates} duplicates removed; {left} runs left"
+        )
+
     def reasons(self) -> list[str]:
         """What was refused, one line for each reason."""
         what = defaultdict(list)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,10 +50,13 @@ class Spool:
     Attributes:
         target: URI of the server, perhaps with a password: for MLflow, never for printing or keeping.
         folder: where the spool lies.
+        carried: of finished studies that only pass through: where texts of theirs say that artifacts are, though they
+            have been moved -> where they are. None of a spool that steps record to.
     """
 
     target: str = field(repr=False)
     folder: Path
+    carried: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def uri(self) -> str:

@@ -20,11 +20,19 @@ Refusable = Callable[[str, Callable[[], None]], None]
 
 @dataclass(frozen=True)
 class Versions:
-    """The registered versions of a spool and those of its server."""
+    """The registered versions of a spool and those of its server.
+
+    Attributes:
+        local: client of the spool.
+        server: client of the server.
+        names: how the server calls what has been copied.
+        gives_way: whether an alias that the server has given to another version stays there.
+    """
 
     local: MlflowClient
     server: MlflowClient
     names: Names
+    gives_way: bool = False
 
     def waiting(self, deleted_models: Callable[[], set[str]]) -> int:
         """How many the server does not have, but for those whose models were deleted there."""
@@ -61,6 +69,34 @@ class Versions:
             refusable(name, partial(self._push, registered, version, made))
         return len(made)
 
+    def recognise(self) -> None:
+        """Note which versions the server has already, whoever brought them, so that they are not written again."""
+        for registered, version in self._all():
+            name = registered.name
+            copy = next((one for one in self._on_server(name).values() if self._is_ours(version, one)), None)
+            if copy is None:
+                continue
+            self.local.set_model_version_tag(name, version.version, VERSION, str(copy.version))
+            aliases, tags = _aliases(registered, version), self._tags(version)
+            taken = self.server.get_registered_model(name).aliases.keys()
+            if tags.keys() <= copy.tags.keys() and set(aliases) <= taken:
+                state = digest_of([tags, version.description, aliases])
+                self.local.set_model_version_tag(name, version.version, STATE, state)
+
+    def kept_aliases(self) -> list[str]:
+        """Which aliases were left with other versions of the server, a line each."""
+        notes = []
+        for registered, version in self._all() if self.gives_way else ():
+            number, wanted = version.tags.get(VERSION), _aliases(registered, version)
+            taken = self.server.get_registered_model(registered.name).aliases if number and wanted else {}
+            notes += [
+                f"alias {alias} of {registered.name} stays with version {taken[alias]} on "
+                f"{show_uri(self.server.tracking_uri)}; what was {alias} here is version {number} there"
+                for alias in wanted
+                if alias in taken and str(taken[alias]) != number
+            ]
+        return notes
+
     def missing(self) -> Iterator[str]:
         """What the server does not hold of the versions, a line each."""
         for registered, version in self._all():
@@ -69,7 +105,7 @@ class Versions:
             if copy is None or not self._is_ours(version, copy):
                 yield f"registered version {name}/{version.version} is not there"
                 continue
-            wanted = {k: self.names.translate(v) for k, v in version.tags.items() if not k.startswith(SYNC)}
+            wanted = self._tags(version)
             if lacking := [key for key, value in wanted.items() if copy.tags.get(key) != value]:
                 yield f"registered version {name}/{version.version} has another tag {lacking[0]} there"
             aliases = self.server.get_registered_model(name).aliases
@@ -78,7 +114,7 @@ class Versions:
 
     def _push(self, registered: Any, version: Any, made: list[str]) -> None:
         name = registered.name
-        tags = {k: self.names.translate(v) for k, v in version.tags.items() if not k.startswith(SYNC)}
+        tags = self._tags(version)
         aliases = _aliases(registered, version)
         state = digest_of([tags, version.description, aliases])
         if version.tags.get(STATE) == state or model_of(version) not in self.names.identifiers:
@@ -89,7 +125,7 @@ class Versions:
         self.server.update_model_version(name, number, description=self.names.translate(version.description or ""))
         # Where the server has forgotten some, the others may belong to newer versions by now.
         is_reviewed = VERSION in version.tags and STATE not in version.tags
-        taken = self.server.get_registered_model(name).aliases if is_reviewed else {}
+        taken = self.server.get_registered_model(name).aliases if is_reviewed or self.gives_way else {}
         for alias in aliases:
             if alias not in taken:
                 self.server.set_registered_model_alias(name, alias, number)
@@ -108,18 +144,24 @@ class Versions:
             name,
             self.server.get_logged_model(model_id).artifact_location,
             run_id=self.names.identifiers.get(version.run_id),
-            tags={COPY_OF: original},
+            tags={COPY_OF: version.tags.get(COPY_OF, original)},
             model_id=model_id,
             await_creation_for=0,  # MLflow's own stores make it at once
         )
         made.append(str(registered_version.version))
         return made[-1]
 
+    def _tags(self, version: Any) -> dict[str, str]:
+        """A version's tags as they are on the server."""
+        own = {k: v for k, v in version.tags.items() if not k.startswith(SYNC) and k != COPY_OF}
+        return {k: self.names.translate(v) for k, v in own.items()}
+
     def _is_ours(self, version: Any, copy: Any) -> bool:
         """Whether a version of the server is the copy of one of the spool: its number alone says nothing."""
         original = model_of(version)
         return copy is not None and (
-            copy.tags.get(COPY_OF) == original or model_of(copy) == self.names.identifiers.get(original, original)
+            copy.tags.get(COPY_OF) == version.tags.get(COPY_OF, original)
+            or model_of(copy) == self.names.identifiers.get(original, original)
         )
 
     def _on_server(self, name: str) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ def test_every_way_of_logging_is_noted(spool: Spool, tmp_path: Path) -> None:
         tracker.log_artifacts(folder / "deep" / "file.txt")
         tracker.log_model(NETWORK, (21, 6))
     record.log_files(run.run_id, {"table.json": {"a": 1}})
-    noted = logged.read(spool.folder)
+    noted = logged.noted_files(spool.folder)
     assert noted[run.run_id] == {"text.txt", "under/deep/file.txt", "file.txt", "table.json"}
     assert {"MLmodel", "data/model.keras", "requirements.txt"} <= noted[run.model_id or ""]
 
@@ -45,7 +45,7 @@ def test_what_others_log_is_noted_when_a_command_ends(spool: Spool) -> None:
     Push(spool).note_files()
     size = (spool.folder / "logged.jsonl").stat().st_size
     Push(spool).note_files()
-    assert logged.read(spool.folder)[run.info.run_id] == {"theirs.txt"}
+    assert logged.noted_files(spool.folder)[run.info.run_id] == {"theirs.txt"}
     assert (spool.folder / "logged.jsonl").stat().st_size == size, "once is enough"
 
 
@@ -54,13 +54,13 @@ def test_a_line_that_its_writer_was_killed_in_spoils_no_other(spool: Spool) -> N
     with (spool.folder / "logged.jsonl").open("ab") as file:
         file.write(b'\n["run", ["b"')
     logged.note_files("run", ["c"])
-    assert logged.read(spool.folder) == {"run": {"a", "c"}}
+    assert logged.noted_files(spool.folder) == {"run": {"a", "c"}}
 
 
 def test_a_local_store_has_no_list(store: Path) -> None:
     logged.note_files("run", ["a"])
     assert not (store / "logged.jsonl").exists()
-    assert logged.read(store) == {}
+    assert logged.noted_files(store) == {}
 
 
 def test_what_is_missing(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ CORE = {
         "figures",
     )
 }
-TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool"}
+TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool", "tracking.carry"}
 TABLES = {"parameters", "parameter_types", "parameter_values", "commands"}
 # A step knows everything below it, and no other step.
 BELOW_STEPS = GROUND | CORE | TRACKING | TABLES | {"cli", "configuration", "compute", "report", "trained_folds"}
@@ -78,6 +78,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "tracking.spool": GROUND | {"commands", "tracking.store"},
     "tracking.models": GROUND | {"commands", "core.data", "core.models", "tracking.store", "tracking.spool"},
     "tracking": GROUND | TABLES | {"core.data", "tracking.store", "tracking.models", "tracking.spool"},
+    "tracking.carry": GROUND | {"commands", "tracking.store", "tracking.spool", "tracking.models", "tracking"},
     "report": GROUND | TABLES | CORE | TRACKING,
     "trained_folds": GROUND | TABLES | TRACKING | {"core.data", "compute"},
     **dict.fromkeys(STEPS, BELOW_STEPS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,14 +20,14 @@ from steps.commands import command
 from steps.errors import UserError, one_line, shown, shown_path
 from steps.system.private_files import private_file
 from steps.system.untrusted_files import size
-from steps.tracking.carry import removal, tables
+from steps.tracking.carry import removal, rows, tables
 from steps.tracking.carry.pack import pack
 from steps.tracking.carry.studies import ALL, LATEST, Studies, ended
 from steps.tracking.carry.unpack import unpack
 from steps.tracking.experiments import DEFAULT_ID, experiment_named
 from steps.tracking.models.registry import CHAMPION
 from steps.tracking.session import ENTRY_POINT_TAG
-from steps.tracking.spool import Push, Spool, noted_files, recognise, server_id, spools
+from steps.tracking.spool import Push, Spool, is_deleted, noted_files, recognise, server_id, spools
 from steps.tracking.store import trouble
 from steps.tracking.store.moved import database_of, reading, refuse_displaced
 from steps.tracking.store.opening import making
@@ -144,8 +145,8 @@ def _send_to_server(source: _Source, connection: sqlite3.Connection, runs: list[
         _make_store(folder)
         with closing(sqlite3.connect(database)) as own, own:
             own.execute("DELETE FROM experiments")
-            for table, rows in tables.read(connection, tables.select(connection, runs)):
-                tables.write(own, table, rows, _where_it_is(connection))
+            for table, these in rows.read(connection, rows.select(connection, runs)):
+                rows.write(own, table, these, _where_it_is(connection))
         _push(Spool(target, folder, {}))
 
 
@@ -212,11 +213,12 @@ def _push(spool: Spool) -> None:
         raise UserError(
             "; ".join(f"{address}: {reason}" for reason in result.reasons() or ["not everything was taken"])
         )
-    names = push.names().identifiers
-    studies = Studies.of(spool.client())
+    names, studies = push.names().identifiers, Studies.of(spool.client())
+    goes = "" if spool.target == os.environ[TRACKING_URI] else f"{TRACKING_URI}={shlex.quote(address)} "
     for run_id, run in studies.runs.items():
-        if run.data.tags.get(ENTRY_POINT_TAG) == "main" and run_id in names:
-            click.echo(f"{run.info.run_name}: run {names[run_id]}; again: {command('reproduce', run_id=names[run_id])}")
+        if run.data.tags.get(ENTRY_POINT_TAG) == "main" and run_id in names and not is_deleted(run):
+            again = command("reproduce", run_id=names[run_id])
+            click.echo(f"{run.info.run_name}: run {names[run_id]}; again: {goes}{again}")
 
 
 def _failed(target: str, problem: trouble.Trouble) -> str:
@@ -277,7 +279,7 @@ def _check_confirmed(plan: removal.Removal, run_id: str, confirm: str) -> None:
         )
     line = command("sync", delete=named, confirm=plan.token)
     if confirm == _UNCONFIRMED:
-        click.echo(f"nothing was removed; to remove it, for good:\n  {line}")
+        click.echo(f"nothing was removed; to remove it:\n  {line}")
     elif confirm != plan.token:
         raise UserError(
             f"confirm is {shown(confirm)}, expected {plan.token} for what would be removed now (shown above); nothing "

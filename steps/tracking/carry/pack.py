@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from steps.errors import UserError, shown_path
-from steps.tracking.carry import tables
+from steps.tracking.carry import rows, tables
 from steps.tracking.spool import lost_text, missing
 from steps.tracking.store.artifact_places import repository
 from steps.tracking.store.moved import local_path
@@ -68,13 +68,13 @@ def pack(
         UserError: a file of a run was lost, cannot be read, or nothing can be written there.
     """
     part = path.with_name(f".{path.name}.part")
-    selection = tables.select(connection, run_ids)
+    selection = rows.select(connection, run_ids)
     packed = Packed(len(selection.runs), len(selection.models), len(selection.versions))
     try:
         with zipfile.ZipFile(part, "w", allowZip64=True) as archive:
             places: dict[str, str] = {}
-            for table, rows in tables.read(connection, selection):
-                _add(archive, f"tables/{table}.jsonl", _lines(table, rows, places), packed)
+            for table, these in rows.read(connection, selection):
+                _add(archive, f"tables/{table}.jsonl", _lines(table, these, places), packed)
             for owner, place in sorted(places.items()):
                 with _folder(place, uri) as folder:
                     if lost := lost_text(missing(noted.get(owner, ()), folder), folder):
@@ -111,10 +111,10 @@ def _manifest(packed: Packed) -> bytes:
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _lines(table: str, rows: Iterable[tables.Row], places: dict[str, str]) -> Iterator[bytes]:
+def _lines(table: str, these: Iterable[tables.Row], places: dict[str, str]) -> Iterator[bytes]:
     """Rows as JSON; where the artifacts of runs and models are is noted in ``places``."""
     known = tables.TABLES[table]
-    for row in rows:
+    for row in these:
         if known.kind in ("run", "model") and known.places:
             places[row[known.owner]] = row[known.places[0]]
         yield (json.dumps(row, sort_keys=True, allow_nan=False) + "\n").encode()

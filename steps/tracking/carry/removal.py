@@ -22,8 +22,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from steps.errors import UserError, shown
 from steps.system.untrusted_files import size
 from steps.tracking import left_running
-from steps.tracking.carry import tables
-from steps.tracking.carry.studies import Studies
+from steps.tracking.carry import rows
+from steps.tracking.carry.studies import LATEST, Studies
 from steps.tracking.models.registry import CHAMPION
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import model_of
@@ -55,7 +55,7 @@ class Removal:
     """
 
     study: Run
-    selection: tables.Selection
+    selection: rows.Selection
     runs: list[Run]
     places: dict[str, str]
     kept: list[str] = field(default_factory=list)
@@ -106,7 +106,8 @@ def plan(client: MlflowClient, run_id: str, view: int = ViewType.ALL) -> Removal
     studies = Studies.of(client, view)
     found = studies.find(run_id)
     if not found:
-        raise UserError(f"delete is {shown(run_id)}, which is no run of this store; expected a study's, or 'latest'")
+        which = "which means the newest finished study, and there is none" if run_id == LATEST else "which is no run"
+        raise UserError(f"delete is {shown(run_id)}, {which} in this store; expected a study's run ID, or 'latest'")
     below = set(studies.below(found[0]))
     below |= {one for one, run in studies.runs.items() if run.data.tags.get(_POINTER) in below}
     kept, why = _kept(studies, below, found[0])
@@ -122,7 +123,7 @@ def plan(client: MlflowClient, run_id: str, view: int = ViewType.ALL) -> Removal
     places |= {model: client.get_logged_model(model).artifact_location for model in sorted(models)}
     return Removal(
         studies.runs[found[0]],
-        tables.Selection(frozenset(gone), models, versions),
+        rows.Selection(frozenset(gone), models, versions),
         runs,
         places,
         why,
@@ -228,7 +229,7 @@ def remove_for_good(removal: Removal, client: MlflowClient) -> list[str]:
                     connection.execute(
                         "DELETE FROM tags WHERE run_uuid = ? AND key = ?", (run_id, MLFLOW_PARENT_RUN_ID)
                     )
-                tables.delete(connection, removal.selection)
+                rows.delete(connection, removal.selection)
     except sqlite3.Error as error:
         raise UserError(f"{database} cannot be written: {error}; give the same command again") from error
     return problems

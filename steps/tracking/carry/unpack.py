@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from steps.errors import UserError, shown, shown_path
 from steps.system.private_files import private_file, private_folder
 from steps.system.untrusted_files import size, what_it_is
-from steps.tracking.carry import tables
+from steps.tracking.carry import rows, tables
 from steps.tracking.carry.pack import FORMAT, MANIFEST, VERSION
 from steps.tracking.store.opening import making
 
@@ -225,8 +225,7 @@ def _fill(folder: Path, sha256: str, name: str) -> Unpacked:
         with closing(sqlite3.connect(database)) as connection, connection:
             connection.execute("DELETE FROM experiments")
             for table in tables.TABLES:
-                rows = _rows(folder / "tables" / f"{table}.jsonl", table, known)
-                tables.write(connection, table, rows, made.place_of)
+                rows.write(connection, table, _rows(folder / "tables" / f"{table}.jsonl", table, known), made.place_of)
     except tables.RowError as error:
         raise _refuse(name, str(error)) from error
     except sqlite3.Error as error:

@@ -1,10 +1,10 @@
 """A local store whose content is copied to a tracking server. Other rooms import from here, and no module of it."""
 
+from steps.tracking.spool.known_there import recognise
 from steps.tracking.spool.logged import lost_text, missing, note_files, note_folder, noted_files
-from steps.tracking.spool.marks import SYNC, model_of, origin_tags, server_id
+from steps.tracking.spool.marks import SYNC, is_deleted, model_of, origin_tags, server_id
 from steps.tracking.spool.pull import deleted_on_server, fetch, local_run_id
 from steps.tracking.spool.push import Push
-from steps.tracking.spool.recognise import recognise
 from steps.tracking.spool.replicator import Replicator, recording
 from steps.tracking.spool.result import SyncResult
 from steps.tracking.spool.server_ids import id_on_server, stand_in_experiment, stand_in_run
@@ -20,6 +20,7 @@ __all__ = [
     "deleted_on_server",
     "fetch",
     "id_on_server",
+    "is_deleted",
     "local_run_id",
     "lost_text",
     "missing",

@@ -59,6 +59,11 @@ def origin_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {COPY_OF: tags[RUN_ID]} if ADOPTED in tags and RUN_ID in tags and COPY_OF not in tags else {}
 
 
+def is_deleted(run: Run) -> bool:
+    """Whether the copy of a run of the spool was deleted on the server, as far as that was noted."""
+    return DELETED in run.data.tags
+
+
 def server_id(run: Run) -> str | None:
     """The server's ID of a run of the spool; None where it was never copied, and for any other run."""
     known: str | None = run.data.tags.get(RUN_ID)

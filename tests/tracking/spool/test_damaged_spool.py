@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from steps.configuration import Sync
 from steps.errors import UserError
 from steps.sync.run import sync
 from steps.tracking.spool.spool import Spool, open_spool, spools
+from tests.conftest import configured
 
 SERVER = "http://127.0.0.1:9"  # nobody listens there
 
@@ -31,13 +31,13 @@ def test_a_damaged_description_is_one_line_that_leads_on(
     path = spool.folder / "spool.json"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match=rf"^{path} is damaged: .*\. Set MLFLOW_TRACKING_URI to that server and give"):
-        sync(Sync.of({"prune": False}))
+        sync(configured("sync"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other.invalid:5000")
     with pytest.raises(UserError, match="is damaged"):
-        sync(Sync.of({"prune": False}))
+        sync(configured("sync"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", SERVER)  # as the line says
     with pytest.raises(UserError, match=r"does not answer; try again later \(runs not there yet: 1\)"):
-        sync(Sync.of({"prune": False}))
+        sync(configured("sync"))
     assert json.loads(path.read_text()) == {"tracking_uri": SERVER}, "and it is whole again"
     assert [spool.target for spool in spools(store)] == [SERVER]
 

@@ -234,6 +234,19 @@ class Predict(Configuration):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Promote(Configuration):
+    """Of ``promote``."""
+
+    model_uri: str
+    rollback: bool
+    min_auc: float
+    margin: float
+    max_calibration_error: float
+    max_completeness_error: float
+    skip_gates: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sync(Configuration):
     """Of ``sync``."""
 
@@ -314,6 +327,7 @@ CONFIGURATIONS: Mapping[str, type[Configuration]] = {
     "attribute": Attribute,
     "compare": Compare,
     "predict": Predict,
+    "promote": Promote,
     "sync": Sync,
     "check": Check,
     "reproduce": Reproduce,

@@ -16,6 +16,7 @@ _ADDRESS = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>[^/?#]*)(?P<path>[^?#]*)(\?(?P<query>[^#]*))?(#(?P<fragment>.*))?",
     re.IGNORECASE | re.DOTALL,
 )
+GATES: Final = ("auc", "champion", "calibration", "completeness", "audit", "signature", "rollback")
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -173,3 +174,17 @@ def parse_runs(text: str) -> tuple[Compared, Compared]:
     if not (first.is_training or second.is_training):
         raise UserError(f"runs={shown(text)}: at least one must be a training: a run ID, 'latest' or 'previous'")
     return first, second
+
+
+def parse_gates(text: str) -> tuple[str, ...]:
+    """The gates in a comma-separated list, in the order of `GATES`; ``none`` is an empty one.
+
+    Raises:
+        UserError: one of them is no gate.
+    """
+    names = [] if text.strip() == NONE else [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in GATES]:
+        raise UserError(
+            f"skip_gates={shown(text)}: {shown(unknown[0])} is no gate; expected some of {', '.join(GATES)}, or none"
+        )
+    return tuple(gate for gate in GATES if gate in names)

@@ -20,6 +20,7 @@ from steps.parameter_types import Value as Value
 from steps.parameter_values import (
     parse_class_weight,
     parse_exclude,
+    parse_gates,
     parse_runs,
     parse_source,
     parse_subjects,
@@ -160,6 +161,19 @@ _PARAMETERS = (
     Parameter("runs", "latest,previous",
               "two trainings, first minus second: run IDs, 'latest', 'previous', or one of them and a baseline",
               read=parse_runs),
+    # promote
+    Parameter("rollback", False, "make the champion before the champion again, and judge nothing"),
+    Parameter("min_auc", 0.5, "the interval of subjects' AUC has to lie above this", minimum=0.5, maximum=0.99),
+    Parameter("margin", 0.1, "by how much of subjects' AUC a challenger may be worse than the champion, at most",
+              minimum=0.001, maximum=0.5),
+    Parameter("max_calibration_error", 0.25, "largest expected calibration error over trials",
+              minimum=0.001, maximum=1.0),
+    Parameter("max_completeness_error", 0.01, "largest completeness error of an attribution, of the output change",
+              minimum=1e-6, maximum=1.0),
+    Parameter("skip_gates", "none",
+              "gates that do not decide, on your responsibility: some of auc, champion, calibration, completeness, "
+              "audit, signature, rollback, comma-separated, or 'none'",
+              read=parse_gates),
     # check
     Parameter("timeout", 3.0, "seconds to wait for a tracking server's answer", minimum=0.1, maximum=600.0),
     Parameter("mend", False, "give a store that was moved or copied its new places, after keeping a copy of it"),
@@ -257,6 +271,10 @@ STEPS: Mapping[str, Step] = {
          "attribution_steps", "attribution_baseline", "seed", *_WHERE),
     ),
     "sync": Step(("prune", "to", "from", "run_id", "delete", "confirm", "cwd")),
+    "promote": Step(
+        ("model_uri", "rollback", "min_auc", "margin", "max_calibration_error", "max_completeness_error", "skip_gates",
+         *_WHERE),
+    ),
     "check": Step(
         ("timeout", "mend", "seed", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, *_COMPUTE, *_WHERE),
     ),

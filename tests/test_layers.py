@@ -39,7 +39,19 @@ TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool", "
 TABLES = {"parameters", "parameter_types", "parameter_values", "commands"}
 # A step knows everything below it, and no other step.
 BELOW_STEPS = GROUND | CORE | TRACKING | TABLES | {"cli", "configuration", "compute", "report", "trained_folds"}
-STEPS = ("prepare", "train", "evaluate", "attribute", "predict", "compare", "check", "sync", "main", "reproduce")
+STEPS = (
+    "prepare",
+    "train",
+    "evaluate",
+    "attribute",
+    "predict",
+    "compare",
+    "promote",
+    "check",
+    "sync",
+    "main",
+    "reproduce",
+)
 
 # Room -> the rooms it may import. A package is named by its path; a module directly under ``steps/`` by its name.
 MAY_KNOW: dict[str, set[str]] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from steps.configuration import Compare
@@ -14,11 +12,8 @@ from steps.errors import UserError
 from steps.parameter_values import Compared
 from steps.report import evaluations
 from steps.report.comparison import answer, description, sentences_of_tests, warnings
-from steps.tracking import documents, lookup, record
+from steps.tracking import record
 from steps.tracking.session import step_run
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
 
 
 def compare_and_record(configuration: Compare) -> None:
@@ -62,20 +57,7 @@ def _methods(sides: tuple[Compared, Compared], experiment_id: str) -> tuple[Meth
         raise UserError(f"runs={names!r} names one training twice; expected two different ones")
     # A baseline shares the folds of the training beside it.
     beside = next(iter(trainings.values()))
-    first, second = (_method(trainings.get(one, beside), "" if one.is_training else one.name) for one in sides)
-    return first, second
-
-
-def _method(train: Run, baseline: str) -> Method:
-    folds = {run.fold.key: frozenset(run.fold.test_subjects) for run in lookup.fold_runs(train.info.run_id)}
-    run_id, tags = train.info.run_id, train.data.tags
-    predictions = evaluations.baseline_predictions(train, baseline) if baseline else None
-    return Method(
-        title=baseline or f"{tags.get('model', 'network')} ({run_id[:8]})",
-        train_run_id=run_id,
-        baseline=baseline,
-        dataset_digest=documents.required_tag(train, "dataset_digest"),
-        folds=folds,
-        results=evaluations.network_predictions(train) if predictions is None else predictions,
-        parameters=evaluations.training_parameters(train),
+    first, second = (
+        evaluations.method_of(trainings.get(one, beside), "" if one.is_training else one.name) for one in sides
     )
+    return first, second

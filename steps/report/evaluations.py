@@ -9,6 +9,7 @@ import pandas as pd
 from mlflow.entities import Run
 
 from steps.commands import command
+from steps.core.metrics.comparable import Method
 from steps.errors import UserError, shown
 from steps.parameter_values import PREVIOUS
 from steps.parameters import STEPS
@@ -40,14 +41,23 @@ def evaluations_of(train: Run) -> list[Run]:
     Raises:
         UserError: there are none.
     """
+    return finished_after(train, "evaluate")
+
+
+def finished_after(train: Run, entry_point: str) -> list[Run]:
+    """The finished runs of a step that worked on a training, ``evaluate`` or ``attribute``, newest first.
+
+    Raises:
+        UserError: there are none.
+    """
     run_id, experiment_id = train.info.run_id, train.info.experiment_id
     if on_server := server_id(train):  # fetches the newest, which then names the training as this store does
-        lookup.finished("evaluate", experiment_id, f" and tags.train_run_id = '{on_server}'")
-    finished = list(lookup.finished("evaluate", experiment_id, f" and tags.train_run_id = '{run_id}'"))
+        lookup.finished(entry_point, experiment_id, f" and tags.train_run_id = '{on_server}'")
+    finished = list(lookup.finished(entry_point, experiment_id, f" and tags.train_run_id = '{run_id}'"))
     if not finished:
         raise UserError(
-            f"train run {run_id} has no finished evaluate run; first run: "
-            f"{command('evaluate', experiment=lookup.other_experiment(train), train_run_id=run_id)}"
+            f"train run {run_id} has no finished {entry_point} run; first run: "
+            f"{command(entry_point, experiment=lookup.other_experiment(train), train_run_id=run_id)}"
         )
     return finished
 
@@ -83,6 +93,29 @@ def baseline_predictions(train: Run, name: str) -> pd.DataFrame:
         f"runs: {shown(name)} is neither the ID of a run nor a baseline in an evaluation of train run "
         f"{train.info.run_id} "
         f"(those have: {', '.join(sorted(known)) or 'none'}); run: {again}"
+    )
+
+
+def method_of(train: Run, baseline: str = "") -> Method:
+    """What is compared: the networks of a training, or a baseline on its folds.
+
+    Args:
+        train: run of the training.
+        baseline: its name; "" for the networks.
+
+    Raises:
+        UserError: there is no evaluation, or something of it is damaged.
+    """
+    folds = {run.fold.key: frozenset(run.fold.test_subjects) for run in lookup.fold_runs(train.info.run_id)}
+    run_id, tags = train.info.run_id, train.data.tags
+    return Method(
+        title=baseline or f"{tags.get('model', 'network')} ({run_id[:8]})",
+        train_run_id=run_id,
+        baseline=baseline,
+        dataset_digest=documents.required_tag(train, "dataset_digest"),
+        folds=folds,
+        results=baseline_predictions(train, baseline) if baseline else network_predictions(train),
+        parameters=training_parameters(train),
     )
 
 

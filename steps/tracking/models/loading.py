@@ -6,6 +6,7 @@ mode and after a look at its parts, and `training.json`.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
+import yaml
 from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
@@ -27,6 +29,7 @@ from steps.tracking.store.trouble import one_line
 if TYPE_CHECKING:
     import keras
 
+_DESCRIPTION = "MLmodel"
 NETWORK_FILE, TRAINING_FILE = "artifacts/network.keras", "artifacts/training.json"
 # Keras's own layers that lead to code or to other files.
 _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
@@ -71,6 +74,22 @@ def checked(reference: ModelReference, archive: bytes, training: bytes) -> Final
         ) from error
     _refuse_code(archive, reference.uri)
     return FinalModel(reference, archive, trained)
+
+
+def signature(reference: ModelReference) -> dict[str, object]:
+    """What MLflow says goes into a model and comes out: ``inputs``, ``outputs``, ``params``, each as MLflow spells it.
+
+    Raises:
+        UserError: the model does not say it.
+    """
+    text = _read(reference, _DESCRIPTION)
+    try:
+        found = yaml.safe_load(text)["signature"]
+        return {name: json.loads(found[name]) for name in ("inputs", "outputs", "params")}
+    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{_DESCRIPTION} of {reference.uri} names no signature ({one_line(error)}); train and register it again"
+        ) from error
 
 
 def load_network(model: FinalModel) -> keras.Model:

@@ -138,6 +138,8 @@ def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:
         return _reference(client, client.get_model_version_by_alias(name, alias))
     except MlflowException as error:
         refusal = f"model {name} has no alias {shown(alias)}; it has {_versions_and_aliases(client, name, versions)}"
+        if alias == CHAMPION and name == MODEL_NAME:
+            raise UserError(f"{refusal}; first run: {command('promote')}") from error
         if not re.fullmatch(r"[\w-]{1,100}", alias):
             raise UserError(refusal) from error
         # Names and aliases hold no characters that a shell changes within double quotes.

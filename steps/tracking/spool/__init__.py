@@ -9,6 +9,7 @@ from steps.tracking.spool.replicator import Replicator, recording
 from steps.tracking.spool.result import SyncResult
 from steps.tracking.spool.server_ids import id_on_server, stand_in_experiment, stand_in_run
 from steps.tracking.spool.spool import Spool, current, remove, spools
+from steps.tracking.spool.versions import not_registered_yet
 
 __all__ = [
     "SYNC",
@@ -25,6 +26,7 @@ __all__ = [
     "lost_text",
     "missing",
     "model_of",
+    "not_registered_yet",
     "note_files",
     "note_folder",
     "noted_files",

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from steps.tracking.spool.copy import Names
 from steps.tracking.spool.marks import COPY_OF, STATE, SYNC, VERSION, digest_of, model_of
+from steps.tracking.spool.spool import Spool
 from steps.tracking.store.paging import pages
 from steps.tracking.store.tracking_uri import show_uri
 
@@ -181,6 +182,13 @@ class Versions:
         for tag in tags:
             if tag in version.tags:
                 self.local.delete_model_version_tag(version.name, version.version, tag)
+
+
+def not_registered_yet(spool: Spool, name: str) -> list[str]:
+    """The versions of a registered model that a spool has and its server has not been given yet."""
+    client = spool.client()
+    versions = pages(partial(client.search_model_versions, f"name = '{name}'"))
+    return [str(version.version) for version in versions if VERSION not in version.tags]
 
 
 def _aliases(registered: Any, version: Any) -> list[str]:

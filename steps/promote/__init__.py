@@ -1,0 +1,1 @@
+"""The step ``promote``: a challenger becomes the champion through declared gates, or the champion before comes back."""

@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,14 +49,24 @@ class Server:
     The store survives `kill`, `stop` and `start`; so does the address.
     """
 
-    def __init__(self, folder: Path, backend_store_uri: str | None = None, disk: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        backend_store_uri: str | None = None,
+        disk: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
         """A server that is not running yet.
 
         Args:
             folder: where its log goes, and its store unless told otherwise.
             backend_store_uri: SQLite by default.
             disk: where store and artifacts go, unlike the log.
+            environment: more variables of its process.
+            options: more of its command line.
         """
+        self._environment, self._options = dict(environment or {}), options
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.backend_store_uri = backend_store_uri or f"sqlite:///{(disk or folder) / 'server.db'}"
@@ -81,9 +91,10 @@ class Server:
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--workers", "1", "--backend-store-uri", self.backend_store_uri),
             *("--artifacts-destination", str(self.artifacts)),
+            *self._options,
         ]
         # The job runner is for traces and language models; seven processes less.
-        environment = clean_environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environment = clean_environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | self._environment
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True

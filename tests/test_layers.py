@@ -158,7 +158,7 @@ def test_the_spool_is_used_through_its_face_only() -> None:
 
 
 def test_a_step_is_a_command_a_run_and_perhaps_a_worker() -> None:
-    own = {"check", "reproduce"}  # what they try and compare is nobody else's
+    own = {"check", "promote", "reproduce"}  # what they try, judge and compare is nobody else's
     files = {path for step in {*STEPS} - own for path in (ROOT / "steps" / step).glob("*.py")}
     assert {path.name for path in files} == {"__init__.py", "__main__.py", "run.py", "worker.py"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,48 +31,40 @@ Registered = Callable[..., str]
 
 @pytest.fixture
 def registered(store: Path, final_network: Any, training_json: dict[str, Any], make_method: MethodMaker) -> Registered:
-    """Records a study and registers its model as the challenger; returns its version."""
-    network = as_bytes(final_network)
+    """Records a study in the local store and registers its model as the challenger; returns its version."""
     pin_tracking_uri()
+    return partial(record_study, as_bytes(final_network), training_json, make_method)
 
-    def make(
-        effect: float = 3.0,
-        noise: int = 0,
-        *,
-        digest: str = "d" * 64,
-        evaluation: Mapping[str, float] | None = None,
-        completeness: float | None = 0.001,
-        training: Mapping[str, Any] | None = None,
-    ) -> str:
-        results = make_method(effect, noise, subjects=40).results
-        tested = sorted(set(results["subject"]))
-        split = json.dumps({"training": [], "validation": [], "test": tested})
-        scores = subject_scores(results)
-        auc = point_values(scores, ())["auc"]
-        known = {
-            "subject/auc": auc,
-            "subject/auc_low": auc - 0.1,
-            "subject/auc_high": min(1.0, auc + 0.1),
-            "audit_findings": 0,
-        }
-        known |= {"pooled/ece": point_values(trial_scores(results), ())["ece"], **(evaluation or {})}
-        train = recorded("train", {"dataset_digest": digest}, {"folds": 1})
-        of_training = {"train_run_id": train.info.run_id, "dataset_digest": digest}
-        fold = {
-            "mlflow.parentRunId": train.info.run_id,
-            "subject": "all",
-            "test_number": "1",
-            **digest_tags({SPLIT: split}),
-        }
-        recorded("fold", fold, {}, {SPLIT: split.encode()})
-        recorded("evaluate", of_training, known, {"results.csv": results})
-        if completeness is not None:
-            recorded("attribute", of_training, {"completeness_error_max": completeness})
-        model = log_final_model(train, network, {**training_json, **(training or {})})
-        version = registry.register(train.info.run_id, model, {**of_training, "main_run_id": "f" * 32}, "evidence")
-        return str(version.version)
 
-    return make
+def record_study(
+    network: bytes,
+    training_json: Mapping[str, Any],
+    make_method: MethodMaker,
+    effect: float = 3.0,
+    noise: int = 0,
+    *,
+    digest: str = "d" * 64,
+    evaluation: Mapping[str, float] | None = None,
+    completeness: float | None = 0.001,
+    training: Mapping[str, Any] | None = None,
+) -> str:
+    """Record a study in the store in use and register its model as the challenger; returns its version."""
+    results = make_method(effect, noise, subjects=40).results
+    tested = sorted(set(results["subject"]))
+    split = json.dumps({"training": [], "validation": [], "test": tested})
+    auc = point_values(subject_scores(results), ())["auc"]
+    known = {"subject/auc": auc, "subject/auc_low": auc - 0.1, "subject/auc_high": 1.0, "audit_findings": 0}
+    known |= {"pooled/ece": point_values(trial_scores(results), ())["ece"], **(evaluation or {})}
+    train = recorded("train", {"dataset_digest": digest}, {"folds": 1})
+    of_training = {"train_run_id": train.info.run_id, "dataset_digest": digest}
+    fold = {"mlflow.parentRunId": train.info.run_id, "subject": "all", "test_number": "1"}
+    recorded("fold", fold | digest_tags({SPLIT: split}), {}, {SPLIT: split.encode()})
+    recorded("evaluate", of_training, known, {"results.csv": results})
+    if completeness is not None:
+        recorded("attribute", of_training, {"completeness_error_max": completeness})
+    model = log_final_model(train, network, {**training_json, **(training or {})})
+    version = registry.register(train.info.run_id, model, {**of_training, "main_run_id": "f" * 32}, "evidence")
+    return str(version.version)
 
 
 def recorded(

@@ -111,14 +111,16 @@ def test_a_model_that_is_not_registered_keeps_its_own_name(logged: tuple[str, st
     )
 
 
-def test_promotion_is_an_alias(registered: tuple[str, str]) -> None:
+def test_an_alias_that_is_not_there_is_said_with_what_sets_it(registered: tuple[str, str]) -> None:
     with pytest.raises(UserError) as missing:
-        registry.resolve("models:/fear-classifier@champion")
+        registry.resolve("models:/fear-classifier@shadow")
     message = str(missing.value)
-    assert "no alias 'champion'; it has version 1 and alias challenger (version 1)" in message
+    assert "no alias 'shadow'; it has version 1 and alias challenger (version 1)" in message
     command = message.partition('python -c "')[2].partition('"')[0]
     exec(command)  # noqa: S102 - the message's own advice
-    assert registry.resolve("models:/fear-classifier@champion").version == "1"
+    assert registry.resolve("models:/fear-classifier@shadow").version == "1"
+    with pytest.raises(UserError, match=r"no alias 'champion'; it has version 1 .*first run: .*steps\.promote"):
+        registry.resolve("models:/fear-classifier@champion")
 
 
 @pytest.mark.parametrize(

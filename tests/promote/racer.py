@@ -47,7 +47,7 @@ def killed(version: str) -> None:
     def die(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    MlflowClient.set_registered_model_alias = die  # type: ignore[method-assign]
+    MlflowClient.set_registered_model_alias = die
     appoint("m", entry(version, "c" * 32))
 
 

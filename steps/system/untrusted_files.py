@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -45,12 +46,24 @@ def read_regular(path: Path, name: str) -> bytes:
     Raises:
         UserError: it is something else, cannot be read, or does not fit into memory; the message calls it ``name``.
     """
+    with open_regular(path, name) as file:
+        check_files(os.fstat(file.fileno()).st_size, name)
+        return file.read()
+
+
+@contextmanager
+def open_regular(path: Path, name: str) -> Iterator[FileIO]:
+    """The same file, open inside the block, however large it is.
+
+    Raises:
+        UserError: as `read_regular`, also where reading inside the block fails.
+    """
     try:
         _check_regular(path.stat(), name)
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb", buffering=0) as file:  # noqa: PTH123, it is open already
+        with FileIO(handle, "rb") as file:
             _check_regular(os.fstat(handle), name)  # it may have been replaced meanwhile
-            return file.read()
+            yield file
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror}") from error
     except (ValueError, MemoryError) as error:
@@ -61,7 +74,6 @@ def read_regular(path: Path, name: str) -> bytes:
 def _check_regular(status: os.stat_result, name: str) -> None:
     if special := what_it_is(status.st_mode):
         raise UserError(f"{name} is {special}, expected a file")
-    check_files(status.st_size, name)
 
 
 def check_files(total: int, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -160,7 +160,7 @@ def alternating_trials(values: Doubles, starts: Rows, lengths: Rows) -> Rows:
     return odd
 
 
-def mean_steps(times: Sequence[Doubles]) -> Doubles:
+def mean_steps(times: Iterable[Doubles]) -> Doubles:
     """The mean step of every trial, shape ``(trials,)``, from its ``(n,)`` times."""
     return np.array([(time[-1] - time[0]) / (len(time) - 1) for time in times])
 

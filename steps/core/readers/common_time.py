@@ -64,7 +64,7 @@ def common_time(
     wanted = timesteps or (longest if shortest == longest else DEFAULT_TIMESTEPS)
     timing, differ = Timing(), False
     if has_time:
-        steps = clock.mean_steps([trial.time for trial in trials])
+        steps = clock.mean_steps(trial.time for trial in trials)
         durations = steps * (lengths - 1)
         timing = Timing(rates=clock.rates(steps), durations=(float(durations.min()), float(durations.max())))
         usual = float(np.median(steps))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from steps.core.data.recording_facts import RecordingFacts
 from steps.core.readers.quantisation import quantisation_steps
+from steps.core.readers.resample import Doubles
 from steps.core.readers.trials import Recording
 
 
@@ -27,5 +30,18 @@ def facts_of(trials: Sequence[Recording], *, has_time: bool, has_order: bool) ->
         duration=np.array([one.time[-1] for one in trials]) - first if has_time else unknown,
         start=first if has_time else unknown,
         missing=np.array([one.missing for one in trials]),
-        quantisation=quantisation_steps([one.values if one.raw is None else one.raw for one in trials]),
+        quantisation=quantisation_steps(_Recorded(trials)),
     )
+
+
+@dataclass(frozen=True)
+class _Recorded(Sequence[Doubles]):
+    """Values as recorded, one trial at a time."""
+
+    trials: Sequence[Recording]
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.trials[i].recorded

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.described.processing import Processing
 from steps.core.readers.simulate import SimulationSize
+from steps.errors import shown_path
+from steps.system.untrusted_files import open_regular
+
+_BLOCK: Final = 1 << 20
 
 
 class Fingerprint:
@@ -20,9 +26,24 @@ class Fingerprint:
 
     def add(self, name: str, raw: bytes) -> None:
         """Add a file: its name below the source, and what it holds."""
-        for part in (name.encode("utf-8", "surrogateescape"), raw):
-            self._sha.update(len(part).to_bytes(8, "little"))
-            self._sha.update(part)
+        self._add_length_and(name.encode("utf-8", "surrogateescape"))
+        self._add_length_and(raw)
+
+    def add_file(self, name: str, path: Path) -> None:
+        """Add a file as `add` does, without holding it.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        self._add_length_and(name.encode("utf-8", "surrogateescape"))
+        with open_regular(path, shown_path(name)) as file:
+            self._sha.update(os.fstat(file.fileno()).st_size.to_bytes(8, "little"))
+            while block := file.read(_BLOCK):
+                self._sha.update(block)
+
+    def _add_length_and(self, part: bytes) -> None:
+        self._sha.update(len(part).to_bytes(8, "little"))
+        self._sha.update(part)
 
     def add_notes(self, notes: Sequence[str]) -> None:
         """Let what is not read count, after the files: what a dataset says about it has to be true."""

@@ -13,14 +13,14 @@ from steps.core.readers.described.description import AUTO as IN_FOLDER
 from steps.core.readers.described.description import find_description
 from steps.core.readers.exclude import Names, without
 from steps.core.readers.files import Fingerprint, Request
+from steps.core.readers.in_parts import InParts, checked_in_parts
 from steps.core.readers.recorded import checked_trials
 from steps.core.readers.resample import check_timesteps
 from steps.core.readers.same_recording import ALLOW, REFUSE, same_recordings
 from steps.core.readers.simulate import SIMULATED as SIMULATED
 from steps.core.readers.simulate import SimulationSize
 from steps.core.readers.sources import find_source
-from steps.errors import UserError, shown, shown_path
-from steps.system.untrusted_files import check_files, read_regular
+from steps.errors import UserError, shown
 
 _DEFAULT_SIZE = SimulationSize()
 
@@ -88,7 +88,10 @@ def load_source(
         dataset = without(table, exclude)
         check_subjects(dataset)
         return dataset
-    table, trials, notes = checked_trials(table, request, max_gap, trim=trim)
+    if isinstance(table, InParts):
+        table, trials, notes = checked_in_parts(table, request, max_gap, trim=trim)
+    else:
+        table, trials, notes = checked_trials(table, request, max_gap, trim=trim)
     dataset = as_dataset(table, trials, positive_label, timesteps, notes)
     if (dataset.values == dataset.values[0]).all():
         raise UserError(
@@ -122,7 +125,7 @@ def source_fingerprint(source: str, study: str = IN_FOLDER) -> str:
         return source
     fingerprint, read = Fingerprint(), files(source)
     for name, path in read.paths.items():
-        fingerprint.add(name, read_regular(path, shown_path(name)))
+        fingerprint.add_file(name, path)
     fingerprint.add_notes(read.notes)
     return fingerprint.hexdigest()
 
@@ -137,10 +140,9 @@ def unchanged(source: str, study: str = IN_FOLDER) -> Iterator[None]:
 
     Raises:
         UserError: at its end, names, sizes or times of files are not what they were at its beginning; or there is no
-            such source, or it does not fit into memory.
+            such source.
     """
     before = _state(source, study)
-    check_files(sum(size for _, _, size, _ in before), f"source {shown(source)}")
     yield
     if _state(source, study) != before:
         raise UserError(f"source {shown(source)} changed while it was read; run prepare again")

@@ -60,6 +60,10 @@ class LongTable:
         """The largest magnitude among the values: NaN or infinite where one is missing."""
         return float(np.maximum(self.values.max(), -self.values.min()))
 
+    def column(self, feature: int) -> Doubles:
+        """The values of one feature in all rows, shape ``(rows,)``."""
+        return self.values[:, feature]
+
     def origin(self, row: int) -> int:
         """Which origin ``row`` of the frame came from."""
         return int(np.searchsorted(self.starts, row, side="right")) - 1

@@ -10,6 +10,7 @@ import numpy as np
 
 from steps.core.data.manifest import WARNING
 from steps.core.readers.long_table import LongTable
+from steps.core.readers.resample import Doubles
 from steps.errors import shown
 
 _NINES: Final = re.compile(r"9{3,}(?:\.9+)?")
@@ -22,14 +23,21 @@ _NEGATIVE: Final = (-9.0, -99.0, -999.0)
 
 def missing_codes(table: LongTable) -> list[str]:
     """A warning if a feature holds such a number, more than once and far from all others; it is taken as it is."""
-    if not len(table.values):
-        return []
+    return codes_among(table, ends_of(table.values)) if len(table.values) else []
+
+
+def ends_of(values: Doubles) -> Doubles:
+    """The smallest and the largest of each column of ``values (rows, features)``, shape ``(2, features)``."""
     with np.errstate(invalid="ignore"):
-        ends = np.stack([np.fmin.reduce(table.values), np.fmax.reduce(table.values)])
+        return np.stack([np.fmin.reduce(values), np.fmax.reduce(values)])
+
+
+def codes_among(table: LongTable, ends: Doubles) -> list[str]:
+    """`missing_codes`, where smallest and largest values are known."""
     found: list[str] = []
     for i, feature in enumerate(table.features):
         for code in {end for end in ends[:, i].tolist() if _is_code(end)}:
-            column = table.values[:, i]
+            column = table.column(i)
             others = np.abs(column[(column != code) & np.isfinite(column)])
             count = int((column == code).sum())
             if count >= _OFTEN and len(others) and others.max() * _FAR < abs(code):

@@ -14,6 +14,7 @@ from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.described.description import AUTO, NONE, Description, find_description, of_training
 from steps.core.readers.described.schema import Study
 from steps.core.readers.files import Request
+from steps.core.readers.in_parts import InParts
 from steps.core.readers.recorded import Recorded, from_dataset, from_table
 from steps.core.readers.sources import SOURCES, find_source, one_of
 from steps.core.readers.trial_files import PARTICIPANTS
@@ -64,6 +65,8 @@ def read_source(
     if kind.files is None:
         raise UserError(f"predict needs the recordings to score: -P source=..., {_EXPECTED}")
     read = kind.read(path, request)
+    if isinstance(read, InParts):
+        raise TypeError("recordings to score are read at once")
     recorded = (
         from_dataset(read, source)
         if isinstance(read, Dataset)

@@ -45,21 +45,36 @@ def parse_parquet(raw: bytes, name: str, required: Sequence[str] = (), choice: C
             table = file.read(use_threads=False).rename_columns(names)
         if not table.num_rows:
             raise UserError(f"{name} holds columns but no rows, expected a row per time point")
-        typed = {taken: _typed(table[column], column, taken, name, choice) for column, taken in columns.taken.items()}
+        typed = {
+            taken: typed_column(table[column], column, taken, name, choice) for column, taken in columns.taken.items()
+        }
         return Parsed(pa.table(typed), tuple(names), columns, lines, first_row=1)
 
 
-def _typed(
-    column: pa.ChunkedArray, label: str, taken: str, name: str, choice: Choice
+def typed_column(
+    column: pa.ChunkedArray, label: str, taken: str, name: str, choice: Choice, first: int = 1
 ) -> pa.ChunkedArray | pa.DictionaryArray:
+    """A column as what it is taken for: identities as text, all else as float64.
+
+    Args:
+        column: as read.
+        label: what it is called in the file.
+        taken: what it is called in the study.
+        name: what messages call the file.
+        choice: which columns are wanted.
+        first: number of its first row in messages.
+
+    Raises:
+        UserError: it is of a type that cannot be that.
+    """
     way_out = "" if taken == "time" else f"; it can be left out with {choice.without([label])}"
     if _is_text(column.type):
-        names = _names_in(column, label, name)
+        names = _names_in(column, label, name, first)
         if taken in IDENTITIES:
             return names
         row = int(np.argmax(column.is_valid()))
         text = shown(column[row].as_py())
-        raise UserError(f"{name}, row {row + 1}: column {shown(label)} holds {text}, expected a number{way_out}")
+        raise UserError(f"{name}, row {row + first}: column {shown(label)} holds {text}, expected a number{way_out}")
     kind = column.type
     if kinds.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
@@ -80,7 +95,7 @@ def _typed(
     if not is_number:
         value = next((cell for cell in column.slice(0, 1000).to_pylist() if cell is not None), None)
         value_text = f"{shown(value)} (type {kind})"
-        raise UserError(f"{name}, row 1: column {shown(label)} holds {value_text}, expected a number{way_out}")
+        raise UserError(f"{name}, row {first}: column {shown(label)} holds {value_text}, expected a number{way_out}")
     return column.cast(pa.float64(), safe=False)
 
 
@@ -92,21 +107,41 @@ def _open_parquet(raw: bytes, name: str) -> Iterator[pq.ParquetFile]:
         UserError: it is damaged, has columns in columns, would not fit into memory, or takes more memory than it says;
             the message calls it ``name``.
     """
-    try:
+    with readable(name):
         with pq.ParquetFile(pa.BufferReader(raw)) as first:
             unpacked = check_parquet(first.metadata, len(raw), name)
-            has_samples = any(is_time(field.name) and not is_list(field.type) for field in first.schema_arrow)
-            for field in first.schema_arrow:
-                _check_flat(field, name, lists=not has_samples)
-            text = [field.name for field in first.schema_arrow if _is_text(field.type)]
+            text = text_columns(first, name)
         # Without threads: each would reserve memory that counts.
         with (
             bounded_memory(unpacked, name),
             pq.ParquetFile(pa.BufferReader(raw), read_dictionary=text, pre_buffer=False) as file,
         ):
             yield file
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """A block that reads a Parquet file.
+
+    Raises:
+        UserError: it is damaged; the message calls it ``name``.
+    """
+    try:
+        yield
     except (pa.ArrowException, OSError, LookupError, ValueError, OverflowError) as error:
         raise UserError(f"{name} is not a readable Parquet file: {_short(str(error))}; save it again") from error
+
+
+def text_columns(file: pq.ParquetFile, name: str) -> list[str]:
+    """Names of the columns that hold text.
+
+    Raises:
+        UserError: there are columns in columns.
+    """
+    has_samples = any(is_time(field.name) and not is_list(field.type) for field in file.schema_arrow)
+    for field in file.schema_arrow:
+        _check_flat(field, name, lists=not has_samples)
+    return [field.name for field in file.schema_arrow if _is_text(field.type)]
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -115,7 +150,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind))
 
 
-def _names_in(column: pa.ChunkedArray, label: str, name: str) -> pa.DictionaryArray:
+def _names_in(column: pa.ChunkedArray, label: str, name: str, first: int = 1) -> pa.DictionaryArray:
     """A column of text as a dictionary of the names that occur in it.
 
     Raises:
@@ -135,7 +170,7 @@ def _names_in(column: pa.ChunkedArray, label: str, name: str) -> pa.DictionaryAr
             value_text = f"text that is not UTF-8 (byte 0x{content[error.start]:02x} at offset {error.start})"
             expected = "UTF-8"
         if value_text:
-            row = 1 + pc.index(codes, pa.scalar(code, codes.type)).as_py()
+            row = first + pc.index(codes, pa.scalar(code, codes.type)).as_py()
             raise UserError(f"{name}, row {row}: column {_short(label)} holds {value_text}, expected {expected}")
     new_code = np.zeros(len(encoded.dictionary), dtype=np.int32)
     new_code[used.to_numpy(zero_copy_only=False)] = np.arange(len(used), dtype=np.int32)

@@ -28,7 +28,7 @@ def check_precision(table: LongTable, trials: Sequence[Recording], choice: Choic
         UserError: rounding to float32 would be more than a tenth of the spread of a feature.
     """
     for i in _close_to_a_step(table, trials):
-        columns = [one.values[:, i] for one in trials]
+        columns = [one.column(i) for one in trials]
         if _is_lost(columns):
             whole = np.concatenate(columns)
             way_out = choice.without([table.features[i]])

@@ -13,6 +13,7 @@ from steps.core.readers.described.description import FILE, Description
 from steps.core.readers.described.read import described_files, read_described
 from steps.core.readers.files import Request, SourceFiles
 from steps.core.readers.folder import read_folder
+from steps.core.readers.in_parts import InParts
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.not_read import describe
 from steps.core.readers.simulate import SIMULATED, simulate
@@ -30,13 +31,14 @@ class Source:
         expected: what messages call it.
         matches: whether a source is of this kind, by its path; nothing is opened.
         files: the files of such a source; None for a study that is made up.
-        read: reads it as a long table, which is checked afterwards, or as a dataset, which is taken as it is.
+        read: reads it as a long table, which is checked afterwards, a study to train on perhaps in parts; or as a
+            dataset, which is taken as it is.
     """
 
     expected: str
     matches: Callable[[str], bool]
     files: Callable[[str], SourceFiles] | None
-    read: Callable[[str, Request], LongTable | Dataset]
+    read: Callable[[str, Request], LongTable | InParts | Dataset]
 
 
 def _simulated(_source: str, request: Request) -> Dataset:

@@ -107,8 +107,9 @@ def _regular(trials: Sequence[Recording]) -> list[int]:
     """Features that in no trial both rise and fall, or that make two different steps at most: few signals do."""
     left = np.arange(trials[0].values.shape[1])
     for one in trials:
-        steps = np.diff(one.values[:, left], axis=0)
-        regular = (steps >= 0).all(axis=0) | (steps <= 0).all(axis=0) | _is_dust(one.values[:, left])
+        values = one.values[:, left]
+        steps = np.diff(values, axis=0)
+        regular = (steps >= 0).all(axis=0) | (steps <= 0).all(axis=0) | _is_dust(values)
         regular[~regular] = [len(np.unique(column)) <= 2 for column in steps[:, ~regular].T]
         left = left[regular]
         if not len(left):
@@ -124,7 +125,7 @@ def _is_dust(values: Doubles) -> npt.NDArray[np.bool_]:
 
 def _reason(table: LongTable, trials: Sequence[Recording], i: int) -> str | None:
     """Why a feature that is regular in every trial is no signal; None if it may be one."""
-    columns = [one.values[:, i] for one in trials]
+    columns = [one.column(i) for one in trials]
     constant = [bool(_is_dust(column[:, np.newaxis])[0]) for column in columns]
     if all(constant):
         values = np.array([column[0] for column in columns])
@@ -134,7 +135,7 @@ def _reason(table: LongTable, trials: Sequence[Recording], i: int) -> str | None
     if not any(constant) and (_is_even(trials, columns) or _counts(columns)):
         return _COUNTS
     if len(table.origins) == 1:
-        steps = np.diff(table.values[:, i])
+        steps = np.diff(table.column(i))
         if (steps[np.isfinite(steps)] >= 0).all() or (steps[np.isfinite(steps)] <= 0).all():
             return "only rises, or only falls, over all rows of the file"
     return None

@@ -19,8 +19,10 @@ from steps.core.readers.csv_file import parse_csv
 from steps.core.readers.file_tables import Told, parse_file_table
 from steps.core.readers.files import Request
 from steps.core.readers.groups import group_notes
+from steps.core.readers.in_parts import InParts
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.parquet import parse_parquet
+from steps.core.readers.parquet_parts import parquet_in_parts
 from steps.core.readers.text_files import Texts, check_unnamed
 from steps.system.untrusted_files import read_regular
 
@@ -28,6 +30,7 @@ from steps.system.untrusted_files import read_regular
 Parser = Callable[[bytes, str, Sequence[str], Choice], Parsed]
 PARSERS: Final[Mapping[str, Parser]] = {".csv": parse_csv, ".parquet": parse_parquet}
 _CSV: Final = ".csv"
+_PARQUET: Final = ".parquet"
 TABLES: Final = (*PARSERS, *(suffix for suffix, kind in FORMATS.items() if kind.is_table))
 _REQUIRED = ("subject", "label", "trial", "time")
 _OPTIONAL = ("group", "test_number")
@@ -38,7 +41,20 @@ def is_file(source: str, suffixes: Iterable[str]) -> bool:
     return os.path.isfile(source) and suffix_of(source) in suffixes  # noqa: PTH113, no error for odd names
 
 
-def read_table(path: Path, request: Request, parse: Parser | None = None) -> LongTable:
+def read_table(path: Path, request: Request) -> LongTable | InParts:
+    """`read_at_once`, or in parts where it is a large Parquet file.
+
+    Raises:
+        UserError: as there.
+    """
+    if path.suffix.lower() == _PARQUET:
+        check_unnamed(request.choice, path.name, path.suffix)
+        if parts := parquet_in_parts(path, request, _REQUIRED):
+            return parts
+    return read_at_once(path, request)
+
+
+def read_at_once(path: Path, request: Request, parse: Parser | None = None) -> LongTable:
     """Read a long table with columns ``subject, label, trial, time``, optionally ``group, test_number``, and features.
 
     Args:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steps.core.data.manifest import WARNING
 from steps.core.readers import clock
+from steps.core.readers.counted import MUCH_CUT, Filled, Said
 from steps.core.readers.exclude import Named, Names, excluded, note, told
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.resample import (
@@ -28,7 +28,6 @@ from steps.core.readers.validate import is_control
 from steps.errors import UserError, shown
 
 _KEYS = ("subject", "label", "trial", "test_number")
-_MUCH_CUT: Final = 0.25  # of a trial
 Rows = npt.NDArray[np.intp]
 
 
@@ -53,41 +52,27 @@ class Recording:
     side: str = ""
     row: int = 0
 
+    def column(self, feature: int) -> Doubles:
+        """The values of one feature, shape ``(n,)``."""
+        return self.values[:, feature]
 
-@dataclass
-class Filled:
-    """What was interpolated and cut, counted for the notes."""
-
-    points: int = 0
-    cells: int = 0
-    trials: int = 0
-    cut: int = 0
-    cut_trials: int = 0
-    most_cut: float = 0.0  # share of one trial
-
-    def notes(self, max_gap: int) -> list[str]:
-        """One sentence if anything was cut, and one if anything was interpolated."""
-        sentences = []
-        if self.cut_trials:
-            sentences.append(
-                f"Cut {self.cut} samples with missing values at the start or end of {self.cut_trials} trials (trim)."
-            )
-        if self.most_cut > _MUCH_CUT:
-            sentences.append(
-                f"{WARNING}trim cut {self.most_cut:.0%} of one trial: a column that begins late or ends early, as one "
-                "of another sampling rate does, cuts all others; leave it out, or give it files of its own."
-            )
-        if self.trials:
-            sentences.append(
-                f"Interpolated {self.points} missing time points and {self.cells} missing values in {self.trials} "
-                f"trials (gaps of up to {max_gap} samples)."
-            )
-        return sentences
+    @property
+    def recorded(self) -> Doubles:
+        """The values as they were recorded, ``(m, features)``, NaN or infinite where missing."""
+        return self.values if self.raw is None else self.raw
 
 
 def recordings(
     table: LongTable, max_gap: int, *, trim: bool = False, exclude: Names = ()
 ) -> tuple[LongTable, list[Recording], list[str]]:
+    """`split`, with what there is to say as sentences."""
+    table, trials, said = split(table, max_gap, trim=trim, exclude=exclude)
+    return table, trials, [*([note(table.excluded)] if table.excluded else []), *said.notes(max_gap)]
+
+
+def split(
+    table: LongTable, max_gap: int, *, trim: bool = False, exclude: Names = ()
+) -> tuple[LongTable, list[Recording], Said]:
     """Split a checked long table into trials and fill gaps of up to ``max_gap`` samples.
 
     Args:
@@ -97,8 +82,8 @@ def recordings(
         exclude: trials to leave out; nothing is said of gaps and clocks in them.
 
     Returns:
-        The table, which says what was excluded; the trials, in order of first appearance; and notes on what was
-        excluded, interpolated, cut, or looks odd.
+        The table, which says what was excluded; the trials, in order of first appearance; and what was interpolated
+        and cut, or looks odd.
 
     Raises:
         UserError: trials to exclude that are not there, a duplicate trial or time point, a clock that goes back within
@@ -106,7 +91,7 @@ def recordings(
             lies in.
     """
     trial = _trial_numbers(table)
-    _check_one_file_per_trial(table, trial)
+    check_one_file_per_trial(table, trial)
     order, time, values = _in_order(trial, table)
     if exclude:
         table, kept = _without(table, trial, exclude)
@@ -145,8 +130,7 @@ def recordings(
                 row=int(first[i]),
             )
         )
-    said = [note(table.excluded)] if table.excluded else []
-    return table, trials, [*said, *gaps.filled.notes(max_gap), *_alternating_note(table, values, order, bounds)]
+    return table, trials, _said(table, gaps.filled, values, order, bounds)
 
 
 def _without(table: LongTable, trial: Rows, exclude: Names) -> tuple[LongTable, npt.NDArray[np.bool_]]:
@@ -182,19 +166,14 @@ def _in_order(trial: Rows, table: LongTable) -> tuple[Rows, Doubles, Doubles]:
     return order, time[order], table.values[order]
 
 
-def _alternating_note(table: LongTable, values: Doubles, order: Rows, bounds: Sequence[int]) -> list[str]:
-    """A note if two recordings seem to have been sorted into one trial; in a folder each has its own file."""
-    if len(table.origins) > 1:
-        return []
+def _said(table: LongTable, filled: Filled, values: Doubles, order: Rows, bounds: Sequence[int]) -> Said:
+    """With trials that two recordings seem to have been sorted into; in a folder each has its own file."""
     starts = np.asarray(bounds[:-1])
+    if len(table.origins) > 1:
+        return Said(filled, trials=len(starts))
     odd = clock.alternating_trials(values, starts, np.diff(bounds))
-    if not len(odd):
-        return []
-    return [
-        f"{WARNING}in {len(odd)} of {len(starts)} trials successive samples jump between two levels (first in "
-        f"{table.where(int(order[starts[odd[0]]]))}), as when two recordings have one trial name and were sorted by "
-        "time; if so, give each a trial name of its own."
-    ]
+    first = table.where(int(order[starts[odd[0]]])) if len(odd) else ""
+    return Said(filled, len(odd), first, len(starts))
 
 
 def _incomplete_trials(table: LongTable, values: Doubles, starts: Rows) -> npt.NDArray[np.bool_]:
@@ -210,9 +189,19 @@ def _names(table: LongTable, key: str, rows: Rows) -> list[str]:
     return [names[code] for code in column.codes.to_numpy()[rows].tolist()]
 
 
-def _check_one_file_per_trial(table: LongTable, trial: Rows) -> None:
+def check_one_file_per_trial(table: LongTable, trial: Rows | None = None) -> None:
+    """Check that no two files are one trial.
+
+    Args:
+        table: as read.
+        trial: the number of the trial of each row, where that is known.
+
+    Raises:
+        UserError: two are.
+    """
     if len(table.origins) == 1:
         return
+    trial = _trial_numbers(table) if trial is None else trial
     of_file = trial[list(table.starts)]
     unique, first = np.unique(of_file, return_index=True)
     if len(unique) < len(of_file):
@@ -289,7 +278,7 @@ class _Gaps:
             why = f"a gap at the {'start' if bad == 0 else 'end'} of a trial, which max_gap cannot fill"
             expected = "a number, or trim=true, which cuts a trial's first and last samples where a value is missing"
             long = int((present[::-1] if bad else present).argmax())
-            if long > _MUCH_CUT * len(time):
+            if long > MUCH_CUT * len(time):
                 expected = (
                     f"a number: {long} of {len(time)} are missing there; a column of another sampling rate needs files "
                     "of its own (sources in study.yaml), or can be left out"

@@ -18,6 +18,7 @@ from steps.core.readers.columns import Parsed
 from steps.core.readers.csv_file import parse_together
 from steps.core.readers.files import Request
 from steps.core.readers.folder import read_folder
+from steps.core.readers.in_parts import InParts
 from steps.core.readers.load import load_source
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.text_files import Texts
@@ -54,7 +55,9 @@ def _read(raws: Sequence[bytes], run_bytes: int = 1 << 20) -> LongTable | str:
         mock.patch.object(reader, "read_regular", lambda path, _: contents[path]),
     ):
         try:
-            return read_folder(Path(), Request(), run_bytes)
+            read = read_folder(Path(), Request(), run_bytes)
+            assert isinstance(read, LongTable)
+            return read
         except UserError as error:
             return str(error)
 
@@ -128,6 +131,7 @@ def test_plain_files_are_parsed_at_once(case: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(reader, "parse_together", calls)
     monkeypatch.setattr(Texts, "parse", mock.Mock(side_effect=AssertionError("parsed alone")))
     dataset = load_source(source, max_gap=2) if case != "missing cells" else read_folder(tmp_path, Request())
+    assert not isinstance(dataset, InParts)
     assert len(dataset.values) in (8, 8 * 7)
     assert calls.call_count == 1
 

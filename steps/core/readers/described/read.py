@@ -31,9 +31,10 @@ from steps.core.readers.described.schema import OWN
 from steps.core.readers.described.who import Who, who
 from steps.core.readers.described.whole_recordings import WholeRecordings
 from steps.core.readers.files import Request, SourceFiles
-from steps.core.readers.folder import read_trials
+from steps.core.readers.folder import trials_of
 from steps.core.readers.groups import is_control_name
 from steps.core.readers.identities import clean
+from steps.core.readers.in_parts import InParts, changed
 from steps.core.readers.long_table import LongTable, text_column
 from steps.core.readers.trial_files import PARTICIPANTS, StudyFiles, TrialFile, study_files
 from steps.errors import UserError, listed, shown, shown_path
@@ -43,7 +44,7 @@ _OF_TRIAL: Final = ("site", "session", "trial", "side")
 _OF_SIGNALS: Final = {"process", "features", "ignore", "units", "positive_label"}
 
 
-def read_described(source: str, description: Description, request: Request) -> LongTable:
+def read_described(source: str, description: Description, request: Request) -> LongTable | InParts:
     """The recordings of a source, as its description explains them.
 
     Args:
@@ -63,9 +64,9 @@ def read_described(source: str, description: Description, request: Request) -> L
         if path == description.file or name in found.tables or name in found.events:
             raws[name] = read_regular(path, shown_path(name))
             request.fingerprint.add(name, raws[name])
-    table = _whole(found, request, raws) if _is_trial_each(found) else _pieces(found, request, raws)
-    table = _with_units(table, description)
-    return replace(table, notes=(f"Read as {description.name} says.", *table.notes))
+    read = _whole(found, request, raws) if _is_trial_each(found) else _pieces(found, request, raws)
+    said = f"Read as {description.name} says."
+    return changed(read, lambda table: replace(_with_units(table, description), notes=(said, *table.notes)))
 
 
 def is_laid_out(source: str, description: Description) -> bool:
@@ -98,12 +99,12 @@ def described_files(source: str, description: Description) -> SourceFiles:
     return SourceFiles(own | files.paths, files.notes)
 
 
-def _laid_out(source: str, description: Description, request: Request) -> LongTable:
+def _laid_out(source: str, description: Description, request: Request) -> LongTable | InParts:
     request = replace(request, choice=description.choice(request.choice))
     if description.file:
         request.fingerprint.add(description.name, read_regular(description.file, description.name))
     files = laid_out_files(source, description, labelled=request.labelled)
-    return _with_units(read_trials(files, source, request), description)
+    return changed(trials_of(files, source, request), lambda table: _with_units(table, description))
 
 
 def _is_trial_each(found: FoundFiles) -> bool:
@@ -121,7 +122,7 @@ def _is_trial_each(found: FoundFiles) -> bool:
     )
 
 
-def _whole(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> LongTable:
+def _whole(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> LongTable | InParts:
     description, study = found.description, found.description.study
     where = description.where("subject")
     subjects = [subject_name(one.said, study.subject, where) for one in found.recordings]
@@ -149,8 +150,9 @@ def _whole(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> Lo
         for one, subject, label, group in zip(found.recordings, subjects, labels, groups, strict=True)
     ]
     kind = _one_format(found)
-    table = read_trials(StudyFiles(trials, list(found.notes), kind), str(found.folder), request)
-    return replace(table, notes=(*table.notes, *_names_note(found.recordings, study.subject)))
+    said = _names_note(found.recordings, study.subject)
+    read = trials_of(StudyFiles(trials, list(found.notes), kind), str(found.folder), request)
+    return changed(read, lambda table: replace(table, notes=(*table.notes, *said)))
 
 
 def _one_format(found: FoundFiles) -> Format | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from steps.compute import check_reachable
+from steps.compute.pace import pace
 from steps.configuration import Main
 from steps.core.attribution.settings import no_controls
 from steps.core.data.normalise import SUBJECT
@@ -76,8 +77,10 @@ def _run(study: _Study, run: Run, configuration: Main) -> Outcome:
     """The steps and what is made of them."""
     # Imported while the first step runs in another process: what draws the report takes seconds.
     threading.Thread(target=import_module, args=("steps.report.render",), daemon=True).start()
-    with at_hand(configuration.source) as here:  # prepare takes the same copy
-        prepared = study.step("prepare", {}, source_fingerprint(here.path, configuration.study))
+    with pace("fetching") as fetching, at_hand(configuration.source, fetching) as here:  # prepare takes the same copy
+        with pace("looking at files") as looking:
+            fingerprint = source_fingerprint(here.path, configuration.study, looking)
+        prepared = study.step("prepare", {}, fingerprint)
     if configuration.attribution_baseline == "control" and not prepared.data.metrics["control_subjects"]:
         raise no_controls()
     tags = prepared.data.tags

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from steps.compute.pace import pace
 from steps.configuration import Predict
 from steps.core.attribution import scored
 from steps.core.data.normalise import normalised_unseen
@@ -133,7 +134,7 @@ def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
         check_artifact(source, choice)
         recorded = as_prepared(datasets.load_dataset(source), source, trained.description)
     else:
-        with at_hand(source) as here:
+        with pace("fetching") as watch, at_hand(source, watch) as here:
             recorded = read_source(
                 here.path,
                 configuration.max_gap,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from steps.compute.pace import pace
 from steps.configuration import Prepare
 from steps.core.audit import audit
 from steps.core.data.artifact import write_artifact
@@ -65,8 +66,13 @@ def prepare(configuration: Prepare) -> None:
     """
     with step_run("prepare", configuration.given, files=configuration.files) as run:
         fingerprint = Fingerprint()
-        with at_hand(configuration.source) as here, unchanged(here.path, configuration.study):
-            dataset = load_source(here.path, **configuration.reading(), fingerprint=fingerprint)
+        with (
+            pace("fetching") as fetching,
+            at_hand(configuration.source, fetching) as here,
+            unchanged(here.path, configuration.study),
+            pace("reading") as reading,
+        ):
+            dataset = load_source(here.path, **configuration.reading(), fingerprint=fingerprint, watch=reading)
         inputs = here.path if here.path == SIMULATED else fingerprint.hexdigest()
         run_id = run.info.run_id
         dataset = replace(

@@ -88,7 +88,7 @@ class Copy(AtHand):
         return asdict(self.fetched)
 
 
-def not_watched(_done: int, _files: int, _bytes: int) -> None:
+def not_watched(_done: float, _of: float, _unit: str) -> None:
     """Nobody looks at how far it is."""
 
 

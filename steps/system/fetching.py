@@ -30,8 +30,8 @@ _AT_ONCE: Final = 16
 _SHOWN: Final = 300
 _RELEASED_WITH_FSSPEC: Final = ("s3fs", "gcsfs")  # and need the same version
 
-# Takes how many files are done, of how many, and the bytes so far.
-Watch = Callable[[int, int, int], None]
+# Takes how much came, of how much, and of what: files, or MB of a single one.
+Watch = Callable[[float, float, str], None]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,10 @@ class Fetching:
                 seen, at = total + len(self._hashes), now
             elif now - at > _PATIENCE_S:
                 raise UserError(f"source {self._named}: nothing came for {_PATIENCE_S:g} s; run this again")
-            self._watch(len(self._hashes), len(self._files), total)
+            if len(self._files) > 1:
+                self._watch(len(self._hashes), len(self._files), "files")
+            elif whole := self._files[0].size:
+                self._watch(total / 1e6, whole / 1e6, "MB")
 
     def _work(self) -> None:
         try:

@@ -133,7 +133,7 @@ def test_a_folder_comes_whole_and_has_the_digest_that_sha256sum_gives(memory: An
     files = {"a/ü.csv": TABLE, "a-b.csv": b"", "b/c/1.csv": TABLE * 2, "B.csv": b"x"}
     for name, content in files.items():
         memory.pipe(f"/lab/study/{name}", content)
-    seen: list[tuple[int, int, int]] = []
+    seen: list[tuple[float, float, str]] = []
     with at_hand("memory://lab/study", lambda *news: seen.append(news)) as here:
         folder = Path(here.path)
         assert {
@@ -149,7 +149,7 @@ def test_a_folder_comes_whole_and_has_the_digest_that_sha256sum_gives(memory: An
             at_hand(f"{folder}#sha256={'0' * 64}"),
         ):
             pass
-    assert all(total == 4 for _, total, _ in seen)
+    assert all((total, unit) == (4, "files") for _, total, unit in seen)
 
 
 def test_blocks_inside_and_processes_take_the_same_copy(memory: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,13 @@ from steps.errors import shown_path
 from steps.system.untrusted_files import open_regular
 
 _BLOCK: Final = 1 << 20
+
+# Takes how much is read, of how much, and of what: files, or MB.
+Watch = Callable[[float, float, str], None]
+
+
+def not_watched(_done: float, _of: float, _unit: str) -> None:
+    """Nobody looks at how far it is."""
 
 
 class Fingerprint:
@@ -83,6 +90,7 @@ class Request:
         trim: ends where a value is missing may be cut off before signals are filtered.
         exclude: trials to leave out, as `steps.parameter_values.parse_exclude` reads them.
         processing: what is to be done to signals; with any, time is read in seconds.
+        watch: told how far reading is.
     """
 
     choice: Choice = EVERYTHING
@@ -95,3 +103,4 @@ class Request:
     trim: bool = False
     exclude: tuple[tuple[str, ...], ...] = ()
     processing: Processing = field(default_factory=Processing)
+    watch: Watch = not_watched

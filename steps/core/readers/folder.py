@@ -141,6 +141,7 @@ class _Reading:
                 self.expected, self.every = parsed.table.column_names, parsed.columns
                 self.first_row = parsed.first_row
             part.add(parsed, rows, self.first_row, in_seconds=bool(request.processing.steps))
+            request.watch(done + len(part.lengths), len(files), "files")
             if parsed.names and parsed.columns is not self.every:
                 self.every = self.every.merged_with(parsed.columns)
             names |= dict.fromkeys(parsed.names)

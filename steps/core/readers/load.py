@@ -12,7 +12,7 @@ from steps.core.readers.classes import AUTO, as_dataset, check_subjects
 from steps.core.readers.described.description import AUTO as IN_FOLDER
 from steps.core.readers.described.description import find_description
 from steps.core.readers.exclude import Names, without
-from steps.core.readers.files import Fingerprint, Request
+from steps.core.readers.files import Fingerprint, Request, Watch, not_watched
 from steps.core.readers.in_parts import InParts, checked_in_parts
 from steps.core.readers.recorded import checked_trials
 from steps.core.readers.resample import check_timesteps
@@ -39,6 +39,7 @@ def load_source(
     simulation: SimulationSize = _DEFAULT_SIZE,
     fingerprint: Fingerprint | None = None,
     study: str = IN_FOLDER,
+    watch: Watch = not_watched,
 ) -> Dataset:
     """The study that ``source`` names, validated, as float32 trials of one length.
 
@@ -56,6 +57,7 @@ def load_source(
         fingerprint: the files that are read are added to it: it is then the `source_fingerprint` of the very bytes that
             the dataset was made of.
         study: the parameter that names its description.
+        watch: told how far reading is.
 
     Raises:
         UserError: anything wrong with the source or the arguments, in one line.
@@ -72,6 +74,7 @@ def load_source(
         max_gap=max_gap,
         trim=trim,
         exclude=exclude,
+        watch=watch,
     )
     description = find_description(source, study)
     if description:
@@ -110,12 +113,13 @@ def load_source(
     )
 
 
-def source_fingerprint(source: str, study: str = IN_FOLDER) -> str:
+def source_fingerprint(source: str, study: str = IN_FOLDER, watch: Watch = not_watched) -> str:
     """SHA-256 over the names and bytes of what ``source`` names; the name itself where there are no files.
 
     Args:
         source: a path, or the name of a study that is made up.
         study: the parameter that names its description, which counts as well.
+        watch: told how far reading is.
 
     Raises:
         UserError: there is no such folder or table, or it holds no trial.
@@ -124,7 +128,8 @@ def source_fingerprint(source: str, study: str = IN_FOLDER) -> str:
     if files is None:
         return source
     fingerprint, read = Fingerprint(), files(source)
-    for name, path in read.paths.items():
+    for done, (name, path) in enumerate(read.paths.items()):
+        watch(done, len(read.paths), "files")
         fingerprint.add_file(name, path)
     fingerprint.add_notes(read.notes)
     return fingerprint.hexdigest()

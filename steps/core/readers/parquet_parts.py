@@ -163,6 +163,7 @@ class _Reading:
         """
         wanted = {column: taken for column, taken in self.columns.taken.items() if taken not in IDENTITIES}
         rows = max(1, PART // (8 * len(wanted)))
+        megabytes = self.path.stat().st_size / 1e6
         waiting: list[pa.Table] = []
         first, done = 0, 0  # of the trials; of the rows
         for table in self._tables(list(wanted), rows):
@@ -175,6 +176,7 @@ class _Reading:
             whole = int(np.searchsorted(self.starts, done, side="right")) - 1
             if whole <= first or (done < self.starts[-1] and sum(one.nbytes for one in waiting) < PART):
                 continue
+            self.request.watch(megabytes * done / self.starts[-1], megabytes, "MB")
             together = pa.concat_tables(waiting)
             count = self.starts[whole] - self.starts[first]
             yield self._part(together.slice(0, count), first, whole)

@@ -66,7 +66,8 @@ def test_a_file_larger_than_memory_is_not_read(tmp_path: Path) -> None:
     for name in ("huge.csv", "huge.parquet"):
         with (tmp_path / name).open("wb") as file:
             file.truncate(1 << 43)
-        _refused(tmp_path / name, f"{name} has 8.796 TB and takes about 35.18 TB of memory", "are free")
+    _refused(tmp_path / "huge.csv", "huge.csv has 8.796 TB and takes about 35.18 TB of memory", "are free")
+    _refused(tmp_path / "huge.parquet", "huge.parquet is not a readable Parquet file")
 
 
 def _lie(endless: list[str]) -> bytes:

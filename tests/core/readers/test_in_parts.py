@@ -16,7 +16,7 @@ from steps.core.readers.choice import Choice
 from steps.core.readers.files import Fingerprint
 from steps.core.readers.in_parts import check_fits
 from steps.core.readers.load import load_source, source_fingerprint
-from steps.core.readers.stored import Store
+from steps.core.readers.stored import Store, StoredRecording
 from steps.errors import UserError
 from steps.system import untrusted_files
 
@@ -44,7 +44,7 @@ def both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tup
 def _count(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     stored: list[int] = []
 
-    class Counted(in_parts.StoredRecording):
+    class Counted(StoredRecording):
         def __init__(self, *given: Any) -> None:
             super().__init__(*given)
             stored.append(1)

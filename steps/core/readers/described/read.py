@@ -16,6 +16,7 @@ import pyarrow as pa
 from steps.core.data.manifest import PATIENT
 from steps.core.formats.table import Format, format_of
 from steps.core.readers.choice import closest
+from steps.core.readers.described.all_pieces import all_pieces
 from steps.core.readers.described.description import Description
 from steps.core.readers.described.event_files import EventFiles
 from steps.core.readers.described.found import (
@@ -190,7 +191,7 @@ def _pieces(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> L
         labelled=request.labelled,
         wholes=WholeRecordings(request.processing, request.max_gap, request.trim),
     )
-    pieces = [piece for one in found.recordings for piece in reading.pieces(one)]
+    pieces = all_pieces(reading, found.recordings, request.watch)
     request.fingerprint.add_notes(found.notes)
     reading.check_ignored()
     for piece in pieces:

@@ -27,7 +27,7 @@ from steps.core.readers.validate import check
 from steps.errors import UserError, shown
 from steps.system.untrusted_files import check_memory
 
-STREAMED_FROM: Final = 512 << 20  # bytes: what is smaller is read at once, which is faster
+STREAMED_FROM: Final = 256 << 20  # bytes: what is smaller is read at once, which is faster
 PART: Final = 16 << 20  # bytes
 _COPIES: Final = 2  # of the dataset, while it is made and looked at
 _FLOAT32: Final = 4

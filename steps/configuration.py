@@ -11,7 +11,7 @@ from steps.core.attribution.settings import BaselineKind, Method, Settings, chec
 from steps.core.models.table import MODELS, check_learning_curve
 from steps.errors import UserError, shown
 from steps.parameter_values import LATEST, NONE, Compared
-from steps.parameters import PARAMETERS, Value
+from steps.parameters import PARAMETERS, STEPS, Value
 
 if TYPE_CHECKING:
     from steps.core.data.cross_validation import CrossValidation
@@ -101,13 +101,12 @@ class Prepare(Configuration):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(Configuration):
-    """Of ``train``."""
+class _Training(Configuration):
+    """What ``train`` and ``tune`` have in common: how a network is trained, on whom, and where."""
 
     dataset_uri: str
     model: str
     cv: CrossValidation
-    repeats: int
     subjects: tuple[str, ...] | None
     controls: str
     normalise: Normalise
@@ -121,10 +120,8 @@ class Train(Configuration):
     reduce_lr_factor: float
     class_weight: ClassWeights | None
     resume: bool
-    log_level: Literal["epoch", "run", "experiment"]
     compute: Compute
     seed: int
-    run_name: str
     output_dir: str
 
     def __post_init__(self) -> None:
@@ -139,6 +136,15 @@ class Train(Configuration):
                 "standardising them takes away how they differ from the others; use controls=exclude or "
                 "normalise=study"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(_Training):
+    """Of ``train``."""
+
+    repeats: int
+    log_level: Literal["epoch", "run", "experiment"]
+    run_name: str
 
     def folds(self, dataset: Dataset) -> list[Fold]:
         """Its folds; without validation subjects where the network needs none.
@@ -214,6 +220,22 @@ class Compare(Configuration):
     runs: tuple[Compared, Compared]
     thresholds: tuple[float, ...]
     seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tune(_Training):
+    """Of ``tune``."""
+
+    trials: int
+    inner_folds: int
+    search: tuple[str, ...] | None
+    networks: tuple[str, ...]
+    thresholds: tuple[float, ...]
+
+    def training(self, settings: Mapping[str, Value] | None = None) -> Train:
+        """What `train` would be given, with other settings of a network where some are named."""
+        names = {name for name in STEPS["train"].parameters if name not in self.given}
+        return Train.of({**{name: PARAMETERS[name].default for name in names}, **self.given, **(settings or {})})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,6 +348,7 @@ CONFIGURATIONS: Mapping[str, type[Configuration]] = {
     "evaluate": Evaluate,
     "attribute": Attribute,
     "compare": Compare,
+    "tune": Tune,
     "predict": Predict,
     "promote": Promote,
     "sync": Sync,

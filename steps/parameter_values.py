@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from steps.errors import UserError, shown
 
+ALL: Final = "all"
 AUTO: Final = "auto"
 LATEST: Final = "latest"
 NONE: Final = "none"
@@ -141,6 +142,31 @@ def parse_exclude(text: str) -> tuple[tuple[str, ...], ...]:
                 "subject/label/trial or subject, separated by commas"
             )
     return tuple(dict.fromkeys(entries))
+
+
+def parse_search(text: str) -> tuple[str, ...] | None:
+    """The names in a comma-separated list, None for ``all``.
+
+    Raises:
+        UserError: there are none.
+    """
+    return _names("search", text, ALL)
+
+
+def parse_networks(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated list, nothing for ``none``.
+
+    Raises:
+        UserError: there are none.
+    """
+    return _names("networks", text, NONE) or ()
+
+
+def _names(parameter: str, text: str, word: str) -> tuple[str, ...] | None:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UserError(f"{parameter} names nothing, expected {word!r} or names separated by commas")
+    return None if names == (word,) else names
 
 
 class Compared(NamedTuple):

@@ -21,7 +21,9 @@ from steps.parameter_values import (
     parse_class_weight,
     parse_exclude,
     parse_gates,
+    parse_networks,
     parse_runs,
+    parse_search,
     parse_source,
     parse_subjects,
     parse_threshold,
@@ -150,6 +152,14 @@ _PARAMETERS = (
     Parameter("attribution_baseline_trials", 32, "trials that expected_gradients draws as baselines",
               minimum=1, maximum=100_000),
     Parameter("target", 1, "class whose probability is attributed: 1 = fear, 0 = no fear", minimum=0, maximum=1),
+    # tune
+    Parameter("trials", 30, "settings that each search tries", minimum=1, maximum=10_000),
+    Parameter("inner_folds", 3, "groups of a fold's training subjects by which a search judges settings",
+              minimum=2, maximum=1000),
+    Parameter("search", "all", "parameters to search, comma-separated, or 'all' that are declared for the network",
+              read=parse_search),
+    Parameter("networks", "none", "networks that a search may choose beside model, comma-separated, or 'none'",
+              read=parse_networks),
     # predict
     Parameter("model_uri", "models:/fear-classifier@challenger",
               "models:/<name>@<alias>, models:/<name>/<version>, models:/m-... or runs:/<run id>/model"),
@@ -206,6 +216,8 @@ _TRAIN = (
 _EVALUATE = ("thresholds", "baselines", "leak_check", "learning_curve")
 _ATTRIBUTE = ("method", "attribution_steps", "attribution_baseline", "attribution_baseline_trials", "target")
 _COMPUTE = ("scheduler", "workers")
+# How a network is trained, and on whom.
+_FIT = tuple(name for name in _TRAIN if name not in ("repeats", "resume", "log_level"))
 _WHERE = (CONFIG, PRESET, "cwd")
 
 _PREDICTIONS = ("subject", "trial", "label", "test_number", "probability")
@@ -266,6 +278,10 @@ STEPS: Mapping[str, Step] = {
         reproducible=True,
     ),
     "compare": Step(("runs", "thresholds", "seed", "cwd")),
+    "tune": Step(
+        ("dataset_uri", "trials", "inner_folds", "search", "networks", *_FIT, "resume", "thresholds", *_COMPUTE,
+         "seed", "output_dir", *_WHERE),
+    ),
     "predict": Step(
         ("model_uri", "source", "study", "threshold", "error_rate", "max_gap", "trim", "features", "ignore", "columns",
          "attribution_steps", "attribution_baseline", "seed", *_WHERE),

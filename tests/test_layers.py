@@ -32,6 +32,7 @@ CORE = {
         "metrics",
         "audit",
         "attribution",
+        "tuning",
         "figures",
     )
 }
@@ -44,6 +45,7 @@ STEPS = (
     "train",
     "evaluate",
     "attribute",
+    "tune",
     "predict",
     "compare",
     "promote",
@@ -84,6 +86,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "core.metrics": GROUND | {"core.data", "core.baselines"},
     "core.audit": GROUND | {"core.data", "core.models", "core.baselines"},
     "core.attribution": GROUND | {"core.data", "core.models"},
+    "core.tuning": GROUND | {"core.data", "core.models", "core.metrics"},
     "core.figures": GROUND | {"core.data", "core.metrics", "core.attribution"},
     "compute": GROUND,
     "tracking.store": GROUND | {"commands"},
@@ -100,6 +103,7 @@ ONLY_IN = {
     "mlflow": TRACKING | set(STEPS) | {"report", "trained_folds"},
     "distributed": {"compute"},
     "dask": {"compute"},
+    "optuna": {"core.tuning"},
     "tensorflow": {"core.models", "core.attribution", "system"},
 }
 

@@ -34,8 +34,14 @@ def answer(document: Mapping[str, Any]) -> str:
             f"({spread}). That does not make them equal: {subjects} subjects leave room for anything within that "
             "interval." + _probabilities_differ(document)
         )
-    is_better = (difference["value"] > 0) != (metric.row.direction == "lower")
-    return f"{first} is {'better' if is_better else 'worse'} than {second}. {measured} ({spread})."
+    return f"{first} is {'better' if first_is_better(document) else 'worse'} than {second}. {measured} ({spread})."
+
+
+def first_is_better(document: Mapping[str, Any]) -> bool:
+    """Whether the primary metric of the first is the better one, seen or not."""
+    primary = document["primary"]
+    is_lower_better = Statistic(primary["metric"]).row.direction == "lower"
+    return bool((primary["difference"]["value"] > 0) != is_lower_better)
 
 
 def sentences_of_tests(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from mlflow.entities import Run
@@ -115,6 +115,18 @@ class RecordedIdentity(Written):
     code: str
     inputs: str
     shortened: list[str] = []
+
+
+class RecordedTry(Written):
+    """The tag ``tried`` of a try, as `steps.core.data.tried.Tried`."""
+
+    number: int
+    settings: dict[str, str | int | float]
+    named: dict[str, str | int | float]
+    values: list[float]
+    state: Literal["finished", "stopped", "failed"]
+    seconds: float
+    reason: str
 
 
 Parameters = dict[str, str | int | float | bool | None]

@@ -6,6 +6,8 @@ uninterrupted training would have had.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -33,21 +35,10 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
         Metrics of each fold taken over, by its name and test number.
     """
     client = MlflowClient()
-    experiments = [run.info.experiment_id]
-    earlier = client.search_runs(
-        experiments,
-        f"tags.{ENTRY_POINT_TAG} = 'train' and tags.{KEY_TAG} = '{key}' and attributes.status != 'FINISHED'",
-        order_by=["attributes.start_time DESC"],
-    )
     taken: dict[tuple[str, int], dict[str, float]] = {}
-    for train in earlier:
-        if train.info.run_id == run.info.run_id or (
-            train.info.status == _RUNNING and not left_running.is_gone(train.data.tags)
-        ):
-            continue
-        _end(client, train)
+    for train in interrupted(run, "train", key):
         for child in lookup.children(train):
-            _end(client, child)
+            end(client, child)
             if not lookup.is_fold(child):
                 continue
             try:
@@ -58,10 +49,37 @@ def take_over_folds(run: Run, key: str) -> dict[tuple[str, int], dict[str, float
             if is_whole and name not in taken:
                 client.set_tag(child.info.run_id, MLFLOW_PARENT_RUN_ID, run.info.run_id)
                 taken[name] = child.data.metrics
-        client.set_tag(train.info.run_id, "resumed_by", run.info.run_id)
     return taken
 
 
-def _end(client: MlflowClient, run: Run) -> None:
+def interrupted(run: Run, entry_point: str, key: str) -> Iterator[Run]:
+    """Earlier runs of a step with the same identity that did not finish, newest first, each marked as FAILED.
+
+    Those that still run, on this or another machine, are left alone. Once the caller has taken what it wants of one, a
+    tag of it says who went on.
+
+    Args:
+        run: that goes on.
+        entry_point: of the step.
+        key: its identity.
+    """
+    client = MlflowClient()
+    earlier = client.search_runs(
+        [run.info.experiment_id],
+        f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and tags.{KEY_TAG} = '{key}' and attributes.status != 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    for one in earlier:
+        if one.info.run_id == run.info.run_id or (
+            one.info.status == _RUNNING and not left_running.is_gone(one.data.tags)
+        ):
+            continue
+        end(client, one)
+        yield one
+        client.set_tag(one.info.run_id, "resumed_by", run.info.run_id)
+
+
+def end(client: MlflowClient, run: Run) -> None:
+    """Mark a run that seems to be running as FAILED."""
     if run.info.status == _RUNNING:
         client.set_terminated(run.info.run_id, _FAILED)

@@ -105,6 +105,8 @@ class MLflowTracker:
         test_number: int | None = None,
         tags: Mapping[str, object] | None = None,
         started_ms: int | None = None,
+        *,
+        environment: bool = True,
     ) -> TrackedRun:
         """Begin a run, which the methods of this class then mean.
 
@@ -114,10 +116,12 @@ class MLflowTracker:
             test_number: which repeat this is.
             tags: more tags.
             started_ms: Unix milliseconds; now, when left out.
+            environment: whether its tags say what it is computed with; a run above it may have said it.
         """
         name = "_".join(str(part) for part in (run_name, subject, test_number) if part is not None)
         known = {"subject": subject, "test_number": test_number, MLFLOW_PARENT_RUN_ID: self._parent_run_id}
-        every = {**environment_tags(), **{k: v for k, v in known.items() if v is not None}, **(tags or {})}
+        surroundings = environment_tags() if environment else {}
+        every = {**surroundings, **{k: v for k, v in known.items() if v is not None}, **(tags or {})}
         texts = {k: str(v) for k, v in every.items()}
         started = started_ms or time.time_ns() // 1_000_000
 

@@ -15,17 +15,43 @@ from steps.errors import UserError
 
 @dataclass(frozen=True)
 class Range:
-    """The values of a parameter among which a search for a better network may choose, both ends included."""
+    """Numbers among which a search for better settings may choose, both ends included; whole ones if the ends are."""
 
     low: float
     high: float
     logarithmic: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether there are whole numbers only."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
 
-OF_GRADIENT_DESCENT: Final[Mapping[str, Range]] = {
+    def __str__(self) -> str:
+        """For people: ``8 to 64``."""
+        return f"{self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Words among which a search may choose."""
+
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """For people: ``balanced or none``."""
+        return " or ".join(self.values)
+
+
+# Both ways are offered where every subject has trials of both classes (`steps.core.tuning.space`).
+_OF_ANY: Final[Mapping[str, Range | Choice]] = {
+    "class_weight": Choice(("balanced", "none")),
+    "normalise": Choice(("study", "subject")),
+}
+OF_GRADIENT_DESCENT: Final[Mapping[str, Range | Choice]] = {
     "learning_rate": Range(1e-4, 1e-2, logarithmic=True),
     "batch_size": Range(8, 64, logarithmic=True),
     "epochs": Range(20, 120),
+    **_OF_ANY,
 }
 
 
@@ -38,7 +64,8 @@ class ModelRow:
         layers: ``module:function`` from standardised trials to the last hidden layer, both tensors of Keras; scaler and
             output are put around it (`steps.core.models.networks.build`).
         feature_maps: channels as wide as the trial is long, over all layers; for the memory that training takes.
-        search: ranges of the parameters that matter to it.
+        search: what the step ``tune`` searches: parameters that matter to it, with their values; each holds the
+            parameter's default.
         fit: ``module:class`` that trains it, a `steps.core.models.fit.Method`.
         shortest_trial: time points that a trial needs.
         unused: parameters of `train` that decide nothing for it.
@@ -49,7 +76,7 @@ class ModelRow:
     description: str
     layers: str
     feature_maps: int
-    search: Mapping[str, Range]
+    search: Mapping[str, Range | Choice]
     fit: str = "steps.core.models.gradient_descent:GradientDescent"
     shortest_trial: int = 1
     unused: frozenset[str] = frozenset()
@@ -80,7 +107,12 @@ MODELS: Final[dict[str, ModelRow]] = {
         description="frozen dilated convolutions of MiniRocket, made differentiable, and a logistic head",
         layers="steps.core.models.soft_minirocket:soft_minirocket",
         feature_maps=256,
-        search={"epochs": Range(20, 120)},
+        search={
+            "epochs": Range(20, 120),
+            "early_stopping_patience": Range(5, 40),
+            "validation_fraction": Range(0.1, 0.5),
+            **_OF_ANY,
+        },
         fit="steps.core.models.regularisation_path:RegularisationPath",
         shortest_trial=9,
         unused=_OF_STEPS,
@@ -90,7 +122,7 @@ MODELS: Final[dict[str, ModelRow]] = {
         description="frozen convolutions of MiniRocket on trial and differences, made differentiable, and a ridge head",
         layers="steps.core.models.soft_multirocket:soft_multirocket",
         feature_maps=512,
-        search={},
+        search=_OF_ANY,
         fit="steps.core.models.left_out_ridge:LeftOutRidge",
         shortest_trial=10,
         unused=_OF_STEPS | {"epochs", "validation_fraction", "early_stopping_patience"},

@@ -19,7 +19,7 @@ from steps.core.models.keras_file import as_bytes, load
 from steps.core.models.refit import refit_fold, training_summary
 from steps.core.models.saved_network import ResidentNetwork
 from steps.core.models.settings import FitSettings, process_mib
-from steps.core.models.table import MODELS, check_learning_curve, check_trial_length
+from steps.core.models.table import MODELS, Choice, check_learning_curve, check_trial_length
 from steps.errors import UserError
 from steps.parameters import PARAMETERS
 from steps.tracking.models import loading
@@ -66,11 +66,21 @@ def test_a_row_says_what_is_needed(name: str, small_study: Dataset) -> None:
     assert row.description == row.description.strip()
     assert "\n" not in row.description
     assert process_mib(FitSettings(model=name), small_study.values) > 900
+    assert not row.search.keys() & row.unused
     for parameter, values in row.search.items():
+        default = PARAMETERS[parameter].default
+        if isinstance(values, Choice):
+            assert default in values.values
+            for value in values.values:
+                PARAMETERS[parameter].value(PARAMETERS[parameter].parse(value))
+            continue
         for bound in (values.low, values.high):
-            PARAMETERS[parameter].parse(bound)
+            assert PARAMETERS[parameter].parse(bound) == bound
         assert values.low < values.high
+        assert isinstance(default, int | float)
+        assert values.low <= default <= values.high
         assert values.low > 0 or not values.logarithmic
+        assert values.is_whole == isinstance(default, int)
 
 
 @every_network

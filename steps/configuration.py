@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 from steps.compute.where import Compute
+from steps.configuration_base import Configuration as Configuration
 from steps.core.attribution.settings import BaselineKind, Method, Settings, check_method
 from steps.core.models.table import MODELS, check_learning_curve
 from steps.errors import UserError, shown
@@ -21,47 +22,6 @@ if TYPE_CHECKING:
     from steps.core.models.settings import ClassWeights, FitSettings
     from steps.core.readers.choice import Choice
     from steps.core.readers.simulate import SimulationSize
-
-
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
-    """Parameters of a step as typed values.
-
-    A field is a parameter of its name, or what several mean together: ``compute``, ``choice``, ``simulation``.
-
-    Attributes:
-        given: all of them as numbers, switches and text: what is recorded, compared and handed on.
-        files: recorded with the run as they are: where parameters came from.
-    """
-
-    given: Mapping[str, Value] = field(repr=False, compare=False)
-    files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
-
-    @classmethod
-    def of(cls, given: Mapping[str, Value], files: Mapping[str, bytes] | None = None) -> Self:
-        """The values that parameters mean.
-
-        Raises:
-            UserError: one of them is malformed, or two of them do not go together.
-        """
-        typed = {one.name: _value(one.name, given) for one in fields(cls) if one.name not in ("given", "files")}
-        return cls(given=dict(given), files=files or {}, **typed)
-
-
-def _value(name: str, given: Mapping[str, Value]) -> Any:
-    if name == "compute":
-        return Compute.of(str(given["scheduler"]), str(given["workers"]))
-    if name == "choice":
-        from steps.core.readers.choice import Choice  # imports NumPy
-
-        return Choice.of(str(given["features"]), str(given["ignore"]), str(given["columns"]))
-    if name == "simulation":
-        from steps.core.readers.simulate import SimulationSize  # imports NumPy
-
-        sizes: dict[str, Any] = {one.name: given[f"simulated_{one.name}"] for one in fields(SimulationSize)}
-        return SimulationSize(**sizes)
-    name = name.removesuffix("_")  # of `from`, which is a word of Python
-    return PARAMETERS[name].value(given[name])
 
 
 @dataclass(frozen=True, kw_only=True)

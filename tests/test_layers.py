@@ -39,7 +39,13 @@ CORE = {
 TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool", "tracking.carry"}
 TABLES = {"parameters", "parameter_types", "parameter_values", "commands"}
 # A step knows everything below it, and no other step.
-BELOW_STEPS = GROUND | CORE | TRACKING | TABLES | {"cli", "configuration", "compute", "report", "trained_folds"}
+BELOW_STEPS = (
+    GROUND
+    | CORE
+    | TRACKING
+    | TABLES
+    | {"cli", "configuration", "configuration_base", "compute", "report", "trained_folds"}
+)
 STEPS = (
     "prepare",
     "train",
@@ -63,8 +69,10 @@ MAY_KNOW: dict[str, set[str]] = {
     "parameter_types": {"errors"},
     "parameter_values": {"errors"},
     "parameters": {"errors", "parameter_types", "parameter_values", "core.data", "core.models", "core.baselines"},
+    "configuration_base": {"parameters", "compute", "core.readers"},
     "configuration": {
         "errors",
+        "configuration_base",
         "parameters",
         "parameter_values",
         "compute",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steps.core.data.dataset import Dataset, Ints, Strings
 from steps.core.metrics.names import POOLED, SUBJECT, prediction_column
+
+if TYPE_CHECKING:  # the statistics need no dataset; `plugins` takes them without
+    from steps.core.data.dataset import Dataset, Ints, Strings
 
 _TRIAL_KEY = ["subject", "label", "trial"]
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from steps.core.formats.arff import read_arff
 from steps.core.formats.c3d import read_c3d
 from steps.core.formats.edf import read_edf
+from steps.core.formats.feather import read_feather
 from steps.core.formats.file_table import FileTable, RawFile
 from steps.core.formats.hdf5 import read_hdf5
 from steps.core.formats.mat import read_mat
@@ -64,6 +66,8 @@ _ROWS: Final = (
     Format("MATLAB", (".mat",), read_mat, True),
     Format("HDF5", (".h5", ".hdf5", ".hdf"), read_hdf5, True),
     Format("NPZ", (".npz",), read_npz, is_table=True),
+    Format("Arrow", (".feather", ".arrow", ".ipc"), read_feather, is_table=True),
+    Format("ARFF", (".arff",), read_arff, is_table=True),
     Format("time series archive", (".ts",), read_ts, is_table=True),
 )
 FORMATS: Final[Mapping[str, Format]] = {suffix: row for row in _ROWS for suffix in row.suffixes}

@@ -13,6 +13,10 @@ import pyarrow as pa
 from steps.core.formats.file_table import FileTable, RawFile, check_values
 from steps.errors import UserError, shown
 
+EACH_A_PERSON: Final = (
+    "WARNING: the file does not say who was recorded, so each case counts as a person of its own: where one person has "
+    "several cases, what is found is too good."
+)
 _MISSING: Final = ("?", "", "nan")
 _MOST_CHANNELS: Final = 10_000
 
@@ -66,10 +70,7 @@ def read_ts(file: RawFile) -> FileTable:
         pa.table(columns),
         read_as="a file of the time series archive",
         lines=np.array(numbers, dtype=np.int64)[of_row],
-        notes=(
-            "WARNING: the file does not say who was recorded, so each case counts as a person of its own: where one "
-            "person has several cases, what is found is too good.",
-        ),
+        notes=(EACH_A_PERSON,),
     )
 
 

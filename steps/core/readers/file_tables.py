@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from steps.core.formats.file_table import FileTable
+from steps.core.formats.text.container import PACKED, unpacked
+from steps.core.formats.text.marks import described
 from steps.core.formats.text.read import TIME_MADE
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.columns import IDENTITIES, Columns, Parsed, check_columns, check_last_rows, features_of
@@ -94,10 +96,13 @@ class Told:
     Attributes:
         units: of the features, as far as the first file says.
         read_as: how the files were read, in a few words; "" for plain CSV.
+        marks: what stood where numbers are missing, and how often.
     """
 
     units: dict[str, str] = field(default_factory=dict)
     read_as: str = ""
+    marks: Counter[str] = field(default_factory=Counter)
+    _packed: Counter[str] = field(default_factory=Counter)
     _first: str = ""
     _files: int = 0
     _notes: Counter[str] = field(default_factory=Counter)
@@ -138,15 +143,29 @@ class Told:
         self._events.update(event.name for event in table.events)
         self._with_events += bool(table.events)
 
+    def unpacked(self, raw: bytes, name: str) -> bytes:
+        """What a compressed file holds, which is counted; any other file as it is.
+
+        Raises:
+            UserError: it is damaged, or holds more than one text.
+        """
+        if name.lower().endswith(PACKED):
+            self._packed[name.lower().rpartition(".")[2]] += 1
+        return unpacked(raw, name)
+
     def notes(self) -> list[str]:
         """What is to be said, one sentence each."""
-        notes = []
+        notes = [
+            f"Unpacked {f'{count:,} files' if count > 1 else 'one file'} (.{kind})."
+            for kind, count in self._packed.items()
+        ]
         if self.read_as:
             notes.append(f"Read {f'{self._files} files ' if self._files > 1 else ''}as {self.read_as}.")
         for note, count in list(self._notes.items())[:_NOTES]:
             notes.append(note if count == self._files else f"{note} ({count} of {self._files} files)")
         if len(self._notes) > _NOTES:
             notes.append(f"The files say {len(self._notes) - _NOTES} more that is left out here.")
+        notes += described(self.marks)
         if self._events:
             kinds_of = ", ".join(f"{shown(name)} ({count})" for name, count in self._events.most_common(_KINDS))
             more = f" and {len(self._events) - _KINDS} other kinds" if len(self._events) > _KINDS else ""

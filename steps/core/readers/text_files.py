@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from steps.core.formats.file_table import FileTable
-from steps.core.formats.text.container import unpacked
 from steps.core.formats.text.dialect import PLAIN, Dialect, alike, merged
 from steps.core.formats.text.encoding import decoded, is_text
+from steps.core.formats.text.marks import without_marks
 from steps.core.formats.text.read import header_of, read_any, read_text
 from steps.core.formats.wide import unfolded
 from steps.core.readers.choice import EVERYTHING, Choice
@@ -48,7 +48,25 @@ class Texts:
             UserError: it is no table, can be read in two ways, is not read as the first file was, or holds columns that
                 are refused.
         """
-        raw = unpacked(raw, name)
+        raw = self.told.unpacked(raw, name)
+        before = (self.dialect, self.first, self._before)
+        try:
+            return self._parsed(raw, name)
+        except UserError as error:
+            mended, marks = without_marks(raw)
+            if not marks:
+                raise
+            self.dialect, self.first, self._before = before
+            try:
+                parsed = self._parsed(mended, name)
+            except UserError:
+                raise error from error.__cause__
+            if any(mark.lower() == "none" for mark in marks) and _lacks(parsed, "label"):
+                raise  # None may be a label
+            self.told.marks += marks
+            return parsed
+
+    def _parsed(self, raw: bytes, name: str) -> Parsed:
         read = self._as_before(raw, name)
         if read is None and self.choice.columns:
             if (read := read_any(raw, name, self.choice.columns)) is None:
@@ -97,6 +115,11 @@ class Texts:
                     "one kind: write all of them in the same way"
                 )
             self.dialect = merged(self.dialect, dialect)
+
+
+def _lacks(parsed: Parsed, column: str) -> bool:
+    names = parsed.table.column_names
+    return column in names and any(cell in (None, "") for cell in parsed.table[column].unique().to_pylist())
 
 
 def check_unnamed(choice: Choice, name: str, what: str) -> None:

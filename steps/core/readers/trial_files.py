@@ -5,7 +5,6 @@ All trials of a study are files of one kind: CSV where there are any, else the o
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Final
 
 from steps.core.data.manifest import CONTROL, PATIENT
 from steps.core.formats.table import Format, format_of
-from steps.core.formats.text.container import TEXT_SUFFIXES
+from steps.core.formats.text.container import stem_of
 from steps.core.readers import not_read
 from steps.core.readers.files import SourceFiles
 from steps.core.readers.walk import Contents, Parts, find_files
@@ -168,10 +167,7 @@ def _control(folder: Path, parts: Parts, contents: Contents) -> TrialFile:
 
 
 def _trial_file(folder: Path, parts: Parts, contents: Contents, subject: str, label: str, group: str) -> TrialFile:
-    trial = os.path.splitext(parts[-1])[0]  # noqa: PTH122, a path for each of many files takes time
-    is_packed = parts[-1].lower().endswith((".gz", ".zip"))
-    if is_packed and trial.lower().endswith(TEXT_SUFFIXES):
-        trial = os.path.splitext(trial)[0]  # noqa: PTH122
+    trial = stem_of(parts[-1])
     companions = tuple("/".join(one) for one in contents.companions.get((*parts[:-1], trial), ()))
     file = TrialFile(folder, "/".join(parts), subject, label, trial, group, companions)
     try:

@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 from tests.core.formats.helpers import write_npz
 from tests.core.formats.test_c3d import write_c3d
 from tests.core.formats.test_edf import write_bdf, write_edf
+from tests.core.formats.test_feather_and_arff import CASES
 from tests.core.formats.test_hdf5 import one_hdf5
 from tests.core.formats.test_mat import VARIABLES, write_mat_73
 from tests.core.formats.test_ts import HEADER, cases
@@ -32,6 +33,8 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "bits.bdf": write_bdf,
     "record.hea": write_wfdb,
     "cases.ts": lambda path: path.write_text(HEADER + cases(20)),
+    "study.feather": lambda path: long_frame().to_feather(path, compression="zstd"),
+    "cases.arff": lambda path: path.write_text(CASES),
     "new.mat": lambda path: write_mat_73(VARIABLES, path),
 }
 

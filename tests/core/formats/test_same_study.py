@@ -42,6 +42,16 @@ def _parquet(rows: pd.DataFrame, path: Path) -> None:
     rows.to_parquet(path, index=False)
 
 
+def _feather(rows: pd.DataFrame, path: Path) -> None:
+    rows.to_feather(path)
+
+
+def write_arff(rows: pd.DataFrame, path: Path) -> None:
+    kinds = ["numeric" if rows[one].dtype == float else f"{{{','.join(rows[one].unique())}}}" for one in rows]
+    header = "".join(f"@attribute {name} {kind}\n" for name, kind in zip(rows, kinds, strict=True))
+    path.write_text(f"@relation study\n{header}@data\n{rows.to_csv(index=False, header=False)}")
+
+
 def _mat_73(rows: pd.DataFrame, path: Path) -> None:
     text = {"subject", "label", "trial"}
     write_mat_73({str(one): rows[one].to_numpy(dtype=object if one in text else float) for one in rows}, path)
@@ -70,6 +80,8 @@ TABLES: dict[str, Write] = {
     "study.csv": _csv,
     "study.parquet": _parquet,
     "study.xlsx": write_xlsx,
+    "study.feather": _feather,
+    "study.arff": write_arff,
     "study.npz": write_npz,
     "study.h5": write_hdf5,
     "five.mat": write_mat,
@@ -79,6 +91,7 @@ FILES: dict[str, Write] = {
     ".csv": _csv,
     ".xlsx": write_xlsx,
     ".npz": write_npz,
+    ".feather": lambda rows, path: rows.reset_index(drop=True).to_feather(path),
     ".h5": write_hdf5,
     ".mat": write_mat,
     ".c3d": _c3d,
@@ -95,7 +108,7 @@ def _folder(folder: Path, suffix: str, frame: pd.DataFrame) -> Dataset:
     return load_source(str(folder))
 
 
-def test_a_table_in_seven_formats(tmp_path: Path) -> None:
+def test_a_table_in_nine_formats(tmp_path: Path) -> None:
     frame, digests = _study(), {}
     for name, write in TABLES.items():
         write(frame, tmp_path / name)
@@ -103,7 +116,7 @@ def test_a_table_in_seven_formats(tmp_path: Path) -> None:
     assert len(set(digests.values())) == 1, digests
 
 
-def test_a_folder_in_eight_formats(tmp_path: Path) -> None:
+def test_a_folder_in_nine_formats(tmp_path: Path) -> None:
     frame = _study()
     datasets = {suffix: _folder(tmp_path / suffix, suffix, frame) for suffix in FILES}
     assert datasets[".hea"].units == dict.fromkeys(FEATURES, "mm")  # this format always has one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 import zlib
 from pathlib import PurePosixPath
@@ -12,6 +13,7 @@ from steps.errors import UserError, listed, shown_path
 from steps.system.untrusted_files import check_files, size
 
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".tab", ".dat", ".asc", ".mot", ".sto", ".trc")
+PACKED: Final = (".gz", ".zip")
 _CHUNK: Final = 1 << 24
 _SMALL: Final = 256 << 20
 _RATIO: Final = 200  # numbers as text shrink to a third, or a tenth where they repeat
@@ -29,6 +31,14 @@ def unpacked(raw: bytes, name: str) -> bytes:
     if name.lower().endswith(".zip"):
         return _unzip(raw, name)
     return raw
+
+
+def stem_of(name: str) -> str:
+    """The name of a file without its suffix, and without that of the text in it."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122, a path for each of many files takes time
+    if suffix.lower() in PACKED and stem.lower().endswith(TEXT_SUFFIXES):
+        stem = os.path.splitext(stem)[0]  # noqa: PTH122
+    return stem
 
 
 def _gunzip(raw: bytes, name: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import Final
 
 from steps.core.data.manifest import WARNING
 from steps.core.formats.table import format_of
+from steps.core.formats.text.container import stem_of
 from steps.core.readers import not_read
 from steps.core.readers.described.description import Description
 from steps.core.readers.described.pattern import AmbiguousError, Pattern, ambiguous
@@ -51,7 +52,7 @@ class Found:
     @property
     def stem(self) -> str:
         """Its file's name without suffix; "" where it is several files."""
-        return PurePosixPath(self.files[""]).stem if "" in self.files else ""
+        return stem_of(PurePosixPath(self.files[""]).name) if "" in self.files else ""
 
 
 @dataclass(frozen=True)

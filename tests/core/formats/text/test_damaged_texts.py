@@ -49,7 +49,8 @@ def _files() -> list[tuple[str, bytes]]:
                known.ACTIGRAPH, known.DOT, known.OPENSIGNALS, known.ACQ, known.LABCHART, known.QTM,
                "1593335798.0\n4.0\n" + "0.5\n" * 40)  # fmt: skip
     texts = [("t.csv", one.raw(frame, units)) for one in written] + [("EDA.csv", text.encode()) for text in samples]
-    return [*texts, ("t.csv.gz", gzip.compress(texts[1][1])), ("t.zip", _zipped(texts[2][1]))]
+    marked = texts[0][1].replace(b",0.", b",\xe2\x88\x920.").replace(b",1.", b",-,1.")
+    return [*texts, ("marks.csv", marked), ("t.csv.gz", gzip.compress(texts[1][1])), ("t.zip", _zipped(texts[2][1]))]
 
 
 def _cut(raw: bytes, draw: _Draw) -> bytes:
@@ -72,7 +73,7 @@ def _lines(raw: bytes, draw: _Draw) -> bytes:
 
 _WORDS = (b",", b";", b"\t", b'"', b"\n", b"\0", b"\r", b"#", b"-1e999", b"nan", b"1,234", b"\xff\xfe", b" " * 5000,
           b"9" * 400, b"[" * 3000, "ä".encode(), b"sep=x\n", b"endheader\n", b"PacketCounter", b"nRows=999999999999\n",
-          b"Devices\n")  # fmt: skip
+          b"Devices\n", b",-,", b";.;", b"\xe2\x88\x921")  # fmt: skip
 
 
 def _spiked(raw: bytes, draw: _Draw) -> bytes:

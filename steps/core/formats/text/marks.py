@@ -38,7 +38,7 @@ def without_marks(raw: bytes) -> tuple[bytes, Counter[str]]:
     separator = max(_SEPARATORS, key=lambda one: sum(line.count(one) for line in below))
     if not any(separator in line for line in below):
         separator = b" "
-    found: Counter[str] = Counter()
+    found = Counter[str]()
     ends, missing = (rb"[ \t]", b"NaN") if separator == b" " else (re.escape(separator), b"")
     number = re.compile(rb"(?:^|" + ends + rb")[ \t]*\"?(?:[+-]|" + _SIGN + rb")?[.,]?\d")
     sign = re.compile(rb"(^|" + ends + rb")([ \t]*\"?)" + _SIGN + rb"(?=[.,]?\d)")

@@ -229,6 +229,16 @@ class Promote(Configuration):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Monitor(Configuration):
+    """Of ``monitor``."""
+
+    model_uri: str
+    labels: str
+    alarm: float
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sync(Configuration):
     """Of ``sync``."""
 
@@ -311,6 +321,7 @@ CONFIGURATIONS: Mapping[str, type[Configuration]] = {
     "tune": Tune,
     "predict": Predict,
     "promote": Promote,
+    "monitor": Monitor,
     "sync": Sync,
     "check": Check,
     "reproduce": Reproduce,

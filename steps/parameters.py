@@ -184,6 +184,10 @@ _PARAMETERS = (
               "gates that do not decide, on your responsibility: some of auc, champion, calibration, completeness, "
               "audit, signature, rollback, comma-separated, or 'none'",
               read=parse_gates),
+    # monitor
+    Parameter("labels", "none", "CSV with subject, label and perhaps trial: labels that came later"),
+    Parameter("alarm", 0.01, "a batch is an alarm where the p value of drift is at most this", minimum=0.0005,
+              maximum=0.2),
     # check
     Parameter("timeout", 3.0, "seconds to wait for a tracking server's answer", minimum=0.1, maximum=600.0),
     Parameter("mend", False, "give a store that was moved or copied its new places, after keeping a copy of it"),
@@ -286,6 +290,7 @@ STEPS: Mapping[str, Step] = {
         ("model_uri", "source", "study", "threshold", "error_rate", "max_gap", "trim", "features", "ignore", "columns",
          "attribution_steps", "attribution_baseline", "seed", *_WHERE),
     ),
+    "monitor": Step(("model_uri", "labels", "alarm", "seed", "cwd")),
     "sync": Step(("prune", "to", "from", "run_id", "delete", "confirm", "cwd")),
     "promote": Step(
         ("model_uri", "rollback", "min_auc", "margin", "max_calibration_error", "max_completeness_error", "skip_gates",

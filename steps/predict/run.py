@@ -14,6 +14,7 @@ from steps.configuration import Predict
 from steps.core.attribution import scored
 from steps.core.data.normalise import normalised_unseen
 from steps.core.data.unseen import Unseen
+from steps.core.drift.batch import inputs_by_subject
 from steps.core.figures.heatmap import heatmap
 from steps.core.figures.probabilities import probabilities
 from steps.core.metrics import scores
@@ -41,7 +42,7 @@ def score_and_record(configuration: Predict) -> None:
     """
     with step_run("predict", configuration.given, files=configuration.files) as run:
         run_id = run.info.run_id
-        unseen, model = _read(configuration)
+        recorded, unseen, model = _read(configuration)
         trained = model.training
         threshold = choose_threshold(configuration.threshold, model.reference.tags.get(registry.THRESHOLD_TAG))
         baseline = scored.baseline_values(configuration.attribution_baseline, trained)
@@ -79,6 +80,7 @@ def score_and_record(configuration: Predict) -> None:
             {
                 "predictions.csv": predictions,
                 "subjects.csv": subjects,
+                "inputs_by_subject.csv": inputs_by_subject(recorded, trained),
                 "feature_importance.csv": importance,
                 "attribution_by_feature.csv": scored.by_feature(unseen, attributions, trained),
                 "completeness.csv": completeness,
@@ -124,8 +126,8 @@ def choose_threshold(given: float | None, evidence: str | None) -> float:
     return given or parse_threshold(said, "the model version's tag threshold") or DEFAULT_THRESHOLD
 
 
-def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
-    """Recordings and model, both checked; without TensorFlow, so that what is wrong is said at once."""
+def _read(configuration: Predict) -> tuple[Unseen, Unseen, loading.FinalModel]:
+    """Recordings, as they are and as the model takes them, and model; checked without TensorFlow, so at once."""
     source = configuration.source
     model = loading.fetch(registry.resolve(configuration.model_uri))
     trained = model.training
@@ -144,7 +146,8 @@ def _read(configuration: Predict) -> tuple[Unseen, loading.FinalModel]:
                 known=trained.description,
             )
         recorded = replace(recorded, source=source, notes=(*here.notes, *recorded.notes))
-    return normalised_unseen(fit_to_model(recorded, trained), trained.normalise), model
+    fitting = fit_to_model(recorded, trained)
+    return fitting, normalised_unseen(fitting, trained.normalise), model
 
 
 def _metrics(predictions: pd.DataFrame, subjects: pd.DataFrame, completeness: pd.DataFrame) -> dict[str, float]:

@@ -27,7 +27,14 @@ from steps.tracking.session import step_run
 from tests.conftest import configured, left_out_scores
 from tests.new_people import long_table
 
-TABLES = {"predictions.csv", "subjects.csv", "feature_importance.csv", "attribution_by_feature.csv", "completeness.csv"}
+TABLES = {
+    "predictions.csv",
+    "subjects.csv",
+    "inputs_by_subject.csv",
+    "feature_importance.csv",
+    "attribution_by_feature.csv",
+    "completeness.csv",
+}
 FIGURES = {f"{name}.{suffix}" for name in ("probabilities", "attribution_map") for suffix in ("png", "svg")}
 
 

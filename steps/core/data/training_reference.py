@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from steps.core.data.normalise import Normalise
+from steps.core.data.subject_statistics import SubjectStatistics
 from steps.core.data.timing import Timing
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class TrainingReference(BaseModel):
         left_out_scores: of all training trials but the control group's; None where the network leaves out nobody while
             it is fitted, or where the model was made before this was kept.
         description: of the study (``study.yaml``); "" where it had none.
+        by_subject: what the recordings of each of ``subjects`` are like, before ``normalise``; None where the model was
+            made before this was kept.
     """
 
     # Later versions may say more.
@@ -104,6 +107,7 @@ class TrainingReference(BaseModel):
     left_out: list[str] = []
     left_out_scores: LeftOutScores | None = None
     description: str = ""
+    by_subject: SubjectStatistics | None = None
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> TrainingReference:
@@ -117,6 +121,8 @@ class TrainingReference(BaseModel):
             raise ValueError("time does not increase")
         if set(self.labels) != {"0", "1"}:
             raise ValueError("labels do not name both classes")
+        if self.by_subject and len(self.by_subject.values[0]) != len(self.features):
+            raise ValueError(f"by_subject has not {len(self.features)} features")
         if min(min(row) for row in self.sd) <= 0:
             raise ValueError("sd is not positive throughout")
         scores = self.left_out_scores

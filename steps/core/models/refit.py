@@ -12,6 +12,7 @@ from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.folds import derive_seed
 from steps.core.data.normalise import STUDY, Normalise, normalised
+from steps.core.data.subject_statistics import SubjectStatistics
 from steps.core.data.training_reference import TrainingReference, distance
 from steps.core.models.settings import FitSettings
 
@@ -52,7 +53,8 @@ def training_summary(dataset: Dataset, fold: Fold, normalise: Normalise = STUDY)
         normalise: as `steps.core.data.normalise.normalised` takes it.
     """
     seen = normalised(dataset, normalise)
-    values = seen.of_subjects(fold.training_subjects).values.astype(np.float64)
+    chosen, recorded = (one.of_subjects(fold.training_subjects) for one in (seen, dataset))
+    values = chosen.values.astype(np.float64)
     mean, sd = values.mean(axis=0), values.std(axis=0)
     # From a constant point every other value would be infinitely far; a 1 is near or far depending on the unit.
     of_feature = values.std(axis=(0, 1))
@@ -76,5 +78,6 @@ def training_summary(dataset: Dataset, fold: Fold, normalise: Normalise = STUDY)
         timing=dataset.timing,
         left_out=list(dataset.left_out),
         description=dataset.description,
+        by_subject=SubjectStatistics.of(recorded.values, chosen.values, recorded.subjects),
     )
     return summary.model_dump()

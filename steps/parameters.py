@@ -186,8 +186,7 @@ _PARAMETERS = (
               read=parse_gates),
     # monitor
     Parameter("labels", "none", "CSV with subject, label and perhaps trial: labels that came later"),
-    Parameter("alarm", 0.01, "a batch is an alarm where the p value of drift is at most this", minimum=0.0005,
-              maximum=0.2),
+    Parameter("alarm", 0.01, "p value of drift at which a batch is an alarm", minimum=0.0005, maximum=0.2),
     # check
     Parameter("timeout", 3.0, "seconds to wait for a tracking server's answer", minimum=0.1, maximum=600.0),
     Parameter("mend", False, "give a store that was moved or copied its new places, after keeping a copy of it"),
@@ -292,10 +291,8 @@ STEPS: Mapping[str, Step] = {
     ),
     "monitor": Step(("model_uri", "labels", "alarm", "seed", "cwd")),
     "sync": Step(("prune", "to", "from", "run_id", "delete", "confirm", "cwd")),
-    "promote": Step(
-        ("model_uri", "rollback", "min_auc", "margin", "max_calibration_error", "max_completeness_error", "skip_gates",
-         *_WHERE),
-    ),
+    "promote": Step(("model_uri", "rollback", "min_auc", "margin", "max_calibration_error", "max_completeness_error",
+                     "skip_gates", *_WHERE)),
     "check": Step(
         ("timeout", "mend", "seed", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, *_COMPUTE, *_WHERE),
     ),

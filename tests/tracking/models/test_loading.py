@@ -213,6 +213,6 @@ def test_a_summary_that_says_too_little_or_nonsense_is_refused(archive: bytes, s
 
 def test_network_and_summary_must_agree(archive: bytes, summary: dict[str, Any]) -> None:
     fewer = {name: [row[1:] for row in summary[name]] for name in ("mean", "sd", "control_mean")}
-    model = fetched(archive, summary | fewer | {"features": summary["features"][1:]})
+    model = fetched(archive, summary | fewer | {"features": summary["features"][1:], "by_subject": None})
     with pytest.raises(UserError, match=r"maps \(21, 6\) to \(1,\), but its artifacts/training.json says \(21, 5\)"):
         loading.load_network(model)

@@ -17,8 +17,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from steps.core.data.artifact import write_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.models.refit import refit_fold
+from steps.core.readers.simulate import SimulationSize, simulate
 from steps.core.tuning.search import check_installed
 from steps.parameter_files import filled
 from steps.parameters import PARAMETERS, STEPS
@@ -30,8 +32,16 @@ from steps.tune.worker import Search, Trainer, Tuned, tuned
 from tests.clusters import Cluster
 from tests.conftest import ROOT, clean_environment, configured, step_here
 
+pytest.importorskip("optuna")
+
 FEW: dict[str, Any] = {"cv": "group-kfold:4", "subjects": "S01", "inner_folds": 3, "trials": 2}
-MORE: dict[str, Any] = {"cv": "loso", "inner_folds": 3, "trials": 12, "networks": "soft_minirocket"}
+MORE: dict[str, Any] = {
+    "cv": "group-kfold:4",
+    "subjects": "S01",
+    "inner_folds": 3,
+    "trials": 12,
+    "networks": "soft_minirocket",
+}
 
 
 def client_of(store: Path) -> MlflowClient:
@@ -143,11 +153,24 @@ def test_without_optuna_it_says_how_to_get_it(
     assert not runs_of(store, "tune")
 
 
+@pytest.fixture(scope="module")
+def larger_study() -> Dataset:
+    size = SimulationSize(subjects=16, controls=0, trials_min=3, trials_max=3, features=2)
+    return simulate(size, timesteps=21, seed=2)
+
+
+@pytest.fixture(scope="module")
+def larger_folder(larger_study: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("larger")
+    write_artifact(larger_study, folder)
+    return folder
+
+
 @pytest.mark.slow
 def test_a_killed_search_goes_on_and_ends_as_an_uninterrupted_one(
-    store: Path, small_study: Dataset, small_study_folder: Path
+    store: Path, larger_study: Dataset, larger_folder: Path
 ) -> None:
-    given = {**MORE, "dataset_uri": small_study_folder}
+    given = {**MORE, "dataset_uri": larger_folder}
     killed = subprocess.Popen(
         [sys.executable, "-m", "steps.tune", *(part for k, v in given.items() for part in (f"--{k}", str(v)))],
         cwd=store,
@@ -168,14 +191,14 @@ def test_a_killed_search_goes_on_and_ends_as_an_uninterrupted_one(
     assert "going on after an interruption" in done.stdout
     first, second = runs_of(store, "tune")
     assert (first.info.status, second.info.status) == ("FAILED", "FINISHED")
-    assert tries_of(store, second) == expected(in_one_process(small_study, **MORE))
+    assert tries_of(store, second) == expected(in_one_process(larger_study, **MORE))
 
 
 @pytest.mark.slow
 def test_a_cluster_tries_the_same(
-    store: Path, small_study: Dataset, small_study_folder: Path, dask_cluster: Cluster
+    store: Path, larger_study: Dataset, larger_folder: Path, dask_cluster: Cluster
 ) -> None:
-    done = step_here("tune", store, **MORE, dataset_uri=small_study_folder, scheduler=dask_cluster.address)
+    done = step_here("tune", store, **MORE, dataset_uri=larger_folder, scheduler=dask_cluster.address)
     assert done.exit_code == 0, done.stderr
     (run,) = runs_of(store, "tune")
-    assert tries_of(store, run) == expected(in_one_process(small_study, **MORE))
+    assert tries_of(store, run) == expected(in_one_process(larger_study, **MORE))

@@ -21,6 +21,8 @@ from steps.parameters import PARAMETERS
 from steps.tune.worker import Search, Trainer, inner_folds, tuned
 from tests.conftest import configured
 
+pytest.importorskip("optuna")
+
 NETWORKS = ("soft_multirocket", "soft_minirocket")
 
 

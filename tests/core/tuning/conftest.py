@@ -5,8 +5,6 @@ import pytest
 from steps.core.models.table import Choice, Range
 from steps.core.tuning.space import Space
 
-pytest.importorskip("optuna")
-
 
 @pytest.fixture
 def space() -> Space:

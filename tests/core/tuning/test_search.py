@@ -14,6 +14,8 @@ from steps.core.tuning.search import search
 from steps.core.tuning.space import Settings, Space
 from steps.errors import UserError
 
+pytest.importorskip("optuna")
+
 STEPS = 3
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from steps.core.data.normalise import Normalise
     from steps.core.models.settings import ClassWeights, FitSettings
     from steps.core.readers.choice import Choice
+    from steps.core.readers.label_choice import LabelChoice
     from steps.core.readers.simulate import SimulationSize
 
 
@@ -31,6 +32,7 @@ class Prepare(Configuration):
     source: str
     study: str
     positive_label: str
+    labels: LabelChoice
     timesteps: int
     max_gap: int
     trim: bool
@@ -149,6 +151,7 @@ class Attribute(Configuration):
     attribution_baseline: BaselineKind
     attribution_baseline_trials: int
     target: Literal[0, 1]
+    explained_class: str
     compute: Compute
     seed: int
     output_dir: str

@@ -14,7 +14,8 @@ from steps.parameters import PARAMETERS, Value
 class Configuration:
     """Parameters of a step as typed values.
 
-    A field is a parameter of its name, or what several mean together: ``compute``, ``choice``, ``simulation``.
+    A field is a parameter of its name, or what several mean together: ``compute``, ``choice``, ``labels``,
+    ``simulation``.
 
     Attributes:
         given: all of them as numbers, switches and text: what is recorded, compared and handed on.
@@ -42,6 +43,10 @@ def _value(name: str, given: Mapping[str, Value]) -> Any:
         from steps.core.readers.choice import Choice  # imports NumPy
 
         return Choice.of(str(given["features"]), str(given["ignore"]), str(given["columns"]))
+    if name == "labels":
+        from steps.core.readers.label_choice import LabelChoice  # imports NumPy
+
+        return LabelChoice.of(*(str(given[key]) for key in ("label_kind", "label_order", "cut_off")))
     if name == "simulation":
         from steps.core.readers.simulate import SimulationSize  # imports NumPy
 

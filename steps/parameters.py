@@ -29,39 +29,11 @@ from steps.parameter_values import (
     parse_threshold,
     parse_thresholds,
 )
+from steps.presets import PRESETS as PRESETS
 
 _LIST_LENGTH = 100_000
 CONFIG, PRESET = "config", "preset"
 
-
-@dataclass(frozen=True)
-class Preset:
-    """A declared set of parameters.
-
-    Attributes:
-        description: what it is for and what it does, one line.
-        parameters: by their names.
-    """
-
-    description: str
-    parameters: Mapping[str, Value]
-
-
-# Every value can be given otherwise, in a file or on the command line.
-PRESETS: Mapping[str, Preset] = {
-    "landing": Preset(
-        "one movement per trial: 101 points of each, ends without values cut, gaps of up to 10 samples filled",
-        {"timesteps": 101, "trim": True, "max_gap": 10},
-    ),
-    "gait": Preset(
-        "one cycle per trial: 101 points of each, ends without values cut, gaps of up to 5 samples filled",
-        {"timesteps": 101, "trim": True, "max_gap": 5, "thresholds": "0.5"},
-    ),
-    "physiology": Preset(
-        "everybody in both conditions: each subject standardised by all of their own trials, gaps of up to 25 samples",
-        {"normalise": "subject", "trim": True, "max_gap": 25, "thresholds": "0.5"},
-    ),
-}
 
 _PARAMETERS = (
     Parameter("cwd", ".", "folder that relative paths resolve against", is_folder=True),
@@ -86,6 +58,10 @@ _PARAMETERS = (
               read=parse_source),
     Parameter("study", "auto", "what files and columns are: study.yaml in the source ('auto'), a path, or 'none'"),
     Parameter("positive_label", "auto", "label that means fear; 'auto' works when there are two labels"),
+    Parameter("label_kind", "binary", "what labels are: two, several classes in no order, ordered ones, or a score",
+              choices=("binary", "classes", "ordered", "score")),
+    Parameter("label_order", "none", "names of ordered classes, the lowest first, comma-separated; 'none': numbers"),
+    Parameter("cut_off", "auto", "ordered level or score from which on it is fear; 'auto' parts subjects most evenly"),
     Parameter("timesteps", 0, "time points per trial after resampling; 0 = as recorded, or 101",
               minimum=0, maximum=100_000),
     Parameter("max_gap", 0, "interpolate gaps of up to this many samples; 0 = gaps are an error",
@@ -160,6 +136,7 @@ _PARAMETERS = (
               read=parse_search),
     Parameter("networks", "none", "networks that a search may choose beside model, comma-separated, or 'none'",
               read=parse_networks),
+    Parameter("explained_class", "auto", "of several classes: whose probability is attributed; ordered: from which on"),
     # predict
     Parameter("model_uri", "models:/fear-classifier@challenger",
               "models:/<name>@<alias>, models:/<name>/<version>, models:/m-... or runs:/<run id>/model"),
@@ -207,7 +184,8 @@ RENAMED: Mapping[str, str] = {
 }
 
 _PREPARE = (
-    "source", "study", "positive_label", "timesteps", "max_gap", "trim", "features", "ignore", "columns", "duplicates",
+    "source", "study", "positive_label", "label_kind", "label_order", "cut_off", "timesteps", "max_gap", "trim",
+    "features", "ignore", "columns", "duplicates",
     "exclude", "simulated_subjects", "simulated_controls", "simulated_trials_min", "simulated_trials_max",
     "simulated_features", "simulated_effect",
 )  # fmt: skip
@@ -217,7 +195,9 @@ _TRAIN = (
     "resume", "log_level",
 )  # fmt: skip
 _EVALUATE = ("thresholds", "baselines", "leak_check", "learning_curve")
-_ATTRIBUTE = ("method", "attribution_steps", "attribution_baseline", "attribution_baseline_trials", "target")
+_ATTRIBUTE = (
+    "method", "attribution_steps", "attribution_baseline", "attribution_baseline_trials", "target", "explained_class",
+)  # fmt: skip
 _COMPUTE = ("scheduler", "workers")
 # How a network is trained, and on whom.
 _FIT = tuple(name for name in _TRAIN if name not in ("repeats", "resume", "log_level"))

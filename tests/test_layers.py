@@ -38,7 +38,7 @@ CORE = {
     )
 }
 TRACKING = {"tracking", "tracking.store", "tracking.models", "tracking.spool", "tracking.carry"}
-TABLES = {"parameters", "parameter_types", "parameter_values", "commands"}
+TABLES = {"parameters", "parameter_types", "parameter_values", "presets", "commands"}
 # A step knows everything below it, and no other step.
 BELOW_STEPS = (
     GROUND
@@ -69,8 +69,17 @@ MAY_KNOW: dict[str, set[str]] = {
     "writing": set(),
     "system": {"errors"},
     "parameter_types": {"errors"},
+    "presets": {"parameter_types"},
     "parameter_values": {"errors"},
-    "parameters": {"errors", "parameter_types", "parameter_values", "core.data", "core.models", "core.baselines"},
+    "parameters": {
+        "errors",
+        "parameter_types",
+        "parameter_values",
+        "presets",
+        "core.data",
+        "core.models",
+        "core.baselines",
+    },
     "configuration_base": {"parameters", "compute", "core.readers"},
     "configuration": {
         "errors",

@@ -32,11 +32,13 @@ class AttributionJob:
         dataset: where it is.
         settings: how to attribute.
         randomised: keys of the folds that get the randomisation check as well.
+        explained_class: the class whose probability is attributed; None for the one that the study asks for.
     """
 
     dataset: DatasetPlace
     settings: Settings
     randomised: frozenset[tuple[str, int]] = frozenset()
+    explained_class: str | None = None
 
 
 @dataclass
@@ -56,7 +58,10 @@ def _warm(job: AttributionJob) -> _Warm:
     from steps.core.attribution.compiled import Functions
     from steps.core.models.saved_network import ResidentNetwork
 
-    return _Warm(job.dataset.load(scratch()), ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
+    dataset = job.dataset.load(scratch())
+    if job.explained_class is not None:
+        dataset = dataset.asking(job.explained_class)
+    return _Warm(dataset, ResidentNetwork(), Functions(job.settings.target), ThreadpoolController())
 
 
 def attribute(job: AttributionJob, trained: FoldNetwork) -> FoldResult:
@@ -69,8 +74,13 @@ def attribute(job: AttributionJob, trained: FoldNetwork) -> FoldResult:
     from steps.core.attribution.fold import attribute_fold
 
     with warm.threads.limit(limits=1):
+        network = warm.network.load(trained.network, fold.name, warm.dataset.values.shape[1:])
+        if job.explained_class is not None and warm.dataset.labelling:
+            from steps.core.models.networks import ask
+
+            ask(network, warm.dataset.labelling)
         return attribute_fold(
-            warm.network.load(trained.network, fold.name, warm.dataset.values.shape[1:]),
+            network,
             warm.dataset.of_subjects(fold.test_subjects),
             warm.dataset.of_subjects(fold.training_subjects),
             warm.dataset.select(warm.dataset.is_control),

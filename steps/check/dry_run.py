@@ -157,6 +157,7 @@ def _one_fold(study: _Study) -> str:
     from steps.core.data.normalise import normalised
     from steps.core.models.fit import Engine
     from steps.core.models.fold import train_fold
+    from steps.core.models.settings import class_weights
     from steps.core.models.table import MODELS
 
     train, fold = Train.of(study.given), study.folds[0]
@@ -164,12 +165,19 @@ def _one_fold(study: _Study) -> str:
     settings = train.fit_settings()
     by_epochs = MODELS[settings.model].features is None
     tried = replace(settings, epochs=min(_EPOCHS, settings.epochs)) if by_epochs else settings
-    engine = Engine(settings.model, dataset.timesteps, len(dataset.features), precision=settings.precision)
-    trained = train_fold(engine, dataset, fold, tried, train.class_weight)
+    engine = Engine(
+        settings.model,
+        dataset.timesteps,
+        len(dataset.features),
+        precision=settings.precision,
+        labelling=dataset.labelling,
+    )
+    weights = class_weights(train.class_weight, dataset.labelling)
+    trained = train_fold(engine, dataset, fold, tried, weights)
     if by_epochs:
         study.fold_s = settings.epochs * _last_epoch_s(trained)
     else:
-        study.fold_s = train_fold(engine, dataset, fold, tried, train.class_weight).seconds  # compiled by now
+        study.fold_s = train_fold(engine, dataset, fold, tried, weights).seconds  # compiled by now
     started = time.perf_counter()
     complete = _attributed(study, dataset, trained)
     study.fold_s += time.perf_counter() - started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,9 @@ from steps.core.audit import audit
 from steps.core.baselines.choice import BASELINES
 from steps.core.baselines.predict import fits_of
 from steps.core.data.dataset import Dataset
+from steps.core.data.fold import Fold
 from steps.core.figures.evaluation import all_figures
+from steps.core.figures.labels import label_figures
 from steps.core.figures.learning_curve import learning_curve_figure
 from steps.core.metrics import export
 from steps.core.metrics.abstention import abstention, abstention_metrics, answers_table, curve_table
@@ -24,7 +26,11 @@ from steps.core.metrics.chunks import Chunked
 from steps.core.metrics.decision_curve import decision_curve
 from steps.core.metrics.decisions import with_votes
 from steps.core.metrics.flat_metrics import flat_metrics
+from steps.core.metrics.fold import EvaluatedFold
 from steps.core.metrics.in_fold_threshold import in_fold_table
+from steps.core.metrics.labels.predictions import LabelPrediction, label_results_table
+from steps.core.metrics.labels.summary import label_metrics, label_metrics_table, label_summary
+from steps.core.metrics.labels.text import label_text
 from steps.core.metrics.learning_curve import curve_as_table, learning_curve
 from steps.core.metrics.method_comparison import (
     baseline_metrics,
@@ -40,7 +46,7 @@ from steps.core.metrics.repeats import repeats_table
 from steps.core.metrics.summary import summary
 from steps.core.metrics.text import abstention_text, level_text
 from steps.core.models.learning_curve import sizes
-from steps.core.models.table import check_learning_curve
+from steps.core.models.table import check_binary, check_learning_curve
 from steps.evaluate import worker
 from steps.evaluate.worker import EvaluationJob, in_pool
 from steps.report.audit import audit_text, leak_sentence
@@ -69,9 +75,12 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             wanted: tuple[int, ...] = ()
             if configuration.learning_curve:
                 check_learning_curve(trained.model)
+                check_binary(dataset, "learning_curve=true")
                 trained.check_tests_everybody("learning_curve=true")
                 wanted = sizes(folds)
-            retraining = pool.submit(worker.retrain, job, trained.model) if trained.tests_everybody else None
+            # A network of whole labels is not what would be trained again.
+            retrains = trained.tests_everybody and dataset.labelling is None
+            retraining = pool.submit(worker.retrain, job, trained.model) if retrains else None
             closed = [name for name in baselines if BASELINES[name].closed_form and trained.tests_everybody]
             evaluated = trained.each(
                 partial(worker.evaluate, job), lambda of_fold, result: record.update_metrics(of_fold, result.metrics)
@@ -95,6 +104,9 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             answered = answers_table(p_values, dataset.label_names) if len(p_values) == len(evaluated) else None
             if answered is not None:
                 outcome["abstention"] = abstention(answered)
+            labelled = _labelled(dataset, folds, evaluated)
+            if labelled is not None and dataset.labelling is not None:
+                outcome["labels"] = label_summary(labelled, dataset.labelling, seed)
             retesting = {name: pool.submit(worker.retrain_baseline, job, name) for name in closed}
             fitting = {fit: pool.submit(worker.fit_baseline, job, fit) for fit in fits_of(baselines, folds)}
             learning = partial(worker.learn, job, trained.model, wanted)
@@ -103,6 +115,8 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             audited = audit.audit(dataset, seed=seed, with_leak_check=configuration.leak_check)
             histories = [lookup.load_history(run_of_fold) for run_of_fold in trained.runs]
             record.log_figures(run_id, all_figures(results, outcome, histories, dataset.label_names, in_fold))
+            if labelled is not None and dataset.labelling is not None:
+                record.log_figures(run_id, label_figures(labelled, dataset.labelling, outcome["labels"]))
             fitted = {fit: task.result() for fit, task in fitting.items()}
             if learnt:
                 curve = pd.concat([task.result() for task in learnt], ignore_index=True)
@@ -122,6 +136,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
                 **flat_metrics(outcome),
                 **baseline_metrics(outcome),
                 **(abstention_metrics(outcome["abstention"]) if answered is not None else {}),
+                **(label_metrics(outcome["labels"]) if labelled is not None else {}),
                 "audit_findings": audited.findings,
                 "inference_ms_per_trial": statistics.median(
                     result.metrics["inference_ms_per_trial"] for result in evaluated
@@ -132,6 +147,8 @@ def evaluate_and_record(configuration: Evaluate) -> None:
         audit_document = audit.document(audited, outcome[SUBJECT].get(PRIMARY))
         if answered is not None:
             tables |= {"answers": answered, "abstention": curve_table(outcome["abstention"])}
+        if labelled is not None:
+            tables |= {"label_results": labelled, "label_metrics": label_metrics_table(outcome["labels"])}
         record.log_files(
             run_id,
             {
@@ -151,11 +168,25 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             click.echo(level_text(outcome, level))
         if answered is not None:
             click.echo(abstention_text(outcome["abstention"]).replace("; ", ";\n"))
+        for level in LEVELS if labelled is not None else ():
+            click.echo(label_text(outcome["labels"], level))
         for caution in said.cautions:
             click.echo(caution)
         if configuration.leak_check:
             click.echo(leak_sentence(audit_document["leak_check"]))
         say_where(folder, run)
+
+
+def _labelled(dataset: Dataset, folds: Sequence[Fold], evaluated: Sequence[EvaluatedFold]) -> pd.DataFrame | None:
+    """What the folds say of whole labels; None where labels are yes or no."""
+    if dataset.labelling is None:
+        return None
+    predictions = [
+        LabelPrediction(dataset.of_subjects(fold.test_subjects), fold.test_number, result.label_outputs)
+        for fold, result in zip(folds, evaluated, strict=True)
+        if result.label_outputs is not None
+    ]
+    return label_results_table(predictions, dataset.labelling)
 
 
 def _tables(

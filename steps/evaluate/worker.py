@@ -6,7 +6,7 @@ It knows nothing of MLflow, and imports TensorFlow when there is a fold to evalu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,14 +62,21 @@ def evaluate(job: EvaluationJob, trained: FoldNetwork) -> EvaluatedFold:
     network = _network(job).load(trained.network, trained.fold.name, dataset.values.shape[1:])
     from steps.core.metrics.fold import evaluate_fold
 
-    return evaluate_fold(
+    test = dataset.of_subjects(trained.fold.test_subjects)
+    result = evaluate_fold(
         network,
-        dataset.of_subjects(trained.fold.test_subjects),
+        test,
         dataset.of_subjects(trained.fold.validation_subjects),
         job.thresholds,
         trained.left_out,
         frozenset(dataset.subjects[dataset.is_control].tolist()),
     )
+    if dataset.labelling is None:
+        return result
+    from steps.core.metrics.inference import predict_labels
+    from steps.core.models.networks import label_output
+
+    return replace(result, label_outputs=predict_labels(label_output(network), test.values))
 
 
 @resident

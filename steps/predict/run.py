@@ -19,6 +19,8 @@ from steps.core.figures.heatmap import heatmap
 from steps.core.figures.probabilities import probabilities
 from steps.core.metrics import scores
 from steps.core.metrics.conformal import DONT_KNOW
+from steps.core.metrics.inference import predict_labels
+from steps.core.metrics.labels import new_people as labels
 from steps.core.readers.fit_to_model import fit_to_model
 from steps.core.readers.new_recordings import as_prepared, check_artifact, choice_for, read_source
 from steps.parameter_values import AUTO, parse_threshold
@@ -47,14 +49,20 @@ def score_and_record(configuration: Predict) -> None:
         threshold = choose_threshold(configuration.threshold, model.reference.tags.get(registry.THRESHOLD_TAG))
         baseline = scored.baseline_values(configuration.attribution_baseline, trained)
         network = loading.load_network(model)
+        from steps.core.models.networks import label_output  # imports TensorFlow
 
         predictions = scores.score(network, unseen, trained, threshold)
         subjects = scores.by_subject(predictions, threshold)
         can_answer = configuration.error_rate > 0 and trained.left_out_scores is not None
         if can_answer:
             predictions, subjects = scores.with_answers(predictions, subjects, trained, configuration.error_rate)
+        if trained.labelling:
+            outputs = predict_labels(label_output(network), unseen.values)
+            predictions, subjects = labels.with_labels(predictions, subjects, unseen, outputs, trained.labelling)
         labelled = unseen.labels is not None and not unseen.is_control.all()
         performance = scores.performance(predictions, threshold, configuration.seed) if labelled else {}
+        if labelled and trained.labelling:
+            labels.add_performance(performance, predictions, trained.labelling, configuration.seed)
         attributions = scored.attribute(network, unseen, baseline, configuration.attribution_steps)
         importance = scored.importance(unseen, attributions, trained)
         completeness = scored.completeness(unseen, attributions)
@@ -88,9 +96,9 @@ def score_and_record(configuration: Predict) -> None:
                 **({"summary.json": performance} if performance else {}),
             },
         )
-        labels = (trained.labels["0"], trained.labels["1"])
+        names = (trained.labels["0"], trained.labels["1"])
         drawn = {
-            "probabilities": probabilities(predictions, subjects, labels),
+            "probabilities": probabilities(predictions, subjects, names),
             "attribution_map": heatmap(
                 scored.mean_absolute(unseen, attributions),
                 trained.features,
@@ -101,6 +109,7 @@ def score_and_record(configuration: Predict) -> None:
         }
         record.log_figures(run_id, drawn)
         points = scoring.lines(uri, unseen, trained, predictions, importance, threshold)
+        points += labels.lines(subjects, trained.labelling)
         points += scoring.answered(predictions, subjects, trained, configuration.error_rate)
         measured = scoring.results(performance)
         warned = scoring.warnings(predictions, subjects, trained.normalise)
@@ -144,6 +153,7 @@ def _read(configuration: Predict) -> tuple[Unseen, Unseen, loading.FinalModel]:
                 choice=choice,
                 study=configuration.study,
                 known=trained.description,
+                label_kind=trained.label_kind,
             )
         recorded = replace(recorded, source=source, notes=(*here.notes, *recorded.notes))
     fitting = fit_to_model(recorded, trained)

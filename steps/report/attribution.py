@@ -89,7 +89,7 @@ def figures(data: ReportData) -> dict[str, Figure]:
             tables,
             data.manifest.time,
             time_unit=data.manifest.time_unit,
-            label_names=data.label_names,
+            label_names=data.explained_names,
             truth=data.manifest.planted_truth,
             metrics=data.attribution_metrics,
         )
@@ -129,7 +129,7 @@ def texts(data: ReportData) -> dict[str, tuple[str, str]]:
 
 
 def _method(data: ReportData) -> str:
-    target, baseline = data.label_names[int(data.parameters["target"])], data.parameters["attribution_baseline"]
+    target, baseline = data.explained_names[int(data.parameters["target"])], data.parameters["attribution_baseline"]
     if data.parameters["method"] == "expected_gradients":
         source = "control trials" if baseline == "control" else "training trials"
         trials = data.parameters["attribution_baseline_trials"]

@@ -10,6 +10,7 @@ from mlflow.entities import Run
 
 from steps.commands import manager_to_repeat_with
 from steps.core.attribution.results import REPORTED_TABLES
+from steps.core.data.labelling import VALUE, output_columns
 from steps.parameters import Value
 from steps.report.data import ReportData, StepTime
 from steps.tracking import datasets, documents, environment, lookup, products
@@ -32,13 +33,14 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
     """
     prepare, train, evaluate, attribute = (steps[name][0] for name in ("prepare", "train", "evaluate", "attribute"))
     folds = lookup.fold_runs(train.info.run_id)
+    manifest = datasets.manifest_of(prepare)
     tags = MlflowClient().get_run(study.info.run_id).data.tags
     return ReportData(
         run_name=study.info.run_name,
         run_id=study.info.run_id,
         started=datetime.fromtimestamp(study.info.start_time / 1000, UTC),
         parameters=parameters,
-        manifest=datasets.manifest_of(prepare),
+        manifest=manifest,
         summary=documents.json_of(evaluate, "summary.json", documents.Summary),
         audit=documents.json_of(evaluate, "audit.json", documents.Audit),
         results=products.table(evaluate, "results.csv"),
@@ -61,6 +63,14 @@ def report_data(study: Run, parameters: Mapping[str, Value], steps: Mapping[str,
         code_digest=tags.get("code_sha256", ""),
         has_local_changes=tags.get("git_dirty") == "true",
         software=_software(train),
+        label_results=documents.table_of(
+            evaluate,
+            "label_results.csv",
+            ("subject", "trial", VALUE, "test_number", *output_columns(manifest.labelling)),
+            products.may_be_empty,
+        )
+        if manifest.labelling
+        else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from steps.core.data.manifest import PATIENT
 from steps.core.data.normalise import ENOUGH
+from steps.core.metrics.labels.text import label_sentence
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import primary
 from steps.report import attribution, results, tables
@@ -86,7 +87,7 @@ def content(data: ReportData) -> Content:
     audited = audit_text(data.audit, data.label_names) if data.audit else None
     return Content(
         title=data.run_name,
-        question=f"Can {data.label_names[1]} be recognised in a new person?",
+        question=question(data),
         date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         run_id=data.run_id,
         short_answer=short_answer(data.summary, data.label_names, data.audit),
@@ -115,6 +116,14 @@ def content(data: ReportData) -> Content:
         command_notes=_command_notes(data),
         limitations=_limitations(data),
     )
+
+
+def question(data: ReportData) -> str:
+    """What the study asks, as the page's title."""
+    kind, name = data.manifest.labelling and data.manifest.labelling.kind, data.label_names[1]
+    if kind in ("ordered", "score"):
+        return f"Can {'a score' if kind == 'score' else 'a level'} of {name} be recognised in a new person?"
+    return f"Can {name} be recognised in a new person?"
 
 
 def answer_beside_simpler(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[str, ...]:
@@ -149,6 +158,7 @@ def named_short_answer(
         said = f"{said.removesuffix('.')}; but see the audit."
     return [
         ("Answer", said),
+        *([("Labels", label_sentence(summary["labels"]))] if "labels" in summary else []),
         *([("Audit", " ".join(audited.cautions))] if audited and audited.cautions else []),
         *([("Simpler", simpler.short_sentence)] if simpler else []),
     ]

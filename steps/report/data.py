@@ -11,6 +11,7 @@ import pandas as pd
 
 from steps.core.data.manifest import Manifest
 from steps.core.data.normalise import SUBJECT
+from steps.parameter_values import AUTO
 from steps.parameters import Value
 
 
@@ -62,6 +63,8 @@ class ReportData:
         has_local_changes: whether the code differed from that commit.
         code_digest: SHA-256 of the code, local changes included; empty where unknown.
         software: what the models were trained with: ``python``, ``os``, ``cpu``, packages; name -> version.
+        label_results: from `steps.core.metrics.labels.predictions.label_results_table`, where labels are more than yes
+            or no.
     """
 
     run_name: str
@@ -89,6 +92,13 @@ class ReportData:
     has_local_changes: bool = False
     code_digest: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
+    label_results: pd.DataFrame | None = None
+
+    @property
+    def explained_names(self) -> tuple[str, str]:
+        """The same of the question whose probability is attributed."""
+        name, labelling = str(self.parameters.get("explained_class", AUTO)), self.manifest.labelling
+        return self.label_names if name == AUTO or labelling is None else labelling.asking(name).question
 
     @property
     def label_names(self) -> tuple[str, str]:

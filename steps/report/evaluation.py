@@ -11,6 +11,7 @@ from steps.core.metrics.metrics import DECIDED
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS, at_level, rule_name
 from steps.core.metrics.statistic import statistics_of
 from steps.core.metrics.text import abstention_text
+from steps.report.labels import LabelTables, label_tables
 from steps.report.results import is_first
 from steps.report.table import UNDEFINED, Cell, Table, estimate_cell
 
@@ -36,6 +37,7 @@ class Evaluation:
     in_fold: tuple[str, ...]
     abstention: tuple[str, ...]
     learning: tuple[str, ...]
+    labels: LabelTables | None
     spread: Table | None
     spread_notes: tuple[str, ...]
 
@@ -49,6 +51,7 @@ def evaluation(summary: Mapping[str, Any]) -> Evaluation:
         in_fold=_in_fold(summary),
         abstention=_abstention(summary),
         learning=_learning(summary),
+        labels=label_tables(summary["labels"]) if "labels" in summary else None,
         spread=spread_table(summary),
         spread_notes=_spread_notes(summary),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from steps.core.figures.evaluation import all_figures
+from steps.core.figures.labels import label_figures
 from steps.report import attribution
 from steps.report.data import ReportData
 from steps.writing.png import as_svg
@@ -50,6 +51,8 @@ class Picture:
 def pictures(data: ReportData) -> list[Picture]:
     """Every figure that the study defines, in reading order."""
     drawn = all_figures(data.results, data.summary, data.histories, data.label_names, data.in_fold)
+    if data.label_results is not None and data.manifest.labelling:
+        drawn = label_figures(data.label_results, data.manifest.labelling, data.summary["labels"]) | drawn
     evaluation = {name: figure for name, figure in drawn.items() if name not in _TABLES_OF_THE_PAGE}
     texts = _texts(data) | attribution.texts(data)
     return [
@@ -72,6 +75,18 @@ def _texts(data: ReportData) -> dict[str, tuple[str, str]]:
     who = f"{counts['trials']} trials and {counts['subjects']} subjects"
     thresholds = ", ".join(f"{threshold:g}" for threshold in data.summary["thresholds"])
     return {
+        "classes": (
+            "Which class is taken for which. Rows are labels; the diagonal is right.",
+            f"Counts of {who} by label and by the most probable class; a table above has the subjects'.",
+        ),
+        "scores": (
+            "How scores come out. On the dotted line both agree; the vertical line is the cut-off of the question.",
+            f"What the models say against the true score, of {who}.",
+        ),
+        "cut_offs": (
+            "Would another cut-off do? AUC of subjects from every value on against all below, with 95% intervals.",
+            "AUC of subjects over every cut-off; a table above has the numbers.",
+        ),
         "roc": (
             "ROC. The further a curve is from the diagonal the better; the band is what other subjects might give.",
             f"ROC curves of {who}, AUC {_value(data, 'pooled', 'auc')} and {_value(data, 'subject', 'auc')}.",

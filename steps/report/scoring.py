@@ -12,6 +12,7 @@ from steps.core.data.normalise import ENOUGH, SUBJECT, Normalise
 from steps.core.data.training_reference import TrainingReference
 from steps.core.data.unseen import Unseen
 from steps.core.metrics.conformal import subjects_needed
+from steps.core.metrics.labels.text import label_text
 from steps.core.metrics.names import LEVELS
 from steps.core.metrics.scores import TRAINED_PREFIX, calibration_of
 from steps.core.metrics.text import level_text
@@ -139,7 +140,11 @@ def results(performance: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """One line per group of subjects with labels, new ones first."""
     names = {"new_subjects": "new subjects", TRAINED_PREFIX: "subjects the model was FITTED ON (no evidence)"}
     return [
-        f"{names[name]}, {level_text(document, level)}" for name, document in performance.items() for level in LEVELS
+        f"{names[name]}, {line(part, level)}"
+        for name, document in performance.items()
+        for line, part in ((level_text, document), (label_text, document.get("labels")))
+        for level in LEVELS
+        if part
     ]
 
 

@@ -24,7 +24,8 @@ from steps.tracking.store.trouble import one_line
 from steps.writing.spreadsheet import read_csv
 
 # Columns of our tables that hold text; all others hold numbers.
-TEXT_COLUMNS = ("subject", "trial", "feature", "fold", "source", "unit", "outcome", "method")
+TEXT_COLUMNS = ("subject", "trial", "feature", "fold", "source", "unit", "outcome", "method", "class_name",
+                "predicted_class")  # fmt: skip
 
 
 class DamagedError(UserError):

@@ -17,8 +17,8 @@ from steps.configuration import Train
 from steps.core.data.fold_record import FoldRecord
 from steps.core.data.normalise import check_both_classes
 from steps.core.models.refit import refit_fold, training_summary
-from steps.core.models.settings import process_mib
-from steps.core.models.table import MODELS, check_trial_length
+from steps.core.models.settings import class_weights, process_mib
+from steps.core.models.table import MODELS, check_binary, check_trial_length
 from steps.parameters import PARAMETERS
 from steps.tracking import datasets, record, resume, reuse
 from steps.tracking.addresses import dataset_place
@@ -47,6 +47,8 @@ def train(configuration: Train) -> None:
         dataset = datasets.load_dataset(uri)
         check_trial_length(configuration.model, dataset.timesteps)
         check_both_classes(dataset, configuration.normalise)
+        if configuration.controls == "negatives":
+            check_binary(dataset, "controls=negatives")
         if unused := _unused(configuration):
             click.echo(f"note: with model={configuration.model}, {', '.join(unused)} decide nothing")
         folds = configuration.folds(dataset)
@@ -72,7 +74,7 @@ def train(configuration: Train) -> None:
         job = TrainingJob(
             dataset=place,
             settings=configuration.fit_settings(),
-            class_weight=configuration.class_weight,
+            class_weight=class_weights(configuration.class_weight, dataset.labelling),
             parameters=dict(configuration.given),
         )
         before = time.perf_counter()

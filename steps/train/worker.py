@@ -21,6 +21,7 @@ from steps.compute.progress import progress
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.data.fold_record import FoldRecord
+from steps.core.data.labelling import Labelling
 from steps.core.data.shared_memory import DatasetPlace
 from steps.core.models.refit import epochs_to_train
 from steps.core.models.settings import ClassWeights, FitSettings
@@ -74,7 +75,9 @@ def _warm(job: TrainingJob) -> _Warm:
 
     dataset = job.dataset.load(scratch())
     shape = (dataset.timesteps, len(dataset.features))
-    return _Warm(dataset, Engine(job.settings.model, *shape, precision=job.settings.precision))
+    return _Warm(
+        dataset, Engine(job.settings.model, *shape, precision=job.settings.precision, labelling=dataset.labelling)
+    )
 
 
 def run_fold(job: TrainingJob, fold: Fold) -> FoldRecord:
@@ -124,8 +127,7 @@ def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms
             "seed": fold.seed,
             "timesteps": dataset.timesteps,
             "features": len(dataset.features),
-            "class_weight_negative": trained.class_weight[0],
-            "class_weight_positive": trained.class_weight[1],
+            **_class_weights(dataset.labelling, trained.class_weight),
             "model_parameters": trained.model.count_params(),
             **{
                 f"{part}_{unit}": value
@@ -147,6 +149,12 @@ def _record(job: TrainingJob, dataset: Dataset, trained: TrainedFold, started_ms
         machine=machine_tags(),
         left_out=trained.left_out,
     )
+
+
+def _class_weights(labelling: Labelling | None, weights: ClassWeights) -> dict[str, float]:
+    """By the names they are recorded with; those of a labelling by the places of its classes."""
+    names = ("negative", "positive") if labelling is None else tuple(str(place) for place in range(len(weights)))
+    return {f"class_weight_{name}": weight for name, weight in zip(names, weights, strict=True)}
 
 
 def _peak_memory_mib() -> float:

@@ -28,7 +28,7 @@ from steps.core.metrics.names import LEVELS, at_level
 from steps.core.metrics.predictions import results_table
 from steps.core.models.refit import refit_fold
 from steps.core.models.settings import process_mib
-from steps.core.models.table import check_trial_length
+from steps.core.models.table import check_binary, check_trial_length
 from steps.core.tuning.inner import subject_errors
 from steps.core.tuning.search import check_installed
 from steps.core.tuning.space import MODEL, Space, space_of
@@ -73,6 +73,7 @@ def tune(configuration: Tune) -> None:
         dataset = datasets.load_dataset(uri)
         training = configuration.training()
         check_both_classes(dataset, training.normalise)
+        check_binary(dataset, "tune")
         space = _space(configuration, dataset)
         for network in space.networks:
             check_trial_length(network, dataset.timesteps)

@@ -13,7 +13,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from steps.core.baselines.logistic import summary_features
 from steps.core.data.dataset import Dataset, Strings
-from steps.core.models.ridge import Ridge, RidgePath
+from steps.core.models.ridge import Ridge, classifiers
 from steps.core.models.settings import balanced_weights
 
 _PENALTIES: Final = tuple(float(penalty) for penalty in 10.0 ** np.arange(-1, 7))
@@ -75,7 +75,7 @@ def leak_check(study: Dataset, *, seed: int) -> LeakCheck:
 
 
 def _outcome(study: Dataset, features: np.ndarray[tuple[int, int], np.dtype[np.float64]], groups: Strings) -> Outcome:
-    path = RidgePath(features, study.labels, groups, balanced_weights(study.labels))
+    path = classifiers(features, study.labels, groups, balanced_weights(study.labels))
     ridge: Ridge = min((path.at(penalty) for penalty in _PENALTIES), key=lambda one: one.error)
     scores = ridge.left_out_scores + path.shifts
     return Outcome(float(roc_auc_score(study.labels, scores)), float(balanced_accuracy_score(study.labels, scores > 0)))

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steps.core.data.dataset import Dataset, Strings, as_bytes
+from steps.core.data.labelling import VALUE
 from steps.core.data.manifest import CONTROL, MANIFEST_FILE, PATIENT, Manifest, read_manifest
 from steps.core.data.recording_facts import read_facts, write_facts
 from steps.errors import UserError
@@ -51,10 +52,12 @@ def write_artifact(dataset: Dataset, folder: Path) -> Manifest:
     }
     columns: dict[str, pa.Array] = {name: _repeated(text, repeat) for name, text in texts.items()}
     columns["label"] = pa.array(np.repeat(dataset.labels, repeat))
+    if dataset.label_values is not None:
+        columns[VALUE] = pa.array(np.repeat(dataset.label_values, repeat))
     columns["time"] = pa.array(np.tile(np.asarray(dataset.time, dtype=np.float64), len(dataset.labels)))
     flat = dataset.values.reshape(-1, len(dataset.features))
     columns |= {name: pa.array(flat[:, i]) for i, name in enumerate(dataset.features)}
-    names = (*_KEYS, "time", *dataset.features)
+    names = (*_KEYS, *([VALUE] if dataset.labelling else []), "time", *dataset.features)
     # Chosen for loading: where no value is missing nothing has to be kept about single cells, and measured values
     # hardly repeat, so a dictionary of them would be one of nearly all, and LZ4 makes them 2% smaller.
     pq.write_table(
@@ -119,11 +122,12 @@ def _read(file: pq.ParquetFile, manifest: Manifest, batch_rows: int) -> tuple[Da
     trials, timesteps, features = manifest.trials, manifest.timesteps, len(manifest.features)
     if file.metadata.num_rows != trials * timesteps:
         raise ValueError(f"it has {file.metadata.num_rows} rows, expected {trials} x {timesteps}")
-    keys = file.read(_KEYS, use_threads=False)
+    keys = file.read([*_KEYS, *([VALUE] if manifest.labelling else [])], use_threads=False)
     values = np.empty((trials, timesteps, features), dtype=np.float32)
     subjects, names, groups = (_strings(keys[name], timesteps) for name in ("subject", "trial", "group"))
     labels = keys["label"].to_numpy()[::timesteps].astype(np.int8)
-    parts = (labels, subjects, names, groups == CONTROL)
+    label_values = keys[VALUE].to_numpy()[::timesteps].astype(np.float32) if manifest.labelling else None
+    parts = (labels, subjects, names, groups == CONTROL, label_values)
     dataset = Dataset.of(manifest, values, *parts)  # the values are still to be read
     rows, start = values.reshape(-1, features), 0
     # Piece by piece, so that memory holds all values once only, and one piece is hashed while the next is read.

@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.example import Example
+from steps.core.data.labelling import Labelling
 from steps.core.data.manifest import Manifest, Origin, PlantedTruth, SubjectEntry
 from steps.core.data.recording_facts import RecordingFacts
 from steps.core.data.timing import Timing
@@ -50,6 +51,9 @@ class Dataset:
         description: of the study (``study.yaml``), whole; "" where there was none; no part of the digest.
         example: a trial before and after its signals were processed, where they were; not stored with the dataset.
         origin: where the source was fetched from; None for files of this machine; no part of the digest.
+        labelling: what the label is in full, where it says more than ``labels`` do, which then answer its question.
+        label_values: float32, shape ``(trials,)``; with a labelling the place of the class, or the score; of control
+            trials NaN.
     """
 
     values: Floats
@@ -73,6 +77,8 @@ class Dataset:
     description: str = ""
     example: Example | None = None
     origin: Origin | None = None
+    labelling: Labelling | None = None
+    label_values: Floats | None = None
 
     def __post_init__(self) -> None:
         trials, timesteps, features = self.values.shape
@@ -80,6 +86,10 @@ class Dataset:
                             ("is_control", self.is_control)):  # fmt: skip
             if array.shape != (trials,):
                 raise ValueError(f"{name} has shape {array.shape}, expected ({trials},)")
+        if (self.labelling is None) != (self.label_values is None):
+            raise ValueError("a labelling and values of labels come together")
+        if self.label_values is not None and self.label_values.shape != (trials,):
+            raise ValueError(f"label_values has shape {self.label_values.shape}, expected ({trials},)")
         if (timesteps, features) != (len(self.time), len(self.features)):
             raise ValueError(
                 f"values are {timesteps} x {features}, but time and features name "
@@ -89,13 +99,34 @@ class Dataset:
         if (np.diff(order) < 0).any():
             for name in ("values", "labels", "subjects", "trials", "is_control"):
                 object.__setattr__(self, name, getattr(self, name)[order])
+            if self.label_values is not None:
+                object.__setattr__(self, "label_values", self.label_values[order])
             if self.facts:
                 object.__setattr__(self, "facts", self.facts.select(order))
+
+    def asking(self, name: str) -> Dataset:
+        """The same trials of classes, asked for another one.
+
+        Raises:
+            ValueError: there is no such class, or labels are yes or no.
+        """
+        if self.labelling is None or self.label_values is None:
+            raise ValueError("labels are yes or no")
+        labelling = self.labelling.asking(name)
+        labels = labelling.answers(self.label_values)
+        return replace(self, labelling=labelling, labels=labels, label_names=labelling.question)
 
     @property
     def timesteps(self) -> int:
         """Time points per trial."""
         return len(self.time)
+
+    @property
+    def strata(self) -> Ints:
+        """Classes that every fold must train on, shape ``(trials,)``."""
+        if self.labelling is None or self.label_values is None:
+            return self.labels
+        return self.labelling.strata(np.where(self.is_control, 0, self.label_values))
 
     @property
     def label_counts(self) -> dict[Literal["0", "1"], int]:
@@ -123,6 +154,7 @@ class Dataset:
             trials=self.trials[mask],
             is_control=self.is_control[mask],
             facts=self.facts and self.facts.select(mask),
+            label_values=None if self.label_values is None else self.label_values[mask],
         )
 
     def of_subjects(self, names: Sequence[str]) -> Dataset:
@@ -143,7 +175,7 @@ class Dataset:
     def hash_of_meaning(self) -> hashlib._Hash:
         """The hash of `digest` before the values are added."""
         sha = hashlib.sha256()
-        meaning = {
+        meaning: dict[str, Any] = {
             "shape": self.values.shape,
             "features": self.features,
             "units": self.units,
@@ -156,6 +188,9 @@ class Dataset:
             "is_control": self.is_control.tolist(),
             "planted_truth": self.planted_truth.model_dump() if self.planted_truth else None,
         }
+        if self.labelling and self.label_values is not None:
+            meaning["labelling"] = self.labelling.model_dump(mode="json")
+            meaning["label_values"] = [None if np.isnan(one) else float(one) for one in self.label_values]
         sha.update(json.dumps(meaning, sort_keys=True, ensure_ascii=True).encode())
         return sha
 
@@ -192,6 +227,7 @@ class Dataset:
             timing=self.timing,
             description=self.description,
             origin=self.origin,
+            labelling=self.labelling,
         )
 
     @classmethod
@@ -203,6 +239,7 @@ class Dataset:
         subjects: Strings,
         trials: Strings,
         is_control: npt.NDArray[np.bool_],
+        label_values: Floats | None = None,
     ) -> Dataset:
         """The dataset that a manifest describes, from its arrays.
 
@@ -229,6 +266,8 @@ class Dataset:
             timing=manifest.timing,
             description=manifest.description,
             origin=manifest.origin,
+            labelling=manifest.labelling,
+            label_values=label_values,
         )
 
 

@@ -61,6 +61,7 @@ def plan_folds(
     study = dataset.select(~dataset.is_control)
     wanted = _wanted_subjects(subjects, study)
     names, counts = _trials_of_classes(study)
+    class_names = study.labelling.names if study.labelling and study.labelling.has_classes else study.label_names
     splits = []
     for name, test in _outer(study, cv, seed):
         if wanted is not None and wanted.isdisjoint(test):
@@ -83,7 +84,7 @@ def plan_folds(
                 test_subjects=split.test,
                 validation_subjects=tuple(names[validates].tolist()),
                 training_subjects=(*names[training].tolist(), *joining),
-                label=study.label_names[tested[0]] if len(tested) == 1 else "mixed",
+                label=class_names[tested[0]] if len(tested) == 1 else "mixed",
                 seed=split.seed,
                 set_aside_subjects=tuple(names[split.aside].tolist()),
             )
@@ -121,7 +122,7 @@ def _outer(study: Dataset, cv: CrossValidation, seed: int) -> Iterator[tuple[str
         raise UserError(f"cv={shown(str(cv))} asks for {count} folds, but only {len(names)} subjects can be tested")
     # Stratified where every class has enough trials; either way each subject is in one group.
     stratified = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    groups = _test_groups(stratified, study.labels, study.subjects)
+    groups = _test_groups(stratified, study.strata, study.subjects)
     if len(groups) != count:
         plain = KFold(count, shuffle=True, random_state=seed)
         groups = [tuple(names[test].tolist()) for _, test in plain.split(names)]
@@ -130,30 +131,36 @@ def _outer(study: Dataset, cv: CrossValidation, seed: int) -> Iterator[tuple[str
 
 
 def _trials_of_classes(study: Dataset) -> tuple[Strings, npt.NDArray[np.float64]]:
-    """Names of the subjects in order, and how many trials of each class they have, shape ``(subjects, 2)``."""
+    """Names of the subjects in order, and how many trials of each class they have, shape ``(subjects, classes)``."""
     names, codes = np.unique(study.subjects, return_inverse=True)
-    counts = np.zeros((len(names), 2))
-    np.add.at(counts, (codes, study.labels), 1)
+    has_classes = study.labelling is not None and study.labelling.has_classes
+    counts = np.zeros((len(names), study.labelling.width if study.labelling and has_classes else 2))
+    np.add.at(counts, (codes, study.strata), 1)
     return names, counts
 
 
 def _set_aside(counts: npt.NDArray[np.float64], is_tested: npt.NDArray[np.bool_], seed: int) -> Indices:
-    """A subject of the class that the tested one is not of; nobody where it has both, or where the class is tiny."""
+    """A subject of every class that the tested one is not of, but for tiny ones; nobody where it has several."""
     tested = np.flatnonzero(counts[is_tested].sum(axis=0))
-    others = np.flatnonzero(counts[:, tested[0]] == 0)
-    if len(tested) > 1 or len(others) < _FEWEST_TO_SPARE:
+    if len(tested) > 1:
         return np.empty(0, dtype=np.intp)
-    return np.array([np.random.default_rng(seed).choice(others)])
+    generator = np.random.default_rng(seed)
+    has = counts > 0
+    alone = has.sum(axis=1) == 1
+    others = [np.flatnonzero(has[:, label] & alone) for label in range(counts.shape[1]) if label != tested[0]]
+    drawn = [generator.choice(some) for some in others if len(some) >= _FEWEST_TO_SPARE]
+    return np.array(sorted(drawn), dtype=np.intp)
 
 
 def _validation(counts: npt.NDArray[np.float64], splits: Sequence[_Split], fraction: float) -> list[Indices]:
-    """Subjects that validate in each fold, stratified where labels allow; those that train always have both classes."""
+    """Subjects that validate in each fold, stratified where labels allow; those that train always have all classes."""
     if not fraction:
         for split in splits:
-            if not _has_both(counts[split.takes_part]):
+            if not _has_all(counts[split.takes_part]):
+                lack = "all of one class, so there is nothing to learn" if counts.shape[1] == 2 else "who lack a class"
                 raise UserError(
-                    f"fold {split.name} leaves {len(split.takes_part)} training subjects, all of one class, so there "
-                    "is nothing to learn; add subjects or test fewer at a time"
+                    f"fold {split.name} leaves {len(split.takes_part)} training subjects, {lack}; add subjects or test "
+                    "fewer at a time"
                 )
         return [np.empty(0, dtype=np.intp)] * len(splits)
     sizes = [max(2, min(round(1 / fraction), len(split.takes_part))) for split in splits]
@@ -163,9 +170,7 @@ def _validation(counts: npt.NDArray[np.float64], splits: Sequence[_Split], fract
         able = [
             place
             for place, (split, own) in enumerate(zip(splits, sizes, strict=True))
-            if own == size
-            and _has_both(counts[split.takes_part])
-            and counts[split.takes_part].sum(axis=0).max() >= size
+            if own == size and _has_all(counts[split.takes_part]) and counts[split.takes_part].sum(axis=0).max() >= size
         ]
         made = stratified_parts(
             [counts[splits[place].takes_part] for place in able], size, [splits[place].seed for place in able]
@@ -210,7 +215,7 @@ def _test_groups(
     return [tuple(np.unique(subjects[test]).tolist()) for _, test in splits if len(test)]
 
 
-def _has_both(counts: npt.NDArray[np.float64]) -> bool:
+def _has_all(counts: npt.NDArray[np.float64]) -> bool:
     return bool((counts.sum(axis=0) > 0).all())
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from steps.core.data.labelling import Labelling
 from steps.core.data.timing import Timing
 from steps.errors import UserError
 from steps.system.untrusted_files import read_regular
@@ -85,6 +86,7 @@ class Manifest(_Strict):
     timing: Timing | None = None
     description: str = ""
     origin: Origin | None = None
+    labelling: Labelling | None = None
 
     @property
     def patients(self) -> int:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.labelling import VALUE
 from steps.core.data.manifest import Manifest
 from steps.errors import UserError
 
@@ -28,6 +29,7 @@ def share(dataset: Dataset, path: Path) -> None:
     """
     manifest = dataset.manifest()
     _, timesteps, features = dataset.values.shape
+    label_values = {} if dataset.label_values is None else {VALUE: pa.array(dataset.label_values)}
     flat = pa.array(np.ascontiguousarray(dataset.values).reshape(-1))
     batch = pa.record_batch(
         {
@@ -35,6 +37,7 @@ def share(dataset: Dataset, path: Path) -> None:
             "label": pa.array(dataset.labels),
             "trial": pa.array(dataset.trials.tolist(), pa.string()),
             "is_control": pa.array(dataset.is_control),
+            **label_values,
             "values": pa.FixedSizeListArray.from_arrays(flat, timesteps * features),
         }
     ).replace_schema_metadata({_MANIFEST: manifest.model_dump_json()})
@@ -69,6 +72,7 @@ def open_shared(path: Path) -> Dataset:
             np.array(batch["subject"].to_pylist(), dtype=np.str_),
             np.array(batch["trial"].to_pylist(), dtype=np.str_),
             batch["is_control"].to_numpy(zero_copy_only=False),
+            batch[VALUE].to_numpy() if manifest.labelling else None,
         )
     except (OSError, pa.ArrowException, ValidationError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]

@@ -24,8 +24,8 @@ def stratified_parts(counts: Sequence[Array], parts: int, seeds: Sequence[int]) 
     """The part that each subject goes to, in every fold.
 
     Args:
-        counts: for each fold, trials of each class, shape ``(subjects, 2)``; subjects in the order of their names, both
-            classes among them.
+        counts: for each fold, trials of each class, shape ``(subjects, classes)``; subjects in the order of their
+            names, all classes among them.
         parts: how many, at least 2 and at most as many as there are subjects.
         seeds: for each fold.
 
@@ -41,12 +41,13 @@ def stratified_parts(counts: Sequence[Array], parts: int, seeds: Sequence[int]) 
 
 def _placed(counts: Sequence[Array], parts: int, seeds: Sequence[int]) -> list[Indices]:
     orders = [_order(one, seed) for one, seed in zip(counts, seeds, strict=True)]
+    classes = counts[0].shape[1]
     # Subjects that a fold does not have come last and have no trials, so wherever they go nothing changes.
-    waiting = np.zeros((max(map(len, orders)), 2, len(counts)))
+    waiting = np.zeros((max(map(len, orders)), classes, len(counts)))
     for fold, (one, order) in enumerate(zip(counts, orders, strict=True)):
         waiting[: len(order), :, fold] = one[order]
     totals = waiting.sum(axis=0)
-    placed = np.zeros((parts, 2, len(counts)))
+    placed = np.zeros((parts, classes, len(counts)))
     chosen = np.empty((len(waiting), len(counts)), dtype=np.intp)
     each, folds = np.arange(parts), np.arange(len(counts))
     for step, trials in enumerate(waiting):

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
+from steps.core.data.labelling import BINARY, LabelKind, Labelling
 from steps.core.data.normalise import Normalise
 from steps.core.data.subject_statistics import SubjectStatistics
 from steps.core.data.timing import Timing
@@ -84,6 +85,7 @@ class TrainingReference(BaseModel):
         description: of the study (``study.yaml``); "" where it had none.
         by_subject: what the recordings of each of ``subjects`` are like, before ``normalise``; None where the model was
             made before this was kept.
+        labelling: what labels are, where they are more than yes or no.
     """
 
     # Later versions may say more.
@@ -108,6 +110,7 @@ class TrainingReference(BaseModel):
     left_out_scores: LeftOutScores | None = None
     description: str = ""
     by_subject: SubjectStatistics | None = None
+    labelling: Labelling | None = None
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> TrainingReference:
@@ -132,6 +135,11 @@ class TrainingReference(BaseModel):
             if max(scores.subject, default=-1) >= len(self.subjects):
                 raise ValueError("left_out_scores names subjects that are not there")
         return self
+
+    @property
+    def label_kind(self) -> LabelKind:
+        """What labels are."""
+        return self.labelling.kind if self.labelling else BINARY
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -27,12 +27,14 @@ class EvaluatedFold:
         own: the threshold that the fold chose; its held-out subjects have no part in it.
         metrics: of the held-out trials, by the names they are logged with; with ``inference_ms_per_trial``.
         p_values: from `steps.core.metrics.abstention.fold_p_values`; None where the network leaves out nobody.
+        label_outputs: with a labelling, what the network says of the whole label, shape ``(trials, width)``.
     """
 
     probabilities: npt.NDArray[np.float64]
     own: FoldThreshold
     metrics: dict[str, float]
     p_values: pd.DataFrame | None = None
+    label_outputs: npt.NDArray[np.float64] | None = None
 
 
 def evaluate_fold(

@@ -52,6 +52,33 @@ def predict(model: Model, values: Floats, *, chunk: int = CHUNK) -> npt.NDArray[
     return probabilities
 
 
+def predict_labels(model: Model, values: Floats, *, chunk: int = CHUNK) -> npt.NDArray[np.float64]:
+    """What a network says of whole labels, shape ``(trials, width)``: probabilities of classes, or a score.
+
+    Args:
+        model: from `steps.core.models.networks.label_output`.
+        values: float32, shape ``(trials, timesteps, features)``.
+        chunk: trials per forward pass; bounds the memory.
+
+    Raises:
+        UserError: a number is not finite.
+    """
+    parts = [
+        np.asarray(model(values[start : start + chunk], training=False), dtype=np.float64)
+        for start in range(0, len(values), chunk)
+    ]
+    outputs = np.concatenate(parts)
+    if not np.isfinite(outputs).all():
+        raise UserError(
+            f"the model says something that is no number of {int((~np.isfinite(outputs)).any(axis=1).sum())} of "
+            f"{len(values)} trials: training diverged; train again with a lower learning_rate"
+        )
+    if outputs.shape[1] > 1:  # a rounding error below 0
+        outputs = outputs.clip(0, 1)
+        outputs /= outputs.sum(axis=1, keepdims=True)
+    return outputs
+
+
 def inference_ms_per_trial(model: Model, values: Floats, *, calls: int = 10) -> float:
     """Wall time in ms of predicting one trial by itself, with a warm model.
 

@@ -16,10 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Floats, Ints, Strings
+from steps.core.data.labelling import Labelling
 from steps.core.models.settings import FitSettings
 from steps.core.models.table import MODELS, check_trial_length, named
 
 OnEpoch = Callable[[int, dict[str, float]], None]
+Labels = Ints | Floats
+"""Of trials, shape ``(trials,)``: classes from 0 on, or scores."""
 
 
 class Method(Protocol):
@@ -38,9 +41,9 @@ class Method(Protocol):
 
     def begin(
         self,
-        training: tuple[Floats, Ints],
-        validation: tuple[Floats, Ints] | None,
-        class_weight: tuple[float, float],
+        training: tuple[Floats, Labels],
+        validation: tuple[Floats, Labels] | None,
+        class_weight: tuple[float, ...],
         settings: FitSettings,
         seed: int,
         subjects: Strings | None = None,
@@ -87,6 +90,7 @@ class Engine:
         features: int,
         *,
         precision: str = "float32",
+        labelling: Labelling | None = None,
         method: Method | None = None,
     ) -> None:
         """Build for trials of shape ``(timesteps, features)``; compilation happens in the first fit.
@@ -96,19 +100,20 @@ class Engine:
             timesteps: time points per trial.
             features: features per time point.
             precision: in which layers compute while training by gradient descent; `steps.core.models.networks.build`.
+            labelling: of the study, where its labels are more than yes or no.
             method: how it is trained, if not as `MODELS` says.
 
         Raises:
             UserError: trials of this length are too short for it.
         """
         check_trial_length(model, timesteps)
-        self.method: Method = method or named(MODELS[model].fit)(model, timesteps, features, precision)
+        self.method: Method = method or named(MODELS[model].fit)(model, timesteps, features, precision, labelling)
 
     def fit(
         self,
-        training: tuple[Floats, Ints],
-        validation: tuple[Floats, Ints] | None,
-        class_weight: tuple[float, float],
+        training: tuple[Floats, Labels],
+        validation: tuple[Floats, Labels] | None,
+        class_weight: tuple[float, ...],
         settings: FitSettings,
         seed: int,
         on_epoch: OnEpoch | None = None,
@@ -119,7 +124,7 @@ class Engine:
         Args:
             training: standardised trials ``(trials, timesteps, features)`` and labels ``(trials,)``.
             validation: the same, for early stopping and the learning rate; None trains all epochs.
-            class_weight: weight of the negative and of the positive class in the loss.
+            class_weight: weight of each class in the loss; of a score all trials count the same.
             settings: hyperparameters.
             seed: fixes initial weights, dropout, the order of trials and random kernels.
             on_epoch: called with the epoch (from 1) and its metrics.

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from steps.core.data.dataset import Dataset, Ints
+from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
 from steps.core.models import networks
-from steps.core.models.fit import Engine, Fit, OnEpoch, standardisation
+from steps.core.models.fit import Engine, Fit, Labels, OnEpoch, standardisation
 from steps.core.models.settings import ClassWeights, FitSettings, balanced_weights
 from steps.errors import UserError
 
@@ -28,7 +28,7 @@ class TrainedFold:
         history: a row per epoch (from 1), a column per metric.
         timestamps_ms: end of each epoch, Unix milliseconds.
         seconds: wall time of the fit.
-        class_weight: weights of the negative and the positive class.
+        class_weight: weight of each class; none of a score.
         class_counts: trials of each class, per part (``training``, ``validation``, ``test``).
         left_out: `left_out_table` of the training trials; None where the network leaves out nobody.
     """
@@ -89,12 +89,12 @@ def train_fold(
     validation = dataset.of_subjects(fold.validation_subjects)
     mean, scale = standardisation(training.values)
     _check_scale(dataset.features, scale)
-    weights = class_weight or balanced_weights(training.labels)
+    weights = class_weight or _balanced(training)
 
-    def scaled(part: Dataset) -> tuple[np.ndarray, Ints]:
+    def scaled(part: Dataset) -> tuple[np.ndarray, Labels]:
         values = part.values - mean
         values /= scale  # in place: one copy in double precision is enough
-        return values.astype(np.float32), part.labels
+        return values.astype(np.float32), part.labels if part.label_values is None else part.label_values
 
     held = scaled(validation) if fold.validation_subjects else None
     fit: Fit = engine.fit(scaled(training), held, weights, settings, fold.seed, on_epoch, training.subjects)
@@ -125,6 +125,14 @@ def train_fold(
         class_counts=counts,
         left_out=None if fit.left_out is None else left_out_table(training, fit.left_out),
     )
+
+
+def _balanced(training: Dataset) -> ClassWeights:
+    """Weights under which all classes count the same."""
+    if training.labelling is None:
+        return balanced_weights(training.labels)
+    labelling = training.labelling
+    return balanced_weights(training.strata, labelling.width) if labelling.has_classes else ()
 
 
 def left_out_table(training: Dataset, probabilities: npt.NDArray[np.float64]) -> pd.DataFrame:

@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from steps.core.data.dataset import Floats, Ints, Strings
-from steps.core.models import networks
+from steps.core.data.dataset import Floats, Strings
+from steps.core.data.labelling import Labelling
+from steps.core.models import label_training, networks
+from steps.core.models.fit import Labels
 from steps.core.models.settings import FitSettings
 
 _VALIDATION_BATCH = 256
@@ -26,7 +28,14 @@ class GradientDescent:
     epochs: int | None = None
     left_out: npt.NDArray[np.float64] | None = None
 
-    def __init__(self, model: str, timesteps: int, features: int, precision: str = "float32") -> None:
+    def __init__(
+        self,
+        model: str,
+        timesteps: int,
+        features: int,
+        precision: str = "float32",
+        labelling: Labelling | None = None,
+    ) -> None:
         """Build for trials of shape ``(timesteps, features)``; compilation happens in the first fit.
 
         Args:
@@ -34,10 +43,12 @@ class GradientDescent:
             timesteps: time points per trial.
             features: features per time point.
             precision: Keras's dtype policy while training; weights are float32 in any case.
+            labelling: of the study.
         """
-        self._config = networks.build(model, timesteps, features).get_config()
-        self._whole = networks.build(model, timesteps, features, precision)
-        self.network = networks.without_scaler(self._whole)
+        self._labelling, self._objective = labelling, label_training.objective(labelling)
+        self._config = networks.build(model, timesteps, features, labelling=labelling).get_config()
+        self._whole = networks.build(model, timesteps, features, precision, labelling=labelling)
+        self.network = networks.without_scaler(self._whole, networks.LABEL if labelling else networks.OUTPUT)
         self._optimizer = _optimizer(precision)
         self._optimizer.build(self.network.trainable_variables)
         self._optimizer_start = [variable.numpy() for variable in self._optimizer.variables]
@@ -54,9 +65,9 @@ class GradientDescent:
 
     def begin(
         self,
-        training: tuple[Floats, Ints],
-        validation: tuple[Floats, Ints] | None,
-        class_weight: tuple[float, float],
+        training: tuple[Floats, Labels],
+        validation: tuple[Floats, Labels] | None,
+        class_weight: tuple[float, ...],
         settings: FitSettings,
         seed: int,
         _subjects: Strings | None = None,
@@ -65,12 +76,16 @@ class GradientDescent:
         self._fresh = self._reset(settings.learning_rate, seed)
         self._order = np.random.default_rng(seed)
         self._batch_size = settings.batch_size
+        standardised = self._standardised = label_training.Standardised(training[1], self._labelling)
+        weights = label_training.trial_weights(training[1], class_weight, self._labelling)
         self._training = (
             tf.constant(training[0]),
-            tf.constant(training[1], tf.float32),
-            tf.constant(np.asarray(class_weight, np.float32)[training[1]]),
+            tf.constant(standardised(training[1]), tf.float32),
+            tf.constant(weights, tf.float32),
         )
-        self._held = (tf.constant(validation[0]), tf.constant(validation[1], tf.float32)) if validation else None
+        self._held = (
+            (tf.constant(validation[0]), tf.constant(standardised(validation[1]), tf.float32)) if validation else None
+        )
         return self.network
 
     def epoch(self, _number: int) -> dict[str, float]:
@@ -86,6 +101,11 @@ class GradientDescent:
     def finish(self) -> keras.Model:
         """A network of its own with the present weights."""
         self._fresh.set_weights(self._whole.get_weights())
+        error = 0.0
+        if self._labelling and not self._labelling.has_classes:
+            x, y = self._held or self._training[:2]  # a network is surer of those who train it
+            error = float(np.std(self.network(x, training=False)[:, 0] - y))
+        label_training.finish(self._fresh, self._labelling, self._standardised, error)
         return self._fresh
 
     def _reset(self, learning_rate: float, seed: int) -> keras.Model:
@@ -110,13 +130,13 @@ class GradientDescent:
             batch = order[start : start + batch_size]
             labels = tf.gather(y, batch)
             with tf.GradientTape() as tape:
-                probability = self.network(tf.gather(x, batch), training=True)[:, 0]
-                loss = self._loss(labels, probability, tf.gather(weights, batch))
+                outputs = self.network(tf.gather(x, batch), training=True)
+                loss = self._loss(labels, outputs, tf.gather(weights, batch))
                 scaled = self._optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled, variables)
             self._optimizer.apply(gradients, variables)
             loss_sum += loss * tf.cast(tf.shape(batch)[0], tf.float32)
-            correct += _correct(labels, probability)
+            correct += tf.reduce_sum(tf.cast(self._objective.is_right(labels, outputs), tf.float32))
         total = tf.cast(count, tf.float32)
         return loss_sum / total, correct / total
 
@@ -126,16 +146,15 @@ class GradientDescent:
         count = tf.shape(y)[0]
         for start in tf.range(0, count, _VALIDATION_BATCH):
             labels = y[start : start + _VALIDATION_BATCH]
-            probability = self.network(x[start : start + _VALIDATION_BATCH], training=False)[:, 0]
-            loss = self._loss(labels, probability, tf.ones_like(labels))
+            outputs = self.network(x[start : start + _VALIDATION_BATCH], training=False)
+            loss = self._loss(labels, outputs, tf.ones_like(labels))
             loss_sum += loss * tf.cast(tf.shape(labels)[0], tf.float32)
-            correct += _correct(labels, probability)
+            correct += tf.reduce_sum(tf.cast(self._objective.is_right(labels, outputs), tf.float32))
         total = tf.cast(count, tf.float32)
         return loss_sum / total, correct / total
 
-    def _loss(self, labels: tf.Tensor, probability: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        entropy = keras.losses.binary_crossentropy(labels[:, None], probability[:, None])
-        loss = tf.reduce_mean(weights * entropy)
+    def _loss(self, labels: tf.Tensor, outputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        loss = tf.reduce_mean(weights * self._objective.losses(labels, outputs))
         if self.network.losses:  # L2 penalties
             loss += tf.add_n(self.network.losses)
         return loss
@@ -148,7 +167,3 @@ def _optimizer(precision: str) -> keras.optimizers.Optimizer:
     """
     adam = keras.optimizers.Adam()
     return keras.optimizers.LossScaleOptimizer(adam) if precision == "mixed_float16" else adam
-
-
-def _correct(labels: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.cast((probability > 0.5) == (labels > 0.5), tf.float32))

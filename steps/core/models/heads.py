@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from steps.core.data.dataset import Dataset, Ints, Strings
-from steps.core.models.ridge import RidgePath
+from steps.core.models.ridge import classifiers
 from steps.core.models.settings import balanced_weights
 
 Array = npt.NDArray[np.float64]
@@ -55,12 +55,12 @@ class HeadsPath:
     """The heads of the same training trials, for any penalty."""
 
     def __init__(
-        self, features: Sequence[Array], labels: Ints, subjects: Strings, class_weight: tuple[float, float]
+        self, features: Sequence[Array], labels: Ints, subjects: Strings, class_weight: Sequence[float]
     ) -> None:
-        """Decompose what all penalties have in common; the arguments are those of `RidgePath`, features per head."""
+        """Decompose what all penalties have in common; the arguments are those of `classifiers`, features per head."""
         self.labels = labels
         self._subjects = len(np.unique(subjects))
-        self._paths = [RidgePath(one, labels, subjects, class_weight) for one in features]
+        self._paths = [classifiers(one, labels, subjects, class_weight) for one in features]
 
     def at(self, penalty: float) -> Heads:
         """The heads of a penalty."""

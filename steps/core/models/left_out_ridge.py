@@ -5,15 +5,20 @@ An epoch is one penalty, from a heavy one to a light one. Everything is solved o
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import keras
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, softmax
 from threadpoolctl import threadpool_limits
 
 from steps.core.data.dataset import Floats, Ints, Strings
+from steps.core.data.labelling import ORDERED, Labelling
 from steps.core.models import networks, soft_multirocket
-from steps.core.models.heads import PENALTIES, Heads, HeadsPath, cross_entropy
+from steps.core.models.fit import Labels
+from steps.core.models.heads import PENALTIES, HeadsPath, cross_entropy, platt
+from steps.core.models.label_heads import LabelHeads, LabelHeadsPath, levels
 from steps.core.models.saved_network import copy_of
 from steps.core.models.settings import FitSettings
 
@@ -26,17 +31,27 @@ class LeftOutRidge:
     has_learning_rate = False
     epochs: int | None = len(PENALTIES)
 
-    def __init__(self, model: str, timesteps: int, features: int, _precision: str = "float32") -> None:
+    def __init__(
+        self,
+        model: str,
+        timesteps: int,
+        features: int,
+        _precision: str = "float32",
+        labelling: Labelling | None = None,
+    ) -> None:
         """Build for trials of shape ``(timesteps, features)``; it computes in its own precision."""
-        self._name = model
-        self._network = networks.build(model, timesteps, features, seed=0)  # no weight is left as it was drawn
+        self._name, self._labelling = model, labelling
+        # No weight is left as it was drawn.
+        self._network = networks.build(
+            model, timesteps, features, seed=0, labelling=labelling, ordinal=_is_ordered(labelling)
+        )
         self._fronts = soft_multirocket.Fronts(self._network)
 
     def begin(
         self,
-        training: tuple[Floats, Ints],
-        _validation: tuple[Floats, Ints] | None,
-        class_weight: tuple[float, float],
+        training: tuple[Floats, Labels],
+        _validation: tuple[Floats, Labels] | None,
+        class_weight: tuple[float, ...],
         settings: FitSettings,
         seed: int,
         subjects: Strings | None = None,
@@ -49,9 +64,16 @@ class LeftOutRidge:
         if subjects is None:
             raise ValueError(f"{self._name} leaves out subjects, so it needs those of the training trials")
         trials, self._labels = training
+        self._subjects = len(np.unique(subjects))
         with threadpool_limits(1):
-            self._path = HeadsPath(self._fronts.fit(trials, seed), self._labels, subjects, class_weight)
-        self._best: tuple[float, Heads] | None = None
+            features = self._fronts.fit(trials, seed)
+            if self._labelling:
+                self._at: Callable[[float], LabelHeads] = LabelHeadsPath(
+                    features, self._labels, subjects, class_weight, self._labelling
+                ).at
+            else:
+                self._at = _binary_path(features, self._labels.astype(np.int8), subjects, class_weight)
+        self._best: LabelHeads | None = None
         self.left_out: Array | None = None
         # Keras's callbacks look for it; nothing here is learnt at its rate.
         self._network.compile(optimizer=keras.optimizers.Adam(settings.learning_rate))
@@ -62,20 +84,19 @@ class LeftOutRidge:
         """Solve for the penalty of epoch ``number`` (from 1), one head for each front.
 
         Returns:
-            ``loss`` (cross-entropy) and ``accuracy`` of the training trials; ``val_loss`` and ``val_accuracy`` of the
-            same trials by heads fitted without their subjects.
+            ``loss`` (cross-entropy; of a score the squared error in variances) and ``accuracy`` of the training trials;
+            ``val_loss`` and ``val_accuracy`` of the same trials by heads fitted without their subjects.
         """
         # One thread, like the rest of a training process: sums in another order would be other sums.
         with threadpool_limits(1):
-            heads = self._path.at(PENALTIES[number - 1])
-        loss = cross_entropy(heads.left_out, self._labels)
-        if self._best is None or loss < self._best[0]:
-            self._best = loss, heads
+            heads = self._at(PENALTIES[number - 1])
+        if self._best is None or heads.left_out_loss < self._best.left_out_loss:
+            self._best = heads
         return {
-            "loss": cross_entropy(heads.fitted, self._labels),
-            "accuracy": self._accuracy(heads.fitted),
-            "val_loss": loss,
-            "val_accuracy": self._accuracy(heads.left_out),
+            "loss": heads.loss,
+            "accuracy": heads.accuracy,
+            "val_loss": heads.left_out_loss,
+            "val_accuracy": heads.left_out_accuracy,
             "penalty": PENALTIES[number - 1],
         }
 
@@ -87,11 +108,52 @@ class LeftOutRidge:
         """
         if self._best is None:
             raise RuntimeError("no penalty was tried: call epoch first")
-        _, best = self._best
-        self.left_out = expit(best.left_out)
-        coefficients = np.concatenate(best.coefficients)
-        self._network.get_layer(networks.OUTPUT).set_weights([coefficients[:, np.newaxis], np.array([best.intercept])])
+        best, coefficients = self._best, np.concatenate(self._best.coefficients)
+        if best.thresholds is not None:
+            networks.set_levels(self._network, coefficients[:, 0], best.intercepts + best.thresholds)
+        else:
+            layer = networks.LABEL if self._labelling else networks.OUTPUT
+            self._network.get_layer(layer).set_weights([coefficients, best.intercepts])
+        self.left_out = self._answer(best)
         return copy_of(self._network)
 
-    def _accuracy(self, logits: Array) -> float:
-        return float(np.mean((logits > 0) == (self._labels == 1)))
+    def _answer(self, best: LabelHeads) -> Array:
+        """The probability for the training trials by heads fitted without their subject; the network answers alike."""
+        labelling, left_out = self._labelling, best.left_out
+        if labelling is None:
+            return np.asarray(expit(left_out[:, 0]))
+        if labelling.has_classes:
+            networks.ask(self._network, labelling)
+            classes = softmax(left_out, axis=1) if best.thresholds is None else levels(left_out, best.thresholds)
+            return np.asarray(classes @ labelling.asked).clip(0, 1)
+        slope, offset = platt(left_out[:, 0], labelling.answers(self._labels), self._subjects)
+        networks.answer_from_score(self._network, slope, offset)
+        return np.asarray(expit(slope * left_out[:, 0] + offset))
+
+
+def _is_ordered(labelling: Labelling | None) -> bool:
+    return labelling is not None and labelling.kind == ORDERED
+
+
+def _binary_path(
+    features: Sequence[Array], labels: Ints, subjects: Strings, class_weight: Sequence[float]
+) -> Callable[[float], LabelHeads]:
+    """Heads of yes or no by their penalty, as those of a label of one column: logits."""
+    path = HeadsPath(features, labels, subjects, class_weight)
+
+    def accuracy(logits: Array) -> float:
+        return float(np.mean((logits > 0) == (labels == 1)))
+
+    def at(penalty: float) -> LabelHeads:
+        heads = path.at(penalty)
+        return LabelHeads(
+            coefficients=tuple(own[:, np.newaxis] for own in heads.coefficients),
+            intercepts=np.array([heads.intercept]),
+            loss=cross_entropy(heads.fitted, labels),
+            accuracy=accuracy(heads.fitted),
+            left_out=heads.left_out[:, np.newaxis],
+            left_out_loss=cross_entropy(heads.left_out, labels),
+            left_out_accuracy=accuracy(heads.left_out),
+        )
+
+    return at

@@ -79,5 +79,6 @@ def training_summary(dataset: Dataset, fold: Fold, normalise: Normalise = STUDY)
         left_out=list(dataset.left_out),
         description=dataset.description,
         by_subject=SubjectStatistics.of(recorded.values, chosen.values, recorded.subjects),
+        labelling=dataset.labelling,
     )
     return summary.model_dump()

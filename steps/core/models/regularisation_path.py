@@ -17,8 +17,10 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from steps.core.data.dataset import Floats, Ints, Strings
-from steps.core.models import networks
+from steps.core.data.dataset import Floats, Strings
+from steps.core.data.labelling import Labelling
+from steps.core.models import label_training, networks
+from steps.core.models.fit import Labels
 from steps.core.models.saved_network import copy_of
 from steps.core.models.settings import FitSettings
 from steps.core.models.soft_minirocket import Front, SoftMiniRocket, proportions
@@ -48,32 +50,37 @@ class RegularisationPath:
         timesteps: int,
         features: int,
         _precision: str = "float32",
+        labelling: Labelling | None = None,
+        *,
         design: SoftMiniRocket | None = None,
     ) -> None:
         """For trials of shape ``(timesteps, features)``; it computes in its own precision."""
         rocket = design or SoftMiniRocket()
-        self._network = networks.assemble(model, rocket.layers, timesteps, features, seed=0)  # no weight stays as drawn
+        # No weight stays as it was drawn.
+        self._network = networks.assemble(model, rocket.layers, timesteps, features, seed=0, labelling=labelling)
+        self._labelling = labelling
+        self._output = networks.LABEL if labelling else networks.OUTPUT
         self._front = Front(self._network, rocket)
 
     def begin(
         self,
-        training: tuple[Floats, Ints],
-        validation: tuple[Floats, Ints] | None,
-        class_weight: tuple[float, float],
+        training: tuple[Floats, Labels],
+        validation: tuple[Floats, Labels] | None,
+        class_weight: tuple[float, ...],
         settings: FitSettings,
         seed: int,
         _subjects: Strings | None = None,
     ) -> keras.Model:
         """Fit the front on the training trials; returns the head, whose weights `epoch` sets."""
         self._x = self._front.fit(training[0], seed)
-        self._y = training[1].astype(np.float64)
-        self._weights = np.asarray(class_weight)[training[1]]
-        self._held = (
-            (proportions(self._network, validation[0]), validation[1].astype(np.float64)) if validation else None
-        )
-        self._solution = np.zeros(self._x.shape[1] + 1)
+        standardised = self._standardised = label_training.Standardised(training[1], self._labelling)
+        self._y = standardised(training[1])
+        self._weights = label_training.trial_weights(training[1], class_weight, self._labelling)
+        self._held = (proportions(self._network, validation[0]), standardised(validation[1])) if validation else None
+        self._width = self._labelling.width if self._labelling else 1
+        self._solution = np.zeros((self._x.shape[1] + 1) * self._width)
         inputs = keras.Input((self._x.shape[1],))
-        self._head = keras.layers.Dense(1, activation="sigmoid", name="probability")
+        self._head = keras.layers.Dense(self._width, name="head")
         head = keras.Model(inputs, self._head(inputs))
         # Keras's callbacks look for it; nothing here is learnt at its rate.
         head.compile(optimizer=keras.optimizers.Adam(settings.learning_rate))
@@ -86,26 +93,47 @@ class RegularisationPath:
         # One thread, like the rest of a training process: sums in another order would be other sums.
         with threadpool_limits(1):
             solved = minimize(
-                _scaled_loss,
+                self._scaled_loss,
                 self._solution,
-                (self._x, self._y, self._weights, strength),
+                (strength,),
                 jac=True,
                 method="L-BFGS-B",
                 options={"maxiter": 2000, "maxfun": 4000, "ftol": 0.0, "gtol": _TOLERANCE},
             )
             self._solution = solved.x
-            self._head.set_weights([solved.x[:-1, None], solved.x[-1:]])
-            logs = {"loss": float(solved.fun) * strength, "accuracy": _accuracy(solved.x, self._x, self._y)}
+            matrix = solved.x.reshape(-1, self._width)
+            self._head.set_weights([matrix[:-1], matrix[-1]])
+            logs = {"loss": float(solved.fun) * strength, "accuracy": self._accuracy(self._x, self._y)}
             if self._held:
                 x, y = self._held
-                loss, _ = logistic_loss(solved.x, x, y, np.ones(len(y)), 0.0)
-                logs |= {"val_loss": loss, "val_accuracy": _accuracy(solved.x, x, y)}
+                loss, _ = self._loss(solved.x, x, y, np.ones(len(y)), 0.0)
+                logs |= {"val_loss": loss, "val_accuracy": self._accuracy(x, y)}
         return logs | {"penalty": strength}
 
     def finish(self) -> keras.Model:
         """A network of its own, with the head's present weights."""
-        self._network.get_layer(networks.OUTPUT).set_weights(self._head.get_weights())
+        self._network.get_layer(self._output).set_weights(self._head.get_weights())
+        kernel, bias = self._head.get_weights()
+        x, y = self._held or (self._x, self._y)  # it is surer of those who train it
+        error = float(np.std((x @ kernel + bias)[:, 0] - y))
+        label_training.finish(self._network, self._labelling, self._standardised, error)
         return copy_of(self._network)
+
+    def _loss(self, solution: Array, x: Array, y: Array, weights: Array, strength: float) -> tuple[float, Array]:
+        if self._labelling:
+            return label_training.penalised_loss(solution, x, y, weights, strength, self._labelling)
+        return logistic_loss(solution, x, y, weights, strength)
+
+    def _scaled_loss(self, solution: Array, strength: float) -> tuple[float, Array]:
+        """The loss in units of the penalty: one tolerance then does for the whole path."""
+        loss, gradient = self._loss(solution, self._x, self._y, self._weights, strength)
+        return loss / strength, gradient / strength
+
+    def _accuracy(self, x: Array, y: Array) -> float:
+        if self._labelling:
+            matrix = self._solution.reshape(-1, self._width)
+            return label_training.share_right(x @ matrix[:-1] + matrix[-1], y, self._labelling)
+        return float(np.mean((x @ self._solution[:-1] + self._solution[-1] > 0) == (y > 0.5)))
 
 
 def logistic_loss(solution: Array, x: Array, y: Array, weights: Array, strength: float) -> tuple[float, Array]:
@@ -124,15 +152,3 @@ def logistic_loss(solution: Array, x: Array, y: Array, weights: Array, strength:
     slope = weights * (0.5 * (1 + np.tanh(score / 2)) - y) / len(y)
     gradient = np.append(x.T @ slope + 2 * strength * solution[:-1], slope.sum())
     return float(loss), gradient
-
-
-def _scaled_loss(
-    solution: Array, x: Array, y: Array, weights: Array, strength: float
-) -> tuple[float, npt.NDArray[np.float64]]:
-    """The loss in units of the penalty: one tolerance then does for the whole path."""
-    loss, gradient = logistic_loss(solution, x, y, weights, strength)
-    return loss / strength, gradient / strength
-
-
-def _accuracy(solution: Array, x: Array, y: Array) -> float:
-    return float(np.mean((x @ solution[:-1] + solution[-1] > 0) == (y > 0.5)))

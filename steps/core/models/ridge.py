@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
-    """A fitted ridge classifier; its scores are about -1 for class 0 and 1 for class 1.
+    """A fitted ridge regression; of a classifier scores are about -1 for class 0 and 1 for class 1.
 
     Attributes:
         alpha: its penalty.
@@ -46,8 +46,28 @@ class Ridge:
         return np.asarray(features @ self.coefficients + self.intercept)
 
 
+class RidgeRows:
+    """What the ridge regressions of the same training trials have in common, whatever they predict."""
+
+    def __init__(self, features: Array, subjects: Strings, weights: Array) -> None:
+        """Decompose the trials.
+
+        Args:
+            features: shape ``(trials, features)``, scaled.
+            subjects: shape ``(trials,)``, at least two different ones.
+            weights: how much the squared error of each trial counts, shape ``(trials,)``.
+        """
+        self.given_weights = weights
+        self.weights = weights / weights.mean()
+        self.roots = np.sqrt(self.weights)
+        self.mean = np.average(features, axis=0, weights=weights)
+        self.centred = (features - self.mean) * self.roots[:, np.newaxis]
+        self.eigenvalues, self.vectors = _decomposed(self.centred)
+        self.groups = [np.flatnonzero(subjects == name) for name in np.unique(subjects)]
+
+
 class RidgePath:
-    """The ridge classifiers of the same training trials, for any penalty.
+    """The ridge regressions of the same training trials, for any penalty.
 
     Attributes:
         shifts: how much lower the intercept of a classifier without a trial's subject is than that of all, shape
@@ -55,54 +75,55 @@ class RidgePath:
             to left-out scores, this takes it back.
     """
 
-    def __init__(
-        self, features: Array, labels: Ints, subjects: Strings, class_weight: tuple[float, float] = (1.0, 1.0)
-    ) -> None:
-        """Decompose what all of them have in common.
-
-        Args:
-            features: shape ``(trials, features)``, scaled.
-            labels: 0 or 1, shape ``(trials,)``.
-            subjects: shape ``(trials,)``, at least two different ones.
-            class_weight: how much the squared error of a negative and of a positive trial counts.
-        """
-        weights = np.asarray(class_weight, dtype=np.float64)[labels]
-        self._weights = weights / weights.mean()
-        self._roots = np.sqrt(self._weights)
-        self._targets = np.where(labels == 1, 1.0, -1.0)
-        self._mean = np.average(features, axis=0, weights=weights)
-        self._target_mean = float(np.average(self._targets, weights=weights))
-        self._centred = (features - self._mean) * self._roots[:, np.newaxis]
-        self._eigenvalues, self._vectors = _decomposed(self._centred)
-        self._wanted = (self._targets - self._target_mean) * self._roots
-        self._projected = self._vectors.T @ self._wanted
-        self._groups = [np.flatnonzero(subjects == name) for name in np.unique(subjects)]
-        self.shifts = np.empty(len(labels))
-        weighted = self._weights * self._targets
-        for rows in self._groups:
-            without = (weighted.sum() - weighted[rows].sum()) / (self._weights.sum() - self._weights[rows].sum())
-            self.shifts[rows] = self._target_mean - without
+    def __init__(self, rows: RidgeRows, targets: Array) -> None:
+        """Project on the trials what is to be predicted, ``targets`` of shape ``(trials,)``."""
+        self._rows, self._targets = rows, targets
+        weights = rows.weights
+        self._target_mean = float(np.average(targets, weights=rows.given_weights))
+        self._wanted = (targets - self._target_mean) * rows.roots
+        self._projected = rows.vectors.T @ self._wanted
+        self.shifts = np.empty(len(targets))
+        weighted = weights * targets
+        for own in rows.groups:
+            without = (weighted.sum() - weighted[own].sum()) / (weights.sum() - weights[own].sum())
+            self.shifts[own] = self._target_mean - without
 
     def at(self, alpha: float) -> Ridge:
-        """The classifier of a penalty, positive."""
-        shrinkage = self._eigenvalues / (self._eigenvalues + alpha)
-        residuals = self._wanted - self._vectors @ (shrinkage * self._projected)
+        """The regression of a penalty, positive."""
+        rows = self._rows
+        shrinkage = rows.eigenvalues / (rows.eigenvalues + alpha)
+        residuals = self._wanted - rows.vectors @ (shrinkage * self._projected)
         left_out = np.empty_like(residuals)
         # The mean is fitted, too, and costs nothing: it is the unpenalised direction of the roots of the weights.
-        constant = self._roots / np.sqrt(len(self._roots))
-        for rows in self._groups:
-            part = self._vectors[rows]
-            hat = (part * shrinkage) @ part.T + np.outer(constant[rows], constant[rows])
-            left_out[rows] = np.linalg.solve(np.eye(len(rows)) - hat, residuals[rows])
-        coefficients = self._centred.T @ (self._vectors @ (self._projected / (self._eigenvalues + alpha)))
+        constant = rows.roots / np.sqrt(len(rows.roots))
+        for own in rows.groups:
+            part = rows.vectors[own]
+            hat = (part * shrinkage) @ part.T + np.outer(constant[own], constant[own])
+            left_out[own] = np.linalg.solve(np.eye(len(own)) - hat, residuals[own])
+        coefficients = rows.centred.T @ (rows.vectors @ (self._projected / (rows.eigenvalues + alpha)))
         return Ridge(
             alpha=alpha,
             coefficients=coefficients,
-            intercept=self._target_mean - float(self._mean @ coefficients),
-            fitted_scores=self._targets - residuals / self._roots,
-            left_out_scores=self._targets - left_out / self._roots,
+            intercept=self._target_mean - float(rows.mean @ coefficients),
+            fitted_scores=self._targets - residuals / rows.roots,
+            left_out_scores=self._targets - left_out / rows.roots,
             error=float((left_out**2).mean()),
         )
+
+
+def classifiers(
+    features: Array, labels: Ints, subjects: Strings, class_weight: Sequence[float] = (1.0, 1.0)
+) -> RidgePath:
+    """The ridge classifiers of training trials.
+
+    Args:
+        features: shape ``(trials, features)``, scaled.
+        labels: 0 or 1, shape ``(trials,)``.
+        subjects: shape ``(trials,)``, at least two different ones.
+        class_weight: how much the squared error of a negative and of a positive trial counts.
+    """
+    weights = np.asarray(class_weight, dtype=np.float64)[labels]
+    return RidgePath(RidgeRows(features, subjects, weights), np.where(labels == 1, 1.0, -1.0))
 
 
 def _decomposed(rows: Array) -> tuple[Array, Array]:
@@ -125,5 +146,5 @@ def fit_ridge(features: Array, labels: Ints, subjects: Strings, alphas: Sequence
         subjects: shape ``(trials,)``, at least two different ones.
         alphas: penalties to choose from, all positive.
     """
-    path = RidgePath(features, labels, subjects)
+    path = classifiers(features, labels, subjects)
     return min((path.at(alpha) for alpha in alphas), key=lambda ridge: ridge.error)

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from steps.core.data.dataset import Floats, Ints
+from steps.core.data.labelling import Labelling
 from steps.core.models.table import MODELS
+from steps.errors import UserError
 
 # Memory of a training process, as measured: with hardly any data, and for each byte of the dataset.
 _TENSORFLOW_MIB, _COPIES = 900.0, 7.5
 _VALIDATION_BATCH = 256
 
-# Of the negative and the positive class, in the loss.
-ClassWeights = tuple[float, float]
+# Of each class, in the loss: of the negative and the positive one, or of those of a labelling.
+ClassWeights = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,24 @@ def process_mib(settings: FitSettings, values: Floats) -> float:
     return _TENSORFLOW_MIB + float(_COPIES * values.nbytes + maps) / 2**20
 
 
-def balanced_weights(labels: Ints) -> ClassWeights:
-    """Weights that give both classes the same total: n / (2 n_class)."""
+def class_weights(given: ClassWeights | None, labelling: Labelling | None) -> ClassWeights | None:
+    """The weights that a user gave, for a study's labels; None to balance the classes.
+
+    Raises:
+        UserError: two weights, where labels are no two classes.
+    """
+    if given is None or labelling is None:
+        return given
+    if given != (1.0, 1.0):
+        raise UserError(
+            f"class_weight={','.join(f'{one:g}' for one in given)} is for two classes, found label_kind="
+            f"{labelling.kind}; expected 'balanced' or 'none'"
+        )
+    return (1.0,) * len(labelling.names)
+
+
+def balanced_weights(labels: Ints, classes: int = 2) -> ClassWeights:
+    """Weights that give all classes the same total: n / (classes x n_class)."""
     from sklearn.utils.class_weight import compute_class_weight  # takes long to import
 
-    negative, positive = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
-    return float(negative), float(positive)
+    return tuple(float(one) for one in compute_class_weight("balanced", classes=np.arange(classes), y=labels))

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from steps.errors import UserError
+
+if TYPE_CHECKING:
+    from steps.core.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,19 @@ def check_learning_curve(model: str) -> None:
         raise UserError(
             f"learning_curve=true needs a network whose heads are fitted in closed form, found model={model}; "
             f"use model={able}, or leave learning_curve at false"
+        )
+
+
+def check_binary(dataset: Dataset, what: str) -> None:
+    """Refuse what only a study of two classes can have.
+
+    Raises:
+        UserError: its labels say more.
+    """
+    if dataset.labelling:
+        raise UserError(
+            f"{what} needs labels that are yes or no, found label_kind={dataset.labelling.kind}; prepare with "
+            "label_kind=binary"
         )
 
 

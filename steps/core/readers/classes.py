@@ -8,23 +8,29 @@ from typing import Final
 import numpy as np
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.labelling import BINARY, VALUE
 from steps.core.readers.common_time import common_time
 from steps.core.readers.facts import facts_of
+from steps.core.readers.label_choice import AUTO as AUTO
+from steps.core.readers.label_choice import PREFERRED, TWO, LabelChoice, ReadLabels, read_labels
 from steps.core.readers.long_table import LongTable
 from steps.core.readers.recorded import trial_names
 from steps.core.readers.trials import Recording
 from steps.errors import UserError, shown
 
-AUTO: Final = "auto"
 REST: Final = "rest"
-_PREFERRED = "fear"
 _SUBJECTS_PER_CLASS = 2
 
 
 def as_dataset(
-    table: LongTable, trials: Sequence[Recording], positive_label: str, timesteps: int, notes: Sequence[str]
+    table: LongTable,
+    trials: Sequence[Recording],
+    positive_label: str,
+    timesteps: int,
+    notes: Sequence[str],
+    choice: LabelChoice = TWO,
 ) -> Dataset:
-    """Recordings of two classes as float32 trials of one length.
+    """Labelled recordings as float32 trials of one length.
 
     Args:
         table: that they were read from.
@@ -32,15 +38,30 @@ def as_dataset(
         positive_label: the label that becomes 1; ``auto`` takes ``fear``, else the last of two in sorted order.
         timesteps: time points to have; 0 = as recorded, or 101 where lengths differ.
         notes: what was done on the way, before this.
+        choice: what labels are.
 
     Raises:
-        UserError: there are not two classes, or one of them has one subject only.
+        UserError: labels are not what they are said to be, or a class has one subject only.
     """
     patients = [trial for trial in trials if not trial.is_control]
     if not patients:
         raise UserError(f"{table.origins[0]} holds control trials only, expected trials of two classes")
-    label_names = _choose(sorted({trial.label for trial in patients}), positive_label)
-    labels = [int(trial.label == label_names[1] and not trial.is_control) for trial in trials]
+    read: ReadLabels | None = None
+    if choice.kind == BINARY:
+        label_names = _choose(sorted({trial.label for trial in patients}), positive_label)
+        labels = [int(trial.label == label_names[1] and not trial.is_control) for trial in trials]
+    else:
+        read = read_labels(choice, positive_label, [one.label for one in patients], [one.subject for one in patients])
+        if VALUE in table.features:
+            raise UserError(
+                f"a feature is called {VALUE!r}, which a dataset with label_kind={choice.kind} needs for "
+                f"itself; rename it, or leave it out: ignore={VALUE}"
+            )
+        label_names = read.labelling.question
+        values = np.full(len(trials), np.nan, dtype=np.float32)
+        values[[not trial.is_control for trial in trials]] = read.values
+        labels = read.labelling.answers(values).tolist()
+        notes = (*notes, *read.notes)
     common = common_time(trials, timesteps, table.has_time, table.features)
     dataset = Dataset(
         values=common.values,
@@ -57,6 +78,8 @@ def as_dataset(
         time_normalised=common.is_normalised,
         timing=common.timing,
         facts=facts_of(trials, has_time=table.has_time, has_order=len(table.origins) == 1),
+        labelling=read.labelling if read else None,
+        label_values=values if read else None,
     )
     check_subjects(dataset)
     return dataset
@@ -73,8 +96,11 @@ def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
         raise UserError(f"the data hold one class only, {listed}; expected at least two labels")
     if positive_label == AUTO:
         if len(labels) > 2:
-            raise UserError(f"the data hold {len(labels)} labels, {listed}; expected two, or positive_label set to one")
-        positive_label = next((label for label in labels if label.casefold() == _PREFERRED), labels[-1])
+            raise UserError(
+                f"the data hold {len(labels)} labels, {listed}; expected two, or positive_label set to one, or "
+                "label_kind=classes (ordered, score)"
+            )
+        positive_label = next((label for label in labels if label.casefold() == PREFERRED), labels[-1])
     others = [label for label in labels if label != positive_label]
     return others[0] if len(others) == 1 else REST, positive_label
 
@@ -85,8 +111,10 @@ def check_subjects(dataset: Dataset) -> None:
     Raises:
         UserError: one has not.
     """
-    for label, name in enumerate(dataset.label_names):
-        subjects = np.unique(dataset.subjects[(dataset.labels == label) & ~dataset.is_control])
+    has_classes = dataset.labelling is not None and dataset.labelling.has_classes
+    names = dataset.labelling.names if dataset.labelling and has_classes else dataset.label_names
+    for label, name in enumerate(names):
+        subjects = np.unique(dataset.subjects[(dataset.strata == label) & ~dataset.is_control])
         if len(subjects) < _SUBJECTS_PER_CLASS:
             some = f"one subject only, {shown(str(subjects[0]))}" if len(subjects) else "no subject"
             raise UserError(

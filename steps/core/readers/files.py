@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from steps.core.data.labelling import BINARY, LabelKind
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.described.processing import Processing
 from steps.core.readers.simulate import SimulationSize
@@ -91,6 +92,7 @@ class Request:
         exclude: trials to leave out, as `steps.parameter_values.parse_exclude` reads them.
         processing: what is to be done to signals; with any, time is read in seconds.
         watch: told how far reading is.
+        label_kind: what labels are.
     """
 
     choice: Choice = EVERYTHING
@@ -104,3 +106,4 @@ class Request:
     exclude: tuple[tuple[str, ...], ...] = ()
     processing: Processing = field(default_factory=Processing)
     watch: Watch = not_watched
+    label_kind: LabelKind = BINARY

@@ -8,7 +8,7 @@ from steps.core.data.training_reference import TrainingReference
 from steps.core.data.unseen import Unseen
 from steps.core.readers.identities import comparable
 from steps.core.readers.model_axis import on_time_axis
-from steps.core.readers.model_match import match_features, match_labels
+from steps.core.readers.model_match import match_features, match_label_values, match_labels
 from steps.core.readers.recorded import Recorded
 
 
@@ -20,6 +20,8 @@ def fit_to_model(recorded: Recorded, trained: TrainingReference) -> Unseen:
     """
     order, about_units = match_features(recorded, trained)
     labels = match_labels(recorded, trained)
+    known_labels = trained.labelling and labels is not None
+    values_of_labels = match_label_values(recorded, trained.labelling) if trained.labelling and known_labels else None
     values, about_time = on_time_axis(recorded, trained)
     subjects = np.array([one.subject for one in recorded.recordings], dtype=np.str_)
     trials = np.array(recorded.trials, dtype=np.str_)
@@ -31,6 +33,7 @@ def fit_to_model(recorded: Recorded, trained: TrainingReference) -> Unseen:
         trials=trials[rank],
         is_control=np.array([one.is_control for one in recorded.recordings], dtype=np.bool_)[rank],
         labels=None if labels is None else labels[rank],
+        label_values=values_of_labels[rank] if values_of_labels is not None else None,
         in_training=np.array([comparable(name) in known for name in subjects[rank]], dtype=np.bool_),
         source=recorded.source,
         notes=(*recorded.notes, *about_units, *about_time),

@@ -14,6 +14,7 @@ from steps.core.readers.described.description import find_description
 from steps.core.readers.exclude import Names, without
 from steps.core.readers.files import Fingerprint, Request, Watch, not_watched
 from steps.core.readers.in_parts import InParts, checked_in_parts
+from steps.core.readers.label_choice import TWO, LabelChoice
 from steps.core.readers.recorded import checked_trials
 from steps.core.readers.resample import check_timesteps
 from steps.core.readers.same_recording import ALLOW, REFUSE, same_recordings
@@ -29,6 +30,7 @@ def load_source(
     source: str,
     *,
     positive_label: str = AUTO,
+    labels: LabelChoice = TWO,
     timesteps: int = 0,
     max_gap: int = 0,
     trim: bool = False,
@@ -46,6 +48,7 @@ def load_source(
     Args:
         source: a path, or the name of a study that is made up; see `steps.core.readers.sources.SOURCES`.
         positive_label: the label that becomes 1; ``auto`` takes ``fear``, else the last of two in sorted order.
+        labels: what labels are.
         timesteps: time points per trial after resampling; 0 = as recorded, or 101 if lengths differ.
         max_gap: interpolate gaps of up to this many samples.
         trim: cut samples at a trial's start and end where a value is missing.
@@ -81,6 +84,9 @@ def load_source(
         request = replace(request, processing=description.processing)
     if description and positive_label == AUTO:
         positive_label = description.study.positive_label or AUTO
+    if description and labels == TWO:
+        labels = description.labels
+    request = replace(request, label_kind=labels.kind)
     table = find_source(source, description=description).read(source, request)
     if isinstance(table, Dataset):
         if positive_label not in (AUTO, table.label_names[1]):
@@ -95,7 +101,7 @@ def load_source(
         table, trials, notes = checked_in_parts(table, request, max_gap, trim=trim)
     else:
         table, trials, notes = checked_trials(table, request, max_gap, trim=trim)
-    dataset = as_dataset(table, trials, positive_label, timesteps, notes)
+    dataset = as_dataset(table, trials, positive_label, timesteps, notes, labels)
     if (dataset.values == dataset.values[0]).all():
         raise UserError(
             f"{table.origins[0]}: all {len(dataset.trials)} trials hold the same values; expected recordings that "

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from steps.core.data.dataset import Ints
+from steps.core.data.dataset import Floats, Ints
+from steps.core.data.labelling import Labelling
 from steps.core.data.training_reference import TrainingReference
+from steps.core.readers.label_choice import as_score
 from steps.core.readers.recorded import Recorded
 from steps.errors import UserError, listed, shown
 
@@ -54,6 +56,28 @@ def match_features(recorded: Recorded, trained: TrainingReference) -> tuple[npt.
     return np.array([positions[name] for name in trained.features], dtype=np.intp), notes
 
 
+def match_label_values(recorded: Recorded, labelling: Labelling) -> Floats:
+    """Whole labels of recordings that have labels, float32, shape ``(trials,)``; of controls NaN.
+
+    Raises:
+        UserError: a label is not one of the model's, or no number where those are scores.
+    """
+    places = {name: float(place) for place, name in enumerate(labelling.names)}
+    values = np.full(len(recorded.recordings), np.nan, dtype=np.float32)
+    for i, recording in enumerate(recorded.recordings):
+        if recording.is_control:
+            continue
+        value = places.get(recording.label) if labelling.has_classes else as_score(recording.label)
+        if value is None:
+            raise UserError(
+                f"{recorded.source}: trial {recorded.trials[i]!r} of subject {recording.subject!r} has the label "
+                f"{shown(recording.label)}, expected {listed(labelling.names) if places else 'a score'} as in the "
+                "model's training"
+            )
+        values[i] = value
+    return values
+
+
 def match_labels(recorded: Recorded, trained: TrainingReference) -> Ints | None:
     """Class of each recording, int8, shape ``(trials,)``, or None where the recordings have no labels.
 
@@ -64,6 +88,8 @@ def match_labels(recorded: Recorded, trained: TrainingReference) -> Ints | None:
     """
     if not recorded.has_labels:
         return None
+    if trained.labelling:
+        return trained.labelling.answers(match_label_values(recorded, trained.labelling))
     negative, positive = trained.labels["0"], trained.labels["1"]
     classes = {negative: 0, positive: 1}
     if not {"0", "1"} & set(classes):  # the table inside a dataset artifact has class numbers

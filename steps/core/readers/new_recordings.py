@@ -8,6 +8,7 @@ from typing import Final
 
 from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
+from steps.core.data.labelling import BINARY, LabelKind
 from steps.core.data.manifest import MANIFEST_FILE, WARNING
 from steps.core.data.training_reference import TrainingReference
 from steps.core.readers.choice import EVERYTHING, Choice
@@ -37,6 +38,7 @@ def read_source(
     choice: Choice = EVERYTHING,
     study: str = AUTO,
     known: str = "",
+    label_kind: LabelKind = BINARY,
 ) -> Recorded:
     """The recordings at a path.
 
@@ -49,6 +51,7 @@ def read_source(
         study: the parameter that names a description of the recordings.
         known: the description of the study that the model was trained on, "" for none; it counts where the recordings
             have none of their own and are no folder with ``participants/``.
+        label_kind: what labels are.
 
     Raises:
         UserError: nothing to score was named, or anything is wrong with the files, in one line.
@@ -59,7 +62,7 @@ def read_source(
         return as_prepared(read_artifact(Path(path)), source, known)
     description, notes = _description(path, study, known)
     kind = find_source(path, _EXPECTED, description)
-    request = Request(choice, labelled=False, max_gap=max_gap, trim=trim)
+    request = Request(choice, labelled=False, max_gap=max_gap, trim=trim, label_kind=label_kind)
     if description:
         request = replace(request, processing=description.processing)
     if kind.files is None:

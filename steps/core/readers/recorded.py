@@ -157,7 +157,7 @@ def from_dataset(dataset: Dataset, source: str) -> Recorded:
     trials = [
         Recording(
             subject=str(dataset.subjects[i]),
-            label="" if dataset.is_control[i] else dataset.label_names[dataset.labels[i]],
+            label="" if dataset.is_control[i] else _label(dataset, i),
             trial=str(dataset.trials[i]),
             test_number="",
             is_control=bool(dataset.is_control[i]),
@@ -178,6 +178,12 @@ def from_dataset(dataset: Dataset, source: str) -> Recorded:
         notes=dataset.notes,
         timing=dataset.timing,
     )
+
+
+def _label(dataset: Dataset, trial: int) -> str:
+    if dataset.labelling and dataset.label_values is not None:
+        return dataset.labelling.name(float(dataset.label_values[trial]))
+    return dataset.label_names[dataset.labels[trial]]
 
 
 def trial_names(trials: Sequence[Recording], labels: Sequence[int]) -> list[str]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.labelling import BINARY, CLASSES, ORDERED, SCORE, LabelKind, Labelling
 from steps.core.data.manifest import PlantedTruth
 from steps.core.readers.resample import DEFAULT_TIMESTEPS, check_timesteps, percent_axis
 from steps.errors import UserError
@@ -43,6 +44,9 @@ _FEAR_PEAK = 2.4
 _EXPRESSION_FEAR = (0.7, 1.3)  # a fear subject shows the bump with a strength between these
 _EXPRESSION_NO_FEAR = (0.0, 0.4)
 _EXPRESSION_TRIAL_SD = 0.24  # and a trial differs from its subject by this
+_CLASSES = ("fear", "neither", "pain")
+_LEVELS = ("none", "some", "strong")
+_TSK, _TSK_HIGH = (17, 68), 37  # the Tampa scale of kinesiophobia, and what counts as high (Vlaeyen et al. 1995)
 _BUMP_PEAK = 1.10592  # maximum of (1 + u) (1 - u^2)^2
 
 
@@ -111,7 +115,13 @@ def feature_names(count: int) -> tuple[str, ...]:
     return tuple((joints + [f"extra_{i}" for i in range(len(joints) + 1, count + 1)])[:count])
 
 
-def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0, people: int | None = None) -> Dataset:
+def simulate(
+    size: SimulationSize,
+    timesteps: int = 0,
+    seed: int = 0,
+    people: int | None = None,
+    label_kind: LabelKind = BINARY,
+) -> Dataset:
     """Simulate a study of ``timesteps`` time points (0 = 101); the same arguments give the same digest anywhere.
 
     Every draw is made whatever the effect, so two studies that differ in ``effect`` alone differ only where
@@ -122,6 +132,9 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0, people: in
         timesteps: time points per trial.
         seed: of the population (what fear changes, the mean curves, the traits) and of the people drawn from it.
         people: draw the people anew with this seed: other subjects of the same population.
+        label_kind: of a ``score`` (17 to 68, as the Tampa scale's) and of ``ordered`` classes (none, some, strong), how
+            strong fear shows follows from the label; of ``classes`` a third of the subjects show ``pain`` in other
+            features instead.
 
     Raises:
         UserError: one time point asked for.
@@ -141,9 +154,13 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0, people: in
     fears = round(size.subjects / 2)
     fear = np.zeros(size.subjects + size.controls, dtype=np.int8)
     fear[rng.permutation(size.subjects)[:fears]] = 1
-    strength = np.zeros(len(fear))
-    strength[fear == 1] = _spread(rng, fears, *_EXPRESSION_FEAR)
-    strength[fear == 0] = _spread(rng, len(fear) - fears, *_EXPRESSION_NO_FEAR)
+    labelled = None if label_kind == BINARY else _Labelled.of(label_kind, rng, size, planted)
+    if labelled:
+        strength = labelled.strength
+    else:
+        strength = np.zeros(len(fear))
+        strength[fear == 1] = _spread(rng, fears, *_EXPRESSION_FEAR)
+        strength[fear == 0] = _spread(rng, len(fear) - fears, *_EXPRESSION_NO_FEAR)
 
     values, labels, subjects, trials = [], [], [], []
     for index in range(len(fear)):
@@ -162,14 +179,15 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0, people: in
         block += _NOISE_SD * _normal(rng, (count, timesteps, size.features))
         for feature, shape in shapes.items():
             block[:, :, feature] += shown * shape.curve(landing)
+        if labelled:
+            block += labelled.others(index, landing, size)
         values.append(block * scale)
         labels += [fear[index]] * count
-        number = index + 1 if index < size.subjects else index + 1 - size.subjects
-        subjects += [f"{'S' if index < size.subjects else 'C'}{number:02d}"] * count
+        subjects += [_subject(index, size)] * count
         trials += [f"{trial:02d}" for trial in range(1, count + 1)]
 
     windows = {names[feature]: shape.window(timesteps) for feature, shape in shapes.items()}
-    return Dataset(
+    dataset = Dataset(
         values=np.round(np.concatenate(values), 4).astype(np.float32),
         labels=np.array(labels, dtype=np.int8),
         subjects=np.array(subjects, dtype=np.str_),
@@ -183,10 +201,82 @@ def simulate(size: SimulationSize, timesteps: int = 0, seed: int = 0, people: in
         source="simulated",
         planted_truth=PlantedTruth(windows=windows if size.effect else {}),
     )
+    return labelled.label(dataset, size) if labelled else dataset
+
+
+@dataclass(frozen=True, eq=False)
+class _Labelled:
+    """Subjects whose labels say more than yes or no.
+
+    Attributes:
+        labelling: what labels are.
+        values: of the subjects, controls NaN, shape ``(subjects,)``.
+        strength: how strong fear shows in each, same shape.
+        pain: how strong pain shows in each, same shape.
+        shapes: of pain, by the place of the feature.
+    """
+
+    labelling: Labelling
+    values: Doubles
+    strength: Doubles
+    pain: Doubles
+    shapes: dict[int, _Bump]
+
+    @classmethod
+    def of(cls, kind: LabelKind, rng: np.random.Generator, size: SimulationSize, planted: list[int]) -> _Labelled:
+        """Draw the labels of a study, and what shows of them."""
+        everybody, patients = size.subjects + size.controls, size.subjects
+        values, strength, pain = np.full(everybody, np.nan), np.zeros(everybody), np.zeros(everybody)
+        strength[patients:] = _spread(rng, size.controls, *_EXPRESSION_NO_FEAR)
+        others: dict[int, _Bump] = {}
+        if kind == CLASSES:
+            values[:patients] = rng.permutation(np.arange(patients) % len(_CLASSES))
+            for place, shows in ((_CLASSES.index("fear"), strength), (_CLASSES.index("pain"), pain)):
+                has = np.flatnonzero(values == place)
+                shows[has] = _spread(rng, len(has), *_EXPRESSION_FEAR)
+                hasnt = np.flatnonzero((values != place) & ~np.isnan(values))
+                shows[hasnt] = _spread(rng, len(hasnt), *_EXPRESSION_NO_FEAR)
+            rest = [feature for feature in range(size.features) if feature not in planted] or planted
+            drawn = rng.permutation(len(rest))[: len(planted)].tolist()
+            others = {rest[place]: _draw_bump(rng) for place in drawn}
+            labelling = Labelling(kind=CLASSES, names=_CLASSES, cut_off=_CLASSES.index("fear"))
+        else:
+            strength[:patients] = _spread(rng, patients, 0.0, _EXPRESSION_FEAR[1])
+            shares = strength[:patients] / _EXPRESSION_FEAR[1]
+            if kind == SCORE:
+                values[:patients] = np.round(_TSK[0] + (_TSK[1] - _TSK[0]) * shares)
+                labelling = Labelling(kind=SCORE, names=(), cut_off=_TSK_HIGH)
+            else:
+                values[:patients] = np.floor(shares * len(_LEVELS))
+                labelling = Labelling(kind=ORDERED, names=_LEVELS, cut_off=_LEVELS.index("some"))
+        return cls(labelling, values, strength, pain, others)
+
+    def others(self, index: int, landing: Doubles, size: SimulationSize) -> Doubles:
+        """What pain adds to the trials of a subject, shape ``(trials, timesteps, features)``."""
+        added = np.zeros((*landing.shape, size.features))
+        for feature, shape in self.shapes.items():
+            added[:, :, feature] = size.effect * _FEAR_PEAK * self.pain[index] * shape.curve(landing)
+        return added
+
+    def label(self, dataset: Dataset, size: SimulationSize) -> Dataset:
+        """The dataset with its labels."""
+        of = {_subject(index, size): value for index, value in enumerate(self.values)}
+        values = np.array([of[name] for name in dataset.subjects.tolist()], dtype=np.float32)
+        return replace(
+            dataset,
+            labels=self.labelling.answers(values),
+            label_names=self.labelling.question,
+            labelling=self.labelling,
+            label_values=values,
+        )
 
 
 def _unit_and_scale(name: str) -> tuple[str, float]:
     return _UNITS.get(name.split("_")[1], ("", 1.0))
+
+
+def _subject(index: int, size: SimulationSize) -> str:
+    return f"S{index + 1:02d}" if index < size.subjects else f"C{index + 1 - size.subjects:02d}"
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Doubles:

@@ -44,7 +44,7 @@ class Source:
 def _simulated(_source: str, request: Request) -> Dataset:
     if not request.choice.is_everything:
         raise UserError("features, ignore and columns choose and name columns of files, the simulated study has none")
-    return simulate(request.simulation, request.timesteps, request.seed)
+    return simulate(request.simulation, request.timesteps, request.seed, label_kind=request.label_kind)
 
 
 def of_description(description: Description) -> Source:

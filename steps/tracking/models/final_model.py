@@ -14,6 +14,7 @@ from mlflow.entities import Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
+from steps.core.data.labelling import CLASS_COLUMN, SCORE, SCORE_COLUMN, Labelling, output_columns
 from steps.core.data.normalise import SUBJECT
 from steps.tracking.models.fold_model import PACKAGES, log_saved, model_requirements
 from steps.tracking.store.digests import digest_tags
@@ -51,7 +52,7 @@ def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> st
                 folder,
                 python_model=str(Path(__file__).with_name(_SCORER)),
                 artifacts={name: str(Path(scratch) / Path(path).name) for name, path in _FILES.items()},
-                signature=_signature(example.shape[1:]),
+                signature=_signature(example.shape[1:], training.get("labelling")),
                 input_example=example,
                 pip_requirements=model_requirements(*PACKAGES, "pandas"),
                 mlflow_model=description,
@@ -66,7 +67,7 @@ def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> st
     return f"models:/{log_saved(run, {}, save, digest_tags({_FILES[name]: contents[name] for name in _FILES}))}"
 
 
-def _signature(shape: tuple[int, ...]) -> ModelSignature:
+def _signature(shape: tuple[int, ...], labelling: Mapping[str, Any] | None = None) -> ModelSignature:
     return ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *shape))]),
         outputs=Schema(
@@ -75,6 +76,7 @@ def _signature(shape: tuple[int, ...]) -> ModelSignature:
                 ColSpec(DataType.long, "decision"),
                 ColSpec(DataType.double, "distance"),
                 ColSpec(DataType.long, "unusual"),
+                *_label_columns(labelling),
                 ColSpec(DataType.string, "answer", required=False),
             ]
         ),
@@ -82,3 +84,13 @@ def _signature(shape: tuple[int, ...]) -> ModelSignature:
             [ParamSpec("threshold", DataType.double, 0.5), ParamSpec("error_rate", DataType.double, 0.0)]
         ),
     )
+
+
+def _label_columns(labelling: Mapping[str, Any] | None) -> list[ColSpec]:
+    """What a model of whole labels says of them."""
+    if not labelling:
+        return []
+    if labelling["kind"] == SCORE:
+        return [ColSpec(DataType.double, SCORE_COLUMN)]
+    columns = output_columns(Labelling.model_validate(labelling))
+    return [*(ColSpec(DataType.double, name) for name in columns), ColSpec(DataType.string, CLASS_COLUMN)]

@@ -27,6 +27,8 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         self.network = keras.saving.load_model(context.artifacts["network"], compile=False, safe_mode=True)
         self.training = json.loads(Path(context.artifacts["training"]).read_text(encoding="utf-8"))
+        if self.training.get("labelling"):
+            self.label = keras.Model(self.network.input, self.network.get_layer("label").output)
 
     # The bare np.ndarray is what MLflow knows as a hint beside a signature; any other, or none, makes it warn.
     def predict(
@@ -42,7 +44,9 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         ``probability`` of the positive class; ``decision``, 1 where it reaches ``params["threshold"]``; ``distance``
         from the training trials, in standard deviations; ``unusual``, 1 where that exceeds what 99% of the training
-        trials had. With ``params["error_rate"]`` above 0 also ``answer``: a class, or "don't know".
+        trials had. Where the training's labels were a score also ``predicted_score``; where they were several classes
+        ``probability_<class>`` of each and ``predicted_class``, the most probable one. With ``params["error_rate"]``
+        above 0 also ``answer``: a class of the question, or "don't know".
 
         Raises:
             MlflowException: a threshold that is no probability, an error rate that is none or that this model cannot
@@ -60,15 +64,7 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         self._check(values)
         if self.training.get("normalise") == "subject" and len(values):
             values = within_one_person(values)
-        probability = np.concatenate(
-            [
-                np.zeros(0),
-                *(
-                    np.asarray(self.network(values[start : start + CHUNK], training=False), dtype=np.float64)[:, 0]
-                    for start in range(0, len(values), CHUNK)
-                ),
-            ]
-        )
+        probability = outputs_of(self.network, values)[:, 0]
         mean, sd = np.asarray(self.training["mean"]), np.asarray(self.training["sd"])
         distance = np.sqrt((((values - mean) / sd) ** 2).mean(axis=(1, 2)))
         table = pd.DataFrame(
@@ -79,7 +75,19 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 "unusual": (distance > self.training["usual_distance"]).astype(np.int64),
             }
         )
+        if self.training.get("labelling"):
+            table = table.assign(**self._label(values))
         return table.assign(answer=self._answers(table, error_rate)) if error_rate else table
+
+    def _label(self, values: np.ndarray) -> dict[str, Any]:
+        """What the network says of whole labels."""
+        names, outputs = self.training["labelling"]["names"], outputs_of(self.label, values)
+        if not names:
+            return {"predicted_score": outputs[:, 0]}
+        outputs = outputs.clip(0, 1)
+        outputs /= outputs.sum(axis=1, keepdims=True)
+        columns = {f"probability_{name}": outputs[:, place] for place, name in enumerate(names)}
+        return {**columns, "predicted_class": [names[place] for place in outputs.argmax(axis=1)]}
 
     def _answers(self, table: pd.DataFrame, error_rate: float) -> list[str]:
         """The class that is left when the other one is ruled out; every subject of the training counts as one."""
@@ -122,6 +130,15 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 f"{self.training['features'][feature]!r} at time point {point} (all counted from 0), "
                 "expected a finite number"
             )
+
+
+def outputs_of(network: Any, values: np.ndarray) -> np.ndarray:
+    """What a network gives for trials, some at a time; shape ``(trials, width)``."""
+    parts = [
+        np.asarray(network(values[start : start + CHUNK], training=False), dtype=np.float64)
+        for start in range(0, len(values), CHUNK)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, network.output_shape[-1]))
 
 
 def within_one_person(values: np.ndarray) -> np.ndarray:

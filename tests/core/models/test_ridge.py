@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from steps.core.models.ridge import RidgePath, fit_ridge
+from steps.core.models.ridge import classifiers, fit_ridge
 
 SIZES = [1, 5, 4, 3, 6, 2, 5, 4]
 ALPHAS = (0.1, 1.0, 10.0, 100.0)
@@ -35,7 +35,7 @@ def test_left_out_subjects_are_predicted_as_by_refitting(
     for name in np.unique(subjects):
         rest = subjects != name
         scores[~rest] = Ridge(alpha=alpha).fit(features[rest], targets[rest], weights[rest]).predict(features[~rest])
-    ours = RidgePath(features, labels, subjects, class_weight).at(alpha)
+    ours = classifiers(features, labels, subjects, class_weight).at(alpha)
     np.testing.assert_allclose(ours.left_out_scores, scores, rtol=1e-6, atol=1e-8)
     whole = Ridge(alpha=alpha).fit(features, targets, weights)
     np.testing.assert_allclose(ours.scores(features + 1), whole.predict(features + 1), rtol=1e-6, atol=1e-8)
@@ -47,7 +47,7 @@ def test_the_penalty_is_the_one_whose_left_out_subjects_are_predicted_best(
     study: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     features, labels, subjects = study
-    path = RidgePath(features, labels, subjects)
+    path = classifiers(features, labels, subjects)
     errors = {alpha: ((path.at(alpha).left_out_scores - (2.0 * labels - 1)) ** 2).mean() for alpha in ALPHAS}
     assert fit_ridge(features, labels, subjects, ALPHAS).alpha == min(errors, key=lambda alpha: errors[alpha])
 
@@ -55,7 +55,7 @@ def test_the_penalty_is_the_one_whose_left_out_subjects_are_predicted_best(
 def test_without_a_signal_left_out_scores_lean_to_neither_class_once_the_intercept_is_that_of_all() -> None:
     """With a heavy penalty a score is all intercept: without the shifts it says who was left out."""
     subjects, labels = np.repeat(np.arange(10).astype(str), 2), np.repeat(np.arange(10) % 2, 2).astype(np.int8)
-    path = RidgePath(np.random.default_rng(0).normal(size=(20, 5)), labels, subjects)
+    path = classifiers(np.random.default_rng(0).normal(size=(20, 5)), labels, subjects)
     scores = path.at(1e12).left_out_scores
     assert scores[labels == 1].max() < scores[labels == 0].min()
     np.testing.assert_allclose(scores + path.shifts, 0, atol=1e-9)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from steps.core.data.labelling import SCORE
 from steps.core.readers.choice import Choice, closest
 from steps.core.readers.columns import DESCRIBED
 from steps.core.readers.described import yaml_text
@@ -17,12 +18,14 @@ from steps.core.readers.described.pattern import Pattern
 from steps.core.readers.described.processing import Processing
 from steps.core.readers.described.schema import OWN, ROLES, Events, Group, Labels, Study, Trials, Windows
 from steps.core.readers.described.steps import STEPS, Entry
+from steps.core.readers.label_choice import AUTO as AUTO
+from steps.core.readers.label_choice import NONE as NONE
+from steps.core.readers.label_choice import LabelChoice
 from steps.core.readers.simulate import SIMULATED
 from steps.errors import SHOWN_PATH_LENGTH, UserError, shown, shown_path
 from steps.system.untrusted_files import read_regular
 
 FILE: Final = "study.yaml"
-AUTO, NONE = "auto", "none"
 _IN_BRACES: Final = {name.strip("{}"): name for name in DESCRIBED}
 
 
@@ -62,6 +65,24 @@ class Description:
         entries = self.study.process
         where = tuple(self.where("process", i, one.name) for i, one in enumerate(entries))
         return Processing(tuple(one.step for one in entries), where)
+
+    @property
+    def labels(self) -> LabelChoice:
+        """What labels are; the cut-off of a score is the one it is described with, ``TSK >= 37``.
+
+        Raises:
+            UserError: keys do not go together, or fear is where that score is low.
+        """
+        study, score = self.study, self.study.labels and self.study.labels.score
+        cut_off = AUTO if study.cut_off is None else f"{study.cut_off}"
+        if study.label_kind == SCORE and score and study.cut_off is None:
+            if score.sign != ">=":
+                raise UserError(
+                    f"{self.where('labels', 'score')} is {score}, expected {score.column} >= a number with label_kind: "
+                    "score, where the answer is yes from the cut-off on"
+                )
+            cut_off = f"{score.number:g}"
+        return LabelChoice.of(study.label_kind, ",".join(study.label_order) or NONE, cut_off)
 
     def choice(self, given: Choice) -> Choice:
         """Which columns are wanted: those that parameters name count, and then those of the description."""

@@ -298,6 +298,7 @@ def _who(found: FoundFiles, subjects: Sequence[str], request: Request, raws: Map
         lambda name, _path: raws[name],
         labelled=request.labelled,
         excused=excused,
+        label_kind=request.label_kind,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from steps.core.data.labelling import BINARY, LabelKind
 from steps.core.readers.described.steps import Names as _Names
 from steps.core.readers.described.steps import Recipe
 
@@ -182,6 +183,9 @@ class Study(_Strict):
         ignore: names or globs of columns to leave out.
         units: name or glob of features -> unit.
         positive_label: the label that becomes class 1.
+        label_kind: what labels are; those below are for labels that are not binary.
+        label_order: names of ordered classes, the lowest first.
+        cut_off: the level or score from which on the question is answered by yes.
         process: what is done to signals, in this order: up to the first step that is about trials to whole
             recordings, before they are resampled and cut.
         rate: in samples per second, to which recordings are resampled.
@@ -199,6 +203,9 @@ class Study(_Strict):
     ignore: _Names = []
     units: dict[str, Annotated[str, Field(max_length=64)]] = {}
     positive_label: str | None = None
+    label_kind: LabelKind = BINARY
+    label_order: list[str] = []
+    cut_off: str | float | None = None
     process: Recipe = []
     rate: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
     trials: Trials | None = None

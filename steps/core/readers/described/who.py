@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from steps.core.data.labelling import BINARY, SCORE, LabelKind
 from steps.core.data.manifest import CONTROL, PATIENT
 from steps.core.readers.described.description import Description
 from steps.core.readers.described.schema import Score
@@ -106,6 +107,7 @@ def who(
     *,
     labelled: bool = True,
     excused: Iterable[str] = (),
+    label_kind: LabelKind = BINARY,
 ) -> Who:
     """Labels and groups, as a description says.
 
@@ -116,6 +118,7 @@ def who(
         read: reads a file: its name below the folder, where it lies.
         labelled: whether every subject needs a label.
         excused: subjects who need none.
+        label_kind: what labels are: of a score, the score itself and not whether it meets the cut-off.
 
     Raises:
         UserError: a table is not there or lacks a column, or subjects lack a label or score; the message names them.
@@ -170,14 +173,17 @@ def who(
             f"{listed(missing, _SHOWN)}; expected {what} for everybody, or leave them out: "
             f"exclude={','.join(missing[:_SHOWN])}"
         )
-    if labels.score:
+    if labels.score and label_kind == SCORE:
+        told = {one: f"{value:g}" for one, value in scores.items()}
+    elif labels.score:
         told = {one: FEAR if labels.score.is_met(value) else NO_FEAR for one, value in scores.items()}
     else:
         told = {one: clean([cell], "label")[0] for one, cell in cells.items()}
     told |= dict.fromkeys(lacking, LEFT_OUT if labelled else "")
     if missing:  # of new recordings some have labels: then none counts
         told = {}
-    return Who(told, groups, labels.names, where, labels.score, scores)
+    score = labels.score if label_kind == BINARY else None
+    return Who(told, groups, labels.names, where, score, scores)
 
 
 def _looked_up(

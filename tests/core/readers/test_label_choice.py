@@ -1,0 +1,134 @@
+"""What users say about labels, and what is found in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from steps.core.readers.label_choice import LabelChoice, read_labels
+from steps.core.readers.load import load_source
+from steps.errors import UserError
+
+SUBJECTS = ("A", "A", "B", "C", "D", "E", "F")
+
+
+def table(folder: Path, labels: dict[str, str]) -> Path:
+    """A study of two trials of each subject."""
+    generator = np.random.default_rng(0)
+    rows = [
+        {"subject": subject, "trial": trial, "label": label, "time": time, "x": generator.normal()}
+        for subject, label in labels.items()
+        for trial in (1, 2)
+        for time in range(12)
+    ]
+    path = folder / "study.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_classes_are_named_in_order_and_one_is_asked_for() -> None:
+    labels = ("calm", "fear", "fear", "pain", "pain", "calm", "calm")
+    read = read_labels(LabelChoice("classes"), "auto", labels, SUBJECTS)
+    assert read.labelling.names == ("calm", "fear", "pain")
+    assert read.labelling.question == ("rest", "fear")
+    assert read.values.tolist() == [0, 1, 1, 2, 2, 0, 0]
+    assert "3 trials 'calm', 2 trials 'fear', 2 trials 'pain'" in read.notes[0]
+    assert read_labels(LabelChoice("classes"), "pain", labels, SUBJECTS).labelling.question == ("rest", "pain")
+    with pytest.raises(UserError, match="positive_label is 'joy', which is no label of the data; expected one of 'ca"):
+        read_labels(LabelChoice("classes"), "joy", labels, SUBJECTS)
+
+
+def test_levels_that_are_numbers_need_no_order_and_names_do() -> None:
+    numbers = ("10", "2", "2", "1", "10", "1", "2")
+    read = read_labels(LabelChoice("ordered"), "auto", numbers, SUBJECTS)
+    assert read.labelling.names == ("1", "2", "10")
+    names = tuple({"1": "none", "2": "some", "10": "much"}[one] for one in numbers)
+    with pytest.raises(UserError, match="whose order is not known; expected label_order"):
+        read_labels(LabelChoice("ordered"), "auto", names, SUBJECTS)
+    choice = LabelChoice.of("ordered", "none, some, much", "much")
+    read = read_labels(choice, "auto", names, SUBJECTS)
+    assert read.values.tolist() == [2, 1, 1, 0, 2, 0, 1]
+    assert read.labelling.question == ("below much", "much or more")
+    with pytest.raises(UserError, match="label 'much' is not in label_order"):
+        read_labels(LabelChoice.of("ordered", "none,some,lots"), "auto", names, SUBJECTS)
+    with pytest.raises(UserError, match="label_order names 'lots', which no trial has"):
+        read_labels(LabelChoice.of("ordered", "none,some,much,lots"), "auto", names, SUBJECTS)
+
+
+def test_a_cut_off_parts_subjects_most_evenly_unless_it_is_said() -> None:
+    scores = ("20", "20", "30", "40", "50", "60", "61.5")
+    read = read_labels(LabelChoice("score"), "auto", scores, SUBJECTS)
+    assert read.labelling.cut_off == 50  # A, B, C below, D, E, F not
+    assert "which parts subjects most evenly" in read.notes[0]
+    said = read_labels(LabelChoice.of("score", cut_off="37"), "auto", scores, SUBJECTS)
+    assert said.labelling.cut_off == 37
+    assert said.labelling.answers(said.values).tolist() == [0, 0, 0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("choice", "labels", "message"),
+    [
+        (LabelChoice("score"), ("20", "x", "3"), "a trial of 'A' has the label 'x'; expected a number"),
+        (LabelChoice("score"), ("nan", "1", "3"), "has the label 'nan'; expected a number"),
+        (LabelChoice("score"), ("20", "20", "20"), "all trials have the score 20"),
+        (LabelChoice.of("score", cut_off="61"), ("20", "30", "60"), "cut_off is '61', expected 'auto' or a number ab"),
+        (LabelChoice.of("score", cut_off="x"), ("20", "30", "60"), "cut_off is 'x', expected 'auto' or a number ab"),
+        (LabelChoice("classes"), ("a", "b", "a"), "there are 2 labels, 'a', 'b'; expected three or more, or label_ki"),
+        (LabelChoice.of("ordered", cut_off="1"), ("1", "2", "3"), "cut_off is '1', expected 'auto' or one of '2', '3'"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(choice: LabelChoice, labels: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_labels(choice, "auto", labels, SUBJECTS[: len(labels)])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("binary", "a,b,c"), "label_order is for label_kind=ordered, found label_kind=binary"),
+        (("classes", "none", "a"), "cut_off is for label_kind=ordered or score, found label_kind=classes"),
+        (("ordered", "a,b,a"), "expected 3 or more different names"),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused(given: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        LabelChoice.of(*given)
+
+
+def test_a_table_of_three_classes_is_read_and_without_the_parameter_refused(tmp_path: Path) -> None:
+    labels = dict(zip("ABCDEF", ("fear", "calm", "pain", "fear", "calm", "pain"), strict=True))
+    source = str(table(tmp_path, labels))
+    with pytest.raises(UserError, match="expected two, or positive_label set to one, or label_kind=classes"):
+        load_source(source)
+    dataset = load_source(source, labels=LabelChoice("classes"))
+    assert dataset.label_names == ("rest", "fear")
+    assert dataset.label_values is not None
+    of = dict(zip(dataset.subjects.tolist(), dataset.label_values.tolist(), strict=True))
+    assert of == {"A": 1, "B": 0, "C": 2, "D": 1, "E": 0, "F": 2}
+    lonely = str(table(tmp_path, {**labels, "F": "calm"}))
+    with pytest.raises(UserError, match="class 'pain' has one subject only, 'C'"):
+        load_source(lonely, labels=LabelChoice("classes"))
+
+
+def test_a_described_score_is_learnt_as_it_is_and_its_cut_off_asked(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for subject in "ABCDEF":
+        path = tmp_path / "data" / f"{subject}_1.csv"
+        path.parent.mkdir(exist_ok=True)
+        pd.DataFrame({"time": range(12), "x": generator.normal(size=12)}).to_csv(path, index=False)
+    (tmp_path / "participants.tsv").write_text("participant_id\tTSK\nA\t20\nB\t30\nC\t36\nD\t37\nE\t50\nF\t61\n")
+    text = "files: data/{subject}_{trial}.csv\nlabels: {table: participants.tsv, score: TSK >= 37}\n"
+    (tmp_path / "study.yaml").write_text(text)
+    assert load_source(str(tmp_path)).label_names == ("no_fear", "fear")
+    (tmp_path / "study.yaml").write_text(text + "label_kind: score\n")
+    dataset = load_source(str(tmp_path))
+    assert dataset.labelling is not None
+    assert (dataset.labelling.kind, dataset.labelling.cut_off) == ("score", 37)
+    np.testing.assert_array_equal(dataset.label_values, [20, 30, 36, 37, 50, 61])
+    assert dataset.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    (tmp_path / "study.yaml").write_text(text.replace(">=", "<") + "label_kind: score\n")
+    with pytest.raises(UserError, match=r"line 2: labels.score is TSK < 37, expected TSK >= a number"):
+        load_source(str(tmp_path))

@@ -32,7 +32,7 @@ class Prepare(Configuration):
     source: str
     study: str
     positive_label: str
-    labels: LabelChoice
+    label_choice: LabelChoice
     timesteps: int
     max_gap: int
     trim: bool

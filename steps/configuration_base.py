@@ -14,7 +14,7 @@ from steps.parameters import PARAMETERS, Value
 class Configuration:
     """Parameters of a step as typed values.
 
-    A field is a parameter of its name, or what several mean together: ``compute``, ``choice``, ``labels``,
+    A field is a parameter of its name, or what several mean together: ``compute``, ``choice``, ``label_choice``,
     ``simulation``.
 
     Attributes:
@@ -43,7 +43,7 @@ def _value(name: str, given: Mapping[str, Value]) -> Any:
         from steps.core.readers.choice import Choice  # imports NumPy
 
         return Choice.of(str(given["features"]), str(given["ignore"]), str(given["columns"]))
-    if name == "labels":
+    if name == "label_choice":
         from steps.core.readers.label_choice import LabelChoice  # imports NumPy
 
         return LabelChoice.of(*(str(given[key]) for key in ("label_kind", "label_order", "cut_off")))

@@ -159,7 +159,7 @@ def test_a_baseline_that_the_method_cannot_use_is_refused() -> None:
 def test_a_configuration_has_every_parameter_in_its_type(entry_point: str) -> None:
     made = configured(entry_point)
     assert set(made.given) == set(STEPS[entry_point].parameters)
-    meant = {"compute", "simulation", "choice", "labels"}  # by several parameters together
+    meant = {"compute", "simulation", "choice", "label_choice"}  # by several parameters together
     known = {one.name.removesuffix("_") for one in fields(made)} - {"given", "files", *meant}
     assert known <= set(STEPS[entry_point].parameters)
     if entry_point not in ("main", "check"):  # which hand most on

@@ -30,7 +30,7 @@ def load_source(
     source: str,
     *,
     positive_label: str = AUTO,
-    labels: LabelChoice = TWO,
+    label_choice: LabelChoice = TWO,
     timesteps: int = 0,
     max_gap: int = 0,
     trim: bool = False,
@@ -48,7 +48,7 @@ def load_source(
     Args:
         source: a path, or the name of a study that is made up; see `steps.core.readers.sources.SOURCES`.
         positive_label: the label that becomes 1; ``auto`` takes ``fear``, else the last of two in sorted order.
-        labels: what labels are.
+        label_choice: what labels are.
         timesteps: time points per trial after resampling; 0 = as recorded, or 101 if lengths differ.
         max_gap: interpolate gaps of up to this many samples.
         trim: cut samples at a trial's start and end where a value is missing.
@@ -84,9 +84,9 @@ def load_source(
         request = replace(request, processing=description.processing)
     if description and positive_label == AUTO:
         positive_label = description.study.positive_label or AUTO
-    if description and labels == TWO:
-        labels = description.labels
-    request = replace(request, label_kind=labels.kind)
+    if description and label_choice == TWO:
+        label_choice = description.labels
+    request = replace(request, label_kind=label_choice.kind)
     table = find_source(source, description=description).read(source, request)
     if isinstance(table, Dataset):
         if positive_label not in (AUTO, table.label_names[1]):
@@ -101,7 +101,7 @@ def load_source(
         table, trials, notes = checked_in_parts(table, request, max_gap, trim=trim)
     else:
         table, trials, notes = checked_trials(table, request, max_gap, trim=trim)
-    dataset = as_dataset(table, trials, positive_label, timesteps, notes, labels)
+    dataset = as_dataset(table, trials, positive_label, timesteps, notes, label_choice)
     if (dataset.values == dataset.values[0]).all():
         raise UserError(
             f"{table.origins[0]}: all {len(dataset.trials)} trials hold the same values; expected recordings that "

@@ -103,14 +103,14 @@ def test_a_table_of_three_classes_is_read_and_without_the_parameter_refused(tmp_
     source = str(table(tmp_path, labels))
     with pytest.raises(UserError, match="expected two, or positive_label set to one, or label_kind=classes"):
         load_source(source)
-    dataset = load_source(source, labels=LabelChoice("classes"))
+    dataset = load_source(source, label_choice=LabelChoice("classes"))
     assert dataset.label_names == ("rest", "fear")
     assert dataset.label_values is not None
     of = dict(zip(dataset.subjects.tolist(), dataset.label_values.tolist(), strict=True))
     assert of == {"A": 1, "B": 0, "C": 2, "D": 1, "E": 0, "F": 2}
     lonely = str(table(tmp_path, {**labels, "F": "calm"}))
     with pytest.raises(UserError, match="class 'pain' has one subject only, 'C'"):
-        load_source(lonely, labels=LabelChoice("classes"))
+        load_source(lonely, label_choice=LabelChoice("classes"))
 
 
 def test_a_described_score_is_learnt_as_it_is_and_its_cut_off_asked(tmp_path: Path) -> None:

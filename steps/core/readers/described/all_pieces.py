@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from steps.core.readers.described.found import Found
-from steps.core.readers.described.pieces import Piece, Reading
+from steps.core.readers.described.piece import Piece
+from steps.core.readers.described.pieces import Reading
 from steps.core.readers.files import Watch
 from steps.system.untrusted_files import check_memory
 

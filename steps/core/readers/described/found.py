@@ -17,6 +17,7 @@ from steps.core.readers import not_read
 from steps.core.readers.described.description import Description
 from steps.core.readers.described.pattern import AmbiguousError, Pattern, ambiguous
 from steps.core.readers.described.schema import OWN
+from steps.core.readers.described.sidecars import find_sidecars
 from steps.core.readers.described.small_table import SUFFIXES
 from steps.core.readers.described.who import tables_of
 from steps.core.readers.files import SourceFiles
@@ -38,11 +39,19 @@ class Found:
         files: source -> path below the study's folder; one file under "" where recordings are a file each.
         said: placeholder -> what the path says.
         companions: files that belong to it, as their format says.
+        sidecars: of some of its files, JSON that says more about them, the nearest last.
     """
 
     files: Mapping[str, str]
     said: Mapping[str, str]
     companions: tuple[str, ...] = ()
+    sidecars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> list[str]:
+        """All of them, in the order in which they are read."""
+        files = [path for one in self.files.values() for path in (one, *self.sidecars.get(one, ()))]
+        return [*files, *self.companions]
 
     @property
     def name(self) -> str:
@@ -81,9 +90,7 @@ class FoundFiles:
         paths = {self.description.name: self.description.file} if self.description.file else {}
         paths |= self.tables
         paths |= {name: self.folder / name for name in self.events}
-        paths |= {
-            path: self.folder / path for one in self.recordings for path in (*one.files.values(), *one.companions)
-        }
+        paths |= {path: self.folder / path for one in self.recordings for path in one.paths}
         return SourceFiles(paths, self.notes)
 
 
@@ -122,8 +129,16 @@ def find_recordings(source: str, description: Description, *, labelled: bool = T
             f"{' or '.join(shown(one.text, 160) for some in description.patterns.values() for one in some)}; it "
             f"holds {some}"
         )
-    recordings = [replace(one, companions=_companions(one, free)) for one in recordings]
-    read = {path for one in recordings for path in (*one.files.values(), *one.companions)}
+    sidecars = find_sidecars([path for one in recordings for path in one.files.values()], free)
+    recordings = [
+        replace(
+            one,
+            companions=_companions(one, free),
+            sidecars={path: sidecars[path] for path in one.files.values() if path in sidecars},
+        )
+        for one in recordings
+    ]
+    read = {path for one in recordings for path in one.paths}
     notes = _notes([path for path in free if path not in read], contents, read)
     tables = {name: folder / name for name in tables_of(description) if (folder / name).is_file()}
     return FoundFiles(folder, description, recordings, tables, events, tuple(notes))
@@ -136,6 +151,13 @@ def trial_name(said: Mapping[str, str], stem: str, composed: str | None) -> str:
         said.get(name) or (stem if name == "trial" else "") for name in _OF_TRIAL if f"{{{name}}}" not in of_subject
     ]
     return "_".join(part for part in parts if part) or WHOLE
+
+
+def names_note(recordings: Sequence[Found], composed: str | None) -> list[str]:
+    """What trials are called by, where it is more than their number."""
+    said = {name for one in recordings for name in one.said}
+    parts = [name for name in _OF_TRIAL if name in said and f"{{{name}}}" not in (composed or "")]
+    return [f"Trials are called by {' and '.join(parts)}."] if set(parts) - {"trial"} else []
 
 
 def subject_name(said: Mapping[str, str], composed: str | None, where: str) -> str:

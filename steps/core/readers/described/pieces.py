@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from steps.core.formats.file_table import Event
+from steps.core.formats.text.container import unpacked
 from steps.core.readers.choice import Choice, check_patterns
 from steps.core.readers.columns import IDENTITIES, Columns, Lines, Parsed, features_of
 from steps.core.readers.described import cutting
@@ -18,8 +19,10 @@ from steps.core.readers.described.event_files import EventFiles, own_stretches
 from steps.core.readers.described.found import Found, subject_name, trial_name
 from steps.core.readers.described.joining import Signals, filled, joined, joint_names, rate_of, resampled
 from steps.core.readers.described.one_file import parse_file
+from steps.core.readers.described.piece import Piece
 from steps.core.readers.described.said_in_columns import cells, who_and_what
 from steps.core.readers.described.schema import OWN
+from steps.core.readers.described.sidecars import read_sidecars
 from steps.core.readers.described.whole_recordings import WholeRecordings
 from steps.core.readers.file_tables import NOT_USED, Told, of_sources
 from steps.core.readers.identities import clean
@@ -28,29 +31,6 @@ from steps.core.readers.resample import Doubles
 from steps.core.readers.seconds import unit_of_time
 from steps.core.readers.text_files import Texts
 from steps.errors import UserError, shown, shown_path
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """One trial.
-
-    Attributes:
-        said: what is known of it: subject, label, site, session, trial, side, group, test_number.
-        subject: name of the subject, put together.
-        trial: its name, put together.
-        origin: what messages call it.
-        time: shape ``(n,)``; None where it was not recorded.
-        values: shape ``(n, features)``.
-        lines: number of each row in messages, shape ``(n,)``.
-    """
-
-    said: Mapping[str, str]
-    subject: str
-    trial: str
-    origin: str
-    time: Doubles | None
-    values: Doubles
-    lines: Lines
 
 
 @dataclass
@@ -67,6 +47,7 @@ class Reading:
         features: names of the features, known after the first recording.
         first: the first recording, as messages name it.
         own_events: those that the last file held.
+        beside: units of features, as sidecars say them.
     """
 
     description: Description
@@ -81,6 +62,7 @@ class Reading:
     rates: dict[str, float] = field(default_factory=dict)
     first: str = ""
     own_events: tuple[Event, ...] = ()
+    beside: dict[str, str] = field(default_factory=dict)
     _files: int = 0
     _names: dict[str, None] = field(default_factory=dict)
     _left_out: dict[str, None] = field(default_factory=dict)
@@ -98,7 +80,7 @@ class Reading:
             signals = self._joined(found)
             rows = np.arange(len(signals.time)) + 1
             return self._cut_up(found, dict(found.said), signals, None, rows)
-        parsed = self._parsed("", found.files[""], self.choice, found.companions)
+        parsed = self._parsed("", found.files[""], self.choice, found)
         features = features_of(parsed.table.column_names)
         self._check_features(features, found.name)
         values = row_major(parsed.table, self.features)
@@ -175,9 +157,8 @@ class Reading:
     @property
     def units(self) -> dict[str, str]:
         """Units of features, as far as files say."""
-        return {
-            name: unit for one in self.texts.values() for name, unit in one.told.units.items() if name in self.features
-        }
+        units = {name: unit for one in self.texts.values() for name, unit in one.told.units.items()} | self.beside
+        return {name: unit for name, unit in units.items() if name in self.features}
 
     def check_ignored(self) -> None:
         """Check that all that is to be left out was there.
@@ -187,9 +168,12 @@ class Reading:
         """
         check_patterns("ignore", self.choice.ignore, self._names, self.description.name)
 
-    def _parsed(self, source: str, path: str, choice: Choice, companions: Sequence[str] = ()) -> Parsed:
+    def _parsed(self, source: str, path: str, choice: Choice, found: Found) -> Parsed:
         raw = self.raw(path)
-        theirs = {one.rpartition("/")[2]: self.raw(one) for one in companions}
+        sidecar = read_sidecars({one: self.raw(one) for one in found.sidecars.get(path, ())})
+        theirs = {one.rpartition("/")[2]: self.raw(one) for one in found.companions}
+        if sidecar.columns and not choice.columns:
+            choice = replace(choice, columns=sidecar.columns_of(unpacked(raw, shown_path(path))))
 
         def beside(name: str) -> bytes:
             if name not in theirs:
@@ -197,7 +181,10 @@ class Reading:
             return theirs[name]
 
         texts = self.texts.setdefault(source, Texts(Told(), choice))
+        texts.choice = choice
         parsed, self.own_events = parse_file(raw, path, choice, texts, beside)
+        parsed = sidecar.with_time(parsed)
+        self.beside |= sidecar.units_of(parsed)
         self._names |= dict.fromkeys(parsed.names)
         self._files += 1
         if not source:
@@ -210,7 +197,7 @@ class Reading:
         parts = {}
         unread: list[str] = []
         for source, path in found.files.items():
-            parsed, name = self._parsed(source, path, choice), shown_path(path)
+            parsed, name = self._parsed(source, path, choice, found), shown_path(path)
             if "time" not in parsed.table.column_names:
                 raise UserError(
                     f"{name} has no time, which joining sources needs; expected columns: time: (in seconds)"

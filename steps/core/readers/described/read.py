@@ -24,10 +24,12 @@ from steps.core.readers.described.found import (
     FoundFiles,
     check_sites,
     find_recordings,
+    names_note,
     subject_name,
     trial_name,
 )
-from steps.core.readers.described.pieces import Piece, Reading
+from steps.core.readers.described.piece import Piece
+from steps.core.readers.described.pieces import Reading
 from steps.core.readers.described.schema import OWN
 from steps.core.readers.described.who import Who, who
 from steps.core.readers.described.whole_recordings import WholeRecordings
@@ -41,7 +43,6 @@ from steps.core.readers.trial_files import PARTICIPANTS, StudyFiles, TrialFile, 
 from steps.errors import UserError, listed, shown, shown_path
 from steps.system.untrusted_files import read_regular
 
-_OF_TRIAL: Final = ("site", "session", "trial", "side")
 _OF_SIGNALS: Final = {"process", "features", "ignore", "units", "positive_label"}
 
 
@@ -117,6 +118,7 @@ def _is_trial_each(found: FoundFiles) -> bool:
         and study.trials is None
         and not (study.labels and study.labels.names)
         and set(study.called) <= {"time"}
+        and not any(one.sidecars for one in found.recordings)
         and all("subject" in one.said for one in found.recordings)
         and (bool(study.labels) or any("label" in one.said for one in found.recordings))
         and not any(one.files[""].lower().endswith(".parquet") for one in found.recordings)
@@ -151,7 +153,7 @@ def _whole(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> Lo
         for one, subject, label, group in zip(found.recordings, subjects, labels, groups, strict=True)
     ]
     kind = _one_format(found)
-    said = _names_note(found.recordings, study.subject)
+    said = names_note(found.recordings, study.subject)
     read = trials_of(StudyFiles(trials, list(found.notes), kind), str(found.folder), request)
     return changed(read, lambda table: replace(table, notes=(*table.notes, *said)))
 
@@ -168,15 +170,17 @@ def _one_format(found: FoundFiles) -> Format | None:
     return next(iter(kinds))
 
 
-def _pieces(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> LongTable:
+def _pieces(found: FoundFiles, request: Request, raws: dict[str, bytes]) -> LongTable:
     description, study = found.description, found.description.study
     events = study.trials.events if study.trials and study.trials.events else None
     events = None if events and events.files == OWN else events
 
     def raw(path: str) -> bytes:
+        if path in raws:  # a sidecar of several files
+            return raws[path]
         data = read_regular(found.folder / path, shown_path(path))
         request.fingerprint.add(path, data)
-        return data
+        return raws.setdefault(path, data) if path.lower().endswith(".json") else data
 
     event_files = (
         EventFiles(events, description.where("trials", "events"), found.events, raws)
@@ -230,7 +234,7 @@ def _pieces(found: FoundFiles, request: Request, raws: Mapping[str, bytes]) -> L
     notes = (
         *reading.notes(),
         *(["There are no events: all of each recording was taken."] if events and not event_files else []),
-        *_names_note([Found({}, piece.said) for piece in pieces[:1]], study.subject),
+        *names_note([Found({}, piece.said) for piece in pieces[:1]], study.subject),
         *_left_out_note(left_out),
         *found.notes,
     )
@@ -317,13 +321,6 @@ def _by_subject(subjects: Sequence[str], labels: Sequence[str], groups: Sequence
         if not is_control_name(group):
             some[subject].add(label)
     return some
-
-
-def _names_note(recordings: Sequence[Found], composed: str | None) -> list[str]:
-    """What trials are called by, where it is more than their number."""
-    said = {name for one in recordings for name in one.said}
-    parts = [name for name in _OF_TRIAL if name in said and f"{{{name}}}" not in (composed or "")]
-    return [f"Trials are called by {' and '.join(parts)}."] if set(parts) - {"trial"} else []
 
 
 def _left_out_note(left_out: Counter[str]) -> list[str]:

@@ -20,7 +20,7 @@ from steps.core.readers.described.small_table import (
     read_participants,
     subject_column,
 )
-from steps.core.readers.identities import clean
+from steps.core.readers.identities import clean, comparable
 from steps.core.readers.missing_codes import is_code_among
 from steps.errors import UserError, listed, shown
 
@@ -192,7 +192,9 @@ def _looked_up(
     """The cell of each subject who has a row."""
     cells = table.column(column, where)
     rows = by_subject(table, subject_column(table, given, where), where)
-    rows = {name.removeprefix(_PREFIX): row for name, row in rows.items()} | rows
+    bare = {name.removeprefix(_PREFIX): row for name, row in rows.items()}
+    rows = {f"{_PREFIX}{name}": row for name, row in bare.items()} | bare | rows
+    _check_spelling(subjects, rows, table, where)
     found = {one: cells[rows[one]] for one in subjects if one in rows}
     if not found and subjects:
         raise UserError(
@@ -200,6 +202,18 @@ def _looked_up(
             f"{listed(sorted(subjects), 3)}, the table {listed(sorted(rows), 3)}; expected the same names"
         )
     return found
+
+
+def _check_spelling(subjects: Sequence[str], rows: Mapping[str, int], table: SmallTable, where: str) -> None:
+    """Refuse a table that calls somebody 1 who is 01 in the study: nobody is to be lost by that."""
+    alike = {comparable(name.removeprefix(_PREFIX)): name for name in rows}
+    for one in subjects:
+        if one not in rows and (other := alike.get(comparable(one.removeprefix(_PREFIX)))):
+            raise UserError(
+                f"{where}: subject {shown(one)} has no row in {table.name}, but row {table.lines[rows[other]]} has "
+                f"{shown(other.removeprefix(_PREFIX))}; write the same name in both (a spreadsheet drops zeros: format "
+                "the column as text)"
+            )
 
 
 def _check_codes(scores: Mapping[str, float], where: str) -> None:

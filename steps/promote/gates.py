@@ -88,6 +88,12 @@ def _auc(candidate: Candidate, limits: Promote) -> Gate:
 
 def _champion(candidate: Candidate, limits: Promote) -> Gate:
     if candidate.champion is None:
+        lost = candidate.trail.broken_off
+        if lost is not None and lost.version != candidate.challenger.reference.version:
+            raise UserError(
+                f"the alias is gone, which the decision of {lost.at} gave to version {lost.version}: there is nobody "
+                "to compare with; set it again, or, if you answer for it, skip_gates=champion"
+            )
         return Gate("champion", PASSED, "there is no champion yet", limit=-limits.margin)
     challenger, champion = candidate.challenger, candidate.champion
     try:

@@ -149,7 +149,7 @@ def note(name: str, entry: Entry) -> None:
         UserError: the server fails, or does not let us.
     """
     with _asked() as client:
-        _write(client, name, entry, [entry.version])
+        _write(client, name, entry)
 
 
 def appoint(name: str, entry: Entry) -> None:
@@ -170,8 +170,7 @@ def appoint(name: str, entry: Entry) -> None:
                 f"the champion of {name} is {_version(champion)} by now, it was {_version(entry.before)} when this "
                 "began: nothing was changed; run it again"
             )
-        versions = [entry.version, *([entry.before] if entry.action == ROLLED_BACK else [])]
-        _write(client, name, entry, versions)
+        _write(client, name, entry)
         check_time()
         client.set_registered_model_alias(name, CHAMPION, entry.version)
         if (champion := champion_of(client, name)) != entry.version:
@@ -200,13 +199,20 @@ def _asked() -> Iterator[MlflowClient]:
 
 def _trail(client: MlflowClient, name: str) -> Trail:
     versions: Sequence[ModelVersion] = list(pages(partial(client.search_model_versions, f"name = '{name}'")))
-    found = {
-        key: _parsed(text, key, f"{name}/{version.version}")
-        for version in versions
-        for key, text in version.tags.items()
-        if key.startswith(_PREFIX)
-    }
+    found = {}
+    for version in versions:
+        for key, text in version.tags.items():
+            if key.startswith(_PREFIX):
+                entry = _parsed(text, key, f"{name}/{version.version}")
+                # A version that was copied from another store has brought entries along, with the numbers of that one.
+                if str(version.version) in _holders(entry):
+                    found[key] = entry
     return Trail(tuple(found[key] for key in sorted(found)), champion_of(client, name))
+
+
+def _holders(entry: Entry) -> list[str]:
+    """The versions whose tags hold an entry."""
+    return [entry.version, *([entry.before] if entry.action == ROLLED_BACK else [])]
 
 
 def _parsed(text: str, key: str, of: str) -> Entry:
@@ -219,11 +225,11 @@ def _parsed(text: str, key: str, of: str) -> Entry:
         ) from error
 
 
-def _write(client: MlflowClient, name: str, entry: Entry, versions: Sequence[str]) -> None:
+def _write(client: MlflowClient, name: str, entry: Entry) -> None:
     text = json.dumps(entry.model_dump(exclude_none=True))
     if len(text) > _LONGEST:
         raise ValueError(f"an entry of {len(text)} characters is too long for a tag")
-    for version in versions:
+    for version in _holders(entry):
         if entry.key in client.get_model_version(name, version).tags:  # never overwritten
             raise UserError(f"models:/{name}/{version} has the entry {entry.key} already; nothing was changed")
         client.set_model_version_tag(name, version, entry.key, text)

@@ -1,7 +1,6 @@
-"""A process of its own that appoints champions, at set times, or is killed while it does.
+"""A process of its own that appoints champions, at set times; at last it is killed while it does.
 
-python -m tests.promote.racer race <version> <rounds>   (the start is read from standard input)
-python -m tests.promote.racer killed <version>
+python -m tests.promote.racer <version> <rounds>   (when to start is read from standard input)
 """
 
 from __future__ import annotations
@@ -48,11 +47,9 @@ def killed(version: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     MlflowClient.set_registered_model_alias = die
-    appoint("m", entry(version, "c" * 32))
+    appoint(f"killed{version}", entry(version, "c" * 32))
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "race":
-        race(sys.argv[2], int(sys.argv[3]))
-    else:
-        killed(sys.argv[2])
+    race(sys.argv[1], int(sys.argv[2]))
+    killed(sys.argv[1])

@@ -43,10 +43,11 @@ def process(store: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def race(store: Path) -> None:
-    """Two processes at once, again and again, in the store in use."""
-    for number in range(ROUNDS):
-        registered(f"m{number}")
-    racers = [process(store, "race", version, str(ROUNDS)) for version in ("1", "2")]
+    """Two processes at once, again and again, in the store in use; at last each is killed before it moves an alias."""
+    names = [f"m{number}" for number in range(ROUNDS)]
+    for name in (*names, "killed1", "killed2"):
+        registered(name)
+    racers = [process(store, version, str(ROUNDS)) for version in ("1", "2")]
     for racer in racers:
         assert racer.stdout is not None
         assert racer.stdout.readline() == "ready\n"
@@ -62,10 +63,19 @@ def race(store: Path) -> None:
         winner = "1" if one == "won" else "2"
         assert champion(f"m{number}") == winner
         assert [each.version for each in promotion.trail(f"m{number}").entries] == [winner]
-    assert len(MlflowClient().search_registered_models()) == ROUNDS, "no lock is left"
+    assert [racer.returncode for racer in racers] == [-9, -9]
+    every = {model.name for model in MlflowClient().search_registered_models()}
+    locks = {"killed1.promoting", "killed2.promoting"}
+    assert every == {*names, "killed1", "killed2", *locks}, "no lock is left but those of killed processes"
+    trail = promotion.trail("killed1")
+    assert trail.champion == "", "no alias without an entry"
+    assert trail.broken_off == trail.entries[-1] == entry("1", "c" * 32)
+    promotion.appoint("killed1", entry("2", "d" * 32))
+    assert champion("killed1") == "2"
+    assert "killed1.promoting" not in {model.name for model in MlflowClient().search_registered_models()}
 
 
-def test_of_two_processes_at_once_exactly_one_wins(store: Path) -> None:
+def test_of_two_processes_at_once_exactly_one_wins_and_a_killed_one_is_in_nobodys_way(store: Path) -> None:
     race(store)
 
 
@@ -76,21 +86,6 @@ def test_of_two_processes_at_once_exactly_one_wins_on_a_server(
     with mlflow_server(tmp_path / "server") as server:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
         race(store)
-
-
-def test_a_process_that_is_killed_leaves_neither_a_lock_nor_an_alias_without_an_entry(store: Path) -> None:
-    registered("m")
-    racer = process(store, "killed", "1")
-    racer.communicate(timeout=60)
-    assert racer.returncode == -9
-    client = MlflowClient()
-    assert champion("m") == ""
-    assert {model.name for model in client.search_registered_models()} == {"m", "m.promoting"}
-    trail = promotion.trail("m")
-    assert trail.broken_off == trail.entries[-1] == entry("1", "c" * 32)
-    promotion.appoint("m", entry("2", "d" * 32))
-    assert champion("m") == "2"
-    assert {model.name for model in client.search_registered_models()} == {"m"}
 
 
 def test_the_lock_of_a_process_of_another_machine_holds_for_its_time(store: Path) -> None:

@@ -13,6 +13,7 @@ import gzip
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -25,7 +26,6 @@ import pyarrow.parquet as pq
 
 from benchmarks.measure import ROOT, by_turns, python, run
 
-_SAMPLES: Final = 1000  # of a trial
 _FEATURES: Final = 8
 _SUBJECTS: Final = 20
 _CODE: Final = """
@@ -35,7 +35,7 @@ def peak():
     # Not ru_maxrss, which a process has from the one that started it.
     return int(re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1000
 wall, cpu = time.perf_counter(), time.process_time()
-dataset = load_source(sys.argv[1])
+dataset = load_source(sys.argv[1], timesteps=int(sys.argv[2]))
 print(json.dumps({"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "peak_mb": peak(),
                   "digest": dataset.digest(), "dataset_mb": dataset.values.nbytes / 1e6}))
 """
@@ -43,10 +43,10 @@ print(json.dumps({"wall_s": time.perf_counter() - wall, "cpu_s": time.process_ti
 Write = Callable[[pa.Table, Path], Path]
 
 
-def study(rows: int, seed: int = 0) -> pa.Table:
-    """A long table of trials of a thousand samples, five decimals each."""
-    trials = max(rows // _SAMPLES, 2 * _SUBJECTS)
-    number = np.repeat(np.arange(trials), _SAMPLES)
+def study(rows: int, samples: int = 1000, seed: int = 0) -> pa.Table:
+    """A long table of trials of so many samples, five decimals each."""
+    trials = max(rows // samples, 2 * _SUBJECTS)
+    number = np.repeat(np.arange(trials), samples)
     values = np.random.default_rng(seed).normal(size=(len(number), _FEATURES)).round(5)
     person = number % _SUBJECTS
     return pa.table(
@@ -54,7 +54,7 @@ def study(rows: int, seed: int = 0) -> pa.Table:
             "subject": pa.array([f"S{one:02d}" for one in range(_SUBJECTS)]).take(pa.array(person)),
             "label": pa.array(["calm", "fear"]).take(pa.array(person % 2)),
             "trial": pa.array([f"t{one:05d}" for one in range(trials)]).take(pa.array(number)),
-            "time": np.tile(np.arange(_SAMPLES) / 100, trials),
+            "time": np.tile(np.arange(samples) / 100, trials),
             **{f"f{i}": column for i, column in enumerate(values.T)},
         }
     )
@@ -79,27 +79,33 @@ def _parquet(table: pa.Table, folder: Path) -> Path:
     return folder / "study.parquet"
 
 
+def _starts(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """First row of each trial."""
+    return np.flatnonzero(table["time"].to_numpy() == 0)
+
+
 def _rows_of_trials(table: pa.Table) -> dict[str, Any]:
-    first = table.take(pa.array(np.arange(0, table.num_rows, _SAMPLES)))
+    first = table.take(pa.array(_starts(table)))
     return {name: first[name] for name in ("subject", "label", "trial")}
 
 
 def _nested(table: pa.Table, folder: Path) -> Path:
     names = ("time", *(f"f{i}" for i in range(_FEATURES)))
-    ends = np.arange(0, table.num_rows + 1, _SAMPLES, dtype=np.int32)
+    ends = np.append(_starts(table), table.num_rows).astype(np.int32)
     cells = {name: pa.ListArray.from_arrays(ends, table[name].combine_chunks()) for name in names}
     return _parquet(pa.table({**_rows_of_trials(table), **cells}), folder)
 
 
 def _wide(table: pa.Table, folder: Path) -> Path:
-    blocks = {name: table[f"f{i}"].to_numpy().reshape(-1, _SAMPLES) for i, name in enumerate("abcdefgh"[:_FEATURES])}
-    columns = {f"{name}_{i}": block[:, i] for name, block in blocks.items() for i in range(_SAMPLES)}
+    trials = len(_starts(table))
+    blocks = {name: table[f"f{i}"].to_numpy().reshape(trials, -1) for i, name in enumerate("abcdefgh"[:_FEATURES])}
+    columns = {f"{name}_{i}": block[:, i] for name, block in blocks.items() for i in range(block.shape[1])}
     return _text(lambda raw: raw, "wide.csv")(pa.table({**_rows_of_trials(table), **columns}), folder)
 
 
 def _files(table: pa.Table, folder: Path) -> Path:
-    for start in range(0, table.num_rows, _SAMPLES):
-        trial = table.slice(start, _SAMPLES)
+    for start, end in pairwise([*_starts(table).tolist(), table.num_rows]):
+        trial = table.slice(start, end - start)
         subject, label, name = (trial[key][0].as_py() for key in ("subject", "label", "trial"))
         path = folder / "participants" / subject / label / f"{name}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,13 +164,15 @@ KINDS: Final[Mapping[str, Write]] = {
 
 @click.command()
 @click.option("--rows", default=1_000_000, show_default=True)
+@click.option("--samples", default=1000, show_default=True, help="of each trial")
+@click.option("--timesteps", default=0, show_default=True, help="as the parameter")
 @click.option("--turns", default=3, show_default=True)
 @click.option("--against", type=click.Path(exists=True, file_okay=False), help="another checkout, by turns")
 @click.option("--only", default="", help="kinds whose names hold this")
-def main(rows: int, turns: int, against: str | None, only: str) -> None:
+def main(rows: int, samples: int, timesteps: int, turns: int, against: str | None, only: str) -> None:
     """Print the median seconds and the largest peak for each kind of files."""
     sides = {"this": ROOT, **({"other": Path(against).resolve()} if against else {})}
-    table = study(rows)
+    table = study(rows, samples)
     click.echo("| files | MB | " + " | ".join(f"{side}: s | CPU s | peak MB" for side in sides) + " |")
     click.echo("|---" * (2 + 3 * len(sides)) + "|")
     for kind, write in KINDS.items():
@@ -177,12 +185,13 @@ def main(rows: int, turns: int, against: str | None, only: str) -> None:
                 continue
             files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
             size = sum(one.stat().st_size for one in files) / 1e6
-            click.echo(f"| {kind} | {size:,.0f} | {' | '.join(_measured(path, sides, turns))} |")
+            click.echo(f"| {kind} | {size:,.0f} | {' | '.join(_measured(path, sides, turns, timesteps))} |")
 
 
-def _measured(path: Path, sides: Mapping[str, Path], turns: int) -> list[str]:
+def _measured(path: Path, sides: Mapping[str, Path], turns: int, timesteps: int) -> list[str]:
     def read(root: Path) -> Callable[[int], dict[str, Any]]:
-        return lambda _turn: json.loads(run(python("-c", _CODE, str(path)), root, {"PYTHONPATH": str(root)}).output)
+        command = python("-c", _CODE, str(path), str(timesteps))
+        return lambda _turn: json.loads(run(command, root, {"PYTHONPATH": str(root)}).output)
 
     results = by_turns({name: read(root) for name, root in sides.items()}, turns)
     digests = {one["digest"] for some in results.values() for one in some}

@@ -19,6 +19,7 @@ from steps.core.readers.groups import group_notes
 from steps.core.readers.in_parts import PART, STREAMED_FROM, InParts, check_fits
 from steps.core.readers.long_table import LongTable, categorical, row_major, text_column
 from steps.core.readers.parquet import readable, text_columns, typed_column
+from steps.core.readers.stored import check_space
 from steps.errors import UserError, shown
 from steps.system.untrusted_files import bounded_memory, check_parquet, open_regular, parquet_bytes, size
 
@@ -126,6 +127,7 @@ class _Reading:
         lengths = np.diff(self.starts)
         if not self.request.exclude:
             check_fits(lengths.tolist(), self.request.timesteps, len(self._features), self._name)
+            check_space(8.0 * rows * (len(self._features) + 1), self._name)
         self.names = LongTable(
             frame=frame,
             values=np.zeros((count, 1)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
@@ -60,6 +61,20 @@ class Store:
             read = os.preadv(self._file, [content], at)
             content, at = content[read:], at + read
         return values
+
+
+def check_space(needed: float, name: str) -> None:
+    """Check that the folder for temporary files can hold so many bytes.
+
+    Raises:
+        UserError: it cannot; the message begins with ``name``.
+    """
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if needed > free:
+        raise UserError(
+            f"{name} is read by way of the folder for temporary files ({tempfile.gettempdir()}), where it takes "
+            f"{size(needed)}, but {size(free)} are free; use a larger one (TMPDIR=…)"
+        )
 
 
 class StoredRecording(Recording):

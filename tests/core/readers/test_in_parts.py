@@ -16,7 +16,7 @@ from steps.core.readers.choice import Choice
 from steps.core.readers.files import Fingerprint
 from steps.core.readers.in_parts import check_fits
 from steps.core.readers.load import load_source, source_fingerprint
-from steps.core.readers.stored import Store, StoredRecording
+from steps.core.readers.stored import Store, StoredRecording, check_space
 from steps.errors import UserError
 from steps.system import untrusted_files
 
@@ -226,6 +226,12 @@ def test_a_dataset_that_does_not_fit_is_refused_before_it_is_read(
     ):
         parts(source, timesteps=99_000)
     check_fits([20, 30], 0, 3, "s.parquet")
+
+
+def test_temporary_files_that_do_not_fit_are_not_begun() -> None:
+    check_space(1.0, "s.parquet")
+    with pytest.raises(UserError, match=r"s\.parquet is read by way of .*, where it takes 1e\+06 TB"):
+        check_space(1e18, "s.parquet")
 
 
 def test_a_store_gives_back_what_was_put_and_says_when_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,4 +111,10 @@ def _record(studies: Studies, experiment_id: str, name: str, prepare: str = "") 
         client.create_registered_model("fear-classifier", description="for new people")
     tags = {"auc": "0.9", "train_run_id": train.run_id}
     mlflow.set_tracking_uri(None)
-    client.create_model_version("fear-classifier", model.artifact_location, fold.run_id, tags)
+    version = client.create_model_version("fear-classifier", model.artifact_location, fold.run_id, tags)
+    if name == "second":
+        with MLflowTracker(experiment_id=experiment_id) as tracker:
+            uri = f"models:/fear-classifier/{version.version}"
+            studies.runs["predict"] = tracker.start_run(
+                "predict", tags={"entry_point": "predict", "model_uri": uri}
+            ).run_id

@@ -117,7 +117,7 @@ def plan(client: MlflowClient, run_id: str, view: int = ViewType.ALL) -> Removal
         is_going = not RunStatus.is_terminated(RunStatus.from_string(run.info.status))
         if is_going and run.info.lifecycle_stage == LifecycleStage.ACTIVE and not _is_left(run, studies):
             raise UserError(f"run {run.info.run_name} of this study is still being recorded; wait for its end")
-    models = frozenset(model for model, maker in studies.makers.items() if maker in gone)
+    models = frozenset(model for model, maker in studies.makers.items() if maker in gone and model.startswith("m-"))
     versions, lines, is_champion = _versions(client, models)
     places = {run.info.run_id: run.info.artifact_uri for run in runs}
     places |= {model: client.get_logged_model(model).artifact_location for model in sorted(models)}

@@ -14,11 +14,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.errors import UserError, shown
 from steps.tracking.session import ENTRY_POINT_TAG
+from steps.tracking.spool import model_of
 from steps.tracking.store.paging import pages
 
 LATEST, ALL = "latest", "all"
 _RUN = re.compile(r"(?:runs:/)?([0-9a-f]{32})(?:/.*)?")
 _MODEL = re.compile(r"(?:models:/)?(m-[0-9a-f]{32})(?:/.*)?")
+_VERSION = re.compile(r"models:/[^/@]+/\d+")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Studies:
 
     Attributes:
         runs: by their identifiers.
-        makers: of each model, the run that made it.
+        makers: of each model, and of each registered version (``models:/name/3``), the run that made it.
     """
 
     runs: Mapping[str, Run]
@@ -44,10 +46,12 @@ class Studies:
         experiments = [one.experiment_id for one in pages(partial(client.search_experiments, ViewType.ALL))]
         runs = pages(partial(client.search_runs, experiments, "", view, 1000)) if experiments else ()
         models = (model for one in experiments for model in pages(partial(client.search_logged_models, [one])))
-        return cls(
-            {run.info.run_id: run for run in runs},
-            {model.model_id: model.source_run_id for model in models if model.source_run_id},
-        )
+        makers = {model.model_id: model.source_run_id for model in models if model.source_run_id}
+        for registered in pages(client.search_registered_models):
+            for version in pages(partial(client.search_model_versions, f"name = '{registered.name}'")):
+                if maker := makers.get(model_of(version)):
+                    makers[f"models:/{version.name}/{version.version}"] = maker
+        return cls({run.info.run_id: run for run in runs}, makers)
 
     @cached_property
     def children(self) -> Mapping[str, list[str]]:
@@ -94,15 +98,14 @@ class Studies:
         """Runs that a run names: the one it is nested in, and those it used something of."""
         for value in run.data.tags.values():
             yield from self._meant(value)
-        links = [*(run.inputs.model_inputs if run.inputs else ()), *(run.outputs.model_outputs if run.outputs else ())]
-        for link in links:
-            yield from self._meant(link.model_id)
 
     def _meant(self, text: str) -> Iterator[str]:
         if match := _RUN.fullmatch(text):
             yield match[1]
         elif (match := _MODEL.fullmatch(text)) and match[1] in self.makers:
             yield self.makers[match[1]]
+        elif _VERSION.fullmatch(text) and text in self.makers:
+            yield self.makers[text]
 
 
 def _is_study(run: Run) -> bool:

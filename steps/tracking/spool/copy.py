@@ -42,6 +42,7 @@ from steps.tracking.store.tracking_uri import is_remote
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 TEXT = {".json", ".csv", ".md", ".html", ".txt", ".yaml", ".yml", ""}
 _LARGEST_TEXT = 32 * 2**20
+_VERSION = re.compile(r"models:/[^/@\s\"']+/\d+(?!\d)")
 _IDENTIFIER = re.compile(r"\b(?:m-)?[0-9a-f]{32}\b")
 
 
@@ -56,18 +57,22 @@ class Names:
     Attributes:
         identifiers: IDs of runs and models.
         places: artifact URIs.
+        versions: of registered models, ``models:/name/3``; where a store goes by numbers of its own.
         before: where texts of the one store say its artifacts are, though they have been moved -> their places now.
     """
 
     identifiers: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     before: Mapping[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     def translate(self, text: str) -> str:
         """The text with every known identifier and place called as in the other store."""
         for places in (self.before, self.places):
             for place in sorted(places, key=len, reverse=True):
                 text = text.replace(place, places[place])
+        if self.versions:
+            text = _VERSION.sub(lambda match: self.versions.get(match[0], match[0]), text)
         return _IDENTIFIER.sub(lambda match: self.identifiers.get(match[0], match[0]), text)
 
 

@@ -117,10 +117,13 @@ class Push:
         for model in models:
             if DELETED not in model.tags and model.source_run_id not in deleted:
                 refusable(f"model {model.name}", partial(self._model, model, copy, noted, result))
+        if self._spool.carried is not None:  # runs of theirs go by the numbers of versions
+            result.versions = versions.push(refusable)
+            copy.names.versions.update(versions.numbers())
         owners = metric_owners(models, copy.names)
         for run in changed:
             refusable(f"run {run.info.run_name}", partial(self._run, run, copy, owners, noted, result))
-        result.versions = versions.push(refusable)
+        result.versions += versions.push(refusable)
         result.notes += versions.kept_aliases()
         if thorough:
             names, places = copy.names.identifiers, self._places_of(runs)

@@ -84,6 +84,14 @@ class Versions:
                 state = digest_of([tags, version.description, aliases])
                 self.local.set_model_version_tag(name, version.version, STATE, state)
 
+    def numbers(self) -> dict[str, str]:
+        """How the server calls the versions that it has, both as ``models:/name/3``."""
+        return {
+            f"models:/{registered.name}/{version.version}": f"models:/{registered.name}/{version.tags[VERSION]}"
+            for registered, version in self._all()
+            if VERSION in version.tags
+        }
+
     def kept_aliases(self) -> list[str]:
         """Which aliases were left with other versions of the server, a line each."""
         notes = []

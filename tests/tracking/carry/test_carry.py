@@ -43,8 +43,8 @@ def test_everything_arrives_once_however_often_it_is_brought(made: Studies, reco
     here, there = record.parent, MlflowClient(target, target)
     done = sync(here, target, from_=record)
     assert done.exit_code == 0, done.output
-    assert "7 runs, whole" in done.stdout
-    assert "7 of 9 runs, 2 models and 2 registered versions copied and checked" in done.stdout
+    assert "8 runs, whole" in done.stdout
+    assert "8 of 10 runs, 2 models and 2 registered versions copied and checked" in done.stdout
     assert missed(stock(made.client), stock(there)) == []
     train = there.search_runs(
         [there.get_experiment_by_name(STUDY).experiment_id], "attributes.run_name = 'first train'"
@@ -63,7 +63,7 @@ def test_records_that_overlap_bring_each_run_once(made: Studies, record: Path, t
     first = store / "first.zip"
     assert sync(made.folder, to=first, run_id=made.runs["first"]).exit_code == 0
     assert "4 of 5 runs" in sync(store, target, from_=first).stdout
-    assert "3 of 4 runs" in sync(store, target, from_=record).stdout
+    assert "4 of 5 runs" in sync(store, target, from_=record).stdout
     assert missed(stock(made.client), stock(MlflowClient(target, target))) == []
     # A copy is known for what it is: from the copy to a third store, which has one of the studies already.
     third = f"sqlite:///{new_store(store / 'third', store / 'mlflow.db') / 'mlflow.db'}"
@@ -71,7 +71,7 @@ def test_records_that_overlap_bring_each_run_once(made: Studies, record: Path, t
     if target.startswith("sqlite"):
         onward = store / "onward.zip"
         assert sync(store, target, to=onward, run_id="all").exit_code == 0
-        assert "3 of 4 runs, 1 models and 1 registered" in sync(store, third, from_=onward).stdout
+        assert "4 of 5 runs, 1 models and 1 registered" in sync(store, third, from_=onward).stdout
         assert missed(stock(made.client), stock(MlflowClient(third, third))) == []
 
 
@@ -80,7 +80,7 @@ def test_a_study_goes_from_a_store_to_a_server_and_leaves_no_notes(made: Studies
     with pytest.MonkeyPatch.context() as patch:
         if target.startswith("sqlite"):  # in place of a server
             patch.setattr("steps.tracking.carry.carry.is_remote", lambda uri: uri == target)
-        for expected in ("7 of 9 runs", "0 of 0 runs"):
+        for expected in ("8 of 10 runs", "0 of 0 runs"):
             done = sync(made.folder, to=target, run_id="all")
             assert done.exit_code == 0, done.output
             assert expected in done.stdout
@@ -123,6 +123,8 @@ def test_an_alias_that_is_in_use_stays_where_it_is(record: Path, target: str) ->
         assert "what was champion here is version 2 there" in done.stderr
         aliases = there.get_registered_model("fear-classifier").aliases
         assert {name: str(number) for name, number in aliases.items()} == {"champion": "1", "challenger": "3"}
+    (predict,) = there.search_runs([there.get_experiment_by_name(STUDY).experiment_id], "tags.entry_point = 'predict'")
+    assert predict.data.tags["model_uri"] == "models:/fear-classifier/3", "what was version 2 here"
 
 
 @pytest.mark.slow
@@ -166,6 +168,11 @@ def test_the_same_studies_make_the_same_file_which_is_its_owners(made: Studies, 
     assert stat.S_IMODE(again.stat().st_mode) == 0o600
     with zipfile.ZipFile(again) as archive:
         assert not [name for name in archive.namelist() if b"s3cret-word" in archive.read(name)]
+
+
+def test_a_scoring_brings_the_study_of_its_model_along(made: Studies, store: Path) -> None:
+    done = sync(made.folder, to=store / "predict.zip", run_id=made.runs["predict"])
+    assert "8 runs, 2 models, 2 registered versions" in done.stdout, "the second study took over a step of the first"
 
 
 def test_what_cannot_be_sent_is_one_line_and_nothing_is_written(store: Path) -> None:

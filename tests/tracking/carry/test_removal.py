@@ -52,6 +52,7 @@ def test_a_study_goes_with_all_that_is_its_own_and_nothing_else(client: MlflowCl
     shown = sync(store, delete=runs["second"])
     assert "goes: 3 runs (1 fold, 1 train, 1 main), 1 models and 8 files of " in shown.stdout
     assert "goes: version 2 of fear-classifier (alias challenger)" in shown.stdout
+    assert f"stays: predict run {runs['predict']}, which mentions what goes" in shown.stdout
     assert "nothing was removed; to remove it:" in shown.stdout
     assert repr(stock(client)) == before
     wrong = sync(store, delete=runs["second"], confirm="12345678")
@@ -60,7 +61,7 @@ def test_a_study_goes_with_all_that_is_its_own_and_nothing_else(client: MlflowCl
     assert repr(stock(client)) == before
     done = confirmed(store, runs["second"])
     assert done.exit_code == 0, done.output
-    assert set(ids(client)) == {"first", "first prepare", "first train", "first fold_S1_1"}
+    assert set(ids(client)) == {"first", "first prepare", "first train", "first fold_S1_1", "predict"}
     assert repr(stock(client).runs) == repr(theirs)
     (version,) = client.search_model_versions("name = 'fear-classifier'")
     assert client.get_registered_model("fear-classifier").aliases == {"champion": int(version.version)}
@@ -78,12 +79,12 @@ def test_what_another_study_builds_upon_stays(client: MlflowClient, store: Path)
     assert f"stays: prepare run {runs['first prepare']}, on which second train" in shown.stdout
     assert "attention: one of these versions is the champion" in shown.stdout
     assert confirmed(store, runs["first"]).exit_code == 0
-    assert set(ids(client)) == {"first prepare", "second", "second train", "second fold_S1_1"}
+    assert set(ids(client)) == {"first prepare", "second", "second train", "second fold_S1_1", "predict"}
     prepare = client.get_run(runs["first prepare"])
     assert "mlflow.parentRunId" not in prepare.data.tags
     assert Path(client.download_artifacts(runs["first prepare"], "dataset/trials.bin")).read_text() == "0123456789"
     assert confirmed(store, "latest").exit_code == 0
-    assert set(ids(client)) == {"first prepare"}
+    assert set(ids(client)) == {"first prepare", "predict"}
     assert client.search_registered_models() == []
 
 
@@ -95,7 +96,7 @@ def test_the_champion_is_not_removed_by_the_way(client: MlflowClient, store: Pat
     assert sync(store, delete=runs["first"], confirm=token.removesuffix("-champion")).exit_code == 2
     client.set_registered_model_alias("fear-classifier", "champion", "2")
     assert sync(store, delete=runs["first"], confirm=token).exit_code == 2, "it is another case now"
-    assert len(ids(client)) == 7
+    assert len(ids(client)) == 8
 
 
 def test_a_removal_that_was_killed_is_completed(
@@ -116,7 +117,7 @@ def test_a_removal_that_was_killed_is_completed(
         assert confirmed(store, runs["second"]).exit_code != 0
     assert runs["second"] not in ids(client, ViewType.ACTIVE_ONLY).values(), "nobody takes half a study for a whole one"
     assert confirmed(store, runs["second"]).exit_code == 0
-    assert len(ids(client)) == 4
+    assert len(ids(client)) == 5
 
 
 def test_artifacts_in_a_folder_of_others_are_left_alone(client: MlflowClient, store: Path) -> None:
@@ -137,7 +138,13 @@ def test_on_a_server_what_its_users_may_is_done(client: MlflowClient) -> None:
     runs = ids(client)
     plan = removal.plan(client, runs["second"], ViewType.ACTIVE_ONLY)
     removal.remove_on_server(plan, client)
-    assert set(ids(client, ViewType.ACTIVE_ONLY)) == {"first", "first prepare", "first train", "first fold_S1_1"}
+    assert set(ids(client, ViewType.ACTIVE_ONLY)) == {
+        "first",
+        "first prepare",
+        "first train",
+        "first fold_S1_1",
+        "predict",
+    }
     assert len(client.search_model_versions("name = 'fear-classifier'")) == 1
     experiment = client.get_experiment_by_name(STUDY).experiment_id
     assert len(client.search_logged_models([experiment])) == 1

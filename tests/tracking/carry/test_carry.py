@@ -152,7 +152,7 @@ def test_a_spool_becomes_a_record(made: Studies, record: Path, store: Path, targ
     spool = open_spool("http://127.0.0.1:9", store)
     assert sync(store, spool.uri, from_=record).exit_code == 0, "in place of recording into it"
     (store / "mlflow.db").unlink()
-    done = sync(store, "http://127.0.0.1:9", to="carried.zip")
+    done = sync(store, "http://127.0.0.1:9", to="carried.zip", run_id="all")
     assert done.exit_code == 0, done.output
     assert "second" in done.stdout
     assert sync(store, target, from_=store / "carried.zip").exit_code == 0

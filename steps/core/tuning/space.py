@@ -128,10 +128,8 @@ def space_of(
     for one, values in searched.items():
         if given[one] != defaults[one]:
             others = ",".join(name for name in known if name != one and name in searched)
-            raise UserError(
-                f"{one}={given[one]} was given, and {one} is searched ({values}); leave it out, or take it out of the "
-                f"search: {f'search={others}' if others else 'with it given there is nothing to search'}"
-            )
+            instead = f", or take it out of the search: search={others}" if others else ""
+            raise UserError(f"{one}={given[one]} was given, and {one} is searched ({values}); leave it out{instead}")
     space = Space(wanted, {MODEL: model, **{one: given[one] for one in wanted[model]}})
     if space.size < 2:
         able = [name for name, row in MODELS.items() if row.search]

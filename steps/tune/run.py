@@ -28,7 +28,7 @@ from steps.core.metrics.names import LEVELS, at_level
 from steps.core.metrics.predictions import results_table
 from steps.core.models.refit import refit_fold
 from steps.core.models.settings import process_mib
-from steps.core.models.table import check_binary, check_trial_length
+from steps.core.models.table import MODELS, check_binary, check_trial_length
 from steps.core.tuning.inner import subject_errors
 from steps.core.tuning.search import check_installed
 from steps.core.tuning.space import MODEL, Space, space_of
@@ -169,7 +169,9 @@ def _searched(job: TuningJob, wanted: Sequence[Search], recorder: SearchRecorder
     configuration = job.configuration
     tries = int(min(configuration.trials, job.space.size))
     if tries < configuration.trials:
-        click.echo(f"note: there are only {tries} different settings, and each is tried once")
+        others = ",".join(name for name in MODELS if name not in job.space.networks)
+        more = f"; networks={others} would let the search choose the network, too" if others else ""
+        click.echo(f"note: there are only {tries} different settings, and each is tried once{more}")
     done = sum(min(tries, len(one.done)) for one in wanted)
     if done:
         click.echo(f"going on after an interruption: {done} of {tries * len(wanted)} tries were done before")

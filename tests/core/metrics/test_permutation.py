@@ -122,21 +122,21 @@ def test_the_truth_among_the_permutations_is_that_of_the_summary(study: StudyMak
 
 @pytest.mark.parametrize("mixed", [0, 14])
 def test_p_values_are_uniform_without_an_effect(study: StudyMaker, mixed: int) -> None:
-    """Of 250 studies without an effect at most a share of alpha has p <= alpha, give or take four standard errors.
+    """Of 120 studies without an effect at most a share of alpha has p <= alpha, give or take four standard errors.
 
     Trials of one subject are alike here, so permuting trials as if they were independent would fail this by far.
     """
     tested = [
         permutation_test(trial_scores(study(subjects=14, effect=0.0, seed=seed, mixed=mixed)), (0.5,),
                          permutations=99, seed=seed)
-        for seed in range(250)
+        for seed in range(120)
     ]  # fmt: skip
     for level, name in (("pooled", "auc"), ("subject", "auc"), ("subject", "threshold_0.5/balanced_accuracy")):
         p_values = np.array([one[level][name]["p_value"] for one in tested])
         for alpha in (0.05, 0.2, 0.5):
-            assert (p_values <= alpha).mean() <= alpha + 4 * np.sqrt(alpha * (1 - alpha) / 250), (level, name, alpha)
+            assert (p_values <= alpha).mean() <= alpha + 4 * np.sqrt(alpha * (1 - alpha) / 120), (level, name, alpha)
         if name == "auc":  # fine enough to be uniform from below as well
-            assert (p_values <= 0.5).mean() >= 0.5 - 4 * np.sqrt(0.25 / 250)
+            assert (p_values <= 0.5).mean() >= 0.5 - 4 * np.sqrt(0.25 / 120)
 
 
 def test_blocks_change_nothing(study: StudyMaker) -> None:

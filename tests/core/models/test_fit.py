@@ -61,7 +61,7 @@ def test_another_seed_is_another_fit(engine: Any, arrays: dict[str, Any]) -> Non
     )
 
 
-@pytest.mark.parametrize("model", ["cnn", "cnn_wide"])
+@pytest.mark.parametrize("model", ["cnn", pytest.param("cnn_wide", marks=pytest.mark.slow)])
 def test_one_batch_per_epoch_gives_what_keras_fit_gives(arrays: dict[str, Any], model: str) -> None:
     """With one batch an epoch the order of trials does not matter, so Keras can be asked for the same."""
     import keras

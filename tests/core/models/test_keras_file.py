@@ -252,7 +252,9 @@ def test_wherever_it_is_read_it_is_one_line_that_says_what_to_do(honest: bytes, 
     hostile = {name: make(honest) for name, (make, _) in ATTACKS.items()}
     hostile |= {name: with_change(honest, change) for name, change in CHANGES.items()}
     hostile["a network of terabytes"] = described(honest, 10**12)
-    for name, content in hostile.items():
+    # All of them one way, and some in each of the others, which look through a file by the same function.
+    some = list(hostile.items())[:: 1 if read is of_a_fold else 4]
+    for name, content in some:
         try:
             read(content)
         except UserError as refused:

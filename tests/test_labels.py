@@ -92,6 +92,12 @@ def test_a_study_of_whole_labels(kind: str, empty_store: Path, tmp_path: Path, m
     report = file_of(main, "report.html").read_text()
     title = {"classes": "All classes", "ordered": "All levels", "score": "The score"}[kind]
     assert f"<h3>{title}</h3>" in report
+    asked = {
+        "classes": "Can 3 classes be told apart",
+        "ordered": "Can 3 levels be told apart",
+        "score": "Can the score",
+    }
+    assert asked[kind] in report
     assert ("AUC over every cut-off" in report) == (kind != "classes")
     if kind == "classes":
         assert "probability of pain" in report

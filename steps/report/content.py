@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+from steps.core.data.labelling import ORDERED
 from steps.core.data.manifest import PATIENT
 from steps.core.data.normalise import ENOUGH
+from steps.core.metrics.labels.metrics import LABEL_METRICS
 from steps.core.metrics.labels.text import label_sentence
 from steps.core.metrics.names import POOLED, SUBJECT, UNITS
 from steps.core.metrics.statistic import primary
@@ -91,7 +93,12 @@ def content(data: ReportData) -> Content:
         date=f"{data.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         run_id=data.run_id,
         short_answer=short_answer(data.summary, data.label_names, data.audit),
-        answer=(*answer_beside_simpler(data.summary, data.label_names), *_split_warning(data), *_simulated(data)),
+        answer=(
+            *_labels(data.summary),
+            *answer_beside_simpler(data.summary, data.label_names),
+            *_split_warning(data),
+            *_simulated(data),
+        ),
         audit=audited,
         intervals=_intervals(data, audited),
         legend=_legend(data.summary),
@@ -120,10 +127,13 @@ def content(data: ReportData) -> Content:
 
 def question(data: ReportData) -> str:
     """What the study asks, as the page's title."""
-    kind, name = data.manifest.labelling and data.manifest.labelling.kind, data.label_names[1]
-    if kind in ("ordered", "score"):
-        return f"Can {'a score' if kind == 'score' else 'a level'} of {name} be recognised in a new person?"
-    return f"Can {name} be recognised in a new person?"
+    labelling = data.manifest.labelling
+    if labelling is None:
+        return f"Can {data.label_names[1]} be recognised in a new person?"
+    if not labelling.has_classes:
+        return "Can the score be told in a new person?"
+    what = f"{labelling.width} {'levels' if labelling.kind == ORDERED else 'classes'}"
+    return f"Can {what} be told apart in a new person?"
 
 
 def answer_beside_simpler(summary: Mapping[str, Any], label_names: tuple[str, str]) -> tuple[str, ...]:
@@ -158,10 +168,15 @@ def named_short_answer(
         said = f"{said.removesuffix('.')}; but see the audit."
     return [
         ("Answer", said),
-        *([("Labels", label_sentence(summary["labels"]))] if "labels" in summary else []),
+        *(("Labels", said) for said in _labels(summary)),
         *([("Audit", " ".join(audited.cautions))] if audited and audited.cautions else []),
         *([("Simpler", simpler.short_sentence)] if simpler else []),
     ]
+
+
+def _labels(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whether whole labels are told, where there is more to them than yes or no."""
+    return (label_sentence(summary["labels"]),) if "labels" in summary else ()
 
 
 def answer_in_markdown(short: Sequence[str], whole: Sequence[str]) -> str:
@@ -211,6 +226,14 @@ def _intervals(data: ReportData, audited: AuditText | None) -> tuple[Interval, .
         for level in (SUBJECT, POOLED)
         if (estimate := data.summary[level].get(one.name))
     ]
+    if labels := data.summary.get("labels"):
+        name = labels["primary"]
+        drawn[:0] = [
+            Interval.of(LABEL_METRICS[name].title, UNITS[level], estimate)
+            for level in (SUBJECT, POOLED)
+            if (estimate := labels[level]["metrics"].get(name))
+        ]
+        return tuple(drawn)
     simpler = rival(data.summary)
     if simpler and simpler.does_as_well:  # right below the network's, so that nobody reads the one without the other
         drawn.insert(1, Interval.of(f"AUC, {simpler.baseline.title}", "subjects", simpler.auc))

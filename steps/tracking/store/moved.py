@@ -159,10 +159,19 @@ def is_same(one: Path, other: Path) -> bool:
         return False
 
 
+def _undo_what_was_cut_off(database: Path) -> None:
+    """Let SQLite undo the transaction of a process that was killed: who only reads may not."""
+    journal = database.with_name(f"{database.name}-journal")
+    if journal.exists() and journal.stat().st_size:
+        with closing(sqlite3.connect(database, timeout=LOCK_S)) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+
+
 @contextmanager
 def reading(database: Path) -> Iterator[sqlite3.Connection]:
     """A connection to a SQLite store that only reads; nothing comes of a store that is still empty."""
     try:
+        _undo_what_was_cut_off(database)
         address = f"{database.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=LOCK_S)) as connection:
             yield connection

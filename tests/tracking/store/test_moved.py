@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -229,3 +232,19 @@ def test_a_spool_goes_with_its_folder(
     assert spool.client().get_experiment(experiment_id).tags.keys() & {moved.PLACE_TAG} == set(), "it is copied there"
     open_spool(SERVER, new)
     assert capsys.readouterr().err == "", "once"
+
+
+def test_a_store_whose_writer_was_killed_can_be_read(make_study: MakeStudy) -> None:
+    database = make_study() / "mlflow.db"
+    write = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA cache_size = 1'); "
+        "c.execute('UPDATE runs SET name = 1'); "
+        "c.executemany('INSERT INTO experiment_tags VALUES (?, ?, 0)', [(str(i), 'x' * 5000) for i in range(500)]); "
+        "os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", write, str(database)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert database.with_name("mlflow.db-journal").stat().st_size
+    assert moved.displaced(database) is None
+    with moved.reading(database) as connection:
+        assert connection.execute("SELECT count(*) FROM experiment_tags WHERE value LIKE 'xx%'").fetchone() == (0,)

@@ -65,9 +65,13 @@ def without_marks(raw: bytes) -> tuple[bytes, Counter[str]]:
 def described(found: Counter[str]) -> list[str]:
     """What was taken for what, one sentence each."""
     notes = []
-    marks = [f"{mark!r} ({count:,} cells)" for mark, count in found.most_common() if mark != MINUS]
+    marks = [f"{mark!r} ({_counted(count, 'cell')})" for mark, count in found.most_common() if mark != MINUS]
     if marks:
         notes.append(f"Took {', '.join(marks)} for missing values.")
     if found[MINUS]:
-        notes.append(f"Took the sign {MINUS!r} (U+2212) of {found[MINUS]:,} numbers for a minus.")
+        notes.append(f"Took the sign {MINUS!r} (U+2212) of {_counted(found[MINUS], 'number')} for a minus.")
     return notes
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"

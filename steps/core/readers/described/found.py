@@ -274,7 +274,7 @@ def _events(description: Description, paths: Sequence[str]) -> dict[str, Mapping
 
 def _notes(others: Sequence[str], contents: Contents, read: Collection[str]) -> list[str]:
     """Notes on what is not read: a warning where it may be recordings, being called as those that are."""
-    alike = {PurePosixPath(path).suffix.lower() for path in read}
+    alike = {PurePosixPath(path).suffix.lower() for path in read} - {".json"}
     parts: list[Parts] = [tuple(path.split("/")) for path in others]
     loud = any(
         PurePosixPath(path).suffix.lower() in alike

@@ -21,6 +21,7 @@ from steps.core.readers.columns import ALSO_CALLED
 from steps.core.readers.described.description import FILE, parse_description
 from steps.core.readers.described.found import find_recordings
 from steps.core.readers.described.layout import Layout, guess
+from steps.core.readers.described.sidecars import find_sidecars, read_sidecars
 from steps.core.readers.described.small_table import SmallTable, is_missing, is_small_table, number, read_participants
 from steps.core.readers.groups import is_control_name
 from steps.core.readers.trial_files import PARTICIPANTS
@@ -216,7 +217,12 @@ def _first_table(new: _Suggestion, path: str) -> pa.Table | None:
         raw = read_regular(new.folder / path, name)
         if kind and not kind.is_text:
             return read_file(RawFile(raw, name), kind).table
-        if read := read_any(unpacked(raw, name), name):
+        text = unpacked(raw, name)
+        names: tuple[str, ...] = ()
+        beside = [one.relative_to(new.folder).as_posix() for one in new.folder.rglob("*.json")]
+        if sidecars := find_sidecars([path], beside).get(path):
+            names = read_sidecars({one: read_regular(new.folder / one, one) for one in sidecars}).columns_of(text)
+        if read := read_any(text, name, names):
             return read[0].table
         new.unsure.append(f"The columns of {name} were not recognised: has it a line with their names (header: [...])?")
     except UserError as error:

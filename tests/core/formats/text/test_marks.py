@@ -47,8 +47,8 @@ def test_other_encodings() -> None:
     assert found == {"-": 1, "\u2212": 1}
     assert without_marks("\xe4;x\n1;-\n".encode("cp1252"))[0].decode("cp1252") == "\xe4;x\n1;\n"
     assert described(found) == [
-        "Took '-' (1 cells) for missing values.",
-        "Took the sign '\u2212' (U+2212) of 1 numbers for a minus.",
+        "Took '-' (1 cell) for missing values.",
+        "Took the sign '\u2212' (U+2212) of 1 number for a minus.",
     ]
 
 
@@ -78,7 +78,7 @@ def test_a_table_with_marks_is_that_with_missing_values(dialect: str, tmp_path: 
     read = load_source(str(path), max_gap=1, trim=True)
     same = load_source(write_table(expected, tmp_path / "other.csv"), max_gap=1, trim=True)
     assert read.digest() == same.digest()
-    assert "Took '-' (1 cells), '#NV' (1 cells), 'None' (1 cells) for missing values." in read.notes
+    assert "Took '-' (1 cell), '#NV' (1 cell), 'None' (1 cell) for missing values." in read.notes
     assert any("(U+2212)" in note for note in read.notes)
     assert ("Unpacked one file (.gz)." in read.notes) == (dialect == "gz")
 

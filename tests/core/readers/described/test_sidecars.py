@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from steps.core.readers.described.sidecars import find_sidecars, read_sidecars
+from steps.core.readers.described.suggest import suggestion
 from steps.core.readers.files import Fingerprint
 from steps.core.readers.load import load_source, source_fingerprint
 from steps.errors import UserError
@@ -59,11 +60,20 @@ def test_columns_rate_start_and_units(header: bool, tmp_path: Path) -> None:
     own = (dataset.subjects == "03") & (dataset.trials == "2")
     np.testing.assert_array_equal(dataset.values[own][0], np.array(rows, dtype=np.float32))
     assert "Unpacked 8 files (.gz)." in dataset.notes
-    assert not any("task-rest_physio.json" in note for note in dataset.notes)
+    assert not any("task-rest_physio.json" in note or "WARNING" in note for note in dataset.notes)
     before = source_fingerprint(str(folder))
     assert fingerprint.hexdigest() == before
     (folder / "task-rest_physio.json").write_text(json.dumps(SIDECAR | {"SamplingFrequency": 40}))
     assert source_fingerprint(str(folder)) != before
+
+
+def test_a_suggestion_knows_the_columns(tmp_path: Path) -> None:
+    folder = bids(tmp_path / "study")
+    (folder / "study.yaml").unlink()
+    text = suggestion(folder)
+    assert "were not recognised" not in text
+    (folder / "study.yaml").write_text(text)
+    assert load_source(str(folder)).features == ("cardiac", "respiratory")
 
 
 def test_windows_are_cut_by_the_rate_of_the_sidecar(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -77,26 +77,29 @@ def check_space(needed: float, name: str) -> None:
         )
 
 
+_KNOWN: Final = ("subject", "label", "trial", "test_number", "is_control", "missing", "side", "row")
+
+
 class StoredRecording(Recording):
     """A recording whose time and values are read whenever they are asked for."""
 
     def __init__(self, one: Recording, store: Store) -> None:
         """Put a recording into a store, and forget its values."""
-        for name in ("subject", "label", "trial", "test_number", "is_control", "missing", "side", "row"):
-            object.__setattr__(self, name, getattr(one, name))
         places = [store.put(one.time), store.put(one.values), None if one.raw is None else store.put(one.raw)]
-        object.__setattr__(self, "_places", places)
-        object.__setattr__(self, "_store", store)
-
-    def __getattribute__(self, name: str) -> object:
-        """Time, values and raw from the store."""
-        if name not in ("time", "values", "raw"):
-            return super().__getattribute__(name)
-        place = self._places[("time", "values", "raw").index(name)]
-        return None if place is None else self._store.get(place)
+        own = {name: getattr(one, name) for name in _KNOWN} | {"_places": places, "_store": store}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
 
     _places: Sequence[_Place | None]
     _store: Store
+
+    def _at(self, number: int) -> Doubles | None:
+        place = self._places[number]
+        return None if place is None else self._store.get(place)
+
+    time: Doubles = property(lambda self: self._at(0))  # type: ignore[assignment]
+    values: Doubles = property(lambda self: self._at(1))  # type: ignore[assignment]
+    raw: Doubles | None = property(lambda self: self._at(2))  # type: ignore[assignment]
 
     def column(self, feature: int) -> Doubles:
         """The values of one feature, without all others."""

@@ -18,6 +18,7 @@ from steps.writing.png import as_svg
 _COLUMNS: Final = {
     "subjects": ("subjects", "{:.0f}"),
     "trials": ("trials", "{:.0f}"),
+    "compared": ("people compared", "{:.0f}"),
     "p_training": ("p, training", "{:.4f}"),
     "p_earlier": ("p, batches before", "{:.4f}"),
     "unusual": ("unusual", "{:.0%}"),
@@ -57,11 +58,11 @@ def lines(found: Monitored, fresh: Sequence[str]) -> list[str]:
     """The alarms, and what could not be looked at, a line each."""
     said = [f"batch {_short(name)}: {reason}" for name in fresh for reason in found.alarms.get(name, [])]
     later = found.batches.iloc[1:]
-    few = later[later["batch"].isin(fresh) & (later["subjects"] < found.needed)]
+    few = later[later["batch"].isin(fresh) & (later["compared"] < found.needed)]
     if len(few):
         said.append(
-            f"{_batches(len(few))} of these {'has' if len(few) == 1 else 'have'} fewer than {found.needed} new people, "
-            "too few for an alarm by the training: score people together"
+            f"{len(few)} of these {'is' if len(few) == 1 else 'are'} about fewer than {found.needed} people, with "
+            "those scored before: too few for an alarm by the training"
         )
     people = found.subjects[found.subjects["batch"].isin(fresh) & (found.subjects["beyond_training"] == 1)]
     if len(people):

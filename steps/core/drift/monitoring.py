@@ -21,7 +21,7 @@ from steps.core.metrics.predictions import levels_of
 
 TRAINING: Final = "training"
 EARLIER: Final = "earlier"
-_FEWEST = 2  # people; of one person nothing is said
+_FEWEST = 2  # people; of one person alone nothing is said
 _MAD = 1.4826  # of a normal distribution
 
 
@@ -30,7 +30,8 @@ class Monitored:
     """What came of it.
 
     Attributes:
-        batches: a row per batch, oldest first; the first row is the training itself.
+        batches: a row per batch, oldest first; the first row is the training itself. ``compared`` are the people whom
+            the p values are about: the batch's, and where these are too few for an alarm those scored just before.
         drift: a row per batch, what it is compared with (``training``, ``earlier``), feature and statistic: ``z`` and
             ``p_value``.
         subjects: a row per batch and subject: the number of theirs that is farthest from the training's.
@@ -65,17 +66,17 @@ def monitor(
     rows, drift, subjects = [_of_training(trained)], [], []
     alarms: dict[str, list[str]] = {}
     sound: list[Batch] = []
-    for batch in batches:
-        if len(batch.subjects) < _FEWEST:
-            rows.append(_described(batch, labels))
-            continue
-        own = batch.numbers(scores=has_scores)
-        found = {TRAINING: shift(reference, own, seed)}
-        earlier = _people_before(sound, batch, has_scores)
-        if len(earlier) >= _FEWEST:
-            found[EARLIER] = shift(earlier, own, seed)
-        row = _described(batch, labels)
-        reasons = []
+    needed = people_needed(len(reference), len(names), level)
+    for number, batch in enumerate(batches):
+        together = _together(batches[: number + 1], needed)
+        own = _people(together, has_scores)
+        row, reasons, found = _described(batch, labels) | {"compared": len(own)}, list[str](), dict[str, Shift]()
+        if len(own) >= _FEWEST:
+            found[TRAINING] = shift(reference, own, seed)
+            taken = {one.name for one in together}
+            earlier = _people([one for one in sound if one.name not in taken], has_scores, without=together)
+            if len(earlier) >= _FEWEST:
+                found[EARLIER] = shift(earlier, own, seed)
         for against, one in found.items():
             row |= {f"p_{against}": one.p_value, f"most_{against}": _named(one, names)}
             if one.p_value <= level:
@@ -84,7 +85,7 @@ def monitor(
         if row.get("auc_high") is not None and row["auc_high"] < (rows[0]["auc"] or 0):
             reasons.append(f"AUC of subjects is {row['auc']:.2f} [{row['auc_low']:.2f}, {row['auc_high']:.2f}], of the "
                            f"training's, left out, {rows[0]['auc']:.2f}")  # fmt: skip
-        subjects += _farthest(batch, own, reference, names)
+        subjects += _farthest(batch, batch.numbers(scores=has_scores), reference, names)
         rows.append(row | {"alarm": int(bool(reasons))})
         if reasons:
             alarms[batch.name] = reasons
@@ -96,20 +97,35 @@ def monitor(
         pd.DataFrame(drift, columns=["batch", "against", "feature", "statistic", "z", "p_value"]),
         pd.DataFrame(subjects, columns=["batch", "subject", "feature", "statistic", "z", "beyond_training"]),
         alarms,
-        people_needed(len(reference), len(names), level),
+        needed,
     )
 
 
 _AGAINST = {TRAINING: "the training", EARLIER: "the sound batches before"}
 
 
-def _people_before(batches: Sequence[Batch], batch: Batch, has_scores: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Everybody of earlier batches once, as they were last, but for those who are in this batch, too."""
+def _together(batches: Sequence[Batch], needed: int) -> list[Batch]:
+    """The last batch, and of those before it as many as it takes to have enough people."""
+    together: list[Batch] = []
+    people: set[str] = set()
+    for batch in reversed(batches):
+        together.insert(0, batch)
+        people.update(batch.subjects)
+        if len(people) >= needed:
+            break
+    return together
+
+
+def _people(
+    batches: Sequence[Batch], has_scores: bool, without: Sequence[Batch] = ()
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Everybody of some batches once, as they were last, but for those who are in others."""
+    others = {subject for one in without for subject in one.subjects}
     latest = {
         subject: row
         for one in batches
         for subject, row in zip(one.subjects, one.numbers(scores=has_scores), strict=True)
-        if subject not in batch.subjects
+        if subject not in others
     }
     return np.array(list(latest.values()))
 

@@ -82,9 +82,7 @@ def _dealt(people: int, size: int, permutations: int, numbers: int, seed: int) -
 
 
 def people_needed(reference: int, numbers: int, level: float) -> int:
-    """How many people a batch needs so that one number in which all of them lie apart is surely found at this level.
-
-    At half the level, as permutations are drawn.
+    """How many people a batch needs so that one number in which all of them lie apart can be found at this level.
 
     Args:
         reference: people it is compared with.
@@ -92,6 +90,6 @@ def people_needed(reference: int, numbers: int, level: float) -> int:
         level: of the p value.
     """
     return next(
-        (size for size in range(1, reference + 100) if 2 * numbers / math.comb(reference + size, size) <= level / 2),
+        (size for size in range(1, reference + 100) if 2 * numbers / math.comb(reference + size, size) <= level),
         reference + 100,
     )

@@ -100,10 +100,16 @@ def test_labels_say_how_good_it_was() -> None:
     assert "auc" not in monitor([blind], trained(0), LEVEL, seed=0).batches.iloc[1].dropna()
 
 
-def test_a_batch_of_one_is_said_nothing_of() -> None:
-    found = monitor([batch(0, 1, 1)], trained(0), LEVEL, seed=0)
-    assert found.alarms == {}
-    assert found.needed == 5
+def test_people_who_come_one_by_one_are_taken_together() -> None:
+    alone = monitor([batch(0, 1, 1)], trained(0), LEVEL, seed=0)
+    assert alone.needed == 4
+    assert "p_training" not in alone.batches
+    changes = [None] * 6 + [to_degrees] * 6
+    batches = [batch(0, 3, 4)] + [batch(0, 48 + 24 * i + 3, 1, change) for i, change in enumerate(changes)]
+    found = monitor(batches, trained(0), LEVEL, seed=0)
+    assert found.batches["compared"].tolist()[1:] == [4, 5, 6, 7, *[4] * 9]
+    assert set(found.alarms) >= {batches[-1].name, batches[-2].name}
+    assert not set(found.alarms) & {one.name for one in batches[:7]}
 
 
 def test_tables_of_other_people_are_refused() -> None:
@@ -117,7 +123,7 @@ def test_tables_of_other_people_are_refused() -> None:
 @pytest.mark.slow
 def test_the_bar_at_most_5_percent_false_alarms_and_20_of_20_found() -> None:
     alarms = {}
-    for size in (5, 8):
+    for size in (1, 5, 8):
         named: list[list[str]] = []
         for population in range(4):
             batches = [batch(population, number, size) for number in range(50)]

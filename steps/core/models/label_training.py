@@ -76,8 +76,8 @@ class Binary:
     """Yes or no."""
 
     def losses(self, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """Cross-entropy."""
-        return keras.losses.binary_crossentropy(labels[:, None], outputs)
+        """Cross-entropy of the probabilities; of an output of its own layers Keras would take the logits instead."""
+        return keras.losses.binary_crossentropy(labels[:, None], outputs[:, 0][:, None])
 
     def is_right(self, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Whether the probability is on the label's side of 0.5."""

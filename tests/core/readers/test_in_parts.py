@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -249,3 +250,17 @@ def test_a_store_gives_back_what_was_put_and_says_when_it_is_full(monkeypatch: p
     monkeypatch.setattr("os.pwrite", full)
     with pytest.raises(UserError, match=r"cannot hold the study, .*No space left on device; use a larger one \(TMPDIR"):
         store.put(arrays[0])
+
+
+def test_damaged_parts_are_one_line(both: tuple[Read, Read], tmp_path: Path) -> None:
+    _, parts = both
+    random = np.random.default_rng(5)
+    raw = Path(as_parquet(rows(), tmp_path / "s.parquet")).read_bytes()
+    for number in range(30):
+        damaged = bytearray(raw[: random.integers(len(raw))] if number % 3 == 0 else raw)
+        low = len(damaged) - min(3000, len(damaged)) if number % 3 == 1 else 0
+        for at in random.integers(low, max(len(damaged), 1), random.integers(1, 6)) if damaged else ():
+            damaged[at] = random.integers(256)
+        (tmp_path / "s.parquet").write_bytes(damaged)
+        with contextlib.suppress(UserError, AssertionError):  # the latter: it could not be read in parts
+            parts(str(tmp_path / "s.parquet"), max_gap=3, trim=True)

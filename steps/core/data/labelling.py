@@ -19,6 +19,7 @@ CLASSES: Final = "classes"
 ORDERED: Final = "ordered"
 SCORE: Final = "score"
 MOST_CLASSES: Final = 100
+REST: Final = "rest"  # all classes but the one that is asked for
 
 # Columns of tables.
 VALUE: Final = "label_value"
@@ -72,8 +73,10 @@ class Labelling(BaseModel):
     def question(self) -> tuple[str, str]:
         """Names of the negative and the positive class of the question."""
         if self.kind == CLASSES:
-            return "rest", self.names[int(self.cut_off)]
-        limit = f"{self.cut_off:g}" if self.kind == SCORE else self.names[int(self.cut_off)]
+            asked = self.names[int(self.cut_off)]
+            is_taken = any(name.casefold() == REST for name in self.names)
+            return f"not {asked}" if is_taken else REST, asked
+        limit = self.name(self.cut_off)
         return f"below {limit}", f"{limit} or more"
 
     def asking(self, name: str) -> Self:
@@ -91,11 +94,16 @@ class Labelling(BaseModel):
 
     def name(self, value: float) -> str:
         """A label value as people read it: the name of the class, or the score."""
-        return self.names[int(value)] if self.has_classes else f"{value:g}"
+        return self.names[int(value)] if self.has_classes else score_text(value)
 
     def strata(self, values: npt.NDArray[np.floating | np.integer]) -> npt.NDArray[np.int8]:
         """Classes by which folds are balanced, shape ``(trials,)``: those of the label, or those of the question."""
         return values.astype(np.int8) if self.has_classes else self.answers(values)
+
+
+def score_text(value: float) -> str:
+    """A score with as many digits as float32 holds, so that reading it gives the same score."""
+    return f"{float(str(np.float32(value))):.9g}"
 
 
 def output_columns(labelling: Labelling) -> list[str]:

@@ -97,6 +97,7 @@ class _Score:
     def __init__(self, labelling: Labelling, values: npt.NDArray[np.floating | np.integer], subjects: int) -> None:
         self._values, self._subjects, self._labelling = values.astype(np.float64), subjects, labelling
         self._spread = float(self._values.std()) or 1.0
+        self._answers = labelling.answers(values)
         self.targets = self._values[:, np.newaxis]
 
     def line(self, scores: Array) -> Line:
@@ -119,8 +120,7 @@ class _Score:
 
     def is_right(self, outputs: Array, line: Line) -> Array:
         """Whether the question is answered rightly."""
-        limit = self._labelling.cut_off
-        return np.asarray((outputs[:, 0] >= limit) == (self._values >= limit))
+        return np.asarray((outputs[:, 0] >= self._labelling.cut_off) == self._answers)
 
 
 class _Ordered:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
 from steps.core.data.dataset import Dataset
-from steps.core.data.labelling import BINARY, VALUE
+from steps.core.data.labelling import BINARY, REST, VALUE
 from steps.core.readers.common_time import common_time
 from steps.core.readers.facts import facts_of
 from steps.core.readers.label_choice import AUTO as AUTO
@@ -18,7 +17,6 @@ from steps.core.readers.recorded import trial_names
 from steps.core.readers.trials import Recording
 from steps.errors import UserError, shown
 
-REST: Final = "rest"
 _SUBJECTS_PER_CLASS = 2
 
 
@@ -46,17 +44,17 @@ def as_dataset(
     patients = [trial for trial in trials if not trial.is_control]
     if not patients:
         raise UserError(f"{table.origins[0]} holds control trials only, expected trials of two classes")
+    if VALUE in table.features:  # as it is called in the table of a dataset artifact
+        raise UserError(
+            f"a feature is called {VALUE!r}, as a dataset calls its labels, which no feature may give away; rename it, "
+            f"or leave it out: ignore={VALUE}"
+        )
     read: ReadLabels | None = None
     if choice.kind == BINARY:
         label_names = _choose(sorted({trial.label for trial in patients}), positive_label)
         labels = [int(trial.label == label_names[1] and not trial.is_control) for trial in trials]
     else:
         read = read_labels(choice, positive_label, [one.label for one in patients], [one.subject for one in patients])
-        if VALUE in table.features:
-            raise UserError(
-                f"a feature is called {VALUE!r}, which a dataset with label_kind={choice.kind} needs for "
-                f"itself; rename it, or leave it out: ignore={VALUE}"
-            )
         label_names = read.labelling.question
         values = np.full(len(trials), np.nan, dtype=np.float32)
         values[[not trial.is_control for trial in trials]] = read.values
@@ -67,7 +65,8 @@ def as_dataset(
         values=common.values,
         labels=np.array(labels, dtype=np.int8),
         subjects=np.array([trial.subject for trial in trials], dtype=np.str_),
-        trials=np.array(trial_names(trials, labels), dtype=np.str_),
+        # Whole labels: a name says which trial of a subject it is whatever is asked of them.
+        trials=np.array(trial_names(trials, [0] * len(trials) if read else labels), dtype=np.str_),
         is_control=np.array([trial.is_control for trial in trials], dtype=np.bool_),
         features=table.features,
         time=common.time,

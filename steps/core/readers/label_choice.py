@@ -7,12 +7,22 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Self, cast
 
 import numpy as np
 
 from steps.core.data.dataset import Floats
-from steps.core.data.labelling import BINARY, CLASSES, MOST_CLASSES, ORDERED, SCORE, LabelKind, Labelling
+from steps.core.data.labelling import (
+    BINARY,
+    CLASSES,
+    MOST_CLASSES,
+    ORDERED,
+    SCORE,
+    LabelKind,
+    Labelling,
+    score_text,
+)
 from steps.errors import UserError, listed, shown
 
 AUTO: Final = "auto"
@@ -127,6 +137,12 @@ def _ordered(choice: LabelChoice, labels: Sequence[str], subjects: Sequence[str]
                 f"instance label_order={','.join(found)}"
             )
         names = sorted(found, key=lambda one: numbers[one] or 0.0)
+        for lower, higher in pairwise(names):
+            if numbers[lower] == numbers[higher]:
+                raise UserError(
+                    f"labels {shown(lower)} and {shown(higher)} are the same number, so their order is not known; "
+                    "expected one spelling of each level, or label_order, the lowest first"
+                )
     if unknown := [one for one in found if one not in names]:
         raise UserError(f"label {shown(unknown[0])} is not in label_order, expected one of {listed(names)}")
     if missing := [one for one in names if one not in found]:
@@ -154,16 +170,18 @@ def _score(choice: LabelChoice, labels: Sequence[str], subjects: Sequence[str]) 
     lowest, highest = float(values.min()), float(values.max())
     if lowest == highest:
         raise UserError(f"all trials have the score {lowest:g}, expected scores that differ")
-    cut_off = as_score(choice.cut_off) if choice.cut_off != AUTO else _most_even(values, subjects)
-    if cut_off is None or not lowest < cut_off <= highest:
+    text = choice.cut_off if choice.cut_off != AUTO else score_text(_most_even(values, subjects))
+    cut_off = as_score(text)
+    # Scores are float32, in which 0.7 is a little less than 0.7.
+    if cut_off is None or not lowest < float(np.float32(cut_off)) <= highest:
         raise UserError(
-            f"cut_off is {shown(choice.cut_off)}, expected 'auto' or a number above {lowest:g}, up to {highest:g}: "
-            "the lowest score that counts as yes"
+            f"cut_off is {shown(choice.cut_off)}, expected 'auto' or a number above {score_text(lowest)}, up to "
+            f"{score_text(highest)}: the lowest score that counts as yes"
         )
     labelling = Labelling(kind=SCORE, names=(), cut_off=cut_off)
     note = (
-        f"Labels are a score, {lowest:g} to {highest:g} with {len(set(numbers))} different values; the question is "
-        f"{cut_off:g} or more{_by(choice)}."
+        f"Labels are a score, {score_text(lowest)} to {score_text(highest)} with {len(set(numbers))} different values; "
+        f"the question is {score_text(cut_off)} or more{_by(choice)}."
     )
     return ReadLabels(labelling, values, (note,))
 
@@ -204,5 +222,7 @@ def as_score(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
+        return None
+    if "_" in text:  # 1_2 is no twelve but to Python
         return None
     return number if math.isfinite(number) and abs(number) < 1e30 else None

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from steps.core.data.dataset import Dataset
+from steps.core.data.labelling import SCORE
 from steps.core.readers.choice import EVERYTHING, Choice
 from steps.core.readers.classes import AUTO, as_dataset, check_subjects
 from steps.core.readers.described.description import AUTO as IN_FOLDER
@@ -86,6 +87,8 @@ def load_source(
         positive_label = description.study.positive_label or AUTO
     if description and label_choice == TWO:
         label_choice = description.labels
+    elif description and label_choice == LabelChoice(SCORE):
+        label_choice = description.learning_its_score.labels
     request = replace(request, label_kind=label_choice.kind)
     table = find_source(source, description=description).read(source, request)
     if isinstance(table, Dataset):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Floats, Ints
-from steps.core.data.labelling import Labelling
+from steps.core.data.labelling import REST, VALUE, Labelling
 from steps.core.data.training_reference import TrainingReference
 from steps.core.readers.label_choice import as_score
 from steps.core.readers.recorded import Recorded
@@ -18,7 +18,6 @@ from steps.errors import UserError, listed, shown
 # A unit in the header: "knee_angle_x [deg]", "knee_angle_x (deg)".
 _WITH_UNIT = re.compile(r"(.+?)\s*[\[(]([^\[\]()]+)[\])]")
 _SHOWN_NAMES = 6
-REST = "rest"
 
 
 def split_unit(column: str) -> tuple[str, str]:
@@ -39,6 +38,11 @@ def match_features(recorded: Recorded, trained: TrainingReference) -> tuple[npt.
         UserError: a feature is missing, additional or twice, or in another unit than the model's.
     """
     positions = _by_name(recorded.features, trained.features, recorded.source)
+    if VALUE in recorded.features and VALUE not in positions:
+        raise UserError(
+            f"{recorded.source} has a column {VALUE!r}: it is the table inside a dataset artifact, whose 'label' is "
+            "not the whole label; expected the folder of the artifact"
+        )
     missing = [name for name in trained.features if name not in positions]
     additional = [recorded.features[i] for i in range(len(recorded.features)) if i not in positions.values()]
     if missing or additional:

@@ -101,3 +101,10 @@ def test_every_fold_trains_on_all_classes_and_on_as_many_of_each(study: Dataset)
             study.select(~study.is_control).strata.tolist()
         )
     assert len(sizes) == 1
+
+
+def test_a_score_as_text_is_the_same_score() -> None:
+    labelling = Labelling(kind="score", names=(), cut_off=36.7)
+    assert [labelling.name(value) for value in (36.7, 37.0, -1.5, 0.1)] == ["36.7", "37", "-1.5", "0.1"]
+    for value in np.random.default_rng(0).normal(0, 1e6, 100).astype(np.float32):
+        assert np.float32(labelling.name(float(value))) == value

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from steps.core.readers.described.description import parse_description
 from steps.core.readers.label_choice import LabelChoice, read_labels
 from steps.core.readers.load import load_source
 from steps.errors import UserError
@@ -129,6 +131,68 @@ def test_a_described_score_is_learnt_as_it_is_and_its_cut_off_asked(tmp_path: Pa
     assert (dataset.labelling.kind, dataset.labelling.cut_off) == ("score", 37)
     np.testing.assert_array_equal(dataset.label_values, [20, 30, 36, 37, 50, 61])
     assert dataset.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    (tmp_path / "study.yaml").write_text(text)
+    by_parameter = load_source(str(tmp_path), label_choice=LabelChoice("score"))
+    assert by_parameter.labelling == dataset.labelling, "the described cut-off counts there, too"
+    long = "1234567.5"  # more digits than a number has by default
+    (tmp_path / "participants.tsv").write_text(
+        f"participant_id\tTSK\nA\t1234567\nB\t30\nC\t36\nD\t{long}\nE\t1234568\nF\t1234569\n"
+    )
+    (tmp_path / "study.yaml").write_text(text.replace("37", long) + "label_kind: score\n")
+    assert load_source(str(tmp_path)).labels.tolist() == [0, 0, 0, 1, 1, 1]
     (tmp_path / "study.yaml").write_text(text.replace(">=", "<") + "label_kind: score\n")
     with pytest.raises(UserError, match=r"line 2: labels.score is TSK < 37, expected TSK >= a number"):
         load_source(str(tmp_path))
+
+
+def test_described_levels_may_hold_commas() -> None:
+    order = b"label_order: ['no, none', 'so \"so\"', yes]"
+    text = b"files: '{label}/{subject}.csv'\nlabel_kind: ordered\n" + order + b"\ncut_off: yes\n"
+    choice = parse_description(text, "study.yaml").labels
+    assert (choice.order, choice.cut_off) == (("no, none", 'so "so"', "yes"), "yes")
+
+
+def test_a_cut_off_that_float32_does_not_hold_is_the_score_that_is_written_so() -> None:
+    scores = ("0.1", "0.1", "0.3", "0.7", "0.7", "0.7", "0.7")
+    for cut_off, yes in (("0.3", 5), ("0.7", 4), ("auto", 4)):
+        read = read_labels(LabelChoice.of("score", cut_off=cut_off), "auto", scores, SUBJECTS)
+        assert read.labelling.answers(read.values).sum() == yes
+    assert read.labelling.question == ("below 0.7", "0.7 or more")
+    with pytest.raises(UserError, match=r"a number above 0\.1, up to 0\.7"):
+        read_labels(LabelChoice.of("score", cut_off="0.1"), "auto", scores, SUBJECTS)
+
+
+def test_levels_whose_numbers_are_no_order_are_refused() -> None:
+    with pytest.raises(UserError, match="labels '01' and '1' are the same number"):
+        read_labels(LabelChoice("ordered"), "auto", ("01", "1", "2", "3", "2", "1", "2"), SUBJECTS)
+    with pytest.raises(UserError, match="'1_0', '1_1', '2', whose order is not known"):
+        read_labels(LabelChoice("ordered"), "auto", ("1_0", "1_1", "2", "2", "2", "1_0", "2"), SUBJECTS)
+
+
+def test_the_others_are_not_called_like_a_class() -> None:
+    labels = ("rest", "stress", "joy", "rest", "stress", "joy", "joy")
+    for asked in ("rest", "stress"):
+        read = read_labels(LabelChoice("classes"), asked, labels, SUBJECTS)
+        assert read.labelling.question == (f"not {asked}", asked)
+
+
+def test_trials_have_names_of_their_own_whatever_is_asked(tmp_path: Path) -> None:
+    labels = dict(zip("ABCDEF", ("fear", "calm", "pain", "fear", "calm", "pain"), strict=True))
+    path = table(tmp_path, labels)
+    recorded = pd.read_csv(path)
+    both = pd.concat([recorded, recorded.assign(label="calm", x=recorded["x"] + 1)[recorded["label"] == "fear"]])
+    both.to_csv(path, index=False)
+    dataset = load_source(str(path), label_choice=LabelChoice("classes"))
+    for asked in ("fear", "calm", "pain"):
+        keys = list(zip(dataset.subjects.tolist(), dataset.asking(asked).trials.tolist(), strict=True))
+        assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes"])
+def test_the_labels_of_a_dataset_are_no_feature(tmp_path: Path, kind: Any) -> None:
+    labels = dict(zip("ABCDEF", ("fear", "calm", "pain", "fear", "calm", "pain"), strict=True))
+    path = table(tmp_path, labels)
+    recorded = pd.read_csv(path)
+    recorded.assign(label_value=recorded["label"].map({"fear": 1, "calm": 0, "pain": 2})).to_csv(path, index=False)
+    with pytest.raises(UserError, match="a feature is called 'label_value', as a dataset calls its labels"):
+        load_source(str(path), positive_label="fear", label_choice=LabelChoice(kind))

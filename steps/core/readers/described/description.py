@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -81,8 +83,15 @@ class Description:
                     f"{self.where('labels', 'score')} is {score}, expected {score.column} >= a number with label_kind: "
                     "score, where the answer is yes from the cut-off on"
                 )
-            cut_off = f"{score.number:g}"
-        return LabelChoice.of(study.label_kind, ",".join(study.label_order) or NONE, cut_off)
+            cut_off = repr(score.number)
+        order = io.StringIO()
+        csv.writer(order, lineterminator="").writerow(study.label_order)
+        return LabelChoice.of(study.label_kind, order.getvalue() or NONE, cut_off)
+
+    @property
+    def learning_its_score(self) -> Description:
+        """The same with ``label_kind: score``: the score of its labels itself is learnt."""
+        return replace(self, study=self.study.model_copy(update={"label_kind": SCORE}))
 
     def choice(self, given: Choice) -> Choice:
         """Which columns are wanted: those that parameters name count, and then those of the description."""

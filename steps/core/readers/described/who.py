@@ -174,7 +174,7 @@ def who(
             f"exclude={','.join(missing[:_SHOWN])}"
         )
     if labels.score and label_kind == SCORE:
-        told = {one: f"{value:g}" for one, value in scores.items()}
+        told = {one: repr(value) for one, value in scores.items()}
     elif labels.score:
         told = {one: FEAR if labels.score.is_met(value) else NO_FEAR for one, value in scores.items()}
     else:

@@ -26,6 +26,7 @@ from steps.tracking.store.artifact_places import holds
 from steps.tracking.store.ui import say_where
 
 _INPUTS, _PREDICTIONS, _TABLE = "inputs_by_subject.csv", "predictions.csv", "monitoring.csv"
+_MOST = 1000  # batches that are fetched from a server, to which other machines send theirs
 _TEXT = ("subject", "trial", "group", "feature", "answer")
 
 
@@ -66,7 +67,7 @@ def monitor_and_record(configuration: Monitor) -> bool:
 
 def _batches(uri: str, experiment_id: str, features: list[str]) -> tuple[list[Batch], int]:
     """Every scoring by the model, oldest first, the same recordings once; how many have no table."""
-    runs = list(lookup.finished("predict", experiment_id, f" and tags.model_uri = '{uri}'"))
+    runs = list(lookup.finished("predict", experiment_id, f" and tags.model_uri = '{uri}'", most=_MOST))
     newest: dict[str, Run] = {}
     for run in runs:  # newest first
         newest.setdefault(run.data.tags.get("dataset_digest", run.info.run_id), run)

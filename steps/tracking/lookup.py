@@ -41,16 +41,17 @@ class FoldRun:
         return str(self.run.info.run_id)
 
 
-def finished(entry_point: str, experiment_id: str, more: str = "") -> Iterator[Run]:
+def finished(entry_point: str, experiment_id: str, more: str = "", *, most: int = 1) -> Iterator[Run]:
     """The finished runs of an entry point, newest first, without those that somebody has deleted on the server.
 
     Args:
         entry_point: its name.
         experiment_id: where to look.
         more: of a filter, such as `` and tags.train_run_id = '…'``.
+        most: how many that only the server has are fetched.
     """
     condition = f"tags.{ENTRY_POINT_TAG} = '{entry_point}' and attributes.status = 'FINISHED'{more}"
-    fetch(experiment_id, condition)
+    fetch(experiment_id, condition, most)
     return (run for run in every_run([experiment_id], condition) if not deleted_on_server(run))
 
 

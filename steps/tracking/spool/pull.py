@@ -68,10 +68,15 @@ def deleted_on_server(run: Run) -> str:
     return next((str(one.info.run_name) for server_id, one in server_ids.items() if server_id in deleted), "")
 
 
-def fetch(experiment_id: str, filter_string: str) -> None:
-    """Fetch the newest run of the server's experiment of the same name that fits, unless the spool has it.
+def fetch(experiment_id: str, filter_string: str, most: int = 1) -> None:
+    """Fetch the newest runs of the server's experiment of the same name that fit, unless the spool has them.
 
     What cannot be fetched is no reason to stop, but where the server may not send us is said.
+
+    Args:
+        experiment_id: the spool's.
+        filter_string: MLflow's.
+        most: how many runs.
     """
     spool = current()
     if spool is None or not reachable(spool.target):
@@ -83,7 +88,7 @@ def fetch(experiment_id: str, filter_string: str) -> None:
         if experiment is None:
             return
         newest = ["attributes.start_time DESC"]
-        for run in server.search_runs([experiment.experiment_id], filter_string, order_by=newest, max_results=1):
+        for run in server.search_runs([experiment.experiment_id], filter_string, order_by=newest, max_results=most):
             if run.data.tags.get(COPY_OF) is None or not _known(spool, run.data.tags[COPY_OF]):
                 local_run_id(run.info.run_id)
     except UserError as error:

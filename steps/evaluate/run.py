@@ -104,9 +104,6 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             answered = answers_table(p_values, dataset.label_names) if len(p_values) == len(evaluated) else None
             if answered is not None:
                 outcome["abstention"] = abstention(answered)
-            labelled = _labelled(dataset, folds, evaluated)
-            if labelled is not None and dataset.labelling is not None:
-                outcome["labels"] = label_summary(labelled, dataset.labelling, seed)
             retesting = {name: pool.submit(worker.retrain_baseline, job, name) for name in closed}
             fitting = {fit: pool.submit(worker.fit_baseline, job, fit) for fit in fits_of(baselines, folds)}
             learning = partial(worker.learn, job, trained.model, wanted)
@@ -115,8 +112,10 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             audited = audit.audit(dataset, seed=seed, with_leak_check=configuration.leak_check)
             histories = [lookup.load_history(run_of_fold) for run_of_fold in trained.runs]
             record.log_figures(run_id, all_figures(results, outcome, histories, dataset.label_names, in_fold))
-            if labelled is not None and dataset.labelling is not None:
-                record.log_figures(run_id, label_figures(labelled, dataset.labelling, outcome["labels"]))
+            if dataset.labelling:
+                labels = label_results_table(_label_predictions(dataset, folds, evaluated), dataset.labelling)
+                outcome["labels"] = label_summary(labels, dataset.labelling, seed)
+                record.log_figures(run_id, label_figures(labels, dataset.labelling, outcome["labels"]))
             fitted = {fit: task.result() for fit, task in fitting.items()}
             if learnt:
                 curve = pd.concat([task.result() for task in learnt], ignore_index=True)
@@ -136,7 +135,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
                 **flat_metrics(outcome),
                 **baseline_metrics(outcome),
                 **(abstention_metrics(outcome["abstention"]) if answered is not None else {}),
-                **(label_metrics(outcome["labels"]) if labelled is not None else {}),
+                **(label_metrics(outcome["labels"]) if dataset.labelling else {}),
                 "audit_findings": audited.findings,
                 "inference_ms_per_trial": statistics.median(
                     result.metrics["inference_ms_per_trial"] for result in evaluated
@@ -147,8 +146,8 @@ def evaluate_and_record(configuration: Evaluate) -> None:
         audit_document = audit.document(audited, outcome[SUBJECT].get(PRIMARY))
         if answered is not None:
             tables |= {"answers": answered, "abstention": curve_table(outcome["abstention"])}
-        if labelled is not None:
-            tables |= {"label_results": labelled, "label_metrics": label_metrics_table(outcome["labels"])}
+        if dataset.labelling:
+            tables |= {"label_results": labels, "label_metrics": label_metrics_table(outcome["labels"])}
         record.log_files(
             run_id,
             {
@@ -168,7 +167,7 @@ def evaluate_and_record(configuration: Evaluate) -> None:
             click.echo(level_text(outcome, level))
         if answered is not None:
             click.echo(abstention_text(outcome["abstention"]).replace("; ", ";\n"))
-        for level in LEVELS if labelled is not None else ():
+        for level in LEVELS if dataset.labelling else ():
             click.echo(label_text(outcome["labels"], level))
         for caution in said.cautions:
             click.echo(caution)
@@ -177,16 +176,15 @@ def evaluate_and_record(configuration: Evaluate) -> None:
         say_where(folder, run)
 
 
-def _labelled(dataset: Dataset, folds: Sequence[Fold], evaluated: Sequence[EvaluatedFold]) -> pd.DataFrame | None:
-    """What the folds say of whole labels; None where labels are yes or no."""
-    if dataset.labelling is None:
-        return None
-    predictions = [
+def _label_predictions(
+    dataset: Dataset, folds: Sequence[Fold], evaluated: Sequence[EvaluatedFold]
+) -> list[LabelPrediction]:
+    """What the folds say of whole labels; nothing where labels are yes or no."""
+    return [
         LabelPrediction(dataset.of_subjects(fold.test_subjects), fold.test_number, result.label_outputs)
         for fold, result in zip(folds, evaluated, strict=True)
         if result.label_outputs is not None
     ]
-    return label_results_table(predictions, dataset.labelling)
 
 
 def _tables(

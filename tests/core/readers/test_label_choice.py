@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from steps.core.readers.choice import Choice
 from steps.core.readers.described.description import parse_description
 from steps.core.readers.label_choice import LabelChoice, read_labels
 from steps.core.readers.load import load_source
@@ -195,4 +196,9 @@ def test_the_labels_of_a_dataset_are_no_feature(tmp_path: Path, kind: Any) -> No
     recorded = pd.read_csv(path)
     recorded.assign(label_value=recorded["label"].map({"fear": 1, "calm": 0, "pain": 2})).to_csv(path, index=False)
     with pytest.raises(UserError, match="a feature is called 'label_value', as a dataset calls its labels"):
-        load_source(str(path), positive_label="fear", label_choice=LabelChoice(kind))
+        load_source(
+            str(path),
+            positive_label="fear",
+            label_choice=LabelChoice(kind),
+            choice=Choice(features=("x", "label_value")),  # named, so they are taken for signals
+        )

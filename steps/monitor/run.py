@@ -47,7 +47,8 @@ def monitor_and_record(configuration: Monitor) -> bool:
         labels = None
         if configuration.labels != NONE:
             path = Path(configuration.labels)
-            labels = read_labels(read_regular(path, shown_path(str(path))), shown_path(path.name), trained.labels)
+            raw = read_regular(path, shown_path(str(path)))
+            labels = read_labels(raw, shown_path(path.name), trained.labels, trained.labelling)
         experiment_id = run.info.experiment_id
         batches, without = _batches(uri, experiment_id, trained.features)
         seen = _seen(uri, experiment_id)

@@ -9,18 +9,22 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from steps.core.data.labelling import Labelling
 from steps.errors import UserError, listed, shown
 
 _COLUMNS = ("subject", "label")
 
 
-def read_labels(raw: bytes, name: str, labels: Mapping[Literal["0", "1"], str]) -> pd.DataFrame:
+def read_labels(
+    raw: bytes, name: str, labels: Mapping[Literal["0", "1"], str], labelling: Labelling | None = None
+) -> pd.DataFrame:
     """``subject``, ``label`` (0 or 1) and, where the table has it, ``trial``.
 
     Args:
         raw: content of a CSV file.
         name: what messages call it.
         labels: names of the classes by ``0`` and ``1``; the file may say either.
+        labelling: of the model; the file may then say whole labels, classes or scores, which answer its question.
 
     Raises:
         UserError: it is no such table.
@@ -39,12 +43,20 @@ def read_labels(raw: bytes, name: str, labels: Mapping[Literal["0", "1"], str]) 
         )
     kept = table[[*_COLUMNS, *(["trial"] if "trial" in table else [])]].apply(lambda column: column.str.strip())
     numbers = {"0": 0, "1": 1, labels["0"]: 0, labels["1"]: 1}
+    expected = f"one of {listed(list(numbers))}"
+    if labelling and labelling.has_classes:
+        numbers |= dict(zip(labelling.names, labelling.asked.astype(int).tolist(), strict=True))
+        expected = f"one of {listed(list(labelling.names))}"
+    elif labelling:
+        del numbers["0"], numbers["1"]  # these are scores
+        expected = f"a score, or one of {listed(list(numbers))}"
     known = kept["label"].map(numbers)
+    if labelling and not labelling.has_classes:
+        scores = pd.to_numeric(kept["label"], errors="coerce").astype(np.float32)
+        known = known.fillna(pd.Series(labelling.answers(scores.to_numpy())).where(np.isfinite(scores)))
     if known.isna().any():
         row = int(known.isna().to_numpy().argmax())
-        raise UserError(
-            f"{name}, row {row + 2}: label is {shown(kept['label'].iloc[row])}, expected one of {listed(list(numbers))}"
-        )
+        raise UserError(f"{name}, row {row + 2}: label is {shown(kept['label'].iloc[row])}, expected {expected}")
     kept = kept.assign(label=known.astype(np.int8))
     keys = [column for column in kept if column != "label"]
     twice = kept.drop_duplicates().duplicated(keys)

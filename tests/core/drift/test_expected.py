@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from steps.core.data.labelling import Labelling
 from steps.core.drift.expected import expected_accuracy, expected_auc
 from steps.core.drift.later_labels import read_labels, with_labels
 from steps.errors import UserError
@@ -82,3 +83,24 @@ def test_labels_that_came_later_are_found_by_subject_or_by_trial() -> None:
 def test_labels_that_are_none_are_one_line(text: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         read_labels(text.encode(), "late.csv", LABELS)
+
+
+def test_whole_labels_answer_the_question() -> None:
+    def answers(labelling: Labelling, *labels: str) -> list[int]:
+        negative, positive = labelling.question
+        rows = "".join(f"S{place},{label}\n" for place, label in enumerate(labels))
+        raw = f"subject,label\n{rows}".encode()
+        found: list[int] = read_labels(raw, "later.csv", {"0": negative, "1": positive}, labelling)["label"].tolist()
+        return found
+
+    levels = Labelling(kind="ordered", names=("0", "1", "2"), cut_off=2)
+    assert answers(levels, "0", "1", "2", "2 or more", "below 2") == [0, 0, 1, 1, 0]
+    assert answers(Labelling(kind="classes", names=("joy", "rest", "stress"), cut_off=1), "rest", "joy", "1") == [
+        1,
+        0,
+        1,
+    ]
+    score = Labelling(kind="score", names=(), cut_off=0.7)
+    assert answers(score, "0.7", "0.69", "-1", "1", "0", "0.7 or more") == [1, 0, 0, 1, 0, 1]
+    with pytest.raises(UserError, match=r"row 3: label is 'high', expected a score, or one of 'below 0\.7'"):
+        answers(score, "1", "high")

@@ -106,6 +106,11 @@ def score_text(value: float) -> str:
     return f"{float(str(np.float32(value))):.9g}"
 
 
+def as_written(values: npt.NDArray[np.float32]) -> Array:
+    """Label values as people wrote them, same shape: 0.7, where float32 has a little less."""
+    return values.astype(np.str_).astype(np.float64)
+
+
 def output_columns(labelling: Labelling) -> list[str]:
     """The columns with what a model says: ``probability_<class>`` of each class, or ``predicted_score``."""
     return [f"probability_{name}" for name in labelling.names] or [SCORE_COLUMN]

@@ -13,7 +13,7 @@ from steps.core.data.artifact import read_artifact, write_artifact
 from steps.core.data.cross_validation import CrossValidation
 from steps.core.data.dataset import Dataset
 from steps.core.data.folds import plan_folds
-from steps.core.data.labelling import LabelKind, Labelling
+from steps.core.data.labelling import LabelKind, Labelling, as_written
 from steps.core.data.shared_memory import open_shared, share
 from steps.core.readers.simulate import SimulationSize, simulate
 
@@ -108,3 +108,8 @@ def test_a_score_as_text_is_the_same_score() -> None:
     assert [labelling.name(value) for value in (36.7, 37.0, -1.5, 0.1)] == ["36.7", "37", "-1.5", "0.1"]
     for value in np.random.default_rng(0).normal(0, 1e6, 100).astype(np.float32):
         assert np.float32(labelling.name(float(value))) == value
+
+
+def test_a_label_value_reads_as_it_was_written() -> None:
+    written = np.array([0.7, 36.7, -0.1, 1234567.5, 17.0, np.nan])
+    np.testing.assert_array_equal(as_written(written.astype(np.float32)), written)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from steps.core.data.labelling import CLASS_COLUMN, SCORE_COLUMN, VALUE, Labelling, output_columns
+from steps.core.data.labelling import CLASS_COLUMN, SCORE_COLUMN, VALUE, Labelling, as_written, output_columns
 from steps.core.data.manifest import PATIENT
 from steps.core.data.unseen import Unseen
 from steps.core.metrics.labels.predictions import Array
@@ -33,7 +33,7 @@ def with_labels(
     columns = output_columns(labelling)
     told = pd.DataFrame(outputs, columns=columns, index=predictions.index)
     if unseen.label_values is not None:
-        told.insert(0, VALUE, unseen.label_values.astype(float))
+        told.insert(0, VALUE, as_written(unseen.label_values))
     predictions = predictions.join(told)
     keys = ["subject", "group", *(["label"] if "label" in predictions else [])]
     means = predictions.groupby(keys, sort=True, dropna=False)[columns].mean().reset_index()

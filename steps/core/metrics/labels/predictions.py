@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from steps.core.data.dataset import Dataset, Strings
-from steps.core.data.labelling import CLASS_COLUMN, VALUE, Labelling, output_columns
+from steps.core.data.labelling import CLASS_COLUMN, VALUE, Labelling, as_written, output_columns
 from steps.core.metrics.names import POOLED, SUBJECT
 
 Array = npt.NDArray[np.float64]
@@ -75,7 +75,7 @@ def label_results_table(folds: Iterable[LabelPrediction], labelling: Labelling) 
     frames = []
     for fold in folds:
         frame = pd.DataFrame({"subject": fold.test.subjects.astype(object), "trial": fold.test.trials.astype(object)})
-        frame[VALUE] = np.asarray(fold.test.label_values, dtype=np.float64)
+        frame[VALUE] = as_written(np.asarray(fold.test.label_values, dtype=np.float32))
         frame["test_number"] = fold.test_number
         frames.append(frame.join(pd.DataFrame(fold.outputs, columns=columns)))
     table = pd.concat(frames).sort_values(["test_number", "subject", "trial", VALUE], ignore_index=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -82,6 +83,29 @@ def as_dataset(
     )
     check_subjects(dataset)
     return dataset
+
+
+def asked_otherwise(dataset: Dataset, choice: LabelChoice) -> Dataset:
+    """A study that is made up, with the cut-off that the user wants.
+
+    Raises:
+        UserError: the order is not that of its classes, or the cut-off parts nobody.
+    """
+    labelling, values = dataset.labelling, dataset.label_values
+    if labelling is None or values is None:
+        return dataset
+    if choice.order not in ((), labelling.names):
+        raise UserError(
+            f"label_order is {','.join(choice.order)}, expected {','.join(labelling.names)} for the {dataset.source} "
+            "study"
+        )
+    if choice.cut_off == AUTO:
+        return dataset
+    patients = ~dataset.is_control
+    labels = [labelling.name(value) for value in values[patients].tolist()]
+    subjects = dataset.subjects[patients].tolist()
+    asked = read_labels(replace(choice, order=labelling.names), AUTO, labels, subjects).labelling
+    return replace(dataset, labelling=asked, labels=asked.answers(values), label_names=asked.question)
 
 
 def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:

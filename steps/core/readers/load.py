@@ -9,7 +9,7 @@ from dataclasses import replace
 from steps.core.data.dataset import Dataset
 from steps.core.data.labelling import SCORE
 from steps.core.readers.choice import EVERYTHING, Choice
-from steps.core.readers.classes import AUTO, as_dataset, check_subjects
+from steps.core.readers.classes import AUTO, as_dataset, asked_otherwise, check_subjects
 from steps.core.readers.described.description import AUTO as IN_FOLDER
 from steps.core.readers.described.description import find_description
 from steps.core.readers.exclude import Names, without
@@ -97,7 +97,7 @@ def load_source(
                 f"positive_label is {shown(positive_label)}, expected {shown(table.label_names[1])} or 'auto' for the "
                 f"{source} study"
             )
-        dataset = without(table, exclude)
+        dataset = without(asked_otherwise(table, label_choice), exclude)
         check_subjects(dataset)
         return dataset
     if isinstance(table, InParts):

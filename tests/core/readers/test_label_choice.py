@@ -13,6 +13,7 @@ from steps.core.readers.choice import Choice
 from steps.core.readers.described.description import parse_description
 from steps.core.readers.label_choice import LabelChoice, read_labels
 from steps.core.readers.load import load_source
+from steps.core.readers.simulate import SimulationSize
 from steps.errors import UserError
 
 SUBJECTS = ("A", "A", "B", "C", "D", "E", "F")
@@ -202,3 +203,20 @@ def test_the_labels_of_a_dataset_are_no_feature(tmp_path: Path, kind: Any) -> No
             label_choice=LabelChoice(kind),
             choice=Choice(features=("x", "label_value")),  # named, so they are taken for signals
         )
+
+
+def test_a_study_that_is_made_up_is_asked_what_the_user_wants() -> None:
+    size = SimulationSize(subjects=9, controls=2, trials_min=1, trials_max=1, features=2)
+    for choice, question in (
+        (LabelChoice.of("score", cut_off="45"), ("below 45", "45 or more")),
+        (LabelChoice.of("ordered", "none,some,strong", "strong"), ("below strong", "strong or more")),
+    ):
+        dataset = load_source("simulated", timesteps=9, simulation=size, label_choice=choice)
+        assert dataset.label_names == question
+        assert dataset.labelling is not None
+        assert dataset.label_values is not None
+        np.testing.assert_array_equal(dataset.labels, dataset.label_values >= dataset.labelling.cut_off)
+    with pytest.raises(UserError, match="label_order is strong,some,none, expected none,some,strong for the simulated"):
+        load_source("simulated", simulation=size, label_choice=LabelChoice.of("ordered", "strong,some,none"))
+    with pytest.raises(UserError, match="cut_off is '99', expected 'auto' or a number above"):
+        load_source("simulated", simulation=size, label_choice=LabelChoice.of("score", cut_off="99"))

@@ -7,6 +7,7 @@ label, and their answer to the question follows from what they say of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, Self
 
 import numpy as np
@@ -74,8 +75,7 @@ class Labelling(BaseModel):
         """Names of the negative and the positive class of the question."""
         if self.kind == CLASSES:
             asked = self.names[int(self.cut_off)]
-            is_taken = any(name.casefold() == REST for name in self.names)
-            return f"not {asked}" if is_taken else REST, asked
+            return rest_of(asked, self.names), asked
         limit = self.name(self.cut_off)
         return f"below {limit}", f"{limit} or more"
 
@@ -99,6 +99,11 @@ class Labelling(BaseModel):
     def strata(self, values: npt.NDArray[np.floating | np.integer]) -> npt.NDArray[np.int8]:
         """Classes by which folds are balanced, shape ``(trials,)``: those of the label, or those of the question."""
         return values.astype(np.int8) if self.has_classes else self.answers(values)
+
+
+def rest_of(asked: str, names: Sequence[str] = ()) -> str:
+    """What all classes but one are called together: ``rest``, where neither it nor any of ``names`` is called so."""
+    return f"not {asked}" if REST in {name.casefold() for name in (asked, *names)} else REST
 
 
 def score_text(value: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from steps.core.data.dataset import Dataset
-from steps.core.data.labelling import BINARY, REST, VALUE
+from steps.core.data.labelling import BINARY, VALUE, rest_of
 from steps.core.readers.common_time import common_time
 from steps.core.readers.facts import facts_of
 from steps.core.readers.label_choice import AUTO as AUTO
@@ -125,7 +125,7 @@ def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
             )
         positive_label = next((label for label in labels if label.casefold() == PREFERRED), labels[-1])
     others = [label for label in labels if label != positive_label]
-    return others[0] if len(others) == 1 else REST, positive_label
+    return others[0] if len(others) == 1 else rest_of(positive_label), positive_label
 
 
 def check_subjects(dataset: Dataset) -> None:

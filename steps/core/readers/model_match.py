@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steps.core.data.dataset import Floats, Ints
-from steps.core.data.labelling import REST, VALUE, Labelling
+from steps.core.data.labelling import REST, VALUE, Labelling, rest_of
 from steps.core.data.training_reference import TrainingReference
 from steps.core.readers.label_choice import as_score
 from steps.core.readers.recorded import Recorded
@@ -102,7 +102,7 @@ def match_labels(recorded: Recorded, trained: TrainingReference) -> Ints | None:
     for i, recording in enumerate(recorded.recordings):
         if recording.is_control:
             continue
-        if recording.label not in classes and negative != REST:
+        if recording.label not in classes and negative not in (REST, rest_of(positive)):
             raise UserError(
                 f"{recorded.source}: trial {recorded.trials[i]!r} of subject {recording.subject!r} has the label "
                 f"{shown(recording.label)}, expected {shown(negative)} or {shown(positive)} as in the model's training"

@@ -178,6 +178,12 @@ def test_the_others_are_not_called_like_a_class() -> None:
         assert read.labelling.question == (f"not {asked}", asked)
 
 
+def test_of_two_classes_the_others_are_not_called_like_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    source = str(table(tmp_path, dict(zip("ABCDEF", ("rest", "joy", "pain", "rest", "joy", "pain"), strict=True))))
+    assert load_source(source, positive_label="rest").label_names == ("not rest", "rest")
+    assert load_source(source, positive_label="joy").label_names == ("rest", "joy")
+
+
 def test_trials_have_names_of_their_own_whatever_is_asked(tmp_path: Path) -> None:
     labels = dict(zip("ABCDEF", ("fear", "calm", "pain", "fear", "calm", "pain"), strict=True))
     path = table(tmp_path, labels)

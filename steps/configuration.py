@@ -309,6 +309,8 @@ class Main(Configuration):
         """
         if self.learning_curve:
             check_learning_curve(self.model)
+            if (kind := self.given.get("label_kind", "binary")) != "binary":
+                raise UserError(f"learning_curve=true needs labels that are yes or no, found label_kind={kind}")
         given = {"dataset_uri": "latest", "train_run_id": "latest", **self.given}
         for step in (Prepare, Train, Evaluate, Attribute):
             step.of(given)

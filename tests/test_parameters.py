@@ -235,3 +235,8 @@ def test_controls_of_one_class_are_not_standardised_by_themselves(entry_point: s
     configured(entry_point, controls="negatives")
     with pytest.raises(UserError, match="controls=negatives and normalise=subject do not go together"):
         configured(entry_point, normalise="subject", controls="negatives")
+
+
+def test_a_learning_curve_of_whole_labels_is_refused_before_anything_runs() -> None:
+    with pytest.raises(UserError, match="learning_curve=true needs labels that are yes or no, found label_kind=score"):
+        configured("main", learning_curve="true", label_kind="score")

@@ -10,14 +10,12 @@ from steps.attribute import worker
 from steps.attribute.worker import AttributionJob
 from steps.compute import check_reachable
 from steps.configuration import Attribute
+from steps.core.attribution.asked import asked
 from steps.core.attribution.faithfulness import spread_out
 from steps.core.attribution.randomisation import FOLDS
 from steps.core.attribution.results import Results, results, summary_lines, warnings
 from steps.core.data.dataset import Dataset
-from steps.core.data.labelling import ORDERED
 from steps.core.figures.attribution import all_figures
-from steps.errors import UserError, listed, shown
-from steps.parameter_values import AUTO
 from steps.tracking import datasets, record
 from steps.tracking.export import check_output_dir, export_tables
 from steps.tracking.session import step_run
@@ -40,7 +38,7 @@ def attribute_and_record(configuration: Attribute) -> None:
         with trained_folds(run, configuration.train_run_id, configuration.compute) as trained:
             keys = [fold.key for fold in trained.folds]
             randomised = frozenset(keys[number] for number in spread_out(len(keys), FOLDS))
-            dataset, explained = _asked(trained.dataset, configuration.explained_class)
+            dataset, explained = asked(trained.dataset, configuration.explained_class)
             job = AttributionJob(trained.place, settings, randomised, explained)
             attributed = trained.each(partial(worker.attribute, job))
         attribution = results(attributed, keys, dataset, settings)
@@ -60,23 +58,6 @@ def attribute_and_record(configuration: Attribute) -> None:
         for line in warnings(attribution):
             click.echo(f"warning: {line}", err=True)
         say_where(folder, run)
-
-
-def _asked(dataset: Dataset, explained_class: str) -> tuple[Dataset, str | None]:
-    """The dataset with the question whose probability is attributed, and the class that is asked for.
-
-    Raises:
-        UserError: there is no such class.
-    """
-    if explained_class == AUTO:
-        return dataset, None
-    labelling = dataset.labelling
-    names = labelling.names if labelling else ()
-    able = names[1:] if labelling and labelling.kind == ORDERED else names
-    if explained_class not in able:
-        expected = f"'auto' or one of {listed(able)}" if able else "'auto': labels are not several classes"
-        raise UserError(f"explained_class is {shown(explained_class)}, expected {expected}")
-    return dataset.asking(explained_class), explained_class
 
 
 def _log_files(run_id: str, attribution: Results, dataset: Dataset) -> None:

@@ -127,13 +127,22 @@ def _audit(study: _Study) -> str:
 
 def _fits(study: _Study) -> str:
     """Whether the recordings are what the parameters of later steps need."""
+    from steps.core.attribution.asked import asked
     from steps.core.attribution.settings import no_controls
     from steps.core.data.normalise import check_both_classes
-    from steps.core.models.table import check_trial_length
+    from steps.core.models.settings import class_weights
+    from steps.core.models.table import check_binary, check_trial_length
 
     dataset, configuration = study.recordings(), Main.of(study.given)
     check_trial_length(configuration.model, dataset.timesteps)
     check_both_classes(dataset, configuration.normalise)
+    train = Train.of(study.given)
+    class_weights(train.class_weight, dataset.labelling)
+    if train.controls == "negatives":
+        check_binary(dataset, "controls=negatives")
+    if configuration.learning_curve:
+        check_binary(dataset, "learning_curve=true")
+    asked(dataset, Attribute.of(study.given).explained_class)
     if configuration.attribution_baseline == "control" and not dataset.is_control.any():
         raise no_controls()
     return "recordings and parameters of all steps"

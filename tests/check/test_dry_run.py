@@ -56,6 +56,22 @@ def test_a_network_that_is_trained_step_by_step(tmp_path: Path) -> None:
     assert {outcome.status for outcome in found.values()} == {OK}, found
 
 
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"controls": "negatives"}, "controls=negatives needs labels that are yes or no, found label_kind=classes"),
+        ({"class_weight": "1,2"}, "class_weight=1,2 is for two classes, found label_kind=classes"),
+        ({"explained_class": "joy"}, "explained_class is 'joy', expected 'auto' or one of 'calm', 'fear', 'pain'"),
+    ],
+)
+def test_what_whole_labels_do_not_go_together_with(tmp_path: Path, parameters: dict[str, Any], said: str) -> None:
+    study = table()
+    classes = dict(zip(sorted(study["subject"].unique()), ["calm", "fear", "pain"] * 4, strict=True))
+    found = tried(tmp_path, study.assign(label=study["subject"].map(classes)), label_kind="classes", **parameters)
+    assert found[FITS].status == FAILED
+    assert said in found[FITS].finding
+
+
 def misspelt(study: pd.DataFrame) -> pd.DataFrame:
     return study.rename(columns={"subject": "participant"})
 

@@ -40,7 +40,8 @@ def label_sentence(document: Mapping[str, Any]) -> str:
     found = metrics.get(document["primary"])
     what = {"classes": "All classes", "ordered": "All levels", "score": "The score"}[document["kind"]]
     if found is None:
-        return f"{what}: nothing can be said, all tested subjects are alike."
+        why = "not every class was tested" if document["kind"] == CLASSES else "all tested subjects are alike"
+        return f"{what}: nothing can be said, {why}."
     measured = f"{LABEL_METRICS[document['primary']].title} of subjects {estimate_text(found)}, guessing has {CHANCE}"
     if document["kind"] == SCORE and "mae" in metrics:
         measured += (

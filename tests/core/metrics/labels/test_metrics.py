@@ -133,3 +133,14 @@ def test_without_anything_to_find_p_values_are_uniform_and_it_is_said() -> None:
     assert 0.35 < np.mean(p_values) < 0.65
     assert np.mean(np.array(p_values) <= 0.05) <= 0.15
     assert "not shown that they can be told" in label_sentence(document)
+
+
+@pytest.mark.parametrize(
+    ("labelling", "why"), [(CLASSES, "not every class was tested"), (SCORE, "all tested subjects are alike")]
+)
+def test_where_too_little_was_tested_it_is_said_what(labelling: Labelling, why: str) -> None:
+    table = as_table(scores(labelling))
+    first = table["label_value"].iloc[0]
+    kept = table[(table["label_value"] == first) | (labelling.has_classes & (table["label_value"] == (first + 1) % 3))]
+    document = label_summary(kept, labelling, seed=0, permutations=20)
+    assert label_sentence(document).endswith(f"nothing can be said, {why}.")

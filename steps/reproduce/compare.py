@@ -20,13 +20,14 @@ WITHIN: Verdict = "within 1e-6"
 DIFFERENT: Verdict = "different"
 MISSING: Verdict = "missing"  # recorded, but not made again
 NEW: Verdict = "new"  # made now, but not recorded then
-# Seconds, milliseconds, rates and memory, and what MLflow measures of the machine; how many processes took part.
+# Seconds, milliseconds, rates and memory, and what MLflow measures of the machine; how many processes took part,
+# and which steps had run before.
 _OF_THE_MACHINE = re.compile(
     r"^system/|(^|[_/])(s|ms|seconds|milliseconds|per_second|wall|rss|mib|gib|mb|gb|bytes)(_|$)"
-    r"|^workers$"
+    r"|^(workers|reused)$"
 )
 # Columns whose cells are names, even where they look like numbers: subject 007 is not subject 7.
-_NAMES = {"subject", "trial", "feature"}
+_NAMES = {"subject", "trial", "feature", "class_name", "predicted_class"}
 
 
 @dataclass(frozen=True)

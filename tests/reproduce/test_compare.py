@@ -95,7 +95,7 @@ def test_what_evaluate_adds_can_be_left_out() -> None:
 @pytest.mark.parametrize(
     "name",
     ["training_time_s", "train_wall_s", "inference_ms_per_trial", "training_s_mean_per_fold", "system/cpu_percent",
-     "workers", "trials_per_second", "peak_rss_mib", "wall_s"],
+     "workers", "reused", "trials_per_second", "peak_rss_mib", "wall_s"],
 )  # fmt: skip
 def test_times_rates_and_memory_are_of_the_machine(name: str) -> None:
     assert not is_deterministic(name)

@@ -42,7 +42,14 @@ def study_in(folder: Path, kind: Any, **parameters: Any) -> None:
     dataset = simulate(SIZE, timesteps=21, seed=1, label_kind=kind)
     labelled_table(dataset).to_csv(folder / "study.csv", index=False)
     order = {"label_order": "none,some,strong"} if kind == "ordered" else {}
-    given = {"source": "study.csv", "label_kind": kind, "cv": "group-kfold:3", **order, **parameters}
+    given = {
+        "source": "study.csv",
+        "label_kind": kind,
+        "cv": "group-kfold:3",
+        "baselines": "majority",
+        **order,
+        **parameters,
+    }
     for name in ("prepare", "train", "evaluate", "attribute", "main"):
         own = {key: value for key, value in given.items() if key in STEPS[name].parameters}
         done = step_here(name, folder, **own)

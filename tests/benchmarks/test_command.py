@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import ROOT, run_command
 
 
+@pytest.mark.slow
 def test_one_command_prints_and_writes_one_table(tmp_path: Path) -> None:
     done = _benchmark("--quick", "--only", "ingestion", "--output", str(tmp_path / "found" / "table"))
     assert done["rows"][0]["work"] == "40 trial files to the dataset artifact"

@@ -13,6 +13,7 @@ from benchmarks import gpu
 from benchmarks.gpu import NONE, main, results, started
 
 
+@pytest.mark.slow
 def test_without_a_gpu_it_says_so_in_a_line_and_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     done = CliRunner().invoke(main)

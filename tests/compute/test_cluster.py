@@ -206,7 +206,9 @@ def test_workers_whose_memory_is_full_are_waited_for_but_not_for_ever(
         assert run() == {2: 10}
 
 
-@pytest.mark.parametrize("status", ["paused", pytest.param("closing_gracefully", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "status", [pytest.param(status, marks=pytest.mark.slow) for status in ("paused", "closing_gracefully")]
+)
 def test_what_a_worker_has_begun_it_finishes_though_it_is_given_no_more(tmp_path: Path, status: str) -> None:
     with cluster(tmp_path) as made, dask.config.set({"fear.wait-for-workers": "1s"}):
         made.add_worker("--no-nanny", "--nthreads", "1", DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE="false")

@@ -15,6 +15,7 @@ import pytest
 
 from steps.core.data.dataset import Dataset
 from steps.core.metrics.statistic import statistics_of
+from steps.report.content import content
 from steps.report.data import ReportData
 from steps.report.figures import ATTRIBUTION, pictures
 from steps.report.render import DESCRIPTION_LENGTH, description, report_html, report_markdown
@@ -261,6 +262,6 @@ def test_the_legend_says_why_a_perfect_auc_has_the_wider_interval(make_report: M
         if name in ("auc", "threshold_0.5/balanced_accuracy"):
             found.update(value=1.0, low=0.7, high=1.0)
     for data, expected in ((usual, False), (perfect, True)):
-        text = report_html(data)
+        text = content(data).legend
         assert "Mark: what was measured. Bar: its 95% interval over people." in text
         assert ("With nobody wrong, AUC has the wider interval" in text) == expected

@@ -99,7 +99,7 @@ def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) ->
 @pytest.mark.parametrize(
     ("harm", "expected"),
     [
-        (kill_a_worker, "error: a worker process was killed"),
+        pytest.param(kill_a_worker, "error: a worker process was killed", marks=pytest.mark.slow),
         pytest.param(interrupt, "Aborted!", marks=pytest.mark.slow),
     ],
 )

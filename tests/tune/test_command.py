@@ -84,6 +84,7 @@ def expected(searches: dict[str, Tuned]) -> dict[tuple[str, int], list[float]]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_was_tried_before_is_not_tried_again_and_the_rest_is_as_in_one_process(
     store: Path, small_study: Dataset, small_study_folder: Path
 ) -> None:

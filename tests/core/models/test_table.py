@@ -155,6 +155,7 @@ def test_its_attributions_are_complete(name: str, train: Any, small_study: Datas
     assert np.isfinite(attributed.randomised["correlation"]).all()
 
 
+@pytest.mark.slow
 def test_architectures_are_the_same_in_any_process() -> None:
     """Keras numbers layers and operations by how many its process has made before."""
     architectures(SHAPE)

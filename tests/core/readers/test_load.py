@@ -220,6 +220,7 @@ def test_fingerprint_follows_bytes_and_names(tmp_path: Path) -> None:
     assert source_fingerprint("simulated") == source_fingerprint("simulated") == "simulated"
 
 
+@pytest.mark.slow
 def test_a_million_rows_are_read_in_seconds(tmp_path: Path) -> None:
     subjects, trials, timesteps = 100, 100, 100
     rows = subjects * trials * timesteps

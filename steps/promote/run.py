@@ -167,7 +167,8 @@ def _entry(run: Run, action: str, version: str, before: str, **more: object) -> 
             "version": version,
             "before": before,
             "by": _who(),
-            "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            # Decisions of the same second have an order, too.
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "commit": mlflow.get_run(run.info.run_id).data.tags.get("git_commit", ""),
             "run_id": _known_run_id(run),
             **more,

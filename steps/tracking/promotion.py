@@ -52,7 +52,7 @@ class Entry(BaseModel):
         version: of the registered model, what was decided about; of a rollback, the one that is the champion again.
         before: the champion's version before; "" where there was none.
         by: who: the account at the server, else the user of the machine.
-        at: when, UTC, ISO 8601.
+        at: when, UTC, ISO 8601, to the millisecond: the trail is sorted by it.
         commit: of the code that decided; "" where unknown.
         run_id: of the run of `promote`, with all numbers.
         report: URI of the study's report.

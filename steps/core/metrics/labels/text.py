@@ -52,11 +52,7 @@ def label_sentence(document: Mapping[str, Any]) -> str:
         guessing = 1 / len(document["names"])
         measured += f"; balanced accuracy {estimate_text(metrics['balanced_accuracy'])}, guessing has {guessing:.3g}"
     if "low" not in found or found["low"] <= CHANCE <= found["high"]:
-        return f"{what}: not shown that they can be told in a new person; {measured}.".replace("they", _they(document))
+        return f"{what}: not shown to be told better than by guessing in a new person; {measured}."
     if found["high"] < CHANCE:
         return f"{what}: the models are of no use as they are; {measured}."
     return f"{what}: told in a new person better than by guessing; {measured}."
-
-
-def _they(document: Mapping[str, Any]) -> str:
-    return "it" if document["kind"] == SCORE else "they"

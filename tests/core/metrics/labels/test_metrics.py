@@ -132,7 +132,7 @@ def test_without_anything_to_find_p_values_are_uniform_and_it_is_said() -> None:
         p_values.append(document["subject"]["metrics"]["concordance"]["p_value"])
     assert 0.35 < np.mean(p_values) < 0.65
     assert np.mean(np.array(p_values) <= 0.05) <= 0.15
-    assert "not shown that they can be told" in label_sentence(document)
+    assert "not shown to be told better than by guessing" in label_sentence(document)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def _choose(labels: Sequence[str], positive_label: str) -> tuple[str, str]:
         if len(labels) > 2:
             raise UserError(
                 f"the data hold {len(labels)} labels, {listed}; expected two, or positive_label set to one, or "
-                "label_kind=classes (ordered, score)"
+                "label_kind=classes, ordered or score"
             )
         positive_label = next((label for label in labels if label.casefold() == PREFERRED), labels[-1])
     others = [label for label in labels if label != positive_label]

@@ -51,7 +51,9 @@ def class_confusion(document: Mapping[str, Any]) -> Figure:
             xticks=range(len(names)), yticks=range(len(names)), xticklabels=names, yticklabels=names,
             xlabel="most probable class", ylabel="label", title=UNITS[level],
         )  # fmt: skip
-        axes.tick_params(axis="x", rotation=30 if len(names) > 4 else 0)
+        if len(names) > 4:
+            for label in axes.get_xticklabels():
+                label.set(rotation=30, horizontalalignment="right", rotation_mode="anchor")
         plain(axes)
     return figure
 

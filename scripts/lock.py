@@ -33,7 +33,7 @@ def compile_requirements(*options: str) -> str:
 def main() -> None:
     """Write both files."""
     upgrade = [] if "--upgrade" in sys.argv[1:] or not (ROOT / LOCK).exists() else ["--constraint", LOCK]
-    extras = [word for name in ("dev", "baselines", "formats", "tune") for word in ("--extra", name)]
+    extras = [word for name in ("dev", "baselines", "formats", "onnx", "tune") for word in ("--extra", name)]
     lock = compile_requirements(*extras, "--generate-hashes", *upgrade)
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         constraints.write("\n".join(re.findall(r"^[\w.\-]+(?:\[[^\]]*\])?==[^ \\]+", lock, re.MULTILINE)))

@@ -87,17 +87,11 @@ class Server:
     def start(self) -> Server:
         """Start, or start again on the same store and port, and wait until it answers."""
         assert self._process is None, "the server is running"
-        command = [
-            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)),
-            *("--workers", "1", "--backend-store-uri", self.backend_store_uri),
-            *("--artifacts-destination", str(self.artifacts)),
-            *self._options,
-        ]
         # The job runner is for traces and language models; seven processes less.
         environment = clean_environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | self._environment
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+                self._command(), cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
             )
         try:
             wait_until(self._answers, "starting the server")
@@ -105,6 +99,14 @@ class Server:
             self.kill()
             raise
         return self
+
+    def _command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)),
+            *("--workers", "1", "--backend-store-uri", self.backend_store_uri),
+            *("--artifacts-destination", str(self.artifacts)),
+            *self._options,
+        ]
 
     def kill(self) -> None:
         """As a power cut: no process of the server gets to say anything more."""

@@ -52,6 +52,9 @@ _ALWAYS: Final = {
     "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
     "MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH": "true",
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+    # A version of one's own that says its files are somebody else's in the S3 store: MLflow would fetch them with the
+    # server's keys. Of these addresses it asks who may read what they name.
+    "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": "^(mlflow-artifacts|models|runs):/",
 }
 # Telemetry tells others; jobs are for language models, and seven processes more.
 _UNLESS_SAID: Final = {
@@ -86,7 +89,7 @@ def settle(environment: MutableMapping[str, str]) -> str:
     _check_strength(environment, "MLFLOW_AUTH_ADMIN_PASSWORD", 16)
     _check_strength(environment, "MLFLOW_FLASK_SERVER_SECRET_KEY", 32)
     _need("flask_wtf", "mlflow[auth]", "users log in")
-    environment |= _ALWAYS
+    environment.update(_ALWAYS)
     for name, value in _UNLESS_SAID.items():
         environment.setdefault(name, value)
     environment.pop("MLFLOW_DEFAULT_ARTIFACT_ROOT", None)  # clients would be sent to the store itself

@@ -133,7 +133,13 @@ def test_a_served_model_gives_the_numbers_of_predict_in_any_unit(served: str, mo
             answered = pd.DataFrame(answer["predictions"])
             columns = ["probability", "decision", "distance", "unusual"]
             pd.testing.assert_frame_equal(answered, expected[columns], check_dtype=False, rtol=1e-5)
-    assert ask(served, inputs=trials)[1] == ask(served, inputs=trials, params={"threshold": 0.5})[1]
+    answer = ask(served, inputs=trials)[1]
+    assert answer == ask(served, inputs=trials, params={"threshold": 0.5})[1]
+    order = [3, 1, 5, 0, 2, 4]
+    named = {"features": [trained.features[place] for place in order]}
+    named["units"] = [trained.units[name] for name in named["features"]]
+    mixed = unseen.values[:3, :, order].tolist()
+    assert ask(served, inputs=mixed, params=named)[1] == answer
 
     given: set[str] = set()
     for error_rate in (0.3, 0.4, 0.5):
@@ -153,6 +159,14 @@ def test_a_served_model_gives_the_numbers_of_predict_in_any_unit(served: str, mo
         "one trial without its axis": ({"inputs": trials[0]}, "(-1, 21, 6)"),
         "text": ({"inputs": [[["high"] * 6] * 21]}, "high"),
         "a threshold beyond 1": ({"inputs": trials, "params": {"threshold": 2}}, "threshold is 2.0, expected a prob"),
+        "another feature": (
+            {"inputs": mixed, "params": {"features": ["hip", *named["features"][1:]]}},
+            '"INVALID_PARAMETER_VALUE", "message": "the features of the request are not the model\'s: missing',
+        ),
+        "another unit": (
+            {"inputs": mixed, "params": named | {"units": ["lb", *named["units"][1:]]}},
+            f"is in 'lb', the model was trained on '{named['units'][0]}'; convert it",
+        ),
         "an error rate beyond a half": ({"inputs": trials, "params": {"error_rate": 0.6}}, "error_rate is 0.6"),
     }
     for case, (body, message) in refused.items():

@@ -81,7 +81,14 @@ def _signature(shape: tuple[int, ...], labelling: Mapping[str, Any] | None = Non
             ]
         ),
         params=ParamSchema(
-            [ParamSpec("threshold", DataType.double, 0.5), ParamSpec("error_rate", DataType.double, 0.0)]
+            [
+                ParamSpec("threshold", DataType.double, 0.5),
+                ParamSpec("error_rate", DataType.double, 0.0),
+                # What a request may say of its columns and of its time.
+                ParamSpec("features", DataType.string, [], (-1,)),
+                ParamSpec("units", DataType.string, [], (-1,)),
+                ParamSpec("sampling_rate", DataType.double, 0.0),
+            ]
         ),
     )
 

@@ -1,21 +1,43 @@
 """The final model as MLflow loads it: a script that MLflow copies into the model and runs (models from code).
 
 Not imported by the project. It needs nothing of the project either: the copy works wherever mlflow and keras are.
-So it repeats, in a few lines, what `distance` of training references, `steps.core.metrics.conformal` and the `predict`
-step do; a test compares them.
+So it repeats, in a few lines, what `distance` of training references, `steps.core.metrics.conformal`,
+`steps.core.readers.model_match` and the `predict` step do; a test compares them.
 """
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 DEFAULT_THRESHOLD = 0.5
 DONT_KNOW = "don't know"
 CHUNK = 512  # trials per forward pass, which bounds the memory
+WITH_UNIT = re.compile(r"(.+?)\s*[\[(]([^\[\]()]+)[\])]")  # knee_angle_x [deg], knee_angle_x (deg)
+SHOWN = 6  # names in a message
+RATE_TOLERANCE = 0.002
+
+
+class Refused(mlflow.MlflowException):  # type: ignore[misc]
+    """A request that is not answered; over HTTP status 400 and this one line.
+
+    MLflow's server puts the data that was sent before the message of an error, which is not what its reader looks for.
+    """
+
+    def __init__(self, line: str) -> None:
+        super().__init__(line, error_code=INVALID_PARAMETER_VALUE)
+        self.line = line
+
+    def serialize_as_json(self) -> str:
+        """The answer to the client."""
+        self.message = self.line
+        return str(super().serialize_as_json())
 
 
 class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -25,10 +47,11 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         """Load the network (Keras's safe mode: no code comes with it) and what it was trained on."""
         import keras
 
-        self.network = keras.saving.load_model(context.artifacts["network"], compile=False, safe_mode=True)
+        network = keras.saving.load_model(context.artifacts["network"], compile=False, safe_mode=True)
         self.training = json.loads(Path(context.artifacts["training"]).read_text(encoding="utf-8"))
+        self.network = compiled(network)
         if self.training.get("labelling"):
-            self.label = keras.Model(self.network.input, self.network.get_layer("label").output)
+            self.label = compiled(keras.Model(network.input, network.get_layer("label").output))
 
     # The bare np.ndarray is what MLflow knows as a hint beside a signature; any other, or none, makes it warn.
     def predict(
@@ -48,25 +71,33 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         ``probability_<class>`` of each and ``predicted_class``, the most probable one. With ``params["error_rate"]``
         above 0 also ``answer``: a class of the question, or "don't know".
 
+        What the request says of its columns is compared with the training's, as `predict` does it:
+        ``params["features"]``, their names, in any order (``knee_angle_x [deg]`` has its unit with it);
+        ``params["units"]``, their units, "" where unknown; ``params["sampling_rate"]``, in time points per unit of the
+        model's time. What is not said is taken to be the training's.
+
         Raises:
-            MlflowException: a threshold that is no probability, an error rate that is none or that this model cannot
-                keep, a value that is not finite, or a single trial where those of a person are compared with each
-                other; over HTTP status 400.
+            Refused: a threshold that is no probability, an error rate that is none or that this model cannot keep,
+                other features, units or sampling rates than the training's, a value that is not finite, or a single
+                trial where those of a person are compared with each other; over HTTP status 400.
         """
-        threshold = float((params or {}).get("threshold", DEFAULT_THRESHOLD))
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        threshold = float(given.get("threshold", DEFAULT_THRESHOLD))
         if not 0.0 <= threshold <= 1.0:
-            raise mlflow.MlflowException.invalid_parameter_value(
-                f"threshold is {threshold}, expected a probability between 0 and 1"
-            )
-        error_rate = float((params or {}).get("error_rate", 0.0))
+            raise Refused(f"threshold is {threshold}, expected a probability between 0 and 1")
+        error_rate = float(given.get("error_rate", 0.0))
         self._check_error_rate(error_rate)
+        self._check_rate(float(given.get("sampling_rate", 0.0)))
         values = np.asarray(model_input, dtype=np.float32)
+        columns, units = list(given.get("features", [])), list(given.get("units", []))
+        if columns or units:
+            values = np.take(values, self._order(columns or self.training["features"], units), axis=2)
         self._check(values)
         if self.training.get("normalise") == "subject" and len(values):
             values = within_one_person(values)
-        probability = outputs_of(self.network, values)[:, 0]
+        probability = self._outputs(self.network, values)[:, 0]
         mean, sd = np.asarray(self.training["mean"]), np.asarray(self.training["sd"])
-        distance = np.sqrt((((values - mean) / sd) ** 2).mean(axis=(1, 2)))
+        distance = in_chunks(lambda part: np.sqrt((((part - mean) / sd) ** 2).mean(axis=(1, 2))), values)
         table = pd.DataFrame(
             {
                 "probability": probability,
@@ -81,7 +112,7 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def _label(self, values: np.ndarray) -> dict[str, Any]:
         """What the network says of whole labels."""
-        names, outputs = self.training["labelling"]["names"], outputs_of(self.label, values)
+        names, outputs = self.training["labelling"]["names"], self._outputs(self.label, values)
         if not names:
             return {"predicted_score": outputs[:, 0]}
         outputs = outputs.clip(0, 1)
@@ -112,39 +143,120 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def _check_error_rate(self, error_rate: float) -> None:
         if not 0.0 <= error_rate <= 0.5:
-            raise mlflow.MlflowException.invalid_parameter_value(
-                f"error_rate is {error_rate}, expected a number from 0 (no answers) to 0.5"
-            )
+            raise Refused(f"error_rate is {error_rate}, expected a number from 0 (no answers) to 0.5")
         if error_rate and not self.training.get("left_out_scores"):
-            raise mlflow.MlflowException.invalid_parameter_value(
+            raise Refused(
                 f"error_rate is {error_rate}, but this model cannot say when it does not know: "
                 "nothing is kept of how it does on people it has not seen; expected 0"
             )
+
+    def _order(self, columns: list[str], units: list[str]) -> list[int]:
+        """Which column of the request is which feature, by name."""
+        wanted: list[str] = self.training["features"]
+        for what, named in (("features", columns), ("units", units)):
+            if named and len(named) != len(wanted):
+                raise Refused(f"{what} names {len(named)}, expected {len(wanted)}: one for each column of the trials")
+        if nameless := [place for place, column in enumerate(columns) if not column]:
+            raise Refused(f"features has no name for column {nameless[0]} (counted from 0)")
+        places = {column: place for place, column in enumerate(columns) if column in wanted}
+        bare = {split_unit(name)[0]: name for name in wanted if name not in places}
+        for place, column in enumerate(columns):
+            name = column if column in places else bare.get(split_unit(column)[0])
+            if name is not None and places.setdefault(name, place) != place:
+                raise Refused(
+                    f"features has {name!r} twice, in {columns[places[name]]!r} and {column!r}; name each column once"
+                )
+        missing = [name for name in wanted if name not in places]
+        additional = [column for place, column in enumerate(columns) if place not in places.values()]
+        if missing or additional:
+            parts = [
+                f"{word} {listed(names)}" for word, names in (("missing", missing), ("additional", additional)) if names
+            ]
+            raise Refused(
+                f"the features of the request are not the model's: {'; '.join(parts)}; expected the {len(wanted)} "
+                f"features {listed(wanted)}, in any order; send those, under these names"
+            )
+        for name, place in places.items():
+            unit = (units[place] if units else "") or split_unit(columns[place])[1]
+            expected = self.training["units"].get(name) or split_unit(name)[1]
+            if unit and expected and unit != expected:
+                raise Refused(
+                    f"feature {columns[place]!r} is in {unit!r}, the model was trained on {expected!r}; convert it"
+                )
+        return [places[name] for name in wanted]
+
+    def _check_rate(self, rate: float) -> None:
+        if rate == 0:
+            return
+        if not 0 < rate < np.inf:
+            raise Refused(f"sampling_rate is {rate:g}, expected a number above 0")
+        time, unit = self.training["time"], self.training["time_unit"]
+        if self.training["time_normalised"] or unit == "sample":
+            why = (
+                "had no common time axis"
+                if unit == "sample"
+                else "were brought to one length, as these trials have to be"
+            )
+            raise Refused(f"sampling_rate is {rate:g}, but the model's training trials {why}: leave it out")
+        expected = (len(time) - 1) / (time[-1] - time[0])
+        margin = max(RATE_TOLERANCE, 0.5 / (len(time) - 1))
+        if not 1 - margin <= expected / rate <= 1 + margin:
+            raise Refused(
+                f"sampling_rate is {rate:g} per unit of time, expected {expected:g} as in the model's training, which "
+                "resampled nothing; resample to that rate"
+            )
+
+    def _outputs(self, network: Any, values: np.ndarray) -> np.ndarray:
+        """What a network gives for trials; shape ``(trials, width)``."""
+        return in_chunks(lambda part: np.asarray(network(part), dtype=np.float64), values)
 
     def _check(self, values: np.ndarray) -> None:
         wrong = np.argwhere(~np.isfinite(values))
         if len(wrong):
             trial, point, feature = wrong[0].tolist()
-            raise mlflow.MlflowException.invalid_parameter_value(
+            raise Refused(
                 f"trial {trial} holds {values[trial, point, feature]} for feature "
                 f"{self.training['features'][feature]!r} at time point {point} (all counted from 0), "
                 "expected a finite number"
             )
 
 
-def outputs_of(network: Any, values: np.ndarray) -> np.ndarray:
-    """What a network gives for trials, some at a time; shape ``(trials, width)``."""
-    parts = [
-        np.asarray(network(values[start : start + CHUNK], training=False), dtype=np.float64)
-        for start in range(0, len(values), CHUNK)
-    ]
-    return np.concatenate(parts) if parts else np.zeros((0, network.output_shape[-1]))
+def compiled(network: Any) -> Callable[[np.ndarray], Any]:
+    """A network as one function, traced once for any number of trials and tried out.
+
+    Layer by layer, a trial takes many times as long (docs/serve.md).
+    """
+    import tensorflow as tf
+
+    trials = tf.TensorSpec((None, *network.input_shape[1:]), tf.float32)
+    function: Callable[[np.ndarray], Any] = tf.function(lambda x: network(x, training=False), input_signature=[trials])
+    function(np.zeros((1, *network.input_shape[1:]), np.float32))
+    return function
+
+
+def in_chunks(function: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> np.ndarray:
+    """What a function gives for trials, so many at a time that memory does."""
+    if not len(values):  # which TensorFlow's convolutions do not take
+        return function(np.zeros((1, *values.shape[1:]), np.float32))[:0]
+    return np.concatenate([function(values[start : start + CHUNK]) for start in range(0, len(values), CHUNK)])
+
+
+def split_unit(column: str) -> tuple[str, str]:
+    """Name and unit of a column such as ``knee_angle_x [deg]``; the unit is "" where there is none."""
+    matched = WITH_UNIT.fullmatch(column)
+    return (matched[1], matched[2].strip()) if matched else (column, "")
+
+
+def listed(names: list[str]) -> str:
+    """Names as a message has them."""
+    text = ", ".join(repr(name if len(name) <= 80 else f"{name[:80]}…") for name in names[:SHOWN])
+    return text if len(names) <= SHOWN else f"{text} and {len(names) - SHOWN} more"
 
 
 def within_one_person(values: np.ndarray) -> np.ndarray:
     """One person's trials, standardised per feature over all of them and their time points; a constant becomes 0."""
     if len(values) < 2:
-        raise mlflow.MlflowException.invalid_parameter_value(
+        raise Refused(
             "the request holds one trial, expected at least 2, better 6 or more, of one person and of both classes: "
             "the model was trained with normalise=subject and compares the recordings of a person with each other"
         )

@@ -124,7 +124,7 @@ ONLY_IN = {
     "distributed": {"compute"},
     "dask": {"compute"},
     "optuna": {"core.tuning"},
-    "tensorflow": {"core.models", "core.attribution", "system"},
+    "tensorflow": {"core.models", "core.attribution", "system", "tracking.models"},  # the last: the script in a model
 }
 
 

@@ -80,12 +80,7 @@ def settle(environment: MutableMapping[str, str]) -> str:
     Raises:
         ConfigurationError: something is missing, or cannot be used.
     """
-    for name in _SECRETS:
-        _read_secret(environment, name)
-    store = _database(environment, "MLFLOW_BACKEND_STORE_URI")
-    environment.setdefault("MLFLOW_AUTH_DATABASE_URI", store)
-    users = _database(environment, "MLFLOW_AUTH_DATABASE_URI")
-    _check_artifacts(environment)
+    _, users = settle_stores(environment)
     _check_strength(environment, "MLFLOW_AUTH_ADMIN_PASSWORD", 16)
     _check_strength(environment, "MLFLOW_FLASK_SERVER_SECRET_KEY", 32)
     _need("flask_wtf", "mlflow[auth]", "users log in")
@@ -95,6 +90,27 @@ def settle(environment: MutableMapping[str, str]) -> str:
     environment.pop("MLFLOW_DEFAULT_ARTIFACT_ROOT", None)  # clients would be sent to the store itself
     _name_hosts(environment)
     return _settings(users, environment.get("MLFLOW_AUTH_ADMIN_USERNAME") or "admin")
+
+
+def settle_stores(environment: MutableMapping[str, str]) -> tuple[str, str]:
+    """Read the secrets and say where rows are kept: what a backup needs to know, too.
+
+    Args:
+        environment: changed in place, as by `settle`.
+
+    Returns:
+        The addresses of the database of runs and of the one of users, without a password.
+
+    Raises:
+        ConfigurationError: something is missing, or cannot be used.
+    """
+    for name in _SECRETS:
+        _read_secret(environment, name)
+    runs = _database(environment, "MLFLOW_BACKEND_STORE_URI")
+    environment.setdefault("MLFLOW_AUTH_DATABASE_URI", runs)
+    users = _database(environment, "MLFLOW_AUTH_DATABASE_URI")
+    _check_artifacts(environment)
+    return runs, users
 
 
 def _read_secret(environment: MutableMapping[str, str], name: str) -> None:

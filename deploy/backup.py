@@ -163,6 +163,9 @@ class Backups:
             Its name, the SHA-256 of its list, the list, how many files were fetched because no earlier backup has
             them, and how many were deleted on the server in the meantime.
         """
+        for database in stores.databases.values():
+            if not database.tables():  # night after night, it would push out the backups of what was there
+                raise StoreError(f"database {database.shown} holds no tables; nothing was saved")
         name = f"{now:%Y-%m-%dT%H%M%SZ}"
         folder = self._backups / f"{name}.new"
         folder.mkdir()

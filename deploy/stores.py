@@ -110,15 +110,21 @@ class Database:
         return int(number)
 
     def clear(self) -> None:
-        """Drop all tables."""
+        """Drop all tables, and the functions that MLflow's triggers call."""
         import psycopg2
         from psycopg2 import sql
 
-        tables = self.tables()
-        if tables:
-            names = sql.SQL(", ").join(sql.Identifier("public", name) for name in tables)
-            with closing(psycopg2.connect(self.uri, connect_timeout=10)) as connection, connection:
-                connection.cursor().execute(sql.SQL("DROP TABLE {} CASCADE").format(names))
+        functions = self._ask(
+            "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace "
+            # those of an extension are somebody else's
+            "AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid "
+            "AND d.deptype = 'e')"
+        )
+        tables = [sql.Identifier("public", name) for name in self.tables()]
+        drop = [sql.SQL("DROP TABLE {} CASCADE").format(table) for table in tables]
+        drop += [sql.SQL(f"DROP ROUTINE {signature} CASCADE") for (signature,) in functions]  # as PostgreSQL quotes it
+        with closing(psycopg2.connect(self.uri, connect_timeout=10)) as connection, connection:
+            connection.cursor().execute(sql.SQL("SET search_path = public; ") + sql.SQL("; ").join(drop))
 
     def _ask(self, query: str) -> list[tuple[Any, ...]]:
         import psycopg2

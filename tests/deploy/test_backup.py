@@ -122,7 +122,7 @@ def test_users_are_saved_before_runs_and_runs_before_files(backups: Backups) -> 
 
 
 def test_every_row_has_its_file_while_people_go_on_recording(backups: Backups) -> None:
-    memory = Memory({}, {"runs.dump": ""})
+    memory = Memory({}, {"runs.dump": "begun\n"})
 
     def record() -> None:  # as the client does: a file, and when it is stored, the row that says so
         number = len(memory.files)
@@ -132,9 +132,15 @@ def test_every_row_has_its_file_while_people_go_on_recording(backups: Backups) -
     memory.happens = record
     name, _ = save(backups, memory)
     manifest = backups.check(name)
-    rows = (backups.folder(name) / "runs.dump").read_text().split("\n")[:-1]
+    rows = (backups.folder(name) / "runs.dump").read_text().split("\n")[1:-1]
     assert rows
     assert set(rows) < set(manifest.artifacts)
+
+
+def test_a_database_that_was_emptied_is_not_saved(backups: Backups) -> None:
+    with pytest.raises(StoreError, match="holds no tables; nothing was saved"):
+        save(backups, Memory({}, {"users.dump": "ada", "runs.dump": ""}))
+    assert backups.names() == []
 
 
 def test_a_file_that_is_deleted_meanwhile_is_no_error(backups: Backups) -> None:

@@ -129,6 +129,8 @@ def test_a_server_that_was_lost_comes_back_as_it_was_saved(tmp_path: Path, monke
         assert restored.returncode == 0, restored.stderr
         again = program(second, "backup", "restore", backups)
         assert (again.returncode, "something is there already" in again.stderr) == (2, True)
+        over_it = program(second, "backup", "restore", backups, "--replace")
+        assert over_it.returncode == 0, over_it.stderr
 
         second.start()
         client = MlflowClient(second.uri)

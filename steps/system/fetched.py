@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -93,7 +94,7 @@ def not_watched(_done: float, _of: float, _unit: str) -> None:
 
 
 @contextmanager
-def at_hand(source: str, watch: Watch = not_watched) -> Iterator[AtHand]:
+def at_hand(source: str, watch: Watch = not_watched, called: str = "source") -> Iterator[AtHand]:
     """A source as files of this machine, inside the block; a copy is removed at its end.
 
     Blocks inside this one, also in processes that are started there, use the same copy.
@@ -101,30 +102,44 @@ def at_hand(source: str, watch: Watch = not_watched) -> Iterator[AtHand]:
     Args:
         source: a path, an address, or the name of a study that is made up; perhaps with ``#sha256=…`` at its end.
         watch: told how far fetching is.
+        called: what messages call it, the name of the parameter that it was given in.
 
     Raises:
         UserError: it cannot be fetched, or has another digest than expected. Messages from inside the block name the
             address instead of the copy.
     """
-    named, expected = split_digest(source)
+    with _called(called):
+        named, expected = split_digest(source)
     if not is_address(named):
-        path = local_path(named)
-        if expected:
-            _check(named, _of_path(path), expected)
+        with _called(called):
+            path = local_path(named)
+            if expected:
+                _check(named, _of_path(path), expected)
         yield AtHand(path)
         return
     if earlier := _earlier(named):
-        _check(named, earlier.fetched.sha256, expected)
+        with _called(called):
+            _check(named, earlier.fetched.sha256, expected)
         with _named_in_messages(earlier.path, named):
             yield earlier
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # something may still be on its way
-        with owner_alone():
-            here = _fetch(named, Path(folder), watch)
-        _check(named, here.fetched.sha256, expected)
+        with _called(called):
+            with owner_alone():
+                here = _fetch(named, Path(folder), watch)
+            _check(named, here.fetched.sha256, expected)
         copy = {_COPY: json.dumps(asdict(here))}
         with environment_variables(copy), _named_in_messages(here.path, named):
             yield here
+
+
+@contextmanager
+def _called(name: str) -> Iterator[None]:
+    """Messages that begin with the word source begin with another one instead."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(re.sub(r"^source\b", name, str(error))) from error.__cause__
 
 
 @contextmanager

@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from steps.errors import UserError, one_line, shown
+from steps.errors import UserError, shown
 from steps.system.deadline import within
 from steps.system.file_digests import digest_of_file
 from steps.system.source_address import SCHEMES, scheme_of
+from steps.system.store_failures import why
 from steps.system.untrusted_files import size
 
 QUERY: Final = "FEAR_SOURCE_QUERY"  # what follows ? in an address of the web; never recorded, as it may be a token
 _PATIENCE_S: Final = 60.0  # without an answer, or a byte
 _LISTING_S: Final = 600.0
 _AT_ONCE: Final = 16
-_SHOWN: Final = 300
 _RELEASED_WITH_FSSPEC: Final = ("s3fs", "gcsfs")  # and need the same version
 
 # Takes how much came, of how much, and of what: files, or MB of a single one.
@@ -197,31 +197,11 @@ def _told(named: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"source {named} cannot be fetched: {_why(error, named)}") from error
+        raise UserError(f"source {named} cannot be fetched: {_why(error)}") from error
 
 
-def _why(error: BaseException, named: str) -> str:
-    chain, one = list[BaseException](), error
-    while one not in chain:
-        chain.append(one)
-        one = one.__cause__ or one.__context__ or one
-    kinds = {kind.__name__ for link in chain for kind in type(link).__mro__}
-    statuses = {status for link in chain if isinstance(status := getattr(link, "status", None), int)}
-    if kinds & {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "RefreshError"}:
-        return "there are no credentials for this store; docs/prepare.md says where it looks for them"
-    if "PermissionError" in kinds or statuses & {401, 403}:
-        return "access was denied; look at the credentials for this store, and at what they may read"
-    if kinds & {"EndpointConnectionError", "ClientConnectorError", "gaierror", "ConnectionRefusedError"}:
-        return "the store cannot be reached; look at the address and at the network"
-    if "TimeoutError" in kinds:
-        return f"no answer within {_PATIENCE_S:g} s; look at the address and at the network, or run this again"
-    if kinds & {"ClientPayloadError", "IncompleteReadError", "ServerDisconnectedError", "ConnectionResetError"}:
-        return "the connection broke off in the middle; run this again"
-    if "FileNotFoundError" in kinds and not statuses - {404}:
-        return "there is no such file or folder"
-    if statuses:
-        return f"the store answered {min(statuses)}; look at the address, or run this again"
-    text = one_line(f"{type(error).__name__}: {error}", _SHOWN)
+def _why(error: BaseException) -> str:
+    text = why(error, _PATIENCE_S)
     if query := os.environ.get(QUERY):
         text = text.replace(query.removeprefix("?"), "***")
     return text

@@ -20,6 +20,7 @@ from steps.commands import command
 from steps.errors import UserError, shown
 from steps.parameters import STEPS
 from steps.tracking.store import digests
+from steps.tracking.store.cloud import StoreError
 from steps.tracking.store.trouble import one_line
 from steps.writing.spreadsheet import read_csv
 
@@ -271,6 +272,8 @@ def text_of(run: Run, path: str) -> str:
         return digests.recorded_file(run, path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise damaged(run, path, "it is not UTF-8") from error
+    except StoreError:
+        raise
     except (MlflowException, OSError, ValueError) as error:
         raise DamagedError(
             f"{_named(run)} holds no {path} that can be read ({one_line(error)}); {_mend(run)}"

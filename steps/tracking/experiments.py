@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from steps.errors import UserError, shown
 from steps.tracking.spool import current
 from steps.tracking.store import moved
+from steps.tracking.store.cloud import check_installed
 from steps.tracking.store.tracking_uri import show_uri
 
 EXPERIMENT: Final = "Fear_Classification_Experiments"
@@ -41,23 +42,24 @@ def _chosen_experiment(experiment_id: str) -> str:
         chosen = MlflowClient().get_experiment(experiment_id)
     except MlflowException as error:
         raise no_experiment(experiment_id, mlflow.get_tracking_uri()) from error
-    _refuse_deleted(chosen)
+    _refuse_unusable(chosen)
     return experiment_id
 
 
-def _refuse_deleted(chosen: Experiment) -> None:
+def _refuse_unusable(chosen: Experiment) -> None:
     if chosen.lifecycle_stage == LifecycleStage.DELETED:
         raise UserError(
             f"experiment {shown(chosen.name)} was deleted; restore it with "
             f"'mlflow experiments restore -x {chosen.experiment_id}' or choose another with --experiment-name"
         )
+    check_installed(chosen.artifact_location)  # before hours of work, not when the first file is recorded
 
 
 def experiment_named(name: str) -> str:
     """ID of the experiment, made when missing.
 
     Raises:
-        UserError: it was deleted.
+        UserError: it was deleted, or the package for where its artifacts are is missing.
     """
     client = MlflowClient()
     chosen = client.get_experiment_by_name(name)
@@ -71,7 +73,7 @@ def experiment_named(name: str) -> str:
             chosen = client.get_experiment_by_name(name)
             if chosen is None:
                 raise
-    _refuse_deleted(chosen)
+    _refuse_unusable(chosen)
     return str(chosen.experiment_id)
 
 

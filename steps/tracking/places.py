@@ -79,7 +79,8 @@ class DatasetArtifact:
             return None
         import mlflow.artifacts
 
-        from steps.tracking.store.artifact_places import PlaceError, place_of_model
+        from steps.tracking.store.allowed import PlaceError
+        from steps.tracking.store.artifact_places import place_of_model
         from steps.tracking.store.punctual import bounded_patience, punctual_client, time_for
         from steps.tracking.store.trouble import FAILURES, one_line
 

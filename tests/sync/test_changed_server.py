@@ -12,7 +12,7 @@ from steps.tracking import lookup, reuse
 from steps.tracking.spool import id_on_server, pull
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.replicator import Backlog, Replicator, degraded
-from steps.tracking.store.artifact_places import ALLOWED
+from steps.tracking.store.allowed import ALLOWED
 from tests.changed_server import STUDY, Line, assert_whole
 
 

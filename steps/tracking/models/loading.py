@@ -23,6 +23,7 @@ from steps.core.models import keras_file
 from steps.errors import UserError
 from steps.tracking.models.registry import ModelReference
 from steps.tracking.store.artifact_places import repository
+from steps.tracking.store.cloud import StoreError
 from steps.tracking.store.digests import check_digest
 from steps.tracking.store.trouble import one_line
 
@@ -124,6 +125,8 @@ def _read(reference: ModelReference, name: str) -> bytes:
             files = repository(reference.location or uri, store)
             path = files.download_artifacts(name, scratch)
             return keras_file.read(Path(path))
+        except StoreError:
+            raise
         except keras_file.NotAKerasFileError as error:
             raise UserError(f"{uri} is not a final model of this project: {error}") from error
         except (MlflowException, OSError) as error:

@@ -16,6 +16,7 @@ from steps.errors import UserError
 from steps.tracking.models.fold_model import MODEL
 from steps.tracking.store import digests
 from steps.tracking.store.artifact_places import repository
+from steps.tracking.store.cloud import StoreError
 from steps.tracking.store.trouble import one_line
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def read_network(fold: Run) -> bytes:
             place, path = _file_of(fold)
             files = repository(place, mlflow.get_tracking_uri())
             content = keras_file.read(Path(files.download_artifacts(path, scratch)))
+    except StoreError:
+        raise
     except (MlflowException, OSError, keras_file.NotAKerasFileError) as error:
         raise _no_model(fold, error) from error
     digests.check_file_of(fold, digests.MODEL, content)
@@ -54,11 +57,17 @@ def read_network(fold: Run) -> bytes:
 
 
 def has_network(fold: Run) -> bool:
-    """Whether the file of a fold's model is there."""
+    """Whether the file of a fold's model is there.
+
+    Raises:
+        StoreError: it would be in a cloud's store that cannot be worked with.
+    """
     try:
         place, path = _file_of(fold)
         folder = path.rpartition("/")[0]
         return any(item.path == path for item in repository(place, mlflow.get_tracking_uri()).list_artifacts(folder))
+    except StoreError:  # which may hold it all the same
+        raise
     except (MlflowException, OSError):
         return False
 

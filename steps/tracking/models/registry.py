@@ -17,7 +17,8 @@ from mlflow.exceptions import MlflowException
 from steps.commands import called, command
 from steps.errors import UserError, shown
 from steps.tracking.spool import current
-from steps.tracking.store.artifact_places import PlaceError, place_of_model
+from steps.tracking.store.allowed import PlaceError
+from steps.tracking.store.artifact_places import place_of_model
 from steps.tracking.store.digests import digests_among
 from steps.tracking.store.tracking_uri import show_uri
 from steps.tracking.store.trouble import FAILURES, failed, reachable, trouble_with

@@ -7,7 +7,8 @@ from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from steps.tracking.spool.marks import EXPERIMENT_ID, EXPERIMENT_MADE, SYNC
-from steps.tracking.store.artifact_places import checked
+from steps.tracking.store.allowed import checked
+from steps.tracking.store.cloud import check_installed
 from steps.tracking.store.tracking_uri import show_uri
 
 
@@ -43,6 +44,7 @@ class Experiments:
         Raises:
             MlflowException: it was deleted there.
             PlaceError: its artifacts would be where the server may not send us.
+            StoreError: the package for where they would be is missing.
         """
         server = self.find(experiment_id)
         if server is None:
@@ -56,7 +58,7 @@ class Experiments:
                 f"experiment {server.name!r} was deleted on {address}: restore it (MLFLOW_TRACKING_URI={address} "
                 f"mlflow experiments restore -x {server.experiment_id}) and sync again"
             )
-        checked(server.artifact_location, self._server.tracking_uri)
+        check_installed(checked(server.artifact_location, self._server.tracking_uri))
         return str(server.experiment_id)
 
     def _remembered(self, local: Experiment) -> Experiment | None:

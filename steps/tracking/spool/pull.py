@@ -16,7 +16,7 @@ from steps.tracking.spool.copy import Copy, Names
 from steps.tracking.spool.marks import COPY_OF, SYNC
 from steps.tracking.spool.remembered import runs_on_server
 from steps.tracking.spool.spool import Spool, current
-from steps.tracking.store.artifact_places import PlaceError
+from steps.tracking.store.allowed import PlaceError
 from steps.tracking.store.paging import every_run
 from steps.tracking.store.trouble import FAILURES, reachable
 

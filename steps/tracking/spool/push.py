@@ -36,7 +36,7 @@ from steps.tracking.spool.remembered import Reviewed, review, stays_behind
 from steps.tracking.spool.result import SyncResult
 from steps.tracking.spool.spool import Spool
 from steps.tracking.spool.versions import Versions
-from steps.tracking.store.artifact_places import PlaceError
+from steps.tracking.store.allowed import PlaceError
 from steps.tracking.store.paging import pages
 from steps.tracking.store.tracking_uri import show_uri
 from steps.tracking.store.trouble import one_line

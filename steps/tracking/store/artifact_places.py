@@ -1,16 +1,6 @@
-"""Where a tracking server may send us for artifacts: to itself, and to where the user allows.
-
-A server names the place of every run's and model's artifacts, and MLflow's client writes and reads there with all that
-its user may do. A server that is hostile or broken could so have files of this machine overwritten, or private ones
-copied into the record. So every place that a server has named goes through here before anything is written or read.
-"""
+"""Access to artifacts at the place that a store has named: allowed, in time, and failing in one line."""
 
 from __future__ import annotations
-
-import os
-import posixpath
-from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
 import mlflow
 from mlflow import MlflowClient
@@ -18,24 +8,17 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 
+from steps.tracking.store import cloud, signed
+from steps.tracking.store.allowed import checked
+from steps.tracking.store.cloud import StoreError
 from steps.tracking.store.punctual import punctual_files
-from steps.tracking.store.tracking_uri import is_remote, show_uri
-
-ALLOWED = "FEAR_ALLOWED_ARTIFACT_STORES"
-_LOCAL = ("", "file")
-_PORTS = {"http": 80, "https": 443}
-_SHOWN = 200
-
-
-class PlaceError(PermissionError):
-    """A tracking server keeps artifacts where it may not send us."""
+from steps.tracking.store.tracking_uri import is_remote
 
 
 def repository(uri: str, tracking_uri: str) -> ArtifactRepository:
-    """MLflow's access to artifacts; on a server every call of it ends in time.
+    """MLflow's access to artifacts; on a server, and in a cloud's store, every call of it ends in time.
 
     Args:
         uri: the place, as the store named it.
@@ -43,35 +26,28 @@ def repository(uri: str, tracking_uri: str) -> ArtifactRepository:
 
     Raises:
         PlaceError: the store is a server, and may not name that place.
+        StoreError: the package for that kind of store is missing. So do calls that a cloud's store lets fail.
     """
     place = add_databricks_profile_info_to_artifact_uri(checked(uri, tracking_uri), tracking_uri)
-    files = get_artifact_repository(place, tracking_uri=tracking_uri)
+    if cloud.is_in_cloud(place):
+        return cloud.files_in(place, tracking_uri)
+    files = signed.files_of_server(place, tracking_uri) or get_artifact_repository(place, tracking_uri=tracking_uri)
     return punctual_files(files, tracking_uri) if is_remote(tracking_uri) else files
 
 
 def holds(run: Run, path: str) -> bool:
-    """Whether a run of the store in use still has a file."""
+    """Whether a run of the store in use still has a file.
+
+    Raises:
+        StoreError: it would be in a cloud's store that cannot be worked with.
+    """
     try:
         files = repository(run.info.artifact_uri, mlflow.get_tracking_uri())
         return any(item.path == path for item in files.list_artifacts(path.rpartition("/")[0] or None))
+    except StoreError:  # which may hold it all the same
+        raise
     except (MlflowException, OSError):
         return False
-
-
-def checked(uri: str, tracking_uri: str) -> str:
-    """The place, if the store may name it: a local store any, a server its own and those in ``ALLOWED``.
-
-    Raises:
-        PlaceError: it may not.
-    """
-    if not is_remote(tracking_uri) or _is_own(uri, tracking_uri) or _is_allowed(uri):
-        return uri
-    place = ascii(show_uri(uri)[:_SHOWN])[1:-1]
-    mend = "start it with --serve-artifacts and without --default-artifact-root, and use a new experiment; or, "
-    raise PlaceError(
-        f"{show_uri(tracking_uri)} keeps artifacts in {place}, where a server cannot send us unasked: "
-        f"{mend if urlsplit(tracking_uri).scheme in _PORTS else ''}if that is right, name the place in {ALLOWED}"
-    )
 
 
 def place_of_model(client: MlflowClient, uri: str) -> str:
@@ -93,39 +69,3 @@ def place_of_model(client: MlflowClient, uri: str) -> str:
         models = [model for model in map(client.get_logged_model, sorted(made)) if model.name == path]
         uri = models[0].artifact_location if models else f"{run.info.artifact_uri.rstrip('/')}/{path}"
     return checked(uri, client.tracking_uri)
-
-
-def _is_own(uri: str, server: str) -> bool:
-    """Whether the server itself hands out what is there."""
-    place, own = urlsplit(uri), urlsplit(server)
-    if own.scheme in _PORTS:
-        if place.scheme == "mlflow-artifacts":
-            return not place.netloc or _is_same_host(place._replace(scheme=own.scheme), own)
-        return place.scheme == own.scheme and _is_same_host(place, own)
-    if own.scheme == "databricks" or server == "databricks":
-        return place.scheme == "dbfs"
-    # Beside a database server, MLflow itself puts artifacts into a folder here.
-    return _is_within(uri, str(Path.cwd() / "mlruns"))
-
-
-def _is_same_host(one: SplitResult, other: SplitResult) -> bool:
-    try:
-        ports = [parts.port or _PORTS[parts.scheme] for parts in (one, other)]
-    except ValueError:  # a port that is no number
-        return False
-    return one.hostname == other.hostname and ports[0] == ports[1] and "@" not in one.netloc
-
-
-def _is_allowed(uri: str) -> bool:
-    return any(_is_within(uri, place.strip()) for place in os.environ.get(ALLOWED, "").split(",") if place.strip())
-
-
-def _is_within(uri: str, place: str) -> bool:
-    inner, outer = urlsplit(uri), urlsplit(place)
-    if inner.scheme in _LOCAL and outer.scheme in _LOCAL:
-        path, folder = (Path(local_file_uri_to_path(each)).resolve() for each in (uri, place))
-        return path.is_relative_to(folder)
-    if (inner.scheme, inner.netloc) != (outer.scheme, outer.netloc):
-        return False
-    path_in, path_of = (posixpath.normpath("/" + parts.path.lstrip("/")) for parts in (inner, outer))
-    return path_of == "/" or path_in == path_of or path_in.startswith(f"{path_of}/")

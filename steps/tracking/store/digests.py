@@ -12,11 +12,12 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import mlflow
 from mlflow.entities import Run
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from steps.commands import command
 from steps.errors import UserError
+from steps.tracking.store.artifact_places import repository
 
 _PREFIX = "sha256/"
 _SHOWN = 12  # digits of a digest
@@ -83,7 +84,8 @@ def recorded_file(run: Run, path: str) -> bytes:
     """
     with tempfile.TemporaryDirectory() as scratch:
         # Not runs:/, for which MLflow goes through all models of the experiment.
-        content = Path(get_artifact_repository(run.info.artifact_uri).download_artifacts(path, scratch)).read_bytes()
+        files = repository(run.info.artifact_uri, mlflow.get_tracking_uri())
+        content = Path(files.download_artifacts(path, scratch)).read_bytes()
     check_file_of(run, path, content)
     return content
 

@@ -13,6 +13,7 @@ import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from steps.errors import UserError
+from steps.system.signatures import without_signatures
 
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 # The server that a redirected process and its children record for. Never logged: it may hold a password.
@@ -22,7 +23,10 @@ _LOCAL_SCHEMES = ("", "file", "sqlite")
 _HTTP = ("http", "https")
 _OWN_SCHEMES = (*_LOCAL_SCHEMES, *_HTTP, *DATABASE_PORTS, "databricks", "databricks-uc", "uc")
 # In these an @ is part of a name (a folder, a bucket's key, a container).
-_NAMES_WITH_AT = ("sqlite", "file", "s3", "r2", "gs", "abfss", "wasbs", "dbfs", "hdfs", "models", "runs")
+_NAMES_WITH_AT = (
+    *("sqlite", "file", "s3", "s3a", "r2", "gs", "gcs", "az", "abfs", "abfss", "wasb", "wasbs", "dbfs", "hdfs"),
+    *("models", "runs"),
+)
 # What in a database's URI tells one database from another, or how to reach it, and is no secret.
 _HARMLESS = {
     *("host", "hostaddr", "port", "dbname", "database", "service", "unix_socket", "driver", "charset", "options"),
@@ -109,7 +113,8 @@ def show_uri(text: str) -> str:
 
 
 def without_credentials_in(text: str) -> str:
-    """`without_credentials` for every URI in a text; a URI ends where there is a blank."""
+    """`without_credentials` for every URI in a text, and no signature; a URI ends where there is a blank."""
+    text = without_signatures(text)
     return "".join(without_credentials(word) for word in re.split(r"(\s+)", text)) if "://" in text else text
 
 

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from steps.system.deadline import line_to
+from steps.tracking.store.cloud import StoreError
 from steps.tracking.store.knock import CERTIFICATE_MEND, certificate_problem, get, knock_at_database
 from steps.tracking.store.tracking_uri import DATABASE_PORTS, scheme_of, show_uri
 
@@ -79,6 +80,8 @@ def _knock(uri: str, timeout_s: float) -> None:
 
 def trouble_with(error: BaseException) -> Trouble:
     """What an exception of MLflow's client, requests or SQLAlchemy says about the server."""
+    if isinstance(error, StoreError):
+        return Trouble(error.reason, error.mend)
     text = str(error)
     status, words = _status(error), text.lower()
     if problem := certificate_problem(text):

@@ -16,8 +16,9 @@ from steps.tracking.places import DatasetArtifact
 from steps.tracking.spool import copy, pull
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.spool import Spool, open_spool
+from steps.tracking.store import allowed as allowed_places
 from steps.tracking.store import artifact_places
-from steps.tracking.store.artifact_places import ALLOWED, PlaceError, checked
+from steps.tracking.store.allowed import ALLOWED, PlaceError, checked
 from steps.tracking.tracker import MLflowTracker
 from tests.tracking.spool.test_push import NETWORK
 
@@ -149,7 +150,7 @@ def hostile(store: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (private / "diary.txt").write_text("private")
     uri = f"sqlite:///{store / 'server.db'}"
     shutil.copy(empty_store, store / "server.db")
-    for module in (artifact_places, copy):
+    for module in (allowed_places, artifact_places, copy):
         monkeypatch.setattr(module, "is_remote", lambda address: address == uri)
     spool = open_spool(uri, store / "user")
     spool.target_client().create_experiment("study", artifact_location=private.as_uri())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 
-from tests.proxy import Fault, Kind, Proxy
+from tests.proxy import OF_CONNECTIONS, Fault, Kind, Proxy
 from tests.servers import Server, SmallDisk, wait_until
 
 KILL, PAUSE, FULL = "kill -9", "SIGSTOP", "disk full"
@@ -36,7 +36,7 @@ class Chaos:
         Every kind of network fault comes in turn, each for one to three requests: the client tries once more, so one
         is survived and two or three are not.
         """
-        kinds = list(Kind)
+        kinds = OF_CONNECTIONS
         faults: list[Callable[[], None]] = [self._of_network(kinds[number % len(kinds)]) for number in range(network)]
         faults += [self._kill] * kills + [self._pause] * pauses
         faults += [self._fill] * (full_disks if self._disk else 0)

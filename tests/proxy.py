@@ -32,6 +32,12 @@ class Kind(Enum):
     CUT_REQUEST = "cut request"  # the server gets the head and half the body, then the connection breaks
     CUT_RESPONSE = "cut response"  # the server has done it; the client gets the head and half the body
     SWALLOW = "swallow"  # the server has done it; the client hears nothing
+    SHORT_REQUEST = "short request"  # the server gets half the body, and is told that it is all
+    SHORT_RESPONSE = "short response"  # the client gets half the body, and is told that it is all
+
+
+# Nobody who is told a wrong length can notice it by itself; a connection that breaks, anybody does.
+OF_CONNECTIONS = tuple(kind for kind in Kind if kind not in (Kind.SHORT_REQUEST, Kind.SHORT_RESPONSE))
 
 
 @dataclass(frozen=True)
@@ -231,6 +237,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kind is Kind.RESET:
             self._hang_up()
             return
+        if kind is Kind.SHORT_REQUEST:
+            body = body[: len(body) // 2]
         try:
             answer = self._ask(body, cut=kind is Kind.CUT_REQUEST)
         except (OSError, http.client.HTTPException):  # the server is down, or went down while it was at it
@@ -239,6 +247,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
             return
         status, headers, content = answer
+        if kind is Kind.SHORT_RESPONSE:
+            content = content[: len(content) // 2]
         self._answer(status, headers, content, cut=kind is Kind.CUT_RESPONSE)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _pass  # noqa: N815 - names of the base class
@@ -275,7 +285,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers = [
                 (name, value)
                 for name, value in answer.getheaders()
-                if name.lower() not in _HOP_BY_HOP | {"content-length", "date", "server"}
+                if name.lower() not in _HOP_BY_HOP | {"date", "server"}
+                and (name.lower() != "content-length" or self.command == "HEAD")
             ]
             return answer.status, headers, answer.read()
         finally:
@@ -285,7 +296,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content[: len(content) // 2] if cut else content)

@@ -1,17 +1,15 @@
-"""An S3 server, as moto makes one, and an MLflow server that keeps its artifacts there; both in threads, on 127.0.0.1.
+"""An S3 server, as moto makes one, and MLflow's server as far as it hands out artifacts; in threads, on 127.0.0.1.
 
-A proxy (`tests.proxy`) stands before either, so that what goes wrong between them can be chosen.
+A proxy (`tests.proxy`) stands before the first, so that what goes wrong with it can be chosen.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +17,8 @@ import pytest
 from tests.proxy import Proxy, proxy_to
 
 BUCKET = "lab"
+# What libraries of AWS are told by the environment.
+KEYS = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "s3cret-key", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @dataclass(frozen=True)
@@ -52,63 +52,56 @@ class Store:
         """Uploads in parts that were neither completed nor given up."""
         return [one["Key"] for one in self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ())]
 
+    def empty(self) -> None:
+        """Remove all objects."""
+        for key in self.keys():
+            self.client.delete_object(Bucket=BUCKET, Key=key)
+
 
 @contextmanager
-def s3_store(patch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A running S3 server; this process's libraries know its proxy, and keys for it."""
+def s3_store() -> Iterator[Store]:
+    """A running S3 server."""
     import boto3
     from moto.server import ThreadedMotoServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
         uri = f"http://{host}:{port}"
         with proxy_to(uri) as proxy:
-            settings = {
-                "AWS_ENDPOINT_URL": proxy.uri,
-                "AWS_ACCESS_KEY_ID": "lab",
-                "AWS_SECRET_ACCESS_KEY": "s3cret-key",
-                "AWS_DEFAULT_REGION": "us-east-1",
-                "AWS_MAX_ATTEMPTS": "2",
-                "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-            }
-            for name, value in settings.items():
-                patch.setenv(name, value)
-            client = boto3.client("s3", endpoint_url=uri)
+            client = boto3.client(
+                "s3",
+                endpoint_url=uri,
+                region_name=KEYS["AWS_DEFAULT_REGION"],
+                aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+            )
             client.create_bucket(Bucket=BUCKET)
-            yield Store(uri, proxy, client)
-            for key in Store(uri, proxy, client).keys():
-                client.delete_object(Bucket=BUCKET, Key=key)
+            store = Store(uri, proxy, client)
+            yield store
+            store.empty()  # moto keeps its stores in the process
             client.delete_bucket(Bucket=BUCKET)
     finally:
         server.stop()
 
 
 @contextmanager
-def mlflow_on(folder: Path, empty_store: Path, destination: str, patch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """MLflow's own server, in a thread, which hands out artifacts that it keeps at ``destination``; yields its proxy."""
+def artifacts_server(destination: str, patch: pytest.MonkeyPatch) -> Iterator[str]:
+    """MLflow's own code for handing out artifacts that are kept at ``destination``, without a store of runs."""
     from mlflow.server import app, handlers
     from werkzeug.serving import make_server
 
-    folder.mkdir(parents=True)
-    shutil.copy(empty_store, folder / "server.db")
-    settings = {
-        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{folder / 'server.db'}",
-        "_MLFLOW_SERVER_REGISTRY_STORE": f"sqlite:///{folder / 'server.db'}",
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": destination,
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
-        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
-    }
-    for name, value in settings.items():
-        patch.setenv(name, value)
-    # The server of an earlier test had others.
-    for name in ("_tracking_store", "_model_registry_store", "_artifact_repo"):
-        patch.setattr(handlers, name, None)
-    with ExitStack() as stack:
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        stack.callback(server.server_close)
-        stack.callback(server.shutdown)
-        yield stack.enter_context(proxy_to(f"http://127.0.0.1:{server.server_port}"))
+    for name, value in {"DESTINATION": destination, "ROOT": "mlflow-artifacts:/"}.items():
+        patch.setenv(f"_MLFLOW_SERVER_ARTIFACT_{name}", value)
+    patch.setenv("_MLFLOW_SERVER_SERVE_ARTIFACTS", "true")
+    patch.setattr(handlers, "_tracking_store", object())  # whose kind it tells clients, and no more
+    patch.setattr(handlers, "_artifact_repo", None)  # of an earlier test
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

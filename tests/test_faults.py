@@ -33,7 +33,7 @@ from steps.tracking.tracker import MLflowTracker
 from tests.chaos import KILL, PATIENCE_S, PAUSE, Chaos, chaos
 from tests.conftest import ROOT, run_command
 from tests.inventory import Inventory, differences, inventory, settled
-from tests.proxy import Fault, Kind, Met, Proxy, proxy_to
+from tests.proxy import OF_CONNECTIONS, Fault, Kind, Met, Proxy, proxy_to
 from tests.servers import Server, SmallDisk, can_mount, mlflow_server, small_disk
 from tests.test_two_drivers import TINY
 from tests.tracking.spool.test_push import OWN_TAGS, a_fold, missed
@@ -362,7 +362,7 @@ def test_twenty_five_faults_lose_nothing_and_double_nothing(line: Line, small_st
         faults.plan(network=24, kills=1, pauses=1, full_disks=1)
         failed = copy_through_chaos(line, faults, small_study.manifest(), folds=6)
     assert sum(faults.happened.values()) >= 25
-    assert {kind.value for kind in Kind} | {KILL, PAUSE} <= set(faults.happened)
+    assert {kind.value for kind in OF_CONNECTIONS} | {KILL, PAUSE} <= set(faults.happened)
     assert failed > 5, "most of them were felt"
     assert_sync_completes(line)
 

@@ -19,9 +19,10 @@ _AWAY: Final = {
     *("ServiceRequestError", "NewConnectionError"),
 }
 _LATE: Final = {"TimeoutError", "ReadTimeoutError", "ConnectTimeoutError"}
+_DAMAGED: Final = {"FlexibleChecksumError", "DataCorruption"}
 _BROKEN: Final = {
     *("ClientPayloadError", "IncompleteReadError", "ServerDisconnectedError", "ConnectionResetError"),
-    *("ResponseStreamingError", "FlexibleChecksumError"),
+    "ResponseStreamingError",
 }
 
 
@@ -39,6 +40,8 @@ def why(error: BaseException, seconds: float | None = None) -> str:
         return "there are no credentials for this store; docs/prepare.md says where it looks for them"
     if "PermissionError" in kinds or statuses & {401, 403}:
         return "access was denied; look at the credentials for this store, and at what they may do there"
+    if kinds & _DAMAGED:
+        return "a file came damaged, its checksum is not what the store says; run this again"
     if kinds & _AWAY:
         return "the store cannot be reached; look at the address and at the network"
     if kinds & _LATE:

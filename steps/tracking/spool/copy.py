@@ -231,6 +231,7 @@ class Copy:
 
         Raises:
             PlaceError: the source is a server, and may not send us there.
+            DigestError: a file came with another size than the source lists.
         """
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) / "staged"
@@ -242,6 +243,7 @@ class Copy:
             fetched.mkdir()
             if place.list_artifacts():  # some of MLflow's stores refuse to fetch nothing
                 place.download_artifacts("", str(fetched))
+                _compare_sizes(place, fetched)
             yield self._translated(fetched, target)
 
     def _translated(self, folder: Path, target: Path) -> Path:
@@ -279,6 +281,18 @@ def _compare(name: str, expected: tuple[int, str], path: Path) -> None:
     received = _digest(path) if path.is_file() else (0, "")
     if received != expected:
         raise DigestError(f"artifact {name} came back as {received[0]} bytes that differ from the {expected[0]} sent")
+
+
+def _compare_sizes(place: ArtifactRepository, fetched: Path, folder: str | None = None) -> None:
+    """Hold what was fetched against what the source lists: half a table may read as a whole one."""
+    for item in place.list_artifacts(folder):
+        if item.is_dir:
+            _compare_sizes(place, fetched, item.path)
+        elif item.file_size is not None:
+            path = fetched / item.path
+            came = path.stat().st_size if path.is_file() else 0
+            if came != item.file_size:
+                raise DigestError(f"artifact {item.path} came with {came} of {item.file_size} bytes")
 
 
 def _digest(path: Path) -> tuple[int, str]:

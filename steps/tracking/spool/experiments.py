@@ -58,7 +58,8 @@ class Experiments:
                 f"experiment {server.name!r} was deleted on {address}: restore it (MLFLOW_TRACKING_URI={address} "
                 f"mlflow experiments restore -x {server.experiment_id}) and sync again"
             )
-        check_installed(checked(server.artifact_location, self._server.tracking_uri))
+        checked(server.artifact_location, self._server.tracking_uri)
+        check_installed(server.artifact_location)
         return str(server.experiment_id)
 
     def _remembered(self, local: Experiment) -> Experiment | None:

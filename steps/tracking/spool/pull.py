@@ -12,11 +12,12 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.errors import UserError
 from steps.tracking.spool import marks, push
-from steps.tracking.spool.copy import Copy, Names
+from steps.tracking.spool.copy import Copy, DigestError, Names
 from steps.tracking.spool.marks import COPY_OF, SYNC
 from steps.tracking.spool.remembered import runs_on_server
 from steps.tracking.spool.spool import Spool, current
 from steps.tracking.store.allowed import PlaceError
+from steps.tracking.store.cloud import StoreError
 from steps.tracking.store.paging import every_run
 from steps.tracking.store.trouble import FAILURES, reachable
 
@@ -29,7 +30,7 @@ def local_run_id(run_id: str) -> str:
     An ID that nobody knows is returned as it is.
 
     Raises:
-        UserError: the server keeps its artifacts where it may not send us.
+        UserError: the server keeps its artifacts where it may not send us, or sends other files than it lists.
     """
     spool = current()
     if spool is None or _known(spool, run_id):
@@ -40,8 +41,10 @@ def local_run_id(run_id: str) -> str:
         return run_id
     try:
         return _Pull(spool).run(spool.target_client().get_run(run_id))
-    except PlaceError as error:
+    except (PlaceError, StoreError) as error:
         raise UserError(f"run {run_id} cannot be fetched: {error}") from error
+    except DigestError as error:
+        raise UserError(f"run {run_id} cannot be fetched: {error}; give the same command again") from error
     except FAILURES:
         return run_id
 

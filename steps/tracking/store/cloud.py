@@ -75,14 +75,15 @@ def check_installed(uri: str) -> None:
     Raises:
         StoreError: the package for it is missing, or MLflow has another name for such a place.
     """
-    scheme, place = urlsplit(uri).scheme.lower(), _shown(uri)
+    scheme = urlsplit(uri).scheme.lower()
     if known := _OTHER_NAMES.get(scheme):
         raise StoreError(
-            f"artifacts are in {place}, and MLflow knows no {scheme}://", f"use an experiment whose place is {known}"
+            f"artifacts are in {_shown(uri)}, and MLflow knows no {scheme}://",
+            f"use an experiment whose place is {known}",
         )
     if (package := _PACKAGES.get(scheme)) and (missing := [one for one in package.modules if not _is_there(one)]):
         raise StoreError(
-            f"artifacts are in {place}, which needs a package that is not installed ({missing[0]})",
+            f"artifacts are in {_shown(uri)}, which needs a package that is not installed ({missing[0]})",
             f"pip install {package.requirements}, and run with --env-manager local",
         )
 

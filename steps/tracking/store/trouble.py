@@ -32,6 +32,8 @@ _REFUSED = re.compile(
     "authentication failed|no password supplied|access denied|login failed|no pg_hba.conf entry|permission denied|"
     "command denied|role .* does not exist"
 )
+# Of what is behind it, a server passes on that it failed and no more.
+_NOT_FOR_FILES = re.compile(r"/mlflow-artifacts/.*too many (5\d\d) error responses", re.DOTALL)
 _NO_DATABASE = re.compile("database .* does not exist|unknown database|cannot open database")
 
 
@@ -103,6 +105,11 @@ def trouble_with(error: BaseException) -> Trouble:
         )
     if isinstance(error, OSError):
         return Trouble(one_line(error))
+    if failing := _NOT_FOR_FILES.search(text):
+        return Trouble(
+            f"the server answers, but not for files (HTTP {failing[1]}): where it keeps them, S3 or a disk, is away, "
+            "full, or refuses it"
+        )
     if _REFUSED.search(words):
         return Trouble(
             f"the database refuses this account ({one_line(error)})",

@@ -1,0 +1,197 @@
+"""Artifacts in an S3 store, behind a server or spoken to directly: faults, large files, where we may be sent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from mlflow import MlflowClient
+
+from steps.errors import UserError
+from steps.sync.__main__ import main
+from steps.tracking.spool import copy, pull
+from steps.tracking.spool.push import Push
+from steps.tracking.spool.spool import Spool, open_spool
+from steps.tracking.store import allowed as allowed_places
+from steps.tracking.store import artifact_places, cloud
+from steps.tracking.store.allowed import ALLOWED, PlaceError
+from steps.tracking.store.artifact_places import repository
+from steps.tracking.tracker import MLflowTracker
+from tests.proxy import Fault, Kind, Proxy, proxy_to
+from tests.s3 import BUCKET, KEYS, Store, artifacts_server, s3_store
+from tests.servers import Server
+from tests.tracking.spool.test_push import NETWORK
+
+STUDY = "study"
+TABLE = "subject,probability\n" + "S01,0.25\n" * 500
+MB = 2**20
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Store]:
+    with s3_store() as store:
+        yield store
+
+
+@pytest.fixture
+def lab(s3: Store, store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The empty S3 store, which this process's libraries know by its proxy, and keys for it."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.proxy.uri)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    yield s3
+    s3.proxy.clear()
+    s3.empty()
+
+
+def recorded(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> Spool:
+    """The spool, with a run, its model and a table in it."""
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", spool.uri)
+        with MLflowTracker(experiment_id=spool.experiment(STUDY)) as tracker:
+            run = tracker.start_run("one")
+            run.log_parameters({"seed": 1})
+            run.log_model(NETWORK, (21, 6))
+            run.log_artifacts({"table.csv": TABLE})
+    return spool
+
+
+@pytest.fixture
+def spool(lab: Store, store: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Spool:
+    """A spool with one run, for a server that keeps its artifacts in S3 and has its clients write there themselves.
+
+    The server is a SQLite store that passes for one.
+    """
+    uri = f"sqlite:///{store / 'server.db'}"
+    shutil.copy(empty_store, store / "server.db")
+    for module in (allowed_places, artifact_places, cloud, copy):
+        monkeypatch.setattr(module, "is_remote", lambda address: address == uri)
+    monkeypatch.setenv(ALLOWED, f"s3://{BUCKET}/mlflow")
+    # As many stores that are no Amazon's need it: then nobody but us compares what was sent with what comes back.
+    for name in ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"):
+        monkeypatch.setenv(name, "when_required")
+    spool = open_spool(uri, store / "user")
+    spool.target_client().create_experiment(STUDY, artifact_location=f"s3://{BUCKET}/mlflow/1")
+    return recorded(spool, monkeypatch)
+
+
+def assert_there_once(spool: Spool) -> None:
+    server = spool.target_client()
+    experiment = server.get_experiment_by_name(STUDY)
+    runs, models = (search([experiment.experiment_id]) for search in (server.search_runs, server.search_logged_models))
+    assert (len(runs), len(models)) == (1, 1)
+    assert Push(spool).pending() == 0
+    assert Push(spool).unverified() == []
+
+
+def test_a_record_is_whole_once_the_store_is_well(spool: Spool, lab: Store) -> None:
+    lab.proxy.inject(Fault(Kind.STATUS, status=503, requests=2, only="PUT"))
+    with pytest.raises(OSError, match=rf"^s3://{BUCKET}/mlflow/1/models/\S+: the store answered 503"):
+        Push(spool).once()
+    # The next pass finds what the last one began; one file arrives cut off, and the store says that it has it.
+    lab.proxy.inject(Fault(Kind.SHORT_REQUEST, only=r"PUT .*model\.keras"))
+    lab.proxy.inject(Fault(Kind.SHORT_REQUEST, only=r"PUT .*table\.csv"))
+    refused = Push(spool).once().refused
+    assert len(refused) == 2
+    assert refused[0] == (
+        f"model model: artifact data/model.keras came back as {len(NETWORK) // 2} bytes that differ from the "
+        f"{len(NETWORK)} sent"
+    )
+    assert f"artifact table.csv came back as {len(TABLE) // 2} bytes" in refused[1]
+    assert Push(spool).once(thorough=True).refused == []
+    assert_there_once(spool)
+
+
+def test_half_a_table_is_no_table(spool: Spool, lab: Store, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Push(spool).once()
+    colleague = open_spool(spool.target, store / "colleague")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", colleague.uri)
+    monkeypatch.setenv("FEAR_TRACKING_TARGET", colleague.target)
+    monkeypatch.setattr(pull, "reachable", lambda _uri: True)
+    (run,) = spool.target_client().search_runs(["1"])
+    # As long as the store says it is, and read as a table: but half of it.
+    lab.proxy.inject(Fault(Kind.SHORT_RESPONSE, only=r"GET .*table\.csv"))
+    with pytest.raises(
+        UserError,
+        match=rf"^run {run.info.run_id} cannot be fetched: artifact table.csv came with {len(TABLE) // 2} of "
+        rf"{len(TABLE)} bytes; give the same command again$",
+    ):
+        pull.local_run_id(run.info.run_id)
+    assert colleague.client().search_runs([colleague.experiment(STUDY)]) == [], "nothing half-fetched"
+    (key,) = [key for key in lab.keys() if key.endswith("data/model.keras")]
+    fetched = pull.local_run_id(run.info.run_id)
+    assert Path(colleague.client().download_artifacts(fetched, "table.csv")).read_text() == TABLE
+    assert lab.read(key) == NETWORK
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of 12 MB, which is sent in three parts where files are sent in parts."""
+    monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", str(6 * MB))
+    monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", str(5 * MB))  # S3 takes no smaller ones
+    monkeypatch.setenv("MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE", str(5 * MB))
+    path = tmp_path / "large.bin"
+    path.write_bytes(hashlib.shake_128(b"large").digest(12 * MB))
+    return path
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def parts_of(lab: Store, folder: str) -> int:
+    """In how many parts S3 was given the large file; its ETag says so."""
+    tag = lab.client.head_object(Bucket=BUCKET, Key=f"mlflow/1/a/{folder}/large.bin")["ETag"]
+    return int(tag.strip('"').partition("-")[2])
+
+
+def test_a_large_file_in_parts(
+    lab: Store, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = artifacts_server(f"s3://{BUCKET}/mlflow", monkeypatch)
+    (back := tmp_path / "back").mkdir()
+    with server as uri:
+        files = repository("mlflow-artifacts:/1/a", uri)
+        met = len(lab.proxy.met)
+        lab.proxy.inject(Fault(Kind.DELAY, delay=0, requests=99, only="X-Amz-Signature"))
+        # The server offers it, and nobody has asked for it: everything passes through the server.
+        files.log_artifact(str(large), "folder")
+        assert digest(Path(files.download_artifacts("folder/large.bin", str(back)))) == digest(large)
+        assert parts_of(lab, "folder") == 2, "the server's own way to S3"
+        # Asked for, but the server sends us to a place that nobody has allowed.
+        monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true")
+        monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "true")
+        refusal = rf"sends us for a file to {lab.proxy.uri}/{BUCKET}/mlflow/1/a/other/large.bin, where a server cannot"
+        with pytest.raises(PlaceError, match=refusal) as refused:
+            files.log_artifact(str(large), "other")
+        assert "X-Amz" not in str(refused.value)
+        assert lab.unfinished() == []
+        with pytest.raises(PlaceError, match=f"sends us for a file to {lab.proxy.uri}/.*{ALLOWED}"):
+            files.download_artifacts("folder/large.bin", str(back))
+        assert len(lab.proxy.met) == met, "nobody went to a signed address"
+        lab.proxy.clear()
+        # Allowed, which is enough where the server offers it.
+        monkeypatch.delenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD")
+        monkeypatch.delenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD")
+        monkeypatch.setenv(ALLOWED, f"{lab.proxy.uri}/{BUCKET}/mlflow")
+        # A part that does not arrive: the upload is given up, nothing is left of it, and no signature is printed.
+        lab.proxy.inject(Fault(Kind.STATUS, status=503, only="PUT .*partNumber=2"))
+        with pytest.raises(Exception, match=r"Failed to upload at least one part") as failed:
+            files.log_artifact(str(large), "parts")
+        assert lab.unfinished() == []
+        assert "mlflow/1/a/parts/large.bin" not in lab.keys()
+        assert "X-Amz-Signature=***" in caplog.text
+        assert "X-Amz-Signature=" not in cloud.show_uri(str(failed.value)).replace("X-Amz-Signature=***", "")
+        files.log_artifact(str(large), "parts")
+        assert parts_of(lab, "parts") == 3
+        # A part of it comes cut off, and is fetched again.
+        lab.proxy.inject(Fault(Kind.CUT_RESPONSE, only="GET .*large.bin"))
+        assert digest(Path(files.download_artifacts("parts/large.bin", str(back)))) == digest(large)

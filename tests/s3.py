@@ -35,7 +35,7 @@ class Store:
     proxy: Proxy
     client: Any
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def held(self, prefix: str = "") -> list[str]:
         """What the bucket holds."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
         return [one["Key"] for page in pages for one in page.get("Contents", ())]
@@ -54,7 +54,7 @@ class Store:
 
     def empty(self) -> None:
         """Remove all objects."""
-        for key in self.keys():
+        for key in self.held():
             self.client.delete_object(Bucket=BUCKET, Key=key)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,12 +108,13 @@ def test_what_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     monkeypatch.setattr(cloud, "check_installed", lambda _uri: None)
     monkeypatch.setattr(cloud, "get_artifact_repository", lambda *_, **__: _Failing(error))
     files = repository("gs://lab/1", LOCAL)
-    for call in (
+    calls: tuple[Callable[[], object], ...] = (
         lambda: files.log_artifacts(str(tmp_path)),
-        lambda: files.list_artifacts(),
+        files.list_artifacts,
         lambda: files.download_artifacts("a", str(tmp_path)),
-        lambda: files.delete_artifacts(),
-    ):
+        files.delete_artifacts,
+    )
+    for call in calls:
         with pytest.raises(StoreError, match=f"^gs://lab/1: .*{said}") as refused:
             call()
         assert "s3cret" not in str(refused.value)

@@ -232,6 +232,15 @@ class Promote(Configuration):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Export(Configuration):
+    """Of ``export``."""
+
+    model_uri: str
+    to: str
+    overwrite: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Monitor(Configuration):
     """Of ``monitor``."""
 
@@ -326,6 +335,7 @@ CONFIGURATIONS: Mapping[str, type[Configuration]] = {
     "tune": Tune,
     "predict": Predict,
     "promote": Promote,
+    "export": Export,
     "monitor": Monitor,
     "sync": Sync,
     "check": Check,

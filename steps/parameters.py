@@ -49,7 +49,7 @@ _PARAMETERS = (
     Parameter("resume", True, "take over the finished folds of an interrupted training with the same identity"),
     # sync
     Parameter("prune", False, "remove a spool once its server has everything"),
-    Parameter("to", "none", "write studies to a file, record.zip, or copy them to a server, http://host:5000"),
+    Parameter("to", "none", "file to write (studies: record.zip; a model: model.onnx), or server, http://host:5000"),
     Parameter("from", "none", "file of studies, record.zip, to copy into the store or server in use"),
     Parameter("delete", "none", "study to remove with all that is its own, by run ID; shown first"),
     Parameter("confirm", "none", "what 'delete' said has to be given to remove what it has shown"),
@@ -164,6 +164,8 @@ _PARAMETERS = (
     # monitor
     Parameter("labels", "none", "CSV with subject, label and perhaps trial: labels that came later"),
     Parameter("alarm", 0.01, "p value of drift at which a batch is an alarm", minimum=0.0005, maximum=0.2),
+    # export
+    Parameter("overwrite", False, "write the file even where there is one"),
     # check
     Parameter("timeout", 3.0, "seconds to wait for a tracking server's answer", minimum=0.1, maximum=600.0),
     Parameter("mend", False, "give a store that was moved or copied its new places, after keeping a copy of it"),
@@ -273,6 +275,7 @@ STEPS: Mapping[str, Step] = {
     "sync": Step(("prune", "to", "from", "run_id", "delete", "confirm", "cwd")),
     "promote": Step(("model_uri", "rollback", "min_auc", "margin", "max_calibration_error", "max_completeness_error",
                      "skip_gates", *_WHERE)),
+    "export": Step(("model_uri", "to", "overwrite", "cwd")),
     "check": Step(
         ("timeout", "mend", "seed", *_PREPARE, *_TRAIN, *_EVALUATE, *_ATTRIBUTE, *_COMPUTE, *_WHERE),
     ),

@@ -56,6 +56,7 @@ STEPS = (
     "predict",
     "compare",
     "promote",
+    "export",
     "monitor",
     "check",
     "sync",
@@ -124,7 +125,10 @@ ONLY_IN = {
     "distributed": {"compute"},
     "dask": {"compute"},
     "optuna": {"core.tuning"},
-    "tensorflow": {"core.models", "core.attribution", "system", "tracking.models"},  # the last: the script in a model
+    "onnx": {"core.models"},
+    "tf2onnx": {"core.models"},
+    "onnxruntime": {"core.models", "tracking.models"},  # the last: the script in a model
+    "tensorflow": {"core.models", "core.attribution", "system", "tracking.models"},  # likewise
 }
 
 

@@ -25,7 +25,8 @@ ONE_PERSON = (
     "standardised by their own mean and standard deviation (normalise=subject), so what is sent together matters."
 )
 _SCORER = "scorer.py"
-_FILES = {"network": "artifacts/network.keras", "training": "artifacts/training.json"}
+_TRAINING_FILE = "artifacts/training.json"
+_KERAS_FILE, _ONNX_FILE = "artifacts/network.keras", "artifacts/network.onnx"
 
 
 def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> str:
@@ -36,6 +37,22 @@ def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> st
         network: content of its ``.keras`` file, from ``(trials, timesteps, features)`` to ``(trials, 1)``.
         training: the fields of `TrainingReference`; kept beside the network.
     """
+    return _log(run, _KERAS_FILE, network, training, model_requirements(*PACKAGES, "pandas"))
+
+
+def log_onnx_model(run: Run, network: bytes, training: Mapping[str, Any]) -> str:
+    """Log a final model that answers the same and needs neither TensorFlow nor Keras; returns its URI.
+
+    Args:
+        run: the run.
+        network: content of an ONNX file (`steps.core.models.onnx_file.as_onnx`).
+        training: the fields of `TrainingReference`; kept beside the network.
+    """
+    return _log(run, _ONNX_FILE, network, training, model_requirements("mlflow", "numpy", "onnxruntime", "pandas"))
+
+
+def _log(run: Run, file: str, network: bytes, training: Mapping[str, Any], requirements: list[str]) -> str:
+    files = {"network": file, "training": _TRAINING_FILE}
     contents = {"network": network, "training": json.dumps(training).encode()}
     # The average trial: it also becomes the example request of `mlflow models serve`.
     example = np.asarray(training["mean"], dtype=np.float32)[np.newaxis]
@@ -47,24 +64,25 @@ def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> st
     def save(folder: Path, description: Model) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             for name, content in contents.items():
-                (Path(scratch) / Path(_FILES[name]).name).write_bytes(content)
+                (Path(scratch) / Path(files[name]).name).write_bytes(content)
             mlflow.pyfunc.save_model(
                 folder,
                 python_model=str(Path(__file__).with_name(_SCORER)),
-                artifacts={name: str(Path(scratch) / Path(path).name) for name, path in _FILES.items()},
+                artifacts={name: str(Path(scratch) / Path(path).name) for name, path in files.items()},
                 signature=_signature(example.shape[1:], training.get("labelling")),
                 input_example=example,
-                pip_requirements=model_requirements(*PACKAGES, "pandas"),
+                pip_requirements=requirements,
                 mlflow_model=description,
                 metadata={"request": ONE_PERSON} if of_one_person else None,
             )
         # MLflow notes where it found the files; folders of this machine mean nothing to others, and are not theirs.
         flavor = description.flavors[mlflow.pyfunc.FLAVOR_NAME]
-        flavor["artifacts"] = {name: {"path": path, "uri": path} for name, path in _FILES.items()}
+        flavor["artifacts"] = {name: {"path": path, "uri": path} for name, path in files.items()}
         flavor["model_code_path"] = _SCORER
         description.save(str(folder / "MLmodel"))
 
-    return f"models:/{log_saved(run, {}, save, digest_tags({_FILES[name]: contents[name] for name in _FILES}))}"
+    tags = digest_tags({files[name]: contents[name] for name in files})
+    return f"models:/{log_saved(run, {}, save, tags, Path(file).suffix[1:])}"
 
 
 def _signature(shape: tuple[int, ...], labelling: Mapping[str, Any] | None = None) -> ModelSignature:

@@ -56,6 +56,7 @@ def log_saved(
     params: Mapping[str, object],
     save: Callable[[Path, Model], None],
     tags: Mapping[str, str] | None = None,
+    model_type: str = "keras",
 ) -> str:
     """Log what ``save`` writes into an empty folder as the model of a run; returns the model's ID.
 
@@ -68,7 +69,7 @@ def log_saved(
         source_run_id=run.info.run_id,
         params={name: str(value) for name, value in params.items()},
         tags=dict(tags or {}),
-        model_type="keras",
+        model_type=model_type,
     )
     description = Model(artifact_path=logged.artifact_location, run_id=run.info.run_id, model_id=logged.model_id)
     with tempfile.TemporaryDirectory() as scratch:

@@ -112,6 +112,16 @@ def resolve(uri: str) -> ModelReference:
         raise UserError(f"which model {uri} is, the server has to say, and {reason}") from error
 
 
+def commit_of(model: ModelReference) -> str:
+    """The commit of this project that a model was trained with; "" where nobody has recorded it."""
+    client = MlflowClient(model.tracking_uri, model.tracking_uri)
+    try:
+        run_id = client.get_logged_model(model.model_id).source_run_id
+        return str(client.get_run(run_id).data.tags.get("git_commit", ""))
+    except FAILURES:
+        return ""
+
+
 def _location(client: MlflowClient, model: ModelReference) -> str:
     """Where the files are: MLflow would look a name up in the registry of this process, which is another one."""
     uri = client.get_model_version_download_uri(model.name, model.version) if model.name else model.uri

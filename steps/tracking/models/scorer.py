@@ -44,11 +44,18 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Probability and decision for trials in the units of the training data."""
 
     def load_context(self, context: Any) -> None:
-        """Load the network (Keras's safe mode: no code comes with it) and what it was trained on."""
+        """Load the network, with which no code comes (ONNX, or Keras's safe mode), and what it was trained on."""
+        self.training = json.loads(Path(context.artifacts["training"]).read_text(encoding="utf-8"))
+        path = context.artifacts["network"]
+        if path.endswith(".onnx"):
+            import onnxruntime
+
+            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            self.network, self.label = onnx_output(session, "probability"), onnx_output(session, "label")
+            return
         import keras
 
-        network = keras.saving.load_model(context.artifacts["network"], compile=False, safe_mode=True)
-        self.training = json.loads(Path(context.artifacts["training"]).read_text(encoding="utf-8"))
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
         self.network = compiled(network)
         if self.training.get("labelling"):
             self.label = compiled(keras.Model(network.input, network.get_layer("label").output))
@@ -219,6 +226,11 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 f"{self.training['features'][feature]!r} at time point {point} (all counted from 0), "
                 "expected a finite number"
             )
+
+
+def onnx_output(session: Any, name: str) -> Callable[[np.ndarray], Any]:
+    """An output of an ONNX file as a function of trials."""
+    return lambda values: session.run([name], {"trial": values})[0]
 
 
 def compiled(network: Any) -> Callable[[np.ndarray], Any]:

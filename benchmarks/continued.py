@@ -90,7 +90,7 @@ def _curve(everybody: Dataset, features: Sequence[Array], own: Bools, seed: int)
         trains, tested = (np.isin(dataset.subjects, names) for names in (fold.training_subjects, fold.test_subjects))
         heads = fitted_heads(own_features, dataset, trains)
         held_out.append(
-            FoldPrediction(dataset.select(tested), 1, expit(heads.logits([one[tested] for one in own_features])))
+            FoldPrediction(dataset.select(tested), 1, expit(heads.outputs([one[tested] for one in own_features])[:, 0]))
         )
     return learning_curve(curve, summary(results_table(held_out, (0.5,)), (0.5,), seed=seed, permutations=99), seed)
 
@@ -104,7 +104,8 @@ def _true(
         trains = _drawn(everybody, size, random, others)
         tested = others & ~trains
         heads = fitted_heads(features, everybody, trains)
-        said = pd.Series(expit(heads.logits([one[tested] for one in features]))).groupby(everybody.subjects[tested])
+        probabilities = expit(heads.outputs([one[tested] for one in features])[:, 0])
+        said = pd.Series(probabilities).groupby(everybody.subjects[tested])
         labels = pd.Series(everybody.labels[tested]).groupby(everybody.subjects[tested])
         aucs.append(roc_auc_score(labels.first(), said.mean()))
     return float(np.mean(aucs))

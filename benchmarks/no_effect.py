@@ -79,7 +79,7 @@ def _said(dataset: Dataset, features: Sequence[Array], cv: CrossValidation, seed
     for fold in plan_folds(dataset, cv=cv, validation_fraction=0, seed=seed):
         trains, tested = (np.isin(dataset.subjects, names) for names in (fold.training_subjects, fold.test_subjects))
         heads = fitted_heads(features, dataset, trains)
-        said = expit(heads.logits([one[tested] for one in features]))
+        said = expit(heads.outputs([one[tested] for one in features])[:, 0])
         predictions.append(FoldPrediction(dataset.select(tested), 1, said))
     results = results_table(predictions, (0.5,))
     found = summary(results, (0.5,), seed=seed, permutations=_PERMUTATIONS)

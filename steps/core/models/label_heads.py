@@ -13,8 +13,7 @@ those in the middle would be found badly by a linear head. The slope has the pri
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,44 +22,15 @@ from scipy.special import expit, log_softmax, softmax
 
 from steps.core.data.dataset import Strings
 from steps.core.data.labelling import CLASSES, ORDERED, SCORE, Labelling
-from steps.core.models.heads import PENALTIES
-from steps.core.models.ridge import RidgePath, RidgeRows
+from steps.core.models.heads import HeadsPath, Line, Values
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """What makes outputs of scores: ``slope * scores + offsets``, the same slope for all columns.
-
-    Of ordered classes the output is a rank, and ``thresholds`` say where its levels begin.
-    """
-
-    slope: float
-    offsets: Array
-    thresholds: Array | None = None
-
-    def __call__(self, scores: Array) -> Array:
-        """Outputs of scores ``(trials, width)``, same shape."""
-        return self.slope * scores + self.offsets
-
-
-class _Kind(Protocol):
-    """What is particular to classes, or to a score."""
-
-    targets: Array
-
-    def line(self, scores: Array) -> Line: ...
-
-    def loss(self, outputs: Array, line: Line) -> float: ...
-
-    def is_right(self, outputs: Array, line: Line) -> Array: ...
 
 
 class _Classes:
     """Of several classes; outputs are logits."""
 
-    def __init__(self, labelling: Labelling, values: npt.NDArray[np.floating | np.integer], subjects: int) -> None:
+    def __init__(self, labelling: Labelling, values: Values, subjects: int) -> None:
         self._labels, self._subjects, classes = values.astype(np.intp), subjects, labelling.width
         self._is_class = np.eye(classes)[self._labels]
         self.targets = 2 * self._is_class - 1
@@ -84,17 +54,20 @@ class _Classes:
         solution = minimize(loss, np.zeros(1 + scores.shape[1]), jac=True, method="L-BFGS-B").x
         return Line(float(np.exp(solution[0])) / spread, np.asarray(solution[1:]))
 
-    def loss(self, outputs: Array, line: Line) -> float:
+    def loss(self, outputs: Array, _thresholds: Array | None) -> float:
         return float(-log_softmax(outputs, axis=1)[np.arange(len(outputs)), self._labels].mean())
 
-    def is_right(self, outputs: Array, line: Line) -> Array:
+    def nats(self, loss: float) -> float:
+        return loss
+
+    def is_right(self, outputs: Array, _thresholds: Array | None) -> npt.NDArray[np.bool_]:
         return np.asarray(outputs.argmax(axis=1) == self._labels)
 
 
 class _Score:
     """Of a score; outputs are in its units."""
 
-    def __init__(self, labelling: Labelling, values: npt.NDArray[np.floating | np.integer], subjects: int) -> None:
+    def __init__(self, labelling: Labelling, values: Values, subjects: int) -> None:
         self._values, self._subjects, self._labelling = values.astype(np.float64), subjects, labelling
         self._spread = float(self._values.std()) or 1.0
         self._answers = labelling.answers(values)
@@ -114,11 +87,15 @@ class _Score:
         slope = float(np.exp(minimize(loss, np.zeros(1), jac=True, method="L-BFGS-B").x[0])) * self._spread / own
         return Line(slope, np.array([self._values.mean() - slope * mean]))
 
-    def loss(self, outputs: Array, line: Line) -> float:
+    def loss(self, outputs: Array, _thresholds: Array | None) -> float:
         """Mean squared error, in variances of the training trials' scores."""
         return float(((outputs[:, 0] - self._values) ** 2).mean() / self._spread**2)
 
-    def is_right(self, outputs: Array, line: Line) -> Array:
+    def nats(self, loss: float) -> float:
+        """Of normal errors that vary as much as these do."""
+        return 0.5 * float(np.log(max(loss, 1e-12)))
+
+    def is_right(self, outputs: Array, _thresholds: Array | None) -> npt.NDArray[np.bool_]:
         """Whether the question is answered rightly."""
         return np.asarray((outputs[:, 0] >= self._labelling.cut_off) == self._answers)
 
@@ -126,7 +103,7 @@ class _Score:
 class _Ordered:
     """Of ordered classes; outputs are ranks."""
 
-    def __init__(self, labelling: Labelling, values: npt.NDArray[np.floating | np.integer], subjects: int) -> None:
+    def __init__(self, labelling: Labelling, values: Values, subjects: int) -> None:
         self._labels, self._subjects = values.astype(np.intp), subjects
         self._above = np.bincount(self._labels, minlength=labelling.width)[::-1].cumsum()[::-1][1:]
         self.targets = self._labels.astype(np.float64)[:, np.newaxis]
@@ -144,19 +121,22 @@ class _Ordered:
 
         def loss(parameters: Array) -> float:
             line = unpacked(parameters)
-            return float(self._subjects * self.loss(line(scaled), line) + parameters[0] ** 2 / 2)
+            return float(self._subjects * self.loss(line(scaled), line.thresholds) + parameters[0] ** 2 / 2)
 
         first = np.concatenate([[0.0, start[0]], np.log(np.maximum(-np.diff(start), 1e-3))])
         line = unpacked(minimize(loss, first, method="L-BFGS-B").x)
         slope = line.slope / spread
         return Line(slope, np.array([-slope * scores.mean()]), line.thresholds)
 
-    def loss(self, outputs: Array, line: Line) -> float:
-        chosen = levels(outputs, line.thresholds)[np.arange(len(outputs)), self._labels]
+    def loss(self, outputs: Array, thresholds: Array | None) -> float:
+        chosen = levels(outputs, thresholds)[np.arange(len(outputs)), self._labels]
         return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
-    def is_right(self, outputs: Array, line: Line) -> Array:
-        return np.asarray(levels(outputs, line.thresholds).argmax(axis=1) == self._labels)
+    def nats(self, loss: float) -> float:
+        return loss
+
+    def is_right(self, outputs: Array, thresholds: Array | None) -> npt.NDArray[np.bool_]:
+        return np.asarray(levels(outputs, thresholds).argmax(axis=1) == self._labels)
 
 
 def levels(ranks: Array, thresholds: Array | None) -> Array:
@@ -166,31 +146,6 @@ def levels(ranks: Array, thresholds: Array | None) -> Array:
     return np.asarray(np.hstack([edge, reached]) - np.hstack([reached, 0 * edge]))
 
 
-@dataclass(frozen=True, eq=False)
-class LabelHeads:
-    """The heads of one penalty, as one linear model.
-
-    Attributes:
-        coefficients: for each head's features, shape ``(features, width)``.
-        intercepts: shape ``(width,)``.
-        thresholds: of ordered classes, whose outputs are ranks, one column; else None.
-        loss: of the training trials: cross-entropy, or mean squared error in variances of the score.
-        accuracy: of the training trials: share whose class is right, or whose question is.
-        left_out: outputs for the training trials by heads fitted without their subject, shape ``(trials, width)``.
-        left_out_loss: of these.
-        left_out_accuracy: of these.
-    """
-
-    coefficients: tuple[Array, ...]
-    intercepts: Array
-    loss: float
-    accuracy: float
-    left_out: Array
-    left_out_loss: float
-    left_out_accuracy: float
-    thresholds: Array | None = None
-
-
 _KINDS: Final[Mapping[str, type[_Classes | _Ordered | _Score]]] = {
     CLASSES: _Classes,
     ORDERED: _Ordered,
@@ -198,53 +153,22 @@ _KINDS: Final[Mapping[str, type[_Classes | _Ordered | _Score]]] = {
 }
 
 
-class LabelHeadsPath:
-    """The heads of the same training trials, for any penalty."""
+def whole_labels(
+    features: Sequence[Array],
+    values: Values,
+    subjects: Strings,
+    class_weight: Sequence[float],
+    labelling: Labelling,
+) -> HeadsPath:
+    """The heads of whole labels.
 
-    def __init__(
-        self,
-        features: Sequence[Array],
-        values: npt.NDArray[np.floating | np.integer],
-        subjects: Strings,
-        class_weight: Sequence[float],
-        labelling: Labelling,
-    ) -> None:
-        """Decompose what all penalties have in common.
-
-        Args:
-            features: a matrix ``(trials, features)`` for each head.
-            values: of the labels, shape ``(trials,)``.
-            subjects: shape ``(trials,)``, at least two different ones.
-            class_weight: how much the squared error of a trial of each class counts; of a score all count the same.
-            labelling: of the study.
-        """
-        self._kind: _Kind = _KINDS[labelling.kind](labelling, values, len(np.unique(subjects)))
-        weights = np.asarray(class_weight)[values.astype(np.intp)] if labelling.has_classes else np.ones(len(values))
-        self._paths = []
-        for one in features:
-            rows = RidgeRows(one, subjects, weights)
-            self._paths.append([RidgePath(rows, target) for target in self._kind.targets.T])
-
-    def at(self, penalty: float) -> LabelHeads:
-        """The heads of a penalty."""
-        ridges = [[path.at(penalty) for path in head] for head in self._paths]
-        shifts = np.mean([[path.shifts for path in head] for head in self._paths], axis=0).T
-        raw = np.mean([[one.left_out_scores for one in head] for head in ridges], axis=0).T + shifts
-        fitted = np.mean([[one.fitted_scores for one in head] for head in ridges], axis=0).T
-        line = self._kind.line(raw)
-        share = line.slope / len(ridges)
-        left_out, outputs = line(raw), line(fitted)
-        return LabelHeads(
-            coefficients=tuple(share * np.stack([one.coefficients for one in head], axis=1) for head in ridges),
-            intercepts=share * np.sum([[one.intercept for one in head] for head in ridges], axis=0) + line.offsets,
-            loss=self._kind.loss(outputs, line),
-            accuracy=float(self._kind.is_right(outputs, line).mean()),
-            left_out=left_out,
-            left_out_loss=self._kind.loss(left_out, line),
-            left_out_accuracy=float(self._kind.is_right(left_out, line).mean()),
-            thresholds=line.thresholds,
-        )
-
-    def best(self) -> LabelHeads:
-        """The heads of the penalty whose left-out outputs have the least loss."""
-        return min(map(self.at, PENALTIES), key=lambda heads: heads.left_out_loss)
+    Args:
+        features: a matrix ``(trials, features)`` for each head, scaled.
+        values: of the labels, shape ``(trials,)``.
+        subjects: shape ``(trials,)``, at least two different ones.
+        class_weight: how much the squared error of a trial of each class counts; of a score all count the same.
+        labelling: of the study.
+    """
+    kind = _KINDS[labelling.kind](labelling, values, len(np.unique(subjects)))
+    weights = np.asarray(class_weight)[values.astype(np.intp)] if labelling.has_classes else np.ones(len(values))
+    return HeadsPath(features, subjects, weights, kind)

@@ -70,7 +70,7 @@ def predictions(features: Sequence[Array], study: Dataset, fold: Fold, wanted: S
                         "subject": study.subjects[is_tested],
                         "trial": study.trials[is_tested],
                         "label": study.labels[is_tested],
-                        "probability": expit(heads.logits(tested)),
+                        "probability": expit(heads.outputs(tested)[:, 0]),
                     }
                 )
             )

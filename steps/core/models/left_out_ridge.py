@@ -5,7 +5,7 @@ An epoch is one penalty, from a heavy one to a light one. Everything is solved o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -13,12 +13,12 @@ import numpy.typing as npt
 from scipy.special import expit, softmax
 from threadpoolctl import threadpool_limits
 
-from steps.core.data.dataset import Floats, Ints, Strings
+from steps.core.data.dataset import Floats, Strings
 from steps.core.data.labelling import ORDERED, Labelling
 from steps.core.models import networks, soft_multirocket
 from steps.core.models.fit import Labels
-from steps.core.models.heads import PENALTIES, HeadsPath, cross_entropy, platt
-from steps.core.models.label_heads import LabelHeads, LabelHeadsPath, levels
+from steps.core.models.heads import PENALTIES, Heads, platt, yes_or_no
+from steps.core.models.label_heads import levels, whole_labels
 from steps.core.models.saved_network import copy_of
 from steps.core.models.settings import FitSettings
 
@@ -67,13 +67,12 @@ class LeftOutRidge:
         self._subjects = len(np.unique(subjects))
         with threadpool_limits(1):
             features = self._fronts.fit(trials, seed)
-            if self._labelling:
-                self._at: Callable[[float], LabelHeads] = LabelHeadsPath(
-                    features, self._labels, subjects, class_weight, self._labelling
-                ).at
-            else:
-                self._at = _binary_path(features, self._labels.astype(np.int8), subjects, class_weight)
-        self._best: LabelHeads | None = None
+            self._path: Iterator[Heads] = iter(
+                whole_labels(features, self._labels, subjects, class_weight, self._labelling)
+                if self._labelling
+                else yes_or_no(features, self._labels, subjects, class_weight)
+            )
+        self._best: Heads | None = None
         self.left_out: Array | None = None
         # Keras's callbacks look for it; nothing here is learnt at its rate.
         self._network.compile(optimizer=keras.optimizers.Adam(settings.learning_rate))
@@ -81,15 +80,16 @@ class LeftOutRidge:
         return self._network
 
     def epoch(self, number: int) -> dict[str, float]:
-        """Solve for the penalty of epoch ``number`` (from 1), one head for each front.
+        """Try the penalty of epoch ``number`` (from 1) on every head.
 
         Returns:
-            ``loss`` (cross-entropy; of a score the squared error in variances) and ``accuracy`` of the training trials;
-            ``val_loss`` and ``val_accuracy`` of the same trials by heads fitted without their subjects.
+            ``loss`` (cross-entropy; of a score the squared error in variances) and ``accuracy`` of the training trials
+            by heads that have the best of the penalties tried so far; ``val_loss`` and ``val_accuracy`` of the same
+            trials by heads fitted without their subjects.
         """
         # One thread, like the rest of a training process: sums in another order would be other sums.
         with threadpool_limits(1):
-            heads = self._at(PENALTIES[number - 1])
+            heads = next(self._path)
         if self._best is None or heads.left_out_loss < self._best.left_out_loss:
             self._best = heads
         return {
@@ -101,7 +101,7 @@ class LeftOutRidge:
         }
 
     def finish(self) -> keras.Model:
-        """A network of its own, with the mean of both heads at the best penalty in its last layer.
+        """A network of its own, with the mean of all heads in its last layer.
 
         Raises:
             RuntimeError: no penalty was tried.
@@ -117,7 +117,7 @@ class LeftOutRidge:
         self.left_out = self._answer(best)
         return copy_of(self._network)
 
-    def _answer(self, best: LabelHeads) -> Array:
+    def _answer(self, best: Heads) -> Array:
         """The probability for the training trials by heads fitted without their subject; the network answers alike."""
         labelling, left_out = self._labelling, best.left_out
         if labelling is None:
@@ -133,27 +133,3 @@ class LeftOutRidge:
 
 def _is_ordered(labelling: Labelling | None) -> bool:
     return labelling is not None and labelling.kind == ORDERED
-
-
-def _binary_path(
-    features: Sequence[Array], labels: Ints, subjects: Strings, class_weight: Sequence[float]
-) -> Callable[[float], LabelHeads]:
-    """Heads of yes or no by their penalty, as those of a label of one column: logits."""
-    path = HeadsPath(features, labels, subjects, class_weight)
-
-    def accuracy(logits: Array) -> float:
-        return float(np.mean((logits > 0) == (labels == 1)))
-
-    def at(penalty: float) -> LabelHeads:
-        heads = path.at(penalty)
-        return LabelHeads(
-            coefficients=tuple(own[:, np.newaxis] for own in heads.coefficients),
-            intercepts=np.array([heads.intercept]),
-            loss=cross_entropy(heads.fitted, labels),
-            accuracy=accuracy(heads.fitted),
-            left_out=heads.left_out[:, np.newaxis],
-            left_out_loss=cross_entropy(heads.left_out, labels),
-            left_out_accuracy=accuracy(heads.left_out),
-        )
-
-    return at

@@ -101,8 +101,8 @@ class Front:
         self._kernels = [network.get_layer(f"{design.prefix}kernels_{step}") for step in self._steps]
         self._thresholds = [network.get_layer(f"{design.prefix}thresholds_{step}") for step in self._steps]
         self._standardised = network.get_layer(design.prefix + STANDARDISED)
-        self._convolutions = _compiled(network, [layer.output for layer in self._kernels])
-        self._proportions = _compiled(network, self._standardised.input)
+        self._convolutions = compiled(network, [layer.output for layer in self._kernels])
+        self._proportions = compiled(network, self._standardised.input)
 
     def fit(self, trials: Floats, seed: int) -> Array:
         """Draw the kernels' features and take thresholds, ramps and standardisation from training trials.
@@ -127,14 +127,18 @@ class Front:
         for thresholds, values, own in zip(self._thresholds, convolutions, by_step, strict=True):
             convolved = np.asarray(values, dtype=np.float64).reshape(-1, KERNELS)
             thresholds.set_weights(_ramps(convolved, own, self._design.ramp))
-        raw = _in_chunks(self._proportions, trials)
-        # A proportion that never changes would be divided by zero.
-        factor, mean = 1 / np.where(raw.std(axis=0) > 1e-6, raw.std(axis=0), 1.0), raw.mean(axis=0)
-        networks.set_affine(self._standardised, factor, -mean * factor)
-        return np.asarray((raw - mean) * factor)
+        return standardise(self._standardised, in_chunks(self._proportions, trials))
 
 
-def _compiled(network: keras.Model, outputs: Any) -> Callable[[Floats], Any]:
+def standardise(layer: keras.layers.Layer, raw: Array) -> Array:
+    """Have a layer from `networks.affine` standardise what training trials gave, ``(trials, columns)``; also do it."""
+    # A column that never changes would be divided by zero.
+    factor, mean = 1 / np.where(raw.std(axis=0) > 1e-6, raw.std(axis=0), 1.0), raw.mean(axis=0)
+    networks.set_affine(layer, factor, -mean * factor)
+    return np.asarray((raw - mean) * factor)
+
+
+def compiled(network: keras.Model, outputs: Any) -> Callable[[Floats], Any]:
     """From any number of trials to these of a network's tensors, traced once."""
     model = keras.Model(network.input, outputs)
     trials = tf.TensorSpec((None, *network.input.shape[1:]), tf.float32)
@@ -142,7 +146,7 @@ def _compiled(network: keras.Model, outputs: Any) -> Callable[[Floats], Any]:
     return compiled
 
 
-def _in_chunks(compute: Callable[[Floats], Any], trials: Floats) -> Array:
+def in_chunks(compute: Callable[[Floats], Any], trials: Floats) -> Array:
     """What ``compute`` makes of trials, so many at a time that memory does."""
     parts = [compute(trials[start : start + _CHUNK]) for start in range(0, len(trials), _CHUNK)]
     return np.concatenate(parts, dtype=np.float64)
@@ -194,7 +198,7 @@ def _feature_weights(features: int, random: np.random.Generator, *, mixed: bool)
 
 def proportions(network: keras.Model, trials: Floats) -> Array:
     """The standardised proportions of standardised trials, shape ``(trials, proportions)``."""
-    return _in_chunks(keras.Model(network.input, network.get_layer(STANDARDISED).output), trials)
+    return in_chunks(keras.Model(network.input, network.get_layer(STANDARDISED).output), trials)
 
 
 def features_of(trials: Floats, seed: int) -> list[Array]:

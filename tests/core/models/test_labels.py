@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from steps.core.data.dataset import Dataset
 from steps.core.data.fold import Fold
@@ -19,8 +19,10 @@ from steps.core.metrics.labels.predictions import LabelScores
 from steps.core.models import keras_file, networks
 from steps.core.models.fit import Engine
 from steps.core.models.fold import TrainedFold, train_fold
-from steps.core.models.label_heads import LabelHeadsPath
+from steps.core.models.heads import PENALTIES, yes_or_no
+from steps.core.models.label_heads import whole_labels
 from steps.core.models.label_training import label_losses, penalised_loss
+from steps.core.models.ridge import RidgePath, RidgeRows
 from steps.core.models.settings import FitSettings
 from steps.core.models.table import MODELS
 from steps.core.readers.simulate import SimulationSize, simulate
@@ -113,25 +115,45 @@ def heads_data(seed: int = 0) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]
 
 @pytest.mark.parametrize("labelling", [CLASSES, ORDERED, SCORE], ids=lambda one: one.kind)
 def test_left_out_outputs_are_those_of_heads_fitted_without_the_subject(labelling: Labelling) -> None:
+    """Of one head, at the first penalty: whatever its line is, differences between trials tell."""
     features, labels, subjects = heads_data()
     values = labels if labelling.has_classes else labels * 10.0 + 20
-    weights = (1.0, 1.0, 1.0)
-    whole = LabelHeadsPath(features, values, subjects, weights, labelling).at(10.0)
+    whole = next(iter(whole_labels(features[:1], values, subjects, (1.0, 1.0, 1.0), labelling)))
+    targets = np.eye(3)[labels] * 2 - 1 if labelling.kind == "classes" else values[:, np.newaxis]
     for name in ("S00", "S04"):
         rest, own = subjects != name, subjects == name
-        part = LabelHeadsPath([one[rest] for one in features], values[rest], subjects[rest], weights, labelling)
-        raw = [[path.at(10.0) for path in head] for head in part._paths]
-        mine = [
-            np.stack([ridge.scores(one[own]) for ridge in head], axis=1)
-            for one, head in zip(features, raw, strict=True)
-        ]
-        shifts = [np.stack([path.shifts[own] for path in head], axis=1) for head in
-                  LabelHeadsPath(features, values, subjects, weights, labelling)._paths]  # fmt: skip
-        expected = np.mean(mine, axis=0) + np.mean(shifts, axis=0)
+        rows = RidgeRows(features[0][rest], subjects[rest], np.ones(rest.sum()))
+        ridges = [RidgePath(rows, target[rest]).at(PENALTIES[0]) for target in targets.T]
+        expected = np.stack([ridge.scores(features[0][own]) for ridge in ridges], axis=1)
         found = whole.left_out[own]
-        # One line for all: whatever its slope and offsets are, differences between trials tell.
         ratio = (found[1:] - found[:1]) / (expected[1:] - expected[:1])
         np.testing.assert_allclose(ratio, ratio.ravel()[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("labelling", [None, CLASSES, ORDERED, SCORE], ids=lambda one: one.kind if one else "binary")
+def test_a_head_that_finds_nothing_counts_little_and_alike_heads_count_alike(labelling: Labelling | None) -> None:
+    features, labels, subjects = heads_data()
+    noise = np.random.default_rng(5).normal(size=(36, 5))
+    same = [features[0], features[0], noise]
+    if labelling:
+        values = labels if labelling.has_classes else labels * 10.0 + 20
+        heads = whole_labels(same, values, subjects, (1.0,) * 3, labelling).best()
+    else:
+        heads = yes_or_no(same, (labels > 0).astype(np.int8), subjects).best()
+    first, second, third = (np.abs(own).mean() for own in heads.coefficients)
+    assert first == pytest.approx(second)
+    assert third < 0.5 * first
+    np.testing.assert_allclose(heads.outputs(same), heads.fitted, atol=1e-9)
+
+
+def test_each_head_has_its_own_penalty_and_alone_it_is_the_head_of_that_penalty() -> None:
+    features, labels, subjects = heads_data()
+    binary = (labels > 0).astype(np.int8)
+    scaled = [features[0], 30 * features[0]]  # the same head needs 900 times the penalty
+    alone = [yes_or_no([one], binary, subjects).best() for one in scaled]
+    both = yes_or_no(scaled, binary, subjects).best()
+    weights = softmax([-12 * one.left_out_loss for one in alone])
+    np.testing.assert_allclose(both.left_out, sum(w * one.left_out for w, one in zip(weights, alone, strict=True)))
 
 
 def test_levels_are_told_better_by_their_order_than_one_by_one() -> None:
@@ -139,7 +161,7 @@ def test_levels_are_told_better_by_their_order_than_one_by_one() -> None:
     subjects = np.repeat([f"S{number:02d}" for number in range(30)], 2)
     labels = np.repeat(np.arange(30) % 3, 2)
     features = [(labels[:, None] - 1 + 0.7 * generator.normal(size=(60, 1))) * np.ones((1, 3))]
-    of = [LabelHeadsPath(features, labels, subjects, (1.0,) * 3, one).best() for one in (CLASSES, ORDERED)]
+    of = [whole_labels(features, labels, subjects, (1.0,) * 3, one).best() for one in (CLASSES, ORDERED)]
     assert of[1].left_out_loss < 0.9 * of[0].left_out_loss
     assert of[1].thresholds is not None
     assert (np.diff(of[1].thresholds) < 0).all()

@@ -48,7 +48,7 @@ def test_with_all_subjects_it_is_the_fold_itself() -> None:
     assert table.groupby("training_subjects")["repeat"].nunique().to_dict() == {6: REPEATS, most: 1}
     trains, tested = (np.isin(STUDY.subjects, names) for names in (fold.training_subjects, fold.test_subjects))
     heads = fitted_heads(FEATURES, STUDY, trains)
-    expected = expit(heads.logits([one[tested] for one in FEATURES]))
+    expected = expit(heads.outputs([one[tested] for one in FEATURES])[:, 0])
     np.testing.assert_allclose(table[table["training_subjects"] == most]["probability"], expected)
 
 

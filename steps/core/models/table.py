@@ -122,7 +122,7 @@ MODELS: Final[dict[str, ModelRow]] = {
         features="steps.core.models.soft_minirocket:features_of",
     ),
     "soft_multirocket": ModelRow(
-        description="frozen convolutions of MiniRocket on trial and differences, made differentiable, and a ridge head",
+        description="frozen convolutions of MiniRocket on trial and differences, means of windows, and ridge heads",
         layers="steps.core.models.soft_multirocket:soft_multirocket",
         feature_maps=512,
         search=_OF_ANY,

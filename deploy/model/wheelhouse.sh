@@ -36,7 +36,14 @@ if ! MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false "$python" -m mlflow artifacts do
     exit 2
 fi
 rm "$making/log"
-for file in MLmodel requirements.txt scorer.py artifacts/network.keras artifacts/training.json; do
+if [ -d "$making/model/model" ]; then # of runs:/…/model MLflow makes a folder in the folder
+    mv "$making/model" "$making/run"
+    mv "$making/run/model" "$making/model"
+    rmdir "$making/run"
+fi
+network=artifacts/network.keras
+[ ! -e "$making/model/artifacts/network.onnx" ] || network=artifacts/network.onnx # made by export: no TensorFlow
+for file in MLmodel requirements.txt scorer.py $network artifacts/training.json; do
     if [ ! -e "$making/model/$file" ]; then
         echo "error: $1 has no $file: it is not a final model of this project" >&2
         exit 2

@@ -19,7 +19,9 @@ from steps.system.private_files import write_private
 from steps.system.untrusted_files import size
 from steps.tracking import record
 from steps.tracking.models import final_model, loading, registry
+from steps.tracking.models.fold_model import MODEL
 from steps.tracking.session import step_run
+from steps.tracking.spool import current, id_on_server
 from steps.tracking.store.ui import say_where
 from steps.writing.markdown import plain
 
@@ -64,7 +66,7 @@ def export_and_record(configuration: Export) -> None:
         )
         if model.reference.model_id:
             record.log_model_input(run_id, model.reference.model_id)
-        made = final_model.log_onnx_model(run, content, trained.model_dump(mode="json"))
+        final_model.log_onnx_model(run, content, trained.model_dump(mode="json"))
         said = (
             f"{uri} as ONNX (opset {onnx_file.OPSET}, {size(len(content))}): "
             f"differs from its network by {difference:.1g} at most, over {len(trials)} trials"
@@ -75,7 +77,8 @@ def export_and_record(configuration: Export) -> None:
         click.echo(said)
         if path:
             click.echo(f"written to {path}")
-        click.echo(f"without TensorFlow: mlflow models serve -m {made}")
+        if address := _address(run_id):
+            click.echo(f"without TensorFlow: mlflow models serve -m {address}")
         if trained.normalise == SUBJECT:
             click.echo("note: it takes recordings that are standardised per person (normalise=subject)", err=True)
         say_where(None, run)
@@ -118,13 +121,22 @@ def _description(trained: TrainingReference) -> str:
     return " ".join([*lines, "Not a medical device."])
 
 
+def _address(run_id: str) -> str:
+    """What the store in use, or its server, calls the model of a run; "" where the server does not have it yet."""
+    spool = current()
+    known = id_on_server(spool, run_id) if spool else run_id
+    return f"runs:/{known}/{MODEL}" if known else ""
+
+
 def _path(to: str, *, overwrite: bool) -> Path:
     path = Path(to).resolve()
-    if not to.endswith(_SUFFIX):
+    if path.suffix != _SUFFIX:
         raise UserError(f"to is {shown(to)}, expected a file that ends in {_SUFFIX}, such as model{_SUFFIX}")
     if not path.parent.is_dir():
         raise UserError(f"to is {shown(to)}: there is no folder {path.parent}")
-    if path.exists() and not (overwrite and path.is_file()):
+    if path.is_dir():
+        raise UserError(f"to is {shown(to)}, which is a folder; expected a file")
+    if path.exists() and not overwrite:
         raise UserError(f"to is {shown(to)}, which exists; name another file, or say overwrite=true")
     return path
 

@@ -83,7 +83,9 @@ def test_the_model_beside_it_answers_as_the_one_it_was_made_of(registered: Path,
     assert run.data.tags["model_uri"] == "models:/fear-classifier/1"
     (used,) = run.inputs.model_inputs
     assert used.model_id == registry.resolve("models:/fear-classifier/1").model_id
-    assert f"mlflow models serve -m {made(run)}" in done.stdout
+    assert f"mlflow models serve -m runs:/{run.info.run_id}/model\n" in done.stdout
+    again = step_here("export", registered, model_uri=made(run))
+    assert again.stderr.startswith(f"error: {made(run)} is a model as ONNX, made by export")
     kept = mlflow.pyfunc.load_model("models:/fear-classifier/1")
     onnx_model = mlflow.pyfunc.load_model(made(run))
     assert onnx_model.metadata.signature == kept.metadata.signature
@@ -123,10 +125,13 @@ def test_a_score_is_said_too_and_people_are_compared_with_themselves(
         ("model.keras", "expected a file that ends in .onnx"),
         ("there.onnx", "which exists; name another file, or say overwrite=true"),
         ("nowhere/model.onnx", "there is no folder"),
+        ("folder.onnx", "which is a folder"),
+        (".onnx", "expected a file that ends in .onnx"),
     ],
 )
 def test_a_place_that_will_not_do_is_refused_before_anything_is_recorded(store: Path, to: str, said: str) -> None:
     (store / "there.onnx").write_text("mine")
+    (store / "folder.onnx").mkdir()
     done = step_here("export", store, to=to)
     assert done.exit_code == 2
     assert done.stderr.startswith(f"error: to is '{to}'")

@@ -17,6 +17,7 @@ from mlflow.types.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schem
 from steps.core.data.labelling import CLASS_COLUMN, SCORE, SCORE_COLUMN, Labelling, output_columns
 from steps.core.data.normalise import SUBJECT
 from steps.tracking.models.fold_model import PACKAGES, log_saved, model_requirements
+from steps.tracking.models.loading import NETWORK_FILE, ONNX_FILE, TRAINING_FILE
 from steps.tracking.store.digests import digest_tags
 
 # What is to be said wherever a model of normalise=subject is described.
@@ -25,8 +26,6 @@ ONE_PERSON = (
     "standardised by their own mean and standard deviation (normalise=subject), so what is sent together matters."
 )
 _SCORER = "scorer.py"
-_TRAINING_FILE = "artifacts/training.json"
-_KERAS_FILE, _ONNX_FILE = "artifacts/network.keras", "artifacts/network.onnx"
 
 
 def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> str:
@@ -37,7 +36,7 @@ def log_final_model(run: Run, network: bytes, training: Mapping[str, Any]) -> st
         network: content of its ``.keras`` file, from ``(trials, timesteps, features)`` to ``(trials, 1)``.
         training: the fields of `TrainingReference`; kept beside the network.
     """
-    return _log(run, _KERAS_FILE, network, training, model_requirements(*PACKAGES, "pandas"))
+    return _log(run, NETWORK_FILE, network, training, model_requirements(*PACKAGES, "pandas"))
 
 
 def log_onnx_model(run: Run, network: bytes, training: Mapping[str, Any]) -> str:
@@ -48,11 +47,11 @@ def log_onnx_model(run: Run, network: bytes, training: Mapping[str, Any]) -> str
         network: content of an ONNX file (`steps.core.models.onnx_file.as_onnx`).
         training: the fields of `TrainingReference`; kept beside the network.
     """
-    return _log(run, _ONNX_FILE, network, training, model_requirements("mlflow", "numpy", "onnxruntime", "pandas"))
+    return _log(run, ONNX_FILE, network, training, model_requirements("mlflow", "numpy", "onnxruntime", "pandas"))
 
 
 def _log(run: Run, file: str, network: bytes, training: Mapping[str, Any], requirements: list[str]) -> str:
-    files = {"network": file, "training": _TRAINING_FILE}
+    files = {"network": file, "training": TRAINING_FILE}
     contents = {"network": network, "training": json.dumps(training).encode()}
     # The average trial: it also becomes the example request of `mlflow models serve`.
     example = np.asarray(training["mean"], dtype=np.float32)[np.newaxis]

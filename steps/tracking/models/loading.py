@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = "MLmodel"
 NETWORK_FILE, TRAINING_FILE = "artifacts/network.keras", "artifacts/training.json"
+ONNX_FILE = "artifacts/network.onnx"
 # Keras's own layers that lead to code or to other files.
 _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
@@ -51,6 +52,11 @@ def fetch(reference: ModelReference) -> FinalModel:
     Raises:
         UserError: a file is missing or malformed, or the network holds code.
     """
+    if any(name.endswith(ONNX_FILE) for name in reference.digests):
+        raise UserError(
+            f"{reference.uri} is a model as ONNX, made by export for `mlflow models serve`; name the one that it was "
+            "made of: the tag model_uri of its run"
+        )
     return checked(reference, *(_read(reference, name) for name in (NETWORK_FILE, TRAINING_FILE)))
 
 

@@ -175,6 +175,11 @@ class Backups:
             databases[dump] = _size_and_digest(folder / dump)
         earlier = self._earlier()
         listed = stores.artifacts.files()
+        if earlier and not listed:
+            raise StoreError(
+                f"the object store is empty, and the last backup has {len(earlier)} files; nothing was saved. If that "
+                "is meant, save to another folder"
+            )
 
         def copied(key: str) -> tuple[Artifact | None, bool]:
             known, (size, etag) = earlier.get(key), listed[key]

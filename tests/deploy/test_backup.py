@@ -143,6 +143,14 @@ def test_a_database_that_was_emptied_is_not_saved(backups: Backups) -> None:
     assert backups.names() == []
 
 
+def test_an_object_store_that_was_emptied_is_not_saved(backups: Backups) -> None:
+    first, _ = save(backups, Memory({}))  # of a new server
+    second, _ = save(backups, Memory(), day=1)
+    with pytest.raises(StoreError, match="is empty, and the last backup has 5 files; nothing was saved"):
+        save(backups, Memory({}), day=2)
+    assert backups.names() == [first, second]
+
+
 def test_a_file_that_is_deleted_meanwhile_is_no_error(backups: Backups) -> None:
     memory = Memory()
     memory.happens = lambda: memory.files.pop("big", None) if "list" in memory.asked[:-1] else None

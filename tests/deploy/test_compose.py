@@ -201,6 +201,19 @@ def test_the_proxys_settings_are_valid() -> None:
     assert "Valid configuration" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", ["mlflow.service", "mlflow-backup.service"])
+def test_a_unit_hands_over_the_secrets_that_its_program_reads(name: str) -> None:
+    text = (DEPLOY / name).read_text()
+    handed = dict(re.findall(r"^Environment=(\w+)_FILE=%d/(\w+)$", text, re.MULTILINE))
+    loaded = re.findall(r"^LoadCredential=(\w+):/etc/fear-mlflow/secrets/(\w+)$", text, re.MULTILINE)
+    assert loaded == [(secret, secret) for secret in handed.values()]
+    of_compose = SERVICES["server" if name == "mlflow.service" else "backup"]["environment"]
+    asked = {variable: Path(value).name for variable, value in of_compose.items() if variable.endswith("_FILE")}
+    assert {f"{variable}_FILE": secret for variable, secret in handed.items()} == asked
+    assert "NoNewPrivileges=yes" in text
+    assert "User=mlflow" in text
+
+
 def test_secrets_and_data_stay_out_of_git_and_of_the_image() -> None:
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     assert {"deploy/.env", "deploy/secrets/", "deploy/data/"} <= set(ignored)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import requests
 
 from tests.conftest import ROOT, clean_environment
@@ -141,6 +142,12 @@ class Deployed(Server):
         ours = (self.admin.password, self.secret_key)
         of_stores = (self.database.password,) if self.database else ()
         return (*ours, *of_stores, *(self.s3.keys.values() if self.s3 else ()))
+
+    def command_lines(self) -> list[str]:
+        """What `ps` shows of the server's processes."""
+        assert self._process is not None
+        server = psutil.Process(self._process.pid)
+        return [" ".join(process.cmdline()) for process in (server, *server.children(recursive=True))]
 
     def kept_files(self) -> Iterator[tuple[str, bytes]]:
         """Every artifact, as the store of the server has it: name and content."""

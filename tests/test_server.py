@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ from mlflow.entities import Run
 from psycopg2 import sql
 
 from tests.conftest import step_here
+from tests.deployed import Account
 from tests.inventory import Inventory
 from tests.server_study import (
     EPOCHS,
     EXPERIMENT,
     RUN_NAME,
-    SECRETS,
     STUDY_NAME,
     SUBJECTS,
     ServerStudy,
@@ -60,10 +60,17 @@ def stock(server_study: ServerStudy) -> Inventory:
 
 @pytest.fixture
 def client(server_study: ServerStudy, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    """A client of the server with the study, which is also what `mlflow` talks to."""
+    """The owner's client of the server with the study, which is also what `mlflow` talks to."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server_study.server.uri)
     monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    log_in(monkeypatch, server_study.owner)
     return MlflowClient()
+
+
+def log_in(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
+    """From here on MLflow's client is somebody else."""
+    for name, value in account.environment.items():
+        monkeypatch.setenv(name, value)
 
 
 def runs_of(client: MlflowClient, entry_point: str) -> list[Run]:
@@ -165,7 +172,8 @@ def test_colleagues_work_with_what_only_the_server_has(
     source = f"runs:/{prepare.info.run_id}/dataset"
 
     def step(name: str, **parameters: str | int) -> None:
-        uri, environment = server_study.server.uri, {"MLFLOW_EXPERIMENT_NAME": "colleagues"}
+        uri, environment = server_study.server.uri, server_study.owner.environment
+        environment |= {"MLFLOW_EXPERIMENT_NAME": "colleagues"}
         done = step_here(name, tmp_path, uri, environment, **parameters)
         assert done.exit_code == 0, done.stdout[-2000:] + done.stderr[-3000:]
         assert "degraded" not in done.stderr
@@ -182,9 +190,9 @@ def test_colleagues_work_with_what_only_the_server_has(
     assert sorted(contexts) == ["test", "train", "validation"]
 
 
-def with_secret(text: str) -> list[str]:
+def with_secret(text: str, secrets: Iterable[str]) -> list[str]:
     """Where in a text a secret stands."""
-    places = [text.find(secret) for secret in SECRETS]
+    places = [text.find(secret) for secret in secrets]
     return [text[max(0, place - 100) : place + 60] for place in places if place >= 0]
 
 
@@ -200,11 +208,11 @@ def rows_of_the_database(server: Server) -> Iterator[str]:
             yield from (f"{table} {row}" for (row,) in cursor.fetchall())
 
 
-def texts_of(path: Path) -> Iterator[str]:
+def texts_of(content: bytes) -> Iterator[str]:
     """What a file holds, also what a zip archive (such as a ``.keras`` file) holds compressed."""
-    yield path.read_bytes().decode(errors="replace")
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+    yield content.decode(errors="replace")
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name in archive.namelist():
                 yield archive.read(name).decode(errors="replace")
 
@@ -212,25 +220,36 @@ def texts_of(path: Path) -> Iterator[str]:
 def test_no_secret_is_in_the_database(server_study: ServerStudy) -> None:
     rows = list(rows_of_the_database(server_study.server))
     assert any("fear_classifier" in row or "fear-classifier" in row for row in rows)
-    assert [place for row in rows for place in with_secret(row)] == []
+    assert [place for row in rows for place in with_secret(row, server_study.secrets)] == []
 
 
 def test_no_secret_is_in_an_artifact(server_study: ServerStudy) -> None:
-    files = [path for path in server_study.server.artifacts.rglob("*") if path.is_file()]
+    files = dict(server_study.server.kept_files())
     assert len(files) > 50
-    assert [(path, place) for path in files for text in texts_of(path) for place in with_secret(text)] == []
+    found = {name: with_secret(text, server_study.secrets) for name, file in files.items() for text in texts_of(file)}
+    assert {name: places for name, places in found.items() if places} == {}
 
 
 def test_no_secret_is_left_in_the_users_folder(server_study: ServerStudy) -> None:
     files = [path for path in server_study.folder.rglob("*") if path.is_file()]
-    assert [(path, place) for path in files for text in texts_of(path) for place in with_secret(text)] == []
+    texts = [(path, text) for path in files for text in texts_of(path.read_bytes())]
+    assert [(path, place) for path, text in texts for place in with_secret(text, server_study.secrets)] == []
 
 
 def test_no_secret_is_printed(server_study: ServerStudy) -> None:
     for done in (server_study.first, server_study.again):
         lines = [line for line in (done.stdout + done.stderr).splitlines() if not _OF_MLFLOW_ITSELF.match(line)]
         assert len(lines) > 20 or done is server_study.again
-        assert [place for line in lines for place in with_secret(line)] == []
+        assert [place for line in lines for place in with_secret(line, server_study.secrets)] == []
+
+
+def test_the_servers_secrets_are_on_no_command_line_and_in_no_log(server_study: ServerStudy) -> None:
+    server = server_study.server
+    assert [place for text in server.command_lines() for place in with_secret(text, server_study.secrets)] == []
+    assert with_secret(server.log, server_study.secrets) == []
+    (settings,) = server.folder.glob("mlflow-login-*/basic_auth.ini")
+    assert with_secret(settings.read_text(), server_study.secrets) == []
+    assert (settings.stat().st_mode & 0o777, settings.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 def test_no_name_was_run_as_a_command(server_study: ServerStudy) -> None:
@@ -246,8 +265,7 @@ def test_names_arrive_as_they_were_typed(server_study: ServerStudy) -> None:
     assert all(run.tags["mlflow.runName"].startswith(RUN_NAME) for run in folds)
 
 
-def test_the_report_shows_a_name_and_does_not_interpret_it(server_study: ServerStudy) -> None:
-    client = server_study.client
+def test_the_report_shows_a_name_and_does_not_interpret_it(client: MlflowClient) -> None:
     experiment = client.get_experiment_by_name(EXPERIMENT)
     study = client.search_runs([experiment.experiment_id], "tags.entry_point = 'main'")[0]
     page = Path(client.download_artifacts(study.info.run_id, "report.html")).read_text()

@@ -173,8 +173,21 @@ class Deployed(Server):
 
     def grant(self, owner: Account, to: Account, kind: str, name: str, permission: str) -> None:
         """Let somebody at an experiment or a registered model."""
-        body = {"username": to.name, "resource_type": kind, "resource_id": name, "permission": permission}
-        asked = self.ask(owner, "POST", "/api/3.0/mlflow/users/permissions/grant", json=body)
+        self._permission("grant", owner, to, {"resource_type": kind, "resource_id": name, "permission": permission})
+
+    @contextmanager
+    def lent(self, owner: Account, to: Account, permission: str, *things: tuple[str, str]) -> Iterator[None]:
+        """Let somebody at experiments and registered models inside the block."""
+        with ExitStack() as stack:
+            for kind, name in things:
+                self.grant(owner, to, kind, name, permission)
+                taken_back = {"resource_type": kind, "resource_id": name}
+                stack.callback(self._permission, "revoke", owner, to, taken_back)
+            yield
+
+    def _permission(self, what: str, owner: Account, to: Account, body: dict[str, str]) -> None:
+        path = f"/api/3.0/mlflow/users/permissions/{what}"
+        asked = self.ask(owner, "POST", path, json={"username": to.name, **body})
         assert asked.status_code == 200, asked.text
 
 

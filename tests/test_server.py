@@ -1,4 +1,7 @@
-"""A study on a real tracking server with proxied artifacts: all gets there and can be loaded, no secret does."""
+"""A study on the deployed stack: all gets there and can be loaded, no secret does, and nobody else gets at it.
+
+The stack is PostgreSQL, an S3 store and a server with log-in where PostgreSQL is installed (`tests.deployed`).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import csv
 import io
 import json
 import re
+import time
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +20,21 @@ import mlflow
 import numpy as np
 import psycopg2
 import pytest
+import requests
+from click.testing import Result
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from psycopg2 import sql
 
+from steps.errors import UserError
+from steps.parameter_values import GATES
+from steps.promote.run import promote
+from steps.tracking import promotion
+from steps.tracking.spool.spool import open_spool
+from tests.changed_server import Line, record_study
 from tests.conftest import step_here
-from tests.deployed import Account
+from tests.deployed import BUCKET, Account
 from tests.inventory import Inventory
 from tests.server_study import (
     EPOCHS,
@@ -42,6 +55,8 @@ pytestmark = pytest.mark.timeout(900)
 _OF_MLFLOW_ITSELF = re.compile(
     r"^.* mlflow\.projects\.utils: === Fetching project from \S+ into |^\W+ View (run|experiment) .*/experiments/0\b"
 )
+MODEL = "fear-classifier"
+PREPARED = {name: value for name, value in SMALL.items() if name.startswith("simulated_") or name == "timesteps"}
 TIMESTEPS, FEATURES = SMALL["timesteps"], SMALL["simulated_features"]
 
 
@@ -50,6 +65,12 @@ def server_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerStu
     """A whole study on a real tracking server, which goes on running."""
     with run_server_study(tmp_path_factory.mktemp("server_study")) as study:
         yield study
+
+
+@pytest.fixture(scope="module")
+def colleague(server_study: ServerStudy) -> Account:
+    """Somebody else at the server, who owns nothing there yet and was given nothing."""
+    return server_study.server.add_user(Account("ben"))
 
 
 @pytest.fixture
@@ -71,6 +92,15 @@ def log_in(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
     """From here on MLflow's client is somebody else."""
     for name, value in account.environment.items():
         monkeypatch.setenv(name, value)
+
+
+def lent(study: ServerStudy, to: Account, permission: str) -> AbstractContextManager[None]:
+    """Inside the block somebody may do something with the study and its registered model; the owner says so."""
+    experiment_id = study.server.ask(
+        study.owner, "GET", f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={EXPERIMENT}"
+    ).json()["experiment"]["experiment_id"]
+    things = ("experiment", experiment_id), ("registered_model", MODEL)
+    return study.server.lent(study.owner, to, permission, *things)
 
 
 def runs_of(client: MlflowClient, entry_point: str) -> list[Run]:
@@ -164,22 +194,23 @@ def test_a_second_study_reuses_what_is_on_the_server(server_study: ServerStudy) 
         assert f"{entry_point}: reused run" in server_study.again.stdout
 
 
-def test_colleagues_work_with_what_only_the_server_has(
-    server_study: ServerStudy, client: MlflowClient, tmp_path: Path
+def test_colleagues_who_may_read_work_with_what_only_the_server_has(
+    server_study: ServerStudy, colleague: Account, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From an empty folder, as on another machine: the registered model scores, the dataset trains."""
     (prepare,) = runs_of(client, "prepare")
     source = f"runs:/{prepare.info.run_id}/dataset"
 
     def step(name: str, **parameters: str | int) -> None:
-        uri, environment = server_study.server.uri, server_study.owner.environment
-        environment |= {"MLFLOW_EXPERIMENT_NAME": "colleagues"}
-        done = step_here(name, tmp_path, uri, environment, **parameters)
+        environment = colleague.environment | {"MLFLOW_EXPERIMENT_NAME": "colleagues"}
+        done = step_here(name, tmp_path, server_study.server.uri, environment, **parameters)
         assert done.exit_code == 0, done.stdout[-2000:] + done.stderr[-3000:]
         assert "degraded" not in done.stderr
 
-    step("predict", source=source, attribution_steps=8)
-    step("train", dataset_uri=source, subjects="S01", model="cnn", epochs=1)
+    with lent(server_study, colleague, "READ"):
+        step("predict", source=source, attribution_steps=8)
+        step("train", dataset_uri=source, subjects="S01", model="cnn", epochs=1)
+    log_in(monkeypatch, colleague)
     experiment = client.get_experiment_by_name("colleagues")
     runs = client.search_runs([experiment.experiment_id])
     assert sorted(run.data.tags["entry_point"] for run in runs) == ["final_model", "fold", "predict", "train"]
@@ -271,3 +302,208 @@ def test_the_report_shows_a_name_and_does_not_interpret_it(client: MlflowClient)
     page = Path(client.download_artifacts(study.info.run_id, "report.html")).read_text()
     assert "<b>é</b>" not in page
     assert "&lt;b&gt;é&lt;/b&gt;" in page
+
+
+def files_of_the_study(client: MlflowClient) -> tuple[str, list[str]]:
+    """A run of the study, and addresses on the server at which its results and its model's files can be asked for."""
+    (evaluate,), version = runs_of(client, "evaluate"), client.get_model_version(MODEL, "1")
+    run_id, place = evaluate.info.run_id, evaluate.info.artifact_uri.removeprefix("mlflow-artifacts:/")
+    model = client.get_model_version_download_uri(MODEL, "1").removeprefix("mlflow-artifacts:/")
+    return run_id, [
+        f"/get-artifact?run_uuid={run_id}&path=results.csv",
+        f"/api/2.0/mlflow-artifacts/artifacts/{place}/results.csv",
+        f"/ajax-api/2.0/mlflow-artifacts/artifacts/{place}/results.csv",
+        f"/api/2.0/mlflow-artifacts/artifacts/x/../{place}/results.csv",
+        f"/api/2.0/mlflow-artifacts/artifacts/{model}/MLmodel",
+        f"/api/2.0/mlflow-artifacts/artifacts?path={place}",
+        "/api/2.0/mlflow-artifacts/artifacts",
+        f"/model-versions/get-artifact?name={MODEL}&version={version.version}&path=MLmodel",
+        f"/api/2.0/mlflow/runs/get?run_id={run_id}",
+        f"/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key=subject/auc",
+        f"/ajax-api/2.0/mlflow/metrics/get-history-bulk?run_id={run_id}&metric_key=subject/auc",
+        f"/api/2.0/mlflow/experiments/get?experiment_id={evaluate.info.experiment_id}",
+        f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={EXPERIMENT}",
+        f"/api/2.0/mlflow/registered-models/get?name={MODEL}",
+        "/api/2.0/mlflow/webhooks",
+        "/api/3.0/mlflow/roles/list",
+    ]
+
+
+def test_who_has_not_logged_in_gets_a_sign_of_life_and_nothing_else(
+    server_study: ServerStudy, client: MlflowClient
+) -> None:
+    server = server_study.server
+    assert server.ask(None, "GET", "/health").text == "OK"
+    # MLflow tells everybody what it can do; where it keeps things is not among that.
+    described = server.ask(None, "GET", "/api/3.0/mlflow/server-info").text
+    assert not any(word in described for word in ("postgresql", "sqlite", "s3:", str(server.folder)))
+    _, addresses = files_of_the_study(client)
+    for path in (*addresses, "/", "/version", "/signup", "/graphql", "/metrics", "/api/2.0/mlflow/users/list"):
+        for account in (None, Account("fear"), Account("nobody")):
+            assert server.ask(account, "GET", path).status_code == 401, path
+
+
+def test_who_was_given_nothing_gets_nothing(
+    server_study: ServerStudy, colleague: Account, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = server_study.server
+    run_id, addresses = files_of_the_study(client)
+    for path in addresses:
+        assert server.ask(server_study.owner, "GET", path).status_code in (200, 403, 405), path
+        assert server.ask(colleague, "GET", path).status_code in (403, 405), path
+    experiment_id = client.get_run(run_id).info.experiment_id
+    model_location = client.get_model_version(MODEL, "1").source
+    log_in(monkeypatch, colleague)
+    assert client.search_runs([experiment_id]) == []
+    assert client.search_logged_models([experiment_id]) == []
+    assert client.search_model_versions(f"name = '{MODEL}'") == []
+    assert EXPERIMENT not in [experiment.name for experiment in client.search_experiments()]
+    query = f'query Q {{ mlflowGetRun(input: {{runId: "{run_id}"}}) {{ run {{ info {{ artifactUri }} }} }} }}'
+    asked = server.ask(colleague, "POST", "/graphql", json={"query": query, "operationName": "Q"})
+    assert asked.json()["data"]["mlflowGetRun"] is None
+    # A model of one's own whose files are said to be somebody else's.
+    client.create_registered_model("mine")
+    place = model_location.removeprefix("mlflow-artifacts:/")
+    for source in (model_location, f"s3://{BUCKET}/artifacts/{place}", f"file://{server.artifacts}/{place}"):
+        with pytest.raises(MlflowException, match=r"Invalid model version source|Permission denied"):
+            client.create_model_version("mine", source)
+
+
+def test_who_may_read_changes_nothing(
+    server_study: ServerStudy, colleague: Account, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, addresses = files_of_the_study(client)
+    log_in(monkeypatch, colleague)
+    with lent(server_study, colleague, "READ"):
+        assert server_study.server.ask(colleague, "GET", addresses[1]).status_code == 200
+        assert client.get_run(run_id).info.status == "FINISHED"
+        for change in (
+            lambda: client.log_metric(run_id, "subject/auc", 1),
+            lambda: client.set_tag(run_id, "note", "mine"),
+            lambda: client.delete_run(run_id),
+            lambda: client.log_text(run_id, "subject,probability", "results.csv"),
+            lambda: client.set_model_version_tag(MODEL, "1", "auc", "1"),
+            lambda: client.set_registered_model_alias(MODEL, "champion", "1"),
+            lambda: client.delete_model_version(MODEL, "1"),
+            lambda: client.delete_registered_model(MODEL),
+        ):
+            with pytest.raises((MlflowException, requests.HTTPError), match=r"Permission denied|403"):
+                change()
+        assert server_study.server.ask(colleague, "DELETE", addresses[1]).status_code == 403
+
+
+def test_who_may_read_can_neither_decide_nor_write_into_the_trail(
+    server_study: ServerStudy, colleague: Account, client: MlflowClient, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server_study.server.uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "decisions of ben")
+    with lent(server_study, colleague, "READ"):
+        log_in(monkeypatch, colleague)
+        with pytest.raises(UserError, match="nothing was decided"):
+            promote()
+        with pytest.raises(MlflowException, match=r"[Pp]ermission"):
+            client.set_model_version_tag(MODEL, "1", "promotion/mine", "{}")
+        assert promotion.trail(MODEL) == promotion.Trail((), "")
+        log_in(monkeypatch, server_study.owner)
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "decisions")
+        (store / "of the owner").mkdir()
+        monkeypatch.chdir(store / "of the owner")
+        assert promote(skip_gates=",".join(GATES)).is_champion
+        (entry,) = promotion.trail(MODEL).entries
+        assert (entry.by, promotion.champion_of(client, MODEL)) == ("fear", "1")
+        log_in(monkeypatch, colleague)
+        with pytest.raises(MlflowException, match=r"[Pp]ermission"):
+            client.set_model_version_tag(MODEL, "1", entry.key, "{}")
+        with pytest.raises(MlflowException, match=r"[Pp]ermission"):
+            client.delete_model_version_tag(MODEL, "1", entry.key)
+        assert promotion.trail(MODEL).entries == (entry,)
+        # Names of registered models are everybody's: so is that of the lock.
+        client.create_registered_model(f"{MODEL}.promoting")
+        log_in(monkeypatch, server_study.owner)
+        with pytest.raises(UserError, match=r"made by another account at this moment: nothing was changed"):
+            promotion.appoint(MODEL, entry)
+        log_in(monkeypatch, colleague)
+        client.delete_registered_model(f"{MODEL}.promoting")
+
+
+def test_a_wrong_password_costs_seconds_and_nothing_else(
+    server_study: ServerStudy, colleague: Account, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri, wrong = server_study.server.uri, Account(colleague.name)
+
+    def step(name: str, account: Account, experiment: str, **parameters: Any) -> Result:
+        started = time.monotonic()
+        environment = account.environment | {"MLFLOW_EXPERIMENT_NAME": experiment}
+        done = step_here(name, tmp_path, uri, environment, **parameters)
+        assert time.monotonic() - started < 60  # MLflow by itself tries for minutes
+        assert with_secret(done.stdout + done.stderr, (wrong.password, colleague.password)) == []
+        return done
+
+    done = step("prepare", wrong, "ben's", **PREPARED)
+    assert done.exit_code == 0, done.stderr
+    assert "does not know this name and password (HTTP 401)" in done.stderr
+    assert "degraded: 1 run of this study could not be copied" in done.stderr
+    assert "Waiting does not help: set MLFLOW_TRACKING_USERNAME and" in done.stderr
+    done = step("sync", wrong, "ben's")
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert "(HTTP 401); set MLFLOW_TRACKING_USERNAME and" in done.stderr
+    done = step("sync", colleague, "ben's")
+    assert "1 of 1 runs, 0 models and 0 registered versions copied and checked; " in done.stdout, done.output
+
+    # Somebody else's experiment, of which this account may read everything.
+    with lent(server_study, colleague, "READ"):
+        done = step("prepare", colleague, EXPERIMENT, **PREPARED)
+        assert done.exit_code == 0, done.stderr
+        assert done.stderr.count("the server does not let this account do that (HTTP 403)") == 2, done.stderr
+        assert "degraded: 1 run of this study could not be copied" in done.stderr
+        assert (
+            "ask the server's owner for permission to write (an experiment and a registered model belong" in done.stderr
+        )
+        # It holds up no other experiment.
+        done = step("prepare", colleague, "ben's", **PREPARED)
+        assert "degraded: 1 run of this study could not be copied" in done.stderr
+        done = step("sync", colleague, "ben's")
+        assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1), done.output
+        assert "the server does not let this account do that (HTTP 403); ask the server's owner" in done.stderr
+        assert "(runs not there yet: 1)" in done.stderr
+    log_in(monkeypatch, colleague)
+    mine = client.search_runs([client.get_experiment_by_name("ben's").experiment_id])
+    assert [(run.info.run_name, run.info.status) for run in mine] == [("prepare", "FINISHED")] * 2
+
+
+def test_a_registered_model_of_somebody_else_is_said_and_costs_nothing_else(
+    server_study: ServerStudy,
+    colleague: Account,
+    client: MlflowClient,
+    store: Path,
+    empty_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uri = server_study.server.uri
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    line = Line(open_spool(uri, store), empty_store, empty_store)
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", line.spool.uri)
+        record_study(line)
+    log_in(monkeypatch, colleague)
+    for permission in ("", "READ"):
+        with lent(server_study, colleague, permission) if permission else nullcontext():
+            done = line.sync()
+        assert done.exit_code == 2
+        (error,) = done.stderr.splitlines()
+        assert error == (
+            f"error: {uri}: version {MODEL}/1: registered model {MODEL} is another account's on {uri}, "
+            "which has to let this one EDIT it"
+        )
+        assert sorted(line.copies()) == ["fold_S1_1", "fold_S2_1", "train"]
+    try:
+        with lent(server_study, colleague, "EDIT"):
+            done = line.sync()
+        assert done.exit_code == 0, done.output
+        assert "0 of 1 runs, 0 models and 1 registered versions copied and checked" in done.stdout
+        log_in(monkeypatch, server_study.owner)
+        assert client.get_model_version_by_alias(MODEL, "challenger").version == "2"
+    finally:
+        log_in(monkeypatch, server_study.owner)
+        client.set_registered_model_alias(MODEL, "challenger", "1")
+        client.delete_model_version(MODEL, "2")

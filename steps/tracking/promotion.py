@@ -26,7 +26,7 @@ from steps.tracking.promotion_lock import only_one
 from steps.tracking.spool import current, not_registered_yet
 from steps.tracking.store.paging import pages
 from steps.tracking.store.tracking_uri import show_uri
-from steps.tracking.store.trouble import FAILURES, failed, probe, trouble_with
+from steps.tracking.store.trouble import FAILURES, failed, is_forbidden, probe, trouble_with
 
 PROMOTED, REFUSED, ROLLED_BACK = "promoted", "refused", "rolled back"
 _PREFIX: Final = "promotion/"
@@ -194,7 +194,8 @@ def _asked() -> Iterator[MlflowClient]:
     except FAILURES as error:
         if spool is None:
             raise
-        raise UserError(failed(show_uri(spool.target), trouble_with(error))) from error
+        undecided = "; nothing was decided" if is_forbidden(error) else ""
+        raise UserError(failed(show_uri(spool.target), trouble_with(error)) + undecided) from error
 
 
 def _trail(client: MlflowClient, name: str) -> Trail:

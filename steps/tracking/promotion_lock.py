@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
 from steps.tracking.left_running import is_gone, process_tags
-from steps.tracking.store.trouble import FAILURES
+from steps.tracking.store.trouble import FAILURES, is_forbidden
 
 _LEASE_S: Final = 600.0
 _MOST: Final = 100  # locks that killed processes have left
@@ -77,6 +77,11 @@ def _take(client: MlflowClient, name: str, tags: Mapping[str, str]) -> str:
         try:
             held = client.get_registered_model(lock)
         except MlflowException as error:
+            if is_forbidden(error):
+                raise UserError(
+                    _one_winner(name, "is being made by another account at this moment")
+                    + f"; where that was killed, that account or an admin deletes the registered model {lock}"
+                ) from error
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise UserError(_one_winner(name, "was just made by another process")) from error

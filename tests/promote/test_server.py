@@ -12,15 +12,12 @@ from typing import Any
 
 import mlflow
 import pytest
-import requests
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from steps.core.models.keras_file import as_bytes
 from steps.errors import UserError
 from steps.promote.run import promote
 from steps.tracking import promotion
-from steps.tracking.promotion import champion_of
 from steps.tracking.spool.spool import open_spool
 from tests.conftest import step_here
 from tests.core.metrics.conftest import MethodMaker
@@ -102,50 +99,3 @@ def test_a_server_decides_tells_others_and_nothing_is_decided_without_it(
     ]
     assert time.monotonic() - started < 15
     mlflow.set_tracking_uri(None)
-
-
-def test_a_readers_account_can_neither_decide_nor_write_into_the_trail(
-    store: Path, tmp_path: Path, final_network: Any, training_json: dict[str, Any], make_method: MethodMaker,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    pytest.importorskip("flask_wtf")  # of mlflow[auth]
-    settings = tmp_path / "auth.ini"
-    settings.write_text(
-        "[mlflow]\ndefault_permission = READ\nadmin_username = admin\nadmin_password = password of an admin\n"
-        f"database_uri = sqlite:///{tmp_path / 'auth.db'}\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-    )
-    environment = {"MLFLOW_FLASK_SERVER_SECRET_KEY": "secret", "MLFLOW_AUTH_CONFIG_PATH": str(settings)}
-    server = Server(tmp_path / "server", environment=environment, options=("--app-name", "basic-auth")).start()
-    try:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-        as_user(monkeypatch, "admin")
-        reader = {"username": "reader", "password": "password of a reader"}
-        asked = requests.post(
-            f"{server.uri}/api/2.0/mlflow/users/create", json=reader, auth=("admin", "password of an admin"), timeout=20
-        )
-        assert asked.status_code == 200, asked.text
-        record_study(as_bytes(final_network), training_json, make_method)
-        as_user(monkeypatch, "reader")
-        with pytest.raises(UserError, match="nothing was decided"):
-            promote()
-        with pytest.raises(MlflowException, match=r"[Pp]ermission"):
-            MlflowClient().set_model_version_tag(NAME, "1", "promotion/mine", "{}")
-        assert promotion.trail(NAME) == promotion.Trail((), "")
-        as_user(monkeypatch, "admin")
-        assert promote().is_champion
-        (entry,) = promotion.trail(NAME).entries
-        assert (entry.by, champion_of(MlflowClient(), NAME)) == ("admin", "1")
-        as_user(monkeypatch, "reader")
-        with pytest.raises(UserError):
-            promote(rollback=True)
-        with pytest.raises(MlflowException, match=r"[Pp]ermission"):
-            MlflowClient().set_model_version_tag(NAME, "1", entry.key, "{}")
-        assert promotion.trail(NAME).entries == (entry,)
-    finally:
-        server.kill()
-
-
-def as_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", f"password of {'an' if name == 'admin' else 'a'} {name}")

@@ -20,7 +20,7 @@ from steps.tracking.spool import current
 from steps.tracking.store.allowed import PlaceError
 from steps.tracking.store.artifact_places import place_of_model
 from steps.tracking.store.digests import digests_among
-from steps.tracking.store.tracking_uri import show_uri
+from steps.tracking.store.tracking_uri import is_remote, show_uri
 from steps.tracking.store.trouble import FAILURES, failed, reachable, trouble_with
 
 MODEL_NAME = "fear-classifier"
@@ -194,7 +194,10 @@ def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     versions = client.search_model_versions(f"name = '{name}'") if re.fullmatch(r"[\w .\-]+", name) else []
     if not versions:
         names = sorted(model.name for model in client.search_registered_models())
-        others = f"registered are {', '.join(names)}" if names else f"none is registered; first run: {command('main')}"
+        seen = " or this account may see none" if is_remote(client.tracking_uri) else ""
+        others = (
+            f"registered are {', '.join(names)}" if names else f"none is registered{seen}; first run: {command('main')}"
+        )
         raise UserError(f"there is no registered model {shown(name)}: {others}")
     return sorted(versions, key=lambda version: int(version.version))
 

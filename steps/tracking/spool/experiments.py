@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
@@ -10,6 +12,7 @@ from steps.tracking.spool.marks import EXPERIMENT_ID, EXPERIMENT_MADE, SYNC
 from steps.tracking.store.allowed import checked
 from steps.tracking.store.cloud import check_installed
 from steps.tracking.store.tracking_uri import show_uri
+from steps.tracking.store.trouble import is_forbidden
 
 
 def placeholder(experiment_id: str) -> str:
@@ -18,25 +21,54 @@ def placeholder(experiment_id: str) -> str:
 
 
 class Experiments:
-    """Looks each experiment up once, until it is told to `forget`."""
+    """Looks each experiment up once, until it is told to `forget`.
+
+    Attributes:
+        forbidden: experiments of the spool that are somebody else's on the server, or that this account may only read
+            -> what the server said. It is not asked again.
+    """
 
     def __init__(self, local: MlflowClient, server: MlflowClient) -> None:
         self._local, self._server = local, server
         self._known: dict[str, Experiment] = {}
+        self.forbidden: dict[str, MlflowException] = {}
 
     def forget(self) -> None:
         """Ask the server again: it may have become another one."""
         self._known.clear()
+        self.forbidden.clear()
 
     def find(self, experiment_id: str) -> Experiment | None:
-        """The server's experiment for one of the spool; None when there is none yet."""
+        """The server's experiment for one of the spool; None when there is none yet.
+
+        Raises:
+            MlflowException: this account may not see it; it is one of `forbidden` then.
+        """
+        if experiment_id in self.forbidden:
+            raise self.forbidden[experiment_id]
         if experiment_id not in self._known:
             local = self._local.get_experiment(experiment_id)
-            server = self._remembered(local) or self._server.get_experiment_by_name(local.name)
+            try:
+                server = self._remembered(local) or self._server.get_experiment_by_name(local.name)
+            except MlflowException as error:
+                if is_forbidden(error):
+                    self.forbidden[experiment_id] = error
+                raise
             if server is None:
                 return None
             self._note(local, server)
         return self._known[experiment_id]
+
+    def visible(self, experiment_ids: Iterable[str]) -> list[Experiment]:
+        """The server's experiments for those of the spool: the ones that are there, and that this account may see."""
+        found = []
+        for experiment_id in experiment_ids:
+            try:
+                found.append(self.find(experiment_id))
+            except MlflowException:
+                if experiment_id not in self.forbidden:
+                    raise
+        return [experiment for experiment in found if experiment]
 
     def of(self, experiment_id: str) -> str:
         """ID of the same experiment on the server, made when missing.
@@ -79,7 +111,8 @@ class Experiments:
         try:
             return self._server.get_experiment(experiment_id)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            # A number of another server may be somebody else's here.
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST" and not is_forbidden(error):
                 raise
             return None
 

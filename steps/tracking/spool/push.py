@@ -35,11 +35,11 @@ from steps.tracking.spool.marks import (
 from steps.tracking.spool.remembered import Reviewed, review, stays_behind
 from steps.tracking.spool.result import SyncResult
 from steps.tracking.spool.spool import Spool
-from steps.tracking.spool.versions import Versions
+from steps.tracking.spool.versions import NotOursError, Versions
 from steps.tracking.store.allowed import PlaceError
 from steps.tracking.store.paging import pages
 from steps.tracking.store.tracking_uri import show_uri
-from steps.tracking.store.trouble import one_line
+from steps.tracking.store.trouble import is_forbidden, one_line, trouble_with
 from steps.tracking.store.ui import WORKFLOW
 
 _DEFAULT = "0"
@@ -112,17 +112,22 @@ class Push:
         noted = logged.noted_files(self._spool.folder) if changed else {}
         refusable = partial(self._refusable, result)
         for run in runs:
-            refusable(f"run {run.info.run_name}", partial(self._ensure, run, copy.names))
+            refusable(f"run {run.info.run_name}", partial(self._ensure, run, copy.names), run.info.experiment_id)
         deleted = {run.info.run_id for run in runs if DELETED in run.data.tags}
         for model in models:
             if DELETED not in model.tags and model.source_run_id not in deleted:
-                refusable(f"model {model.name}", partial(self._model, model, copy, noted, result))
+                action = partial(self._model, model, copy, noted, result)
+                refusable(f"model {model.name}", action, model.experiment_id)
         if self._spool.carried is not None:  # runs of theirs go by the numbers of versions
             result.versions = versions.push(refusable)
             copy.names.versions.update(versions.numbers())
         owners = metric_owners(models, copy.names)
         for run in changed:
-            refusable(f"run {run.info.run_name}", partial(self._run, run, copy, owners, noted, result))
+            action = partial(self._run, run, copy, owners, noted, result)
+            refusable(f"run {run.info.run_name}", action, run.info.experiment_id)
+        forbidden = self._experiments.forbidden
+        if changed and all(run.info.experiment_id in forbidden for run in changed):
+            raise forbidden[changed[0].info.experiment_id]
         result.versions += versions.push(refusable)
         result.notes += versions.kept_aliases()
         if thorough:
@@ -208,20 +213,28 @@ class Push:
         versions = Versions(self._local, self._server, Names())
         return len([run for run in runs if _is_waiting(run)]) + versions.waiting(deleted_models)
 
-    def _refusable(self, result: SyncResult, what: str, action: Callable[[], None]) -> None:
+    def _refusable(self, result: SyncResult, what: str, action: Callable[[], None], experiment_id: str = "") -> None:
+        forbidden = self._experiments.forbidden
         try:
+            if experiment_id in forbidden:
+                raise forbidden[experiment_id]
             action()
-        except (DigestError, PlaceError) as error:
+        except (DigestError, PlaceError, NotOursError) as error:
             result.refused.append(f"{what}: {error}")
         except MlflowException as error:
-            if error.error_code not in _REFUSALS:
+            if experiment_id and is_forbidden(error):  # others may be ours
+                forbidden[experiment_id] = error
+                trouble = trouble_with(error)
+                result.refused.append(f"{what}: {trouble.reason}: {trouble.mend}")
+            elif error.error_code in _REFUSALS:
+                result.refused.append(f"{what}: {one_line(error)}")
+            else:
                 raise
-            result.refused.append(f"{what}: {one_line(error)}")
 
     def _places_of(self, runs: Iterable[Run]) -> list[str]:
         """The server's experiments that the runs are in; in its default one are only runs that `mlflow run` made."""
         names = sorted({run.info.experiment_id for run in runs} - {_DEFAULT})
-        return [experiment.experiment_id for name in names if (experiment := self._experiments.find(name))]
+        return [experiment.experiment_id for experiment in self._experiments.visible(names)]
 
     def _ensure(self, run: Run, names: Names) -> None:
         """Make the run on the server when it is not yet there."""

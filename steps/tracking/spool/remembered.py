@@ -53,7 +53,9 @@ def review(
         models: all models of the spool.
     """
     experiments.forget()
-    places = [experiment.experiment_id for name in _experiments_of(runs) if (experiment := experiments.find(name))]
+    places = [experiment.experiment_id for experiment in experiments.visible(_experiments_of(runs))]
+    runs = [run for run in runs if run.info.experiment_id not in experiments.forbidden]
+    models = [model for model in models if model.experiment_id not in experiments.forbidden]
     reviewed = Reviewed()
     copied = {model.model_id for model in models if MODEL_ID in model.tags and DELETED not in model.tags}
     forgotten, outdated, deleted = _review_runs(local, server, places, runs, copied, reviewed)

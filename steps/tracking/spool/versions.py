@@ -8,12 +8,19 @@ from functools import partial
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from steps.tracking.spool.copy import Names
 from steps.tracking.spool.marks import COPY_OF, STATE, SYNC, VERSION, digest_of, model_of
 from steps.tracking.spool.spool import Spool
 from steps.tracking.store.paging import pages
 from steps.tracking.store.tracking_uri import show_uri
+from steps.tracking.store.trouble import is_forbidden
+
+
+class NotOursError(Exception):
+    """A registered model belongs to another account of the server."""
+
 
 # Does something and notes a refusal under a name.
 Refusable = Callable[[str, Callable[[], None]], None]
@@ -128,6 +135,18 @@ class Versions:
         state = digest_of([tags, version.description, aliases])
         if version.tags.get(STATE) == state or model_of(version) not in self.names.identifiers:
             return
+        try:
+            self._send(registered, version, tags, aliases, made)
+        except MlflowException as error:
+            if not is_forbidden(error):
+                raise
+            raise self._not_ours(name) from error
+        self.local.set_model_version_tag(name, version.version, STATE, state)
+
+    def _send(
+        self, registered: Any, version: Any, tags: Mapping[str, str], aliases: list[str], made: list[str]
+    ) -> None:
+        name = registered.name
         number = version.tags.get(VERSION) or self._register(registered, version, made)
         for key, value in tags.items():
             self.server.set_model_version_tag(name, number, key, value)
@@ -139,12 +158,16 @@ class Versions:
             if alias not in taken:
                 self.server.set_registered_model_alias(name, alias, number)
         self.local.set_model_version_tag(name, version.version, VERSION, number)
-        self.local.set_model_version_tag(name, version.version, STATE, state)
 
     def _register(self, registered: Any, version: Any, made: list[str]) -> str:
         name, original = registered.name, model_of(version)
-        if not self.server.search_registered_models(f"name = '{name}'"):
-            self.server.create_registered_model(name, description=registered.description)
+        if not self._is_there(name):
+            try:
+                self.server.create_registered_model(name, description=registered.description)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS" or self._is_there(name):  # another process was faster
+                    raise
+                raise self._not_ours(name) from error
         for known in self._on_server(name).values():
             if self._is_ours(version, known):
                 return str(known.version)
@@ -159,6 +182,15 @@ class Versions:
         )
         made.append(str(registered_version.version))
         return made[-1]
+
+    def _is_there(self, name: str) -> bool:
+        return bool(self.server.search_registered_models(f"name = '{name}'"))
+
+    def _not_ours(self, name: str) -> NotOursError:
+        return NotOursError(
+            f"registered model {name} is another account's on {show_uri(self.server.tracking_uri)}, which has to let "
+            "this one EDIT it"
+        )
 
     def _tags(self, version: Any) -> dict[str, str]:
         """A version's tags as they are on the server."""

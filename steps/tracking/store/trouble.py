@@ -96,7 +96,8 @@ def trouble_with(error: BaseException) -> Trouble:
     if status == 403:
         return Trouble(
             "the server does not let this account do that (HTTP 403)",
-            f"ask the server's owner for permission to write, or set {_IDENTITY} to an account that has it",
+            "ask the server's owner for permission to write (an experiment and a registered model belong to who made "
+            f"them), or set {_IDENTITY} to an account that has it",
         )
     if status == 404:
         return Trouble(
@@ -118,6 +119,11 @@ def trouble_with(error: BaseException) -> Trouble:
     if _NO_DATABASE.search(words):
         return Trouble(one_line(error), "make the database, or correct MLFLOW_TRACKING_URI")
     return Trouble(one_line(error))
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Whether the server knows who we are and does not let us."""
+    return _status(error) == 403
 
 
 def failed(server: str, trouble: Trouble) -> str:

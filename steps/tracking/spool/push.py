@@ -125,11 +125,11 @@ class Push:
         for run in changed:
             action = partial(self._run, run, copy, owners, noted, result)
             refusable(f"run {run.info.run_name}", action, run.info.experiment_id)
+        result.versions += versions.push(refusable)
+        result.notes += versions.kept_aliases()
         forbidden = self._experiments.forbidden
         if changed and all(run.info.experiment_id in forbidden for run in changed):
             raise forbidden[changed[0].info.experiment_id]
-        result.versions += versions.push(refusable)
-        result.notes += versions.kept_aliases()
         if thorough:
             names, places = copy.names.identifiers, self._places_of(runs)
             copied = [run for run in runs if ADOPTED not in run.data.tags]

@@ -11,7 +11,7 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -377,7 +377,7 @@ def test_who_may_read_changes_nothing(
     with lent(server_study, colleague, "READ"):
         assert server_study.server.ask(colleague, "GET", addresses[1]).status_code == 200
         assert client.get_run(run_id).info.status == "FINISHED"
-        for change in (
+        changes: tuple[Callable[[], object], ...] = (
             lambda: client.log_metric(run_id, "subject/auc", 1),
             lambda: client.set_tag(run_id, "note", "mine"),
             lambda: client.delete_run(run_id),
@@ -386,7 +386,8 @@ def test_who_may_read_changes_nothing(
             lambda: client.set_registered_model_alias(MODEL, "champion", "1"),
             lambda: client.delete_model_version(MODEL, "1"),
             lambda: client.delete_registered_model(MODEL),
-        ):
+        )
+        for change in changes:
             with pytest.raises((MlflowException, requests.HTTPError), match=r"Permission denied|403"):
                 change()
         assert server_study.server.ask(colleague, "DELETE", addresses[1]).status_code == 403

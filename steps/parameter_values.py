@@ -27,6 +27,19 @@ def parse_source(text: str) -> str:
     Raises:
         UserError: it is an address that holds a password or a token, or ends in something else than a digest.
     """
+    return _recordable(text, "source")
+
+
+def parse_model_uri(text: str) -> str:
+    """Where a model is, as `parse_source`.
+
+    Raises:
+        UserError: it is an address that holds a password or a token, or ends in something else than a digest.
+    """
+    return _recordable(text, "model_uri")
+
+
+def _recordable(text: str, name: str) -> str:
     address = _ADDRESS.fullmatch(text)
     if address is None or address["scheme"].lower() == "file":
         return text
@@ -36,12 +49,12 @@ def parse_source(text: str) -> str:
     if ":" in user or (user and on_web) or set(query) - {"", "versionid"}:
         alone = f"{address['scheme']}://{address['place'].rpartition('@')[2]}{address['path']}"
         raise UserError(
-            f"source holds a password or a token, which would be recorded; expected {alone[:200]}, with credentials in "
+            f"{name} holds a password or a token, which would be recorded; expected {alone[:200]}, with credentials in "
             f"the environment{' (FEAR_SOURCE_QUERY for what follows ?)' if on_web else ''}, as docs/prepare.md says; "
             "mlflow run has recorded what it was given, so do not use this one again"
         )
     if address["fragment"] and not address["fragment"].startswith("sha256="):
-        raise UserError(f"source is {shown(text)}: after # stands sha256= and 64 digits, or nothing")
+        raise UserError(f"{name} is {shown(text)}: after # stands sha256= and 64 digits, or nothing")
     return text
 
 

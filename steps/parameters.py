@@ -21,6 +21,7 @@ from steps.parameter_values import (
     parse_class_weight,
     parse_exclude,
     parse_gates,
+    parse_model_uri,
     parse_networks,
     parse_runs,
     parse_search,
@@ -139,7 +140,8 @@ _PARAMETERS = (
     Parameter("explained_class", "auto", "of several classes: whose probability is attributed; ordered: from which on"),
     # predict
     Parameter("model_uri", "models:/fear-classifier@challenger",
-              "models:/<name>@<alias>, models:/<name>/<version>, models:/m-... or runs:/<run id>/model"),
+              "models:/<name>@<alias>, models:/<name>/<version>, models:/m-..., runs:/<run id>/model, or an address",
+              read=parse_model_uri),
     Parameter("threshold", "auto", "decision threshold, or 'auto': what the model's version says, else 0.5",
               read=parse_threshold),
     Parameter("error_rate", 0.1, "how often an answer may be wrong, else it is \"don't know\"; 0 = no answers",

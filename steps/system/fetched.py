@@ -108,8 +108,7 @@ def at_hand(source: str, watch: Watch = not_watched, called: str = "source") -> 
         UserError: it cannot be fetched, or has another digest than expected. Messages from inside the block name the
             address instead of the copy.
     """
-    with _called(called):
-        named, expected = split_digest(source)
+    named, expected = split_digest(source, called)
     if not is_address(named):
         with _called(called):
             path = local_path(named)

@@ -40,13 +40,17 @@ def scheme_of(source: str) -> str:
     return found[1].lower() if (found := _SCHEME.match(source)) else ""
 
 
-def split_digest(source: str) -> tuple[str, str]:
+def split_digest(source: str, called: str = "source") -> tuple[str, str]:
     """A source without ``#sha256=…`` at its end, and that digest in small letters; "" where there is none.
+
+    Args:
+        source: as the user gave it.
+        called: what the message calls it.
 
     Raises:
         UserError: what follows is no SHA-256.
     """
     named, mark, digest = source.partition(DIGEST)
     if mark and not _SHA256.fullmatch(digest.lower()):
-        raise UserError(f"source ends in {DIGEST}{shown(digest)[1:-1]}, expected 64 digits 0-9, a-f after {DIGEST}")
+        raise UserError(f"{called} ends in {DIGEST}{shown(digest)[1:-1]}, expected 64 digits 0-9, a-f after {DIGEST}")
     return named, digest.lower()

@@ -12,6 +12,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from steps.core.data.dataset import Dataset
 from steps.core.data.normalise import STUDY, Normalise, normalised
 from steps.core.data.shared_memory import SHARED_FILE, SharedDataset, share
+from steps.system.source_address import is_address
 from steps.tracking.places import DatasetArtifact
 from steps.tracking.spool import current, id_on_server, local_run_id
 
@@ -41,6 +42,8 @@ def dataset_address(uri: str, digest: str) -> DatasetArtifact:
     """
     spool = current()
     tracking_uri = spool.target if spool else None
+    if is_address(uri):  # the user's word; what MLflow has made of a run's artifacts is MLflow's to fetch
+        return DatasetArtifact(digest, None, uri, None, is_address=True)
     if not RunsArtifactRepository.is_runs_uri(uri):
         return _at(uri, digest, tracking_uri)
     run_id, path = RunsArtifactRepository.parse_runs_uri(uri)

@@ -17,6 +17,8 @@ from steps.core.data.artifact import read_artifact
 from steps.core.data.dataset import Dataset
 from steps.core.data.manifest import MANIFEST_FILE, Manifest
 from steps.errors import UserError, shown, shown_path
+from steps.system.fetched import at_hand
+from steps.system.source_address import SCHEMES, is_address, split_digest
 from steps.tracking import documents, lookup, record
 from steps.tracking.places import read_artifact_with
 from steps.tracking.session import ENTRY_POINT_TAG
@@ -26,17 +28,19 @@ from steps.tracking.store.tracking_uri import without_credentials
 from steps.tracking.store.trouble import one_line
 
 DATASET_FOLDER = "dataset"
-# Schemes of MLflow's artifacts. A web page is no dataset.
-_SCHEMES = {"runs", "file", "mlflow-artifacts", "models", "s3", "gs", "wasbs", "abfss", "dbfs", "hdfs", "sftp", "ftp"}
+# What MLflow fetches, and what is fetched as sources are. A web page is no dataset.
+_OF_MLFLOW = {"runs", "file", "mlflow-artifacts", "models", "wasbs", "dbfs"}
+_SCHEMES = (_OF_MLFLOW | SCHEMES.keys()) - {"http", "https"}
 
 
 def resolve_dataset_uri(uri: str, experiment_id: str) -> str:
     """``latest`` as ``runs:/<newest prepare run>/dataset``, a path as an absolute one; any other URI unchanged.
 
     Raises:
-        UserError: there is no finished ``prepare`` run, the URI holds a password, or its scheme is none of MLflow's.
+        UserError: there is no finished ``prepare`` run, the URI holds a password, or names no dataset.
     """
     if uri != lookup.LATEST:
+        split_digest(uri, "dataset_uri")
         if without_credentials(uri) != uri:
             raise UserError(
                 "dataset_uri holds a password or a token, which would be recorded; give it in the environment, as "
@@ -52,8 +56,8 @@ def _refuse_unknown_scheme(uri: str) -> None:
     scheme = uri.partition("://")[0].lower()
     if "://" in uri and scheme not in _SCHEMES:
         raise UserError(
-            f"dataset_uri is {shown(uri)}, expected 'latest', runs:/<run id>/{DATASET_FOLDER}, a folder, or a URI that "
-            f"begins with one of {', '.join(sorted(_SCHEMES))}"
+            f"dataset_uri is {shown(uri)}, expected 'latest', runs:/<run id>/{DATASET_FOLDER}, a folder, or the "
+            f"address of one, which begins with one of {', '.join(sorted(_SCHEMES - {'memory'}))}"
         )
 
 
@@ -62,8 +66,14 @@ def dataset_folder(uri: str) -> Iterator[Path]:
     """Local folder of a dataset artifact inside the block, downloaded if need be.
 
     Raises:
-        UserError: nothing is there.
+        UserError: nothing is there, or it has another digest than its address says.
     """
+    if is_address(uri):
+        with at_hand(uri, called="dataset_uri") as here:
+            if not Path(here.path).is_dir():
+                raise UserError(f"dataset_uri {uri} is a file, expected the folder that 'prepare' made")
+            yield Path(here.path)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         try:
             path = Path(uri) if Path(uri).is_dir() else _download(uri, scratch)

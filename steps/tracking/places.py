@@ -20,6 +20,7 @@ from steps.core.data.normalise import STUDY, Normalise, normalised
 from steps.core.data.shared_memory import open_shared, share
 from steps.errors import UserError
 from steps.system.deadline import within
+from steps.system.fetched import at_hand
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class DatasetArtifact:
         uri: where to download it from otherwise.
         tracking_uri: the server that knows ``uri``; perhaps with a password, so never for printing.
         normalise: what is done to it once it is fetched, as `steps.core.data.normalise.normalised` takes it.
+        is_address: whether ``uri`` is an address that the user has named, which is fetched as sources are.
     """
 
     digest: str
@@ -39,6 +41,7 @@ class DatasetArtifact:
     uri: str | None
     tracking_uri: str | None = field(repr=False)
     normalise: Normalise = STUDY
+    is_address: bool = False
 
     def load(self, scratch: Path | None = None, /) -> Dataset:
         """The dataset, its digest checked, and normalised; processes of one machine fetch it once and share one copy.
@@ -77,6 +80,9 @@ class DatasetArtifact:
     def _downloaded(self) -> Dataset | None:
         if self.uri is None:
             return None
+        if self.is_address:
+            with at_hand(self.uri, called="dataset_uri") as here:
+                return read_artifact_with(Path(here.path), self.digest, self.uri)
         import mlflow.artifacts
 
         from steps.tracking.store.allowed import PlaceError

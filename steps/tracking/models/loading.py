@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from pydantic import ValidationError
 from steps.core.data.training_reference import TrainingReference
 from steps.core.models import keras_file
 from steps.errors import UserError
+from steps.system.fetched import Copy, at_hand
+from steps.system.source_address import DIGEST, is_address, split_digest
 from steps.tracking.models.registry import ModelReference
 from steps.tracking.store.artifact_places import repository
 from steps.tracking.store.cloud import StoreError
@@ -50,14 +53,16 @@ def fetch(reference: ModelReference) -> FinalModel:
     """The two files of a final model, checked.
 
     Raises:
-        UserError: a file is missing or malformed, or the network holds code.
+        UserError: a file is missing or malformed, the network holds code, or it cannot be fetched from its address.
     """
     if any(name.endswith(ONNX_FILE) for name in reference.digests):
         raise UserError(
             f"{reference.uri} is a model as ONNX, made by export for `mlflow models serve`; name the one that it was "
             "made of: the tag model_uri of its run"
         )
-    return checked(reference, *(_read(reference, name) for name in (NETWORK_FILE, TRAINING_FILE)))
+    with _at_hand(reference) as found:
+        contents = [_read(found, name) for name in (NETWORK_FILE, TRAINING_FILE)]
+    return checked(replace(found, location=reference.location), *contents)
 
 
 def checked(reference: ModelReference, archive: bytes, training: bytes) -> FinalModel:
@@ -89,7 +94,8 @@ def signature(reference: ModelReference) -> dict[str, object]:
     Raises:
         UserError: the model does not say it.
     """
-    text = _read(reference, _DESCRIPTION)
+    with _at_hand(reference) as found:
+        text = _read(found, _DESCRIPTION)
     try:
         found = yaml.safe_load(text)["signature"]
         return {name: json.loads(found[name]) for name in ("inputs", "outputs", "params")}
@@ -121,6 +127,18 @@ def load_network(model: FinalModel) -> keras.Model:
     except keras_file.NotAKerasFileError as error:
         raise UserError(f"{NETWORK_FILE} of {uri} does not work: {error}; train and register it again") from error
     return network
+
+
+@contextmanager
+def _at_hand(reference: ModelReference) -> Iterator[ModelReference]:
+    """Inside the block, a model that lies at an address is a folder of this machine; its URI says which it is."""
+    if not is_address(reference.uri):
+        yield reference
+        return
+    with at_hand(reference.uri, called="model_uri") as here:
+        named, _ = split_digest(reference.uri)
+        digest = here.fetched.sha256 if isinstance(here, Copy) else ""
+        yield replace(reference, uri=f"{named}{DIGEST}{digest}", location=Path(here.path).as_uri())
 
 
 def _read(reference: ModelReference, name: str) -> bytes:

@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from steps.commands import called, command
 from steps.errors import UserError, shown
+from steps.system.source_address import is_address
 from steps.tracking.spool import current
 from steps.tracking.store.allowed import PlaceError
 from steps.tracking.store.artifact_places import place_of_model
@@ -29,6 +30,7 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 DESCRIPTION_LENGTH = 5000
 THRESHOLD_TAG = "threshold"
 _FORMS = f"models:/{MODEL_NAME}@<alias>, models:/{MODEL_NAME}/<version>, models:/m-<id> or runs:/<run id>/model"
+_ADDRESSES = "or the address of its folder, as s3://bucket/model"
 _PURPOSE = (
     "Probability of fear for trials of new people, (trials, timesteps, features) in the units of the training data. "
     "Every version was fitted on all subjects of a study whose cross-validated results are in its description. "
@@ -68,7 +70,8 @@ class ModelReference:
     """A model that is there.
 
     Attributes:
-        uri: names it for good: ``models:/name/3`` where it is registered, never an alias.
+        uri: names it for good: ``models:/name/3`` where it is registered, never an alias; an address with the digest
+            of what was fetched.
         name: its registered name, "" where it is not registered.
         version: its version, "" where it is not registered.
         model_id: its ``m-...``, "" where MLflow knows none.
@@ -92,13 +95,18 @@ def resolve(uri: str) -> ModelReference:
     """Find the model at ``uri``.
 
     Args:
-        uri: ``models:/name@alias``, ``models:/name/version`` (or ``latest``), ``models:/m-...`` or
-            ``runs:/<run id>/<path>``.
+        uri: ``models:/name@alias``, ``models:/name/version`` (or ``latest``), ``models:/m-...``,
+            ``runs:/<run id>/<path>``, or the address of a folder (`steps.system.source_address`), which is not looked
+            at before `steps.tracking.models.loading.fetch` does.
 
     Raises:
         UserError: it is none of these, nothing is there, the server fails, or keeps its files where it may not send
             us; the message says what is.
     """
+    if is_address(uri):
+        if "'" in uri:  # runs are looked for by it, and MLflow's searches cannot quote it
+            raise UserError(f"model_uri is {shown(uri)}, which holds an apostrophe; give its folder another name")
+        return ModelReference(uri=uri)
     spool = current()
     if spool is None or not reachable(spool.target):
         return _resolve(MlflowClient(), uri)
@@ -140,7 +148,7 @@ def _resolve(client: MlflowClient, uri: str) -> ModelReference:
         return _by_model_id(client, parts[1])
     if parts := re.fullmatch(r"runs:/(\w+)/(.+)", uri):
         return _by_run(client, parts[1], uri)
-    raise UserError(f"model_uri is {shown(uri)}, expected {_FORMS}")
+    raise UserError(f"model_uri is {shown(uri)}, expected {_FORMS}, {_ADDRESSES}")
 
 
 def _by_alias(client: MlflowClient, name: str, alias: str) -> ModelReference:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import mlflow
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from steps.core.data.normalise import within_subjects
 from steps.core.models.keras_file import as_bytes
 from steps.core.models.refit import refit_fold, training_summary
 from steps.errors import UserError
+from steps.system.file_digests import digest_of_path
 from steps.tracking.models import loading, registry
 from steps.tracking.models.final_model import log_final_model
 from steps.tracking.models.registry import ModelReference
@@ -94,6 +96,33 @@ def test_a_model_of_normalise_subject_takes_the_recordings_of_one_person(
         served.predict(values[:1])
     assert error.value.get_http_status_code() == 400
     assert len(served.predict(served.input_example)) == 2
+
+
+def test_a_model_of_a_store_elsewhere_is_fetched_and_named_by_its_digest(
+    logged: ModelReference, network: Any, tmp_path: Path
+) -> None:
+    folder = Path(mlflow.artifacts.download_artifacts(logged.uri, dst_path=str(tmp_path)))
+    digest, store = digest_of_path(folder), fsspec.filesystem("memory")
+    store.pipe(
+        {f"/lab/model/{one.relative_to(folder)}": one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+    )
+    try:
+        for uri in ("memory://lab/model", f"memory://lab/model#sha256={digest}"):
+            model = loading.fetch(registry.resolve(uri))
+            assert model.reference == ModelReference(uri=f"memory://lab/model#sha256={digest}")
+            assert model.archive == loading.fetch(logged).archive
+        with pytest.raises(UserError, match=r"^model_uri memory://lab/model has the SHA-256 .*, expected 0{64}"):
+            loading.fetch(registry.resolve(f"memory://lab/model#sha256={'0' * 64}"))
+        store.rm("/lab/model/artifacts/training.json")
+        with pytest.raises(UserError, match=r"^memory://lab/model#sha256=\w+ is not a final model of this project: it"):
+            loading.fetch(registry.resolve("memory://lab/model"))
+        with pytest.raises(UserError, match=r"^model_uri memory://lab/none cannot be fetched: there is no such file"):
+            loading.fetch(registry.resolve("memory://lab/none"))
+        with pytest.raises(UserError, match="holds an apostrophe"):
+            registry.resolve("memory://lab/it's")
+    finally:
+        store.store.clear()
+        store.pseudo_dirs[:] = [""]
 
 
 def test_a_model_that_kept_no_scores_says_so_when_it_is_asked_for_an_answer(

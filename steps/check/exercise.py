@@ -147,13 +147,10 @@ class Exercise:
         return self._same_file("folder/check.bin", content)
 
     def _same_file(self, name: str, content: bytes) -> str:
-        (listed,) = [
-            item for item in self._client.list_artifacts(self._run_id, name.rpartition("/")[0] or None)
-            if item.path == name
-        ]  # fmt: skip
+        files = repository(self._client.get_run(self._run_id).info.artifact_uri, mlflow.get_tracking_uri())
+        (listed,) = [item for item in files.list_artifacts(name.rpartition("/")[0] or None) if item.path == name]
         with tempfile.TemporaryDirectory() as folder:
-            path = mlflow.artifacts.download_artifacts(run_id=self._run_id, artifact_path=name, dst_path=folder)
-            received = Path(path).read_bytes()
+            received = Path(files.download_artifacts(name, folder)).read_bytes()
         _same("size", (len(content), len(content)), (listed.file_size, len(received)))
         digest = hashlib.sha256(content).hexdigest()
         _same("digest", digest, hashlib.sha256(received).hexdigest())

@@ -21,6 +21,7 @@ from steps.tracking.environment import git, repository
 from steps.tracking.experiments import EXPERIMENT
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import local_run_id
+from steps.tracking.store import artifact_places
 
 REPRODUCTIONS = "Fear_Classification_Reproductions"
 # A fold is no entry point, but a training can be run again for one fold.
@@ -138,7 +139,7 @@ def evidence(run: Run) -> Evidence:
     client = MlflowClient()
     run_id = run.info.run_id
     tables, jsons = {}, {}
-    for item in client.list_artifacts(run_id):
+    for item in artifact_places.repository(run.info.artifact_uri, client.tracking_uri).list_artifacts():
         if item.is_dir or item.path in _NO_EVIDENCE:
             continue
         if item.path.endswith(".csv"):

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import mlflow
+from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
@@ -23,6 +24,8 @@ from steps.tracking import documents, lookup, record
 from steps.tracking.places import read_artifact_with
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.spool import local_run_id
+from steps.tracking.store.artifact_places import repository
+from steps.tracking.store.cloud import StoreError
 from steps.tracking.store.paging import every_run
 from steps.tracking.store.tracking_uri import without_credentials
 from steps.tracking.store.trouble import one_line
@@ -77,6 +80,8 @@ def dataset_folder(uri: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             path = Path(uri) if Path(uri).is_dir() else _download(uri, scratch)
+        except StoreError:
+            raise
         except (MlflowException, OSError, ImportError, ValueError) as error:
             raise UserError(f"no dataset artifact at {shown_path(uri[:200])}: {one_line(error)}") from error
         yield path
@@ -130,7 +135,8 @@ def dataset_and_uri_of(train: Run) -> tuple[Dataset, str]:
 def _download(uri: str, scratch: str) -> Path:
     if RunsArtifactRepository.is_runs_uri(uri):
         run_id, path = RunsArtifactRepository.parse_runs_uri(uri)
-        uri = f"runs:/{local_run_id(run_id)}/{path}"
+        run = MlflowClient().get_run(local_run_id(run_id))
+        return Path(repository(run.info.artifact_uri, mlflow.get_tracking_uri()).download_artifacts(path, scratch))
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
 
 

@@ -17,6 +17,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 from steps.parameters import renamed
 from steps.tracking import documents
 from steps.tracking.spool import note_files
+from steps.tracking.store.artifact_places import log_text
 from steps.tracking.store.tracking_uri import without_credentials_in
 
 FILE = "parameters.json"
@@ -37,7 +38,7 @@ def save(client: MlflowClient, run_id: str, parameters: Mapping[str, object]) ->
     # Only addresses are searched for passwords: the same characters in a path or a seed are none.
     kept = {k: without_credentials_in(v) if isinstance(v, str) else v for k, v in parameters.items()}
     text = json.dumps(kept)
-    client.log_text(run_id, f"{text}\n", FILE)
+    log_text(client.get_run(run_id), FILE, f"{text}\n", client.tracking_uri)
     note_files(run_id, [FILE])
     if len(text) <= LONGEST_TAG:
         client.set_tag(run_id, TAG, text)

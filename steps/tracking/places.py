@@ -87,6 +87,7 @@ class DatasetArtifact:
 
         from steps.tracking.store.allowed import PlaceError
         from steps.tracking.store.artifact_places import place_of_model
+        from steps.tracking.store.cloud import files_in, is_in_cloud
         from steps.tracking.store.punctual import bounded_patience, punctual_client, time_for
         from steps.tracking.store.trouble import FAILURES, one_line
 
@@ -95,8 +96,11 @@ class DatasetArtifact:
             try:
                 if uri.startswith("runs:/") and self.tracking_uri:  # the server's word, where all else is the user's
                     uri = place_of_model(punctual_client(self.tracking_uri), uri)
-                fetch = partial(mlflow.artifacts.download_artifacts, artifact_uri=uri, dst_path=folder)
-                path = within(time_for(None), partial(fetch, tracking_uri=self.tracking_uri))
+                if is_in_cloud(uri):
+                    path = files_in(uri, self.tracking_uri or "").download_artifacts("", folder)
+                else:
+                    fetch = partial(mlflow.artifacts.download_artifacts, artifact_uri=uri, dst_path=folder)
+                    path = within(time_for(None), partial(fetch, tracking_uri=self.tracking_uri))
             except PlaceError as error:
                 raise UserError(str(error)) from error
             except FAILURES as error:

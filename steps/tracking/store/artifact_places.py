@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -48,6 +51,19 @@ def holds(run: Run, path: str) -> bool:
         raise
     except (MlflowException, OSError):
         return False
+
+
+def log_text(run: Run, name: str, text: str, tracking_uri: str) -> None:
+    """Log a text as a file of a run.
+
+    Raises:
+        PlaceError: the store is a server, and keeps it where it may not send us.
+        StoreError: it would be in a cloud's store that cannot be worked with.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_text(text, encoding="utf-8")
+        repository(run.info.artifact_uri, tracking_uri).log_artifact(str(path))
 
 
 def place_of_model(client: MlflowClient, uri: str) -> str:

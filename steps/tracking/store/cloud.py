@@ -18,8 +18,9 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from steps.errors import UserError
+from steps.system.deadline import within
 from steps.system.store_failures import NOT_THERE, why
-from steps.tracking.store.punctual import punctual_files
+from steps.tracking.store.punctual import patience_s, punctual_files
 from steps.tracking.store.tracking_uri import is_remote, show_uri
 
 T = TypeVar("T")
@@ -99,7 +100,9 @@ def files_in(uri: str, tracking_uri: str) -> ArtifactRepository:
         StoreError: it cannot be spoken to.
     """
     check_installed(uri)
-    files = _told(uri, partial(get_artifact_repository, uri, tracking_uri=tracking_uri))
+    # Google's library looks for credentials when it is made, also in places that do not answer.
+    made = partial(get_artifact_repository, uri, tracking_uri=tracking_uri)
+    files = _told(uri, partial(within, patience_s(), made))
     # The line to a server is for its files, too: what hangs is not asked again.
     line = tracking_uri if is_remote(tracking_uri) else "{0.scheme}://{0.netloc}".format(urlsplit(uri))
     return cast(ArtifactRepository, _Files(uri, files, punctual_files(files, line)))

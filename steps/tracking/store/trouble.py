@@ -34,6 +34,7 @@ _REFUSED = re.compile(
 )
 # Of what is behind it, a server passes on that it failed and no more.
 _NOT_FOR_FILES = re.compile(r"/mlflow-artifacts/.*too many (5\d\d) error responses", re.DOTALL)
+_SUMMARY = "The following failures occurred"
 _NO_DATABASE = re.compile("database .* does not exist|unknown database|cannot open database")
 
 
@@ -148,4 +149,6 @@ def _status(error: BaseException) -> int | None:
 def one_line(error: BaseException) -> str:
     """The first line of what went wrong, without passwords."""
     lines = show_uri(str(error)).strip().splitlines()
+    if len(lines) > 2 and lines[0].startswith(_SUMMARY):  # then the name of a file, and what is wrong with it
+        lines = [f"{lines[1].strip('# ')}: {lines[2]}"]
     return (lines[0] if lines else type(error).__name__)[:400]

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from steps.errors import UserError
+from steps.sync.__main__ import main
 from steps.tracking.spool import copy, pull
 from steps.tracking.spool.push import Push
 from steps.tracking.spool.spool import Spool, open_spool
@@ -19,8 +21,10 @@ from steps.tracking.store.allowed import ALLOWED, PlaceError
 from steps.tracking.store.artifact_places import repository
 from steps.tracking.store.tracking_uri import show_uri
 from steps.tracking.tracker import MLflowTracker
+from tests.changed_server import copy_database
 from tests.proxy import Fault, Kind
 from tests.s3 import BUCKET, KEYS, Store, artifacts_server, s3_store
+from tests.servers import Server
 from tests.tracking.spool.test_push import NETWORK
 
 STUDY = "study"
@@ -191,3 +195,46 @@ def test_a_large_file_in_parts(
         # A part of it comes cut off, and is fetched again.
         lab.proxy.inject(Fault(Kind.CUT_RESPONSE, only="GET .*large.bin"))
         assert digest(Path(files.download_artifacts("parts/large.bin", str(back)))) == digest(large)
+
+
+@pytest.fixture(scope="module")
+def server(s3: Store, tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Server]:
+    """A real server that keeps its artifacts in S3, and alone has the keys for it."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_store, folder / "server.db")
+    environment = {**KEYS, "AWS_ENDPOINT_URL": s3.proxy.uri, "AWS_MAX_ATTEMPTS": "2"}
+    options = ("--artifacts-destination", f"s3://{BUCKET}/mlflow")
+    running = Server(folder, environment=environment, options=options).start()
+    yield running
+    running.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_whatever_the_store_behind_a_server_does_sync_completes_the_record(
+    s3: Store,
+    server: Server,
+    store: Path,
+    empty_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Kind,
+    method: str,
+) -> None:
+    copy_database(empty_store, server.folder / "server.db")
+    spool = recorded(open_spool(server.uri, store / "user"), monkeypatch)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    s3.proxy.inject(Fault(kind, requests=10_000, delay=0.05, status=503, only=f"{method} .*mlflow"))
+    during = CliRunner().invoke(main, ["--cwd", str(store / "user")])
+    s3.proxy.clear()
+    if kind in (Kind.STATUS, Kind.RESET, Kind.SWALLOW):
+        assert during.exit_code == 2
+        assert during.output.splitlines()[-1].startswith(f"error: {server.uri}: ")
+        assert during.output.endswith("; try again later (runs not there yet: 1)\n")
+        # To a file that is sent, the server may also answer by closing the connection.
+        assert method == "PUT" or "the server answers, but not for files (HTTP 500)" in during.output
+    assert "Traceback" not in during.output
+    after = CliRunner().invoke(main, ["--cwd", str(store / "user")])
+    assert after.exit_code == 0, after.output
+    assert_there_once(spool)

@@ -239,6 +239,8 @@ def _remove_artifacts(owner: str, place: str, uri: str) -> str:
     """Remove the artifacts of a run or model; returns why that was not possible."""
     folder = local_path(place)
     try:
+        if folder is None and owner not in place.split("/"):
+            return f"{place} is not removed: it is not the place of {owner} alone; remove it yourself, and try again"
         if folder is None:
             repository(place, uri).delete_artifacts()
         elif owner not in folder.parts:

@@ -105,6 +105,11 @@ def trouble_with(error: BaseException) -> Trouble:
             f"the server is too old, or none of MLflow's (HTTP 404: {one_line(error).partition('. Response body')[0]})",
             "use a server of MLflow 3, or correct MLFLOW_TRACKING_URI",
         )
+    if status == 413:
+        return Trouble(
+            f"a file is larger than the server takes ({one_line(error).removeprefix('413 Client Error: ')})",
+            "ask the server's owner to take larger ones (MLFLOW_MAX_ARTIFACT where it is this project's deploy/)",
+        )
     if isinstance(error, OSError):
         return Trouble(one_line(error))
     if failing := _NOT_FOR_FILES.search(text):

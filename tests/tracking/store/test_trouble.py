@@ -64,6 +64,21 @@ def test_a_refused_file_is_a_refusal_too() -> None:
     assert "permission to write" in trouble_with(requests.HTTPError("no", response=answer)).mend
 
 
+def test_a_file_that_is_too_large_stays_so() -> None:
+    answer = requests.Response()
+    answer.status_code, answer.reason, answer.url = (
+        413,
+        "Request Entity Too Large",
+        "https://lab/artifacts/trials.parquet",
+    )
+    with pytest.raises(requests.HTTPError) as caught:
+        answer.raise_for_status()
+    trouble = trouble_with(caught.value)
+    assert trouble.reason.startswith("a file is larger than the server takes (Request Entity Too Large for url: ")
+    assert "trials.parquet" in trouble.reason
+    assert "MLFLOW_MAX_ARTIFACT" in trouble.mend
+
+
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_a_server_in_trouble_is_away_and_does_not_say_for_how_long(status: int) -> None:
     with answering(lambda _method, _path: (status, "no")) as uri:

@@ -166,8 +166,9 @@ def _tidy(model: Any, name: str, outputs: list[str]) -> None:
 def _silent() -> Iterator[None]:
     """Without tf2onnx's log: what it cannot do is said in one line instead."""
     logger = logging.getLogger("tf2onnx")
-    before, logger.disabled = logger.disabled, True
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.disabled = before
+        logger.setLevel(before)

@@ -30,7 +30,9 @@ INPUTS: Final = ("inputs", "instances")
 PARAMS: Final = "params"
 MEBIBYTES: Final = 64
 RECEIVE_S: Final = 60
-_KEY: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:')
+# A text, which is a key where a colon follows. It always matches and takes nothing back: no text takes longer to read
+# than its length.
+_TEXT: Final = re.compile(rb'"((?:[^"\\]|\\.)*+)(?:"(\s*+:\s*+)?+)?+', re.DOTALL)
 _SHOWN: Final = 60
 _LONGEST_MESSAGE: Final = 500
 
@@ -110,7 +112,7 @@ async def _score(app: App, expected: Expected, scope: MutableMapping[str, Any], 
             send, 413, f"the request is larger than {limit}; send fewer trials at once, or less digits of each value"
         )
         return
-    if line := unknown_key(body, expected):
+    if line := await asyncio.to_thread(unknown_key, body, expected):
         await _refuse(send, 400, line)
         return
 
@@ -134,26 +136,28 @@ async def _score(app: App, expected: Expected, scope: MutableMapping[str, Any], 
 
 
 def unknown_key(body: bytes, expected: Expected) -> str | None:
-    """A line about a key that MLflow would ignore, or None. Numbers are not looked at, so it takes no time."""
-    start = end = len(body)
-    if found := list(re.finditer(rb'"params"\s*:\s*', body)):
-        start = found[-1].end()
-        try:
-            text = body[start:].decode()
-            end = start + len(text[: json.JSONDecoder().raw_decode(text)[1]].encode())
-        except (ValueError, RecursionError):
-            return None  # no JSON; MLflow says so
-    for match in _KEY.finditer(body):
+    """A line about a key that MLflow would ignore, or None. Numbers are passed over, so it takes little time."""
+    end = 0  # of the value of params, once it was met
+    for match in _TEXT.finditer(body):
+        if match[2] is None:
+            continue
         try:
             key = json.loads(b'"' + match[1] + b'"')
-        except ValueError:
-            return None
-        if start <= match.start() < end:
-            if key not in expected.params:
-                return f"{PARAMS} has {shown(key)}, expected some of {', '.join(expected.params)}"
-        elif key not in (*INPUTS, PARAMS):
-            where = f"; put it into {PARAMS!r}" if key in expected.params else ""
-            return f"the request has {shown(key)}, expected 'inputs', {expected.shape}, and perhaps {PARAMS!r}{where}"
+            if match.start() < end:
+                if key not in expected.params:
+                    return f"{PARAMS} has {shown(key)}, expected some of {', '.join(expected.params)}"
+            elif key == PARAMS:
+                if end:
+                    return f"the request has {PARAMS!r} twice, expected it once"
+                text = body[match.end() :].decode()
+                end = match.end() + len(text[: json.JSONDecoder().raw_decode(text)[1]].encode())
+            elif key not in INPUTS:
+                where = f"; put it into {PARAMS!r}" if key in expected.params else ""
+                return (
+                    f"the request has {shown(key)}, expected 'inputs', {expected.shape}, and perhaps {PARAMS!r}{where}"
+                )
+        except (ValueError, RecursionError):
+            return None  # no JSON; what is wrong with it is said later
     return None
 
 

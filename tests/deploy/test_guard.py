@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
-from deploy.model.guard import App, Expected, guarded
+from deploy.model.guard import App, Expected, guarded, unknown_key
 from steps.core.data.training_reference import TrainingReference
 from steps.tracking.models.final_model import _signature
 from steps.tracking.models.scorer import FearScorer
@@ -171,6 +172,31 @@ def test_what_is_no_request_at_all_is_said_too(servers: tuple[App, App]) -> None
         assert (status, "expected application/json" in answer["message"]) == (415, True)
     for path in ("/", "/docs", "/openapi.json", "/ping/"):
         assert ask(servers[1], b"", path)[0] == 404
+
+
+def test_no_text_takes_long_to_look_through(trained: TrainingReference) -> None:
+    expected = Expected(tuple(trained.features), POINTS, {"threshold": False, "features": True})
+    size = 1_000_000  # at n * n steps these would take hours
+    for body in (
+        b'"' + b'\\"' * size,
+        b'"' + b'\\"' * size + b"\\",
+        b'"' * size,
+        b'"a"' + b" " * size,
+        (b'"inputs"' + b" " * 1000) * 1000,
+        b'{"inputs": "' + b"a" * size,
+        b'{"params": {"features": ["' + b'", "' * size + b'"]}, "inputs": []}',
+        b'{"params": {}, ' * 1000,
+    ):
+        before = time.process_time()
+        unknown_key(body, expected)
+        assert time.process_time() - before < 2
+    assert "'params' twice" in str(unknown_key(b'{"params": {}, "params": {}}', expected))
+    for text in (
+        b'{"inputs": ["\\"x\\": 1", "params"], "params": {"features": ["a\\": 1", "}"]}}',
+        b'{"params":\n{}}',
+        b"{}",
+    ):
+        assert unknown_key(text, expected) is None
 
 
 def test_an_error_of_the_model_keeps_its_status_and_its_trace_stays_in_the_log(

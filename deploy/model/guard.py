@@ -15,6 +15,7 @@ import json
 import os
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +29,10 @@ PATHS: Final = ("/ping", "/health", "/version")
 SCORING: Final = "/invocations"
 INPUTS: Final = ("inputs", "instances")
 PARAMS: Final = "params"
-MEBIBYTES: Final = 64
+MEBIBYTES: Final = 16
+LARGE: Final = (
+    2**20
+)  # bytes; requests beyond are worked on one after the other, as each takes eight times that in memory
 RECEIVE_S: Final = 60
 # A text, which is a key where a colon follows. It always matches and takes nothing back: no text takes longer to read
 # than its length.
@@ -62,7 +66,7 @@ class Expected:
 def make_app() -> App:
     """MLflow's server with the model in ``MODEL_FOLDER``, guarded; for ``uvicorn --factory``.
 
-    ``MODEL_REQUEST_MIB`` is how large a request may be (64).
+    ``MODEL_REQUEST_MIB`` is how large a request may be (16).
     """
     from mlflow.pyfunc import scoring_server
 
@@ -81,10 +85,11 @@ def make_app() -> App:
 
 def guarded(app: App, expected: Expected) -> App:
     """An ASGI application with the guard in front."""
+    turn = asyncio.Lock()
 
     async def guard(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == SCORING and scope["method"] == "POST":
-            await _score(app, expected, scope, receive, send)
+            await _score(app, expected, turn, scope, receive, send)
         elif scope["type"] == "http" and scope["path"] not in PATHS:
             await _refuse(
                 send, 404, f"nothing is at {shown(scope['path'])}, expected POST {SCORING}, or {', '.join(PATHS)}"
@@ -95,7 +100,9 @@ def guarded(app: App, expected: Expected) -> App:
     return guard
 
 
-async def _score(app: App, expected: Expected, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+async def _score(
+    app: App, expected: Expected, turn: asyncio.Lock, scope: MutableMapping[str, Any], receive: Receive, send: Send
+) -> None:
     kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
     if kind.partition(";")[0].strip().lower() != "application/json":
         await _refuse(send, 415, f"the content type is {shown(kind)}, expected application/json")
@@ -112,25 +119,31 @@ async def _score(app: App, expected: Expected, scope: MutableMapping[str, Any], 
             send, 413, f"the request is larger than {limit}; send fewer trials at once, or less digits of each value"
         )
         return
+    async with turn if len(body) > LARGE else nullcontext():
+        await _answer(app, expected, body, scope, _replayed(body, receive), send)
+
+
+async def _answer(
+    app: App, expected: Expected, body: bytes, scope: MutableMapping[str, Any], receive: Receive, send: Send
+) -> None:
     if line := await asyncio.to_thread(unknown_key, body, expected):
         await _refuse(send, 400, line)
         return
-
-    answer: list[Message] = []
+    error: list[Message] = []
 
     async def held(message: Message) -> None:
-        if answer or message.get("status", 200) >= 400:  # an error: what is wrong is said below
-            answer.append(message)
+        if error or message.get("status", 200) >= 400:  # what is wrong is said below
+            error.append(message)
         else:
             await send(message)
 
     try:
-        await app(scope, _replayed(body, receive), held)
+        await app(scope, receive, held)
     except Exception:  # Starlette has answered with status 500 and has it in its log
-        if not answer:
+        if not error:
             raise
-    if answer:
-        status, said = answer[0]["status"], b"".join(part.get("body", b"") for part in answer[1:])
+    if error:
+        status, said = error[0]["status"], b"".join(part.get("body", b"") for part in error[1:])
         line = await asyncio.to_thread(problem_of, body, expected)
         await _refuse(send, 400 if line else status, line or _one_line(said))
 

@@ -12,6 +12,7 @@ byte sent to the last one read; its text is made beforehand.
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import os
@@ -90,6 +91,8 @@ def measure(model: str, requests: int, folder: Path) -> Result:
             text=lambda n: np.array(deepcopy(json.loads(bodies[n])["inputs"]), dtype=np.float32),
         )
         check_alike(vars(sides), max(TRIALS))
+        gc.collect()
+        gc.freeze()  # no side in this process pays for looking for garbage among all that was imported
         rows: list[tuple[float | str, ...]] = []
         for n in TRIALS:
             timed = {name: partial(_ms, side, n) for name, side in vars(sides).items()}

@@ -68,10 +68,20 @@ def make_app() -> App:
     """MLflow's server with the model in ``MODEL_FOLDER``, guarded; for ``uvicorn --factory``.
 
     ``MODEL_REQUEST_MIB`` is how large a request may be (16).
+
+    Raises:
+        SystemExit: a variable is not what it should be; with a line that says so.
     """
+    folder, mebibytes = Path(os.environ.get("MODEL_FOLDER", "/model")), os.environ.get("MODEL_REQUEST_MIB", MEBIBYTES)
+    for name in ("MLmodel", "artifacts/training.json"):
+        if not (folder / name).is_file():
+            raise SystemExit(f"error: {folder} has no {name}; set MODEL_FOLDER to the folder of a model")
+    try:
+        most = int(float(mebibytes) * 2**20)
+    except ValueError:
+        raise SystemExit(f"error: MODEL_REQUEST_MIB is {mebibytes!r}, expected a number") from None
     from mlflow.pyfunc import scoring_server
 
-    folder = Path(os.environ["MODEL_FOLDER"])
     model = scoring_server.load_model_with_mlflow_config(str(folder))
     trained = json.loads((folder / "artifacts" / "training.json").read_text(encoding="utf-8"))
     params = model.metadata.get_params_schema()
@@ -79,7 +89,7 @@ def make_app() -> App:
         features=tuple(trained["features"]),
         timesteps=len(trained["time"]),
         params={one.name: one.shape is not None for one in params.params} if params else {},
-        bytes=int(float(os.environ.get("MODEL_REQUEST_MIB", MEBIBYTES)) * 2**20),
+        bytes=most,
     )
     app = scoring_server.init(model)
     # Lists of numbers by the thousand make Python look for garbage, again and again, also among all that TensorFlow has

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
-from deploy.model.guard import App, Expected, guarded, unknown_key
+from deploy.model.guard import App, Expected, guarded, make_app, unknown_key
 from steps.core.data.training_reference import TrainingReference
 from steps.tracking.models.final_model import _signature
 from steps.tracking.models.scorer import FearScorer
@@ -172,6 +173,18 @@ def test_what_is_no_request_at_all_is_said_too(servers: tuple[App, App]) -> None
         assert (status, "expected application/json" in answer["message"]) == (415, True)
     for path in ("/", "/docs", "/openapi.json", "/ping/"):
         assert ask(servers[1], b"", path)[0] == 404
+
+
+def test_a_server_without_its_model_says_so_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_FOLDER", str(tmp_path))
+    with pytest.raises(SystemExit, match="has no MLmodel; set MODEL_FOLDER to the folder of a model"):
+        make_app()
+    (tmp_path / "artifacts").mkdir()
+    for name in ("MLmodel", "artifacts/training.json"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("MODEL_REQUEST_MIB", "16M")
+    with pytest.raises(SystemExit, match="MODEL_REQUEST_MIB is '16M', expected a number"):
+        make_app()
 
 
 def test_no_text_takes_long_to_look_through(trained: TrainingReference) -> None:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from steps.core.data.dataset import Floats
 from steps.core.models import networks
-from steps.core.models.soft_minirocket import Front, SoftMiniRocket, compiled, in_chunks, standardise
+from steps.core.models.soft_minirocket import Front, SoftMiniRocket, in_chunks, standardise
 
 FRONTS: Final = tuple(
     SoftMiniRocket(thresholds_per_kernel=12, most_dilations=5, mixed=True, prefix=name)
@@ -51,7 +51,7 @@ class Fronts:
         self._differences = network.get_layer(_DIFFERENCES)
         self._fronts = [Front(network, design) for design in FRONTS]
         self._windows = network.get_layer(_WINDOWS)
-        self._means = compiled(network, self._windows.input)
+        self._means = keras.Model(network.input, self._windows.input)  # not compiled: nearly nothing is computed
 
     def fit(self, trials: Floats, seed: int) -> list[npt.NDArray[np.float64]]:
         """Fit them on standardised training trials ``(trials, timesteps, features)``.

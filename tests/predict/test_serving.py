@@ -141,6 +141,10 @@ def test_a_served_model_gives_the_numbers_of_predict_in_any_unit(served: str, mo
     mixed = unseen.values[:3, :, order].tolist()
     assert ask(served, inputs=mixed, params=named)[1] == answer
 
+    together = loaded.predict(unseen.values)["probability"]
+    singly = [loaded.predict(trial[np.newaxis])["probability"][0] for trial in unseen.values]
+    np.testing.assert_allclose(singly, together, rtol=0, atol=1e-6)
+
     given: set[str] = set()
     for error_rate in (0.3, 0.4, 0.5):
         expected, _ = with_answers(*_tables(model, trained), trained, error_rate)

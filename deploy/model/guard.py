@@ -132,7 +132,7 @@ async def _score(
     if body is None:
         limit = f"{expected.bytes / 2**20:g} MiB"
         await _refuse(
-            send, 413, f"the request is larger than {limit}; send fewer trials at once, or less digits of each value"
+            send, 413, f"the request is larger than {limit}; send fewer trials at once, or fewer digits of each value"
         )
         return
     async with turn if len(body) > LARGE else nullcontext():

@@ -28,7 +28,7 @@ QUERY: Final = "FEAR_SOURCE_QUERY"  # what follows ? in an address of the web; n
 _PATIENCE_S: Final = 60.0  # without an answer, or a byte
 _LISTING_S: Final = 600.0
 _AT_ONCE: Final = 16
-_RELEASED_WITH_FSSPEC: Final = ("s3fs", "gcsfs")  # and need the same version
+_RELEASED_WITH_FSSPEC: Final = ("s3fs",)  # and need the same version
 
 # Takes how much came, of how much, and of what: files, or MB of a single one.
 Watch = Callable[[float, float, str], None]

@@ -15,6 +15,7 @@ _SIGNED: Final = re.compile(
     r"signature|sig)(?:=|%3d))[^&\s'\"<>)]+",
     re.IGNORECASE,
 )
+_RAISED_AS_WELL: Final = "Failed to upload file"
 # Of those who ask for signed addresses: they print them whole, as a warning, when the store does not answer.
 LOGGERS: Final = (
     "mlflow.store.artifact.http_artifact_repo",
@@ -32,8 +33,10 @@ class Unsigned(logging.Filter):
     """`without_signatures` for what a library logs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every message, without signatures."""
+        """Keep every message, without signatures, but for those about exceptions that are raised as well."""
         said = record.getMessage()
+        if said.startswith(_RAISED_AS_WELL):
+            return False
         if (kept := without_signatures(said)) != said:
             record.msg, record.args = kept, ()
             record.exc_info = record.exc_text = None

@@ -263,7 +263,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(memory: Any, tmp_path: Pa
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
-    with pytest.raises(UserError, match=r"pip install 'gcsfs==\d"), at_hand("gs://bucket/study.csv"):
+    with pytest.raises(UserError, match="pip install 'gcsfs', and run"), at_hand("gs://bucket/study.csv"):
         pass
 
 

@@ -34,6 +34,9 @@ _REFUSED = re.compile(
 )
 # Of what is behind it, a server passes on that it failed and no more.
 _NOT_FOR_FILES = re.compile(r"/mlflow-artifacts/.*too many (5\d\d) error responses", re.DOTALL)
+# Of a large file; the status is that of a cloud's store.
+_PARTS = re.compile(r"Failed to upload at least one part of \S*?([^/\s]+)\. Errors:")
+_PART_STATUS = re.compile(r"\b([45]\d\d) (?:Server|Client) Error")
 _SUMMARY = "The following failures occurred"
 _NO_DATABASE = re.compile("database .* does not exist|unknown database|cannot open database")
 
@@ -117,6 +120,10 @@ def trouble_with(error: BaseException) -> Trouble:
             f"the server answers, but not for files (HTTP {failing[1]}): where it keeps them, S3 or a disk, is away, "
             "full, or refuses it"
         )
+    if part := _PARTS.search(text):
+        status = _PART_STATUS.search(text)
+        what = f"answers HTTP {status[1]}" if status else "cannot be reached"
+        return Trouble(f"the store that it sends us to for {part[1]} {what}")
     if _REFUSED.search(words):
         return Trouble(
             f"the database refuses this account ({one_line(error)})",

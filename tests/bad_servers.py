@@ -28,7 +28,7 @@ def answering(answer: Callable[[str, str], Answer], certificate: tuple[Path, Pat
     """An HTTP server; yields its address.
 
     Args:
-        answer: status and body for a method and a path.
+        answer: status and body for a method and a path; the body of a redirect is where it leads.
         certificate: files of certificate and key, for HTTPS.
     """
 
@@ -38,6 +38,8 @@ def answering(answer: Callable[[str, str], Answer], certificate: tuple[Path, Pat
             status, body = answer(self.command, self.path)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body.encode())))
+            if 300 <= status < 400:
+                self.send_header("Location", body)
             if status == 503:
                 self.send_header("Retry-After", "3600")
             self.end_headers()

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -284,7 +285,7 @@ def test_a_study_whose_experiment_is_in_the_store(lab: Store, store: Path, monke
     client.create_experiment("in_s3", artifact_location=f"s3://{BUCKET}/studies")
     aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     environment = {**aws, "MLFLOW_EXPERIMENT_NAME": "in_s3"}
-    small = {"simulated_subjects": 6, "simulated_features": 4, "timesteps": 21, "simulated_controls": 2}
+    small: dict[str, Any] = {"simulated_subjects": 6, "simulated_features": 4, "timesteps": 21, "simulated_controls": 2}
     done = mlflow_run(cwd=store, tracking_uri=f"sqlite:///{store / 'mlflow.db'}", environment=environment, **small)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert not list((store / "mlruns").rglob("trials.parquet")), "nothing of it is here"

@@ -31,6 +31,8 @@ _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # a server may ask for hours
+    # A server could so have files of ours sent to another, or what only we can reach fetched (`allowed`).
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
 }
 # Off in the copying thread: a bar per file, and a line per run.
 _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
@@ -38,7 +40,10 @@ _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRIN
 
 @contextmanager
 def bounded_patience() -> Iterator[None]:
-    """Ten seconds of patience per call inside the block, where the user has not set their own, and no chatter."""
+    """Ten seconds of patience per call inside the block, where the user has not set their own, and no chatter.
+
+    Nor is a server followed that sends a call on to another address.
+    """
     with environment_variables({name: v for name, v in (_PATIENCE | _QUIET).items() if not os.environ.get(name)}):
         yield
 

@@ -37,6 +37,7 @@ _NOT_FOR_FILES = re.compile(r"/mlflow-artifacts/.*too many (5\d\d) error respons
 # Of a large file; the status is that of a cloud's store.
 _PARTS = re.compile(r"Failed to upload at least one part of \S*?([^/\s]+)\. Errors:")
 _PART_STATUS = re.compile(r"\b([45]\d\d) (?:Server|Client) Error")
+_SENT_ON = re.compile(r"error code (30[12378]) != 200")
 _SUMMARY = "The following failures occurred"
 _NO_DATABASE = re.compile("database .* does not exist|unknown database|cannot open database")
 
@@ -103,6 +104,11 @@ def trouble_with(error: BaseException) -> Trouble:
             "ask the server's owner for permission to write (an experiment and a registered model belong to who made "
             f"them), or set {_IDENTITY} to an account that has it",
         )
+    if sent_on := _SENT_ON.search(text):
+        return Trouble(
+            f"the server sends us on to another address (HTTP {sent_on[1]})",
+            "set MLFLOW_TRACKING_URI to that address, perhaps https:// instead of http://",
+        )
     if status == 404:
         return Trouble(
             f"the server is too old, or none of MLflow's (HTTP 404: {one_line(error).partition('. Response body')[0]})",
@@ -121,8 +127,8 @@ def trouble_with(error: BaseException) -> Trouble:
             "full, or refuses it"
         )
     if part := _PARTS.search(text):
-        status = _PART_STATUS.search(text)
-        what = f"answers HTTP {status[1]}" if status else "cannot be reached"
+        answer = _PART_STATUS.search(text)
+        what = f"answers HTTP {answer[1]}" if answer else "cannot be reached"
         return Trouble(f"the store that it sends us to for {part[1]} {what}")
     if _REFUSED.search(words):
         return Trouble(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from steps.tracking.store.allowed import ALLOWED, PlaceError
 from steps.tracking.store.artifact_places import repository
+from steps.tracking.store.punctual import bounded_patience, punctual_client
+from steps.tracking.store.trouble import trouble_with
 from tests.bad_servers import answering
 
 CONTENT = "recordings of people"
@@ -117,3 +121,22 @@ def test_what_the_user_has_allowed_is_used(
     monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     assert fetch() == CONTENT
     assert len(hostile.elsewhere) == 2
+
+
+def test_nobody_is_sent_on_to_another_server(hostile: Hostile, tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text(CONTENT)
+    with (
+        answering(hostile.answer_elsewhere) as elsewhere,
+        answering(lambda _method, path: (307, f"{elsewhere}{path}")) as uri,
+        bounded_patience(),
+    ):
+        with pytest.raises(MlflowException) as refused:
+            punctual_client(uri).search_experiments()
+        trouble = trouble_with(refused.value)
+        assert trouble.reason == "the server sends us on to another address (HTTP 307)"
+        assert trouble.mend.startswith("set MLFLOW_TRACKING_URI to that address")
+        files = repository("mlflow-artifacts:/1/run", uri)
+        files.log_artifact(str(tmp_path / "file.txt"))  # which reading back would notice
+        with suppress(MlflowException, OSError, ValueError):
+            files.download_artifacts("file.txt", str(tmp_path))
+    assert hostile.elsewhere == []

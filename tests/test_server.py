@@ -28,7 +28,6 @@ from mlflow.exceptions import MlflowException
 from psycopg2 import sql
 
 from steps.errors import UserError
-from steps.parameter_values import GATES
 from steps.promote.run import promote
 from steps.tracking import promotion
 from steps.tracking.spool.spool import open_spool
@@ -339,8 +338,10 @@ def test_who_has_not_logged_in_gets_a_sign_of_life_and_nothing_else(
     assert not any(word in described for word in ("postgresql", "sqlite", "s3:", str(server.folder)))
     _, addresses = files_of_the_study(client)
     for path in (*addresses, "/", "/version", "/signup", "/graphql", "/metrics", "/api/2.0/mlflow/users/list"):
-        for account in (None, Account("fear"), Account("nobody")):
-            assert server.ask(account, "GET", path).status_code == 401, path
+        assert server.ask(None, "GET", path).status_code == 401, path
+    for account in (Account(server_study.owner.name), Account("nobody"), Account(server.admin.name, "password1234")):
+        assert server.ask(account, "GET", addresses[0]).status_code == 401
+        assert server.ask(account, "GET", addresses[1]).status_code == 401
 
 
 def test_who_was_given_nothing_gets_nothing(
@@ -406,17 +407,17 @@ def test_who_may_read_can_neither_decide_nor_write_into_the_trail(
             client.set_model_version_tag(MODEL, "1", "promotion/mine", "{}")
         assert promotion.trail(MODEL) == promotion.Trail((), "")
         log_in(monkeypatch, server_study.owner)
-        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "decisions")
-        (store / "of the owner").mkdir()
-        monkeypatch.chdir(store / "of the owner")
-        assert promote(skip_gates=",".join(GATES)).is_champion
-        (entry,) = promotion.trail(MODEL).entries
-        assert (entry.by, promotion.champion_of(client, MODEL)) == ("fear", "1")
+        decided = {"action": "promoted", "version": "1", "before": "", "by": "fear", "at": "2026-11-28T21:00:00.000Z"}
+        entry = promotion.Entry.model_validate(decided | {"run_id": server_study.commit})
+        promotion.appoint(MODEL, entry)
         log_in(monkeypatch, colleague)
+        assert promotion.trail(MODEL) == promotion.Trail((entry,), "1")
         with pytest.raises(MlflowException, match=r"[Pp]ermission"):
             client.set_model_version_tag(MODEL, "1", entry.key, "{}")
         with pytest.raises(MlflowException, match=r"[Pp]ermission"):
             client.delete_model_version_tag(MODEL, "1", entry.key)
+        with pytest.raises(MlflowException, match=r"[Pp]ermission"):
+            client.set_registered_model_alias(MODEL, "champion", "1")
         assert promotion.trail(MODEL).entries == (entry,)
         # Names of registered models are everybody's: so is that of the lock.
         client.create_registered_model(f"{MODEL}.promoting")

@@ -210,17 +210,23 @@ def _settings(database_uri: str, admin: str) -> str:
     return "\n".join(["[mlflow]", *(f"{name} = {value.replace('%', '%%')}" for name, value in values.items()), ""])
 
 
+def _written(settings: str) -> Path:
+    try:
+        path = Path(tempfile.mkdtemp(prefix="mlflow-login-")) / "basic_auth.ini"  # nobody else may enter the folder
+        path.touch(mode=0o600)
+        path.write_text(settings, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"no settings can be written among temporary files ({error}); set TMPDIR") from error
+    return path
+
+
 def main() -> NoReturn:
     """Check, write the settings, and become the server."""
     try:
-        settings = settle(os.environ)
+        os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(_written(settle(os.environ)))
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from error
-    path = Path(tempfile.mkdtemp(prefix="mlflow-login-")) / "basic_auth.ini"  # nobody else may enter the folder
-    path.touch(mode=0o600)
-    path.write_text(settings, encoding="utf-8")
-    os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(path)
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"])  # noqa: S606
 
 

@@ -11,6 +11,9 @@ head leans to either class because of who is missing (leave-pair-out: Airola et 
 55:1828-1844). What a head without a group of trials says of them follows from the head of all: its residuals, through
 the group's block of the inverse of the bordered kernel matrix (An, Liu & Venkatesh 2007, Pattern Recognition
 40:2154-2162). So there is one inverse for all permutations, and a small system for each pair of subjects.
+
+Several heads count by how well they do for whom they leave out, under every permutation by its own labels: as the heads
+of a fold do (`steps.core.models.heads`), with a line in place of the sigmoid.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 from scipy.stats import rankdata
 
 from steps.core.metrics.names import POOLED, SUBJECT
@@ -47,7 +51,7 @@ def retrained_test(features: Sequence[Array], study: Scores, *, permutations: in
     """
     labels = permuted_labels(study, permutations, seed)
     codes = np.unique(study.subjects, return_inverse=True)[1]
-    scores = np.mean([left_out_scores(one, labels, codes) for one in features], axis=0)
+    scores = together(np.stack([left_out_scores(one, labels, codes) for one in features]), labels, codes.max() + 1)
     of_subjects, own_labels = _by_subject(scores, labels, codes)
     return {
         POOLED: place(auc_of_ranks(labels, rankdata(scores, axis=1)), retrained=True),
@@ -87,6 +91,32 @@ def left_out_scores(features: Array, labels: Bools, codes: npt.NDArray[np.intp])
             sums[np.ix_(rows, alone)] = _without(inverse, residuals, targets, rows, alone)
             counts[code, alone] = 1
     return np.asarray((sums / counts[codes]).T)
+
+
+def together(scores: Array, labels: Bools, subjects: int) -> Array:
+    """The weighted mean of the scores of several heads, each in its standard deviations.
+
+    A head counts by how likely the labels are on the line through its scores, which may not fall, a subject being one
+    observation: ``(1 - r**2) ** (-subjects / 2)``, with r the correlation of scores and labels, or 0 if it is negative.
+
+    Args:
+        scores: shape ``(heads, labellings, trials)``.
+        labels: one labelling per row, shape ``(labellings, trials)``.
+        subjects: how many.
+
+    Returns:
+        Shape ``(labellings, trials)``.
+    """
+    if len(scores) == 1:
+        return np.asarray(scores[0])
+    centred = scores - scores.mean(axis=2, keepdims=True)
+    spread = np.sqrt((centred**2).mean(axis=2, keepdims=True))
+    scaled = centred / np.where(spread > 0, spread, 1.0)
+    share = labels.mean(axis=1, keepdims=True)
+    standardised = (labels - share) / np.sqrt(share * (1 - share))
+    correlation = np.clip((scaled * standardised).mean(axis=2), 0.0, 1 - 1e-9)
+    weights = softmax(-subjects / 2 * np.log1p(-(correlation**2)), axis=0)
+    return np.asarray((weights[:, :, np.newaxis] * scaled).sum(axis=0))
 
 
 def _bordered_inverse(features: Array) -> Array:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from steps.core.data.dataset import Ints
 from steps.core.metrics.predictions import Scores
-from steps.core.metrics.retrained import PENALTY, left_out_scores, retrained_test
+from steps.core.metrics.retrained import PENALTY, left_out_scores, retrained_test, together
 
 Array = npt.NDArray[np.float64]
 Study = tuple[Array, Scores]
@@ -82,15 +83,47 @@ def test_without_an_effect_p_is_small_as_seldom_as_it_says_and_auc_is_half_on_av
         assert auc.mean() == pytest.approx(0.5, abs=2.5 * auc.std() / np.sqrt(200))
 
 
-def test_auc_is_that_of_the_scores_and_several_heads_are_averaged() -> None:
+def test_auc_is_that_of_the_scores_and_alike_heads_count_alike() -> None:
     features, scores = study(3, 0.6)
     codes = np.unique(scores.subjects, return_inverse=True)[1]
-    heads = [features[:, :15], features[:, 15:]]
-    said = np.mean([left_out_scores(head, scores.labels[np.newaxis] == 1, codes)[0] for head in heads], axis=0)
-    tested = retrained_test(heads, scores, permutations=19, seed=0)
-    assert tested["pooled"]["value"] == pytest.approx(roc_auc_score(scores.labels, said))
-    means = [said[codes == code].mean() for code in range(12)]
-    assert tested["subject"]["value"] == pytest.approx(roc_auc_score(np.arange(12) % 2, means))
+    said = left_out_scores(features, scores.labels[np.newaxis] == 1, codes)[0]
+    for heads in ([features], [features, features]):
+        tested = retrained_test(heads, scores, permutations=19, seed=0)
+        assert tested["pooled"]["value"] == pytest.approx(roc_auc_score(scores.labels, said))
+        means = [said[codes == code].mean() for code in range(12)]
+        assert tested["subject"]["value"] == pytest.approx(roc_auc_score(np.arange(12) % 2, means))
+
+
+def test_a_head_counts_by_the_likelihood_of_the_line_through_its_left_out_scores() -> None:
+    random = np.random.default_rng(0)
+    labels = random.random((3, 40)) < 0.4
+    scores = random.normal(size=(2, 3, 40))
+    scores[0] += 2 * labels
+    scores[1, 2] = -3 * labels[2]  # points the wrong way, so it counts as if it said nothing
+    found = together(scores, labels, subjects=10)
+    for row in range(3):
+        scaled = StandardScaler().fit_transform(scores[:, row].T).T
+        r = [pearsonr(one, labels[row])[0] for one in scaled]
+        likelihood = np.array([(1 - max(0, one) ** 2) ** -5 for one in r])
+        np.testing.assert_allclose(found[row], likelihood / likelihood.sum() @ scaled, atol=1e-9)
+
+
+def test_a_head_that_finds_nothing_hides_no_effect_and_p_holds_with_several() -> None:
+    noise = np.random.default_rng(1).normal(size=(48, 30))
+    features, scores = study(2, 1.5)
+    alone, beside = (
+        retrained_test(heads, scores, permutations=99, seed=0)["subject"]["value"]
+        for heads in ([features], [features, noise, noise])
+    )
+    assert beside > alone - 0.06
+    p = np.array(
+        [
+            retrained_test([one[:, :15], one[:, 15:]], of, permutations=99, seed=0)["subject"]["p_value"]
+            for one, of in (study(seed, 0.0) for seed in range(200))
+        ]
+    )
+    assert (p <= 0.05).mean() <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 200)
+    assert (p > 0.8).mean() == pytest.approx(0.2, abs=2.5 * np.sqrt(0.2 * 0.8 / 200))
 
 
 def test_many_subjects_have_some_partners_each() -> None:

@@ -13,6 +13,7 @@ from steps.check.checklist import CheckError
 from steps.parameters import STEPS
 from steps.tracking.session import ENTRY_POINT_TAG
 from steps.tracking.store.tracking_uri import without_credentials_in
+from steps.tracking.store.trouble import is_forbidden
 
 _DEFAULT = "0"
 # No store accepts a tag name as long as this. A server checks permissions first, so nothing is ever written.
@@ -28,14 +29,17 @@ def default_experiment(is_chosen: bool) -> str:
         is_chosen: whether the environment names another experiment.
 
     Raises:
-        CheckError: it was deleted, and no other is chosen.
+        CheckError: it was deleted or is somebody else's, and no other is chosen.
     """
     try:
         default = MlflowClient().get_experiment(_DEFAULT)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if is_forbidden(error):
+            state, mend = "is not this account's", "name one of your own: mlflow run . --experiment-name …"
+        elif error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            state, mend = "is gone for good", "name an experiment: mlflow run . --experiment-name …"
+        else:
             raise
-        state, mend = "is gone for good", "name an experiment: mlflow run . --experiment-name …"
     else:
         if default.lifecycle_stage != LifecycleStage.DELETED:
             return "there, for mlflow run without a name"

@@ -65,6 +65,15 @@ def test_a_readers_account_is_told_what_it_is(tracking_uri: pytest.MonkeyPatch) 
     assert "ask the server's owner for permission to write" in trouble_with(caught.value).mend
 
 
+def test_a_default_experiment_of_others_matters_where_no_other_is_chosen(tracking_uri: pytest.MonkeyPatch) -> None:
+    with answering(lambda _method, _path: (403, "Permission denied")) as uri:
+        tracking_uri.setenv("MLFLOW_TRACKING_URI", uri)
+        assert default_experiment(True) == "Default is not this account's; not needed, another experiment is chosen"
+        with pytest.raises(CheckError, match="Default is not this account's, and mlflow run without a name") as caught:
+            default_experiment(False)
+    assert caught.value.mend == "name one of your own: mlflow run . --experiment-name …"
+
+
 def test_files_that_were_taken_away_are_missed(store: Path) -> None:
     assert look_for_artifacts("0") == "none yet"
     with step_run("prepare", {}) as run:

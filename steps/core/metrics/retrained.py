@@ -34,6 +34,7 @@ Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 PENALTY: Final = 10**1.5  # the middle one of `steps.core.models.heads.PENALTIES`
+_NOTHING = 1e-6  # standard deviation of scores below which they differ by rounding, as those of constant features do
 _PARTNERS = 12  # on either side, of each subject; in small studies that is everybody
 
 
@@ -98,6 +99,7 @@ def together(scores: Array, labels: Bools, subjects: int) -> Array:
 
     A head counts by how likely the labels are on the line through its scores, which may not fall, a subject being one
     observation: ``(1 - r**2) ** (-subjects / 2)``, with r the correlation of scores and labels, or 0 if it is negative.
+    Scores that differ by rounding alone say nothing.
 
     Args:
         scores: shape ``(heads, labellings, trials)``.
@@ -107,11 +109,11 @@ def together(scores: Array, labels: Bools, subjects: int) -> Array:
     Returns:
         Shape ``(labellings, trials)``.
     """
-    if len(scores) == 1:
-        return np.asarray(scores[0])
     centred = scores - scores.mean(axis=2, keepdims=True)
     spread = np.sqrt((centred**2).mean(axis=2, keepdims=True))
-    scaled = centred / np.where(spread > 0, spread, 1.0)
+    if len(scores) == 1:
+        return np.where(spread[0] > _NOTHING, scores[0], 0.0)
+    scaled = np.where(spread > _NOTHING, centred / np.maximum(spread, _NOTHING), 0.0)
     share = labels.mean(axis=1, keepdims=True)
     standardised = (labels - share) / np.sqrt(share * (1 - share))
     correlation = np.clip((scaled * standardised).mean(axis=2), 0.0, 1 - 1e-9)

@@ -31,6 +31,7 @@ Array = npt.NDArray[np.float64]
 Values = npt.NDArray[np.floating | np.integer]
 
 PENALTIES: Final = tuple(float(alpha) for alpha in np.logspace(3.5, -0.5, 9))
+_NOTHING, _ROUNDING = 1e-6, 1e-12  # of the standard deviation, and of the size, of what is to be predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +155,7 @@ class HeadsPath:
             kind: of the labels.
         """
         self._kind, self._subjects = kind, len(np.unique(subjects))
+        self._indistinct = _NOTHING * kind.targets.std() + _ROUNDING * np.abs(kind.targets).max()
         self._paths = []
         for one in features:
             rows = RidgeRows(one, subjects, weights)
@@ -177,13 +179,19 @@ class HeadsPath:
     def _head(self, paths: Sequence[RidgePath], penalty: float) -> _Head:
         ridges = [path.at(penalty) for path in paths]
         scores = np.stack([one.left_out_scores + path.shifts for one, path in zip(ridges, paths, strict=True)], axis=1)
+        fitted = np.stack([one.fitted_scores for one in ridges], axis=1)
+        coefficients = np.stack([one.coefficients for one in ridges], axis=1)
+        intercepts = np.array([one.intercept for one in ridges])
+        if scores.std(axis=0).max() <= self._indistinct:
+            # What constant features say of trials differs by rounding alone, which a line would make much of.
+            scores, fitted, coefficients, intercepts = (0 * one for one in (scores, fitted, coefficients, intercepts))
         line = self._kind.line(scores)
         left_out = line(scores)
         return _Head(
-            coefficients=line.slope * np.stack([one.coefficients for one in ridges], axis=1),
-            intercepts=line(np.array([one.intercept for one in ridges])),
+            coefficients=line.slope * coefficients,
+            intercepts=line(intercepts),
             thresholds=line.thresholds,
-            fitted=line(np.stack([one.fitted_scores for one in ridges], axis=1)),
+            fitted=line(fitted),
             left_out=left_out,
             left_out_loss=self._kind.loss(left_out, line.thresholds),
         )

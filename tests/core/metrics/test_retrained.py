@@ -126,6 +126,17 @@ def test_a_head_that_finds_nothing_hides_no_effect_and_p_holds_with_several() ->
     assert (p > 0.8).mean() == pytest.approx(0.2, abs=2.5 * np.sqrt(0.2 * 0.8 / 200))
 
 
+def test_a_head_of_constant_features_hides_no_effect() -> None:
+    """What it says of trials differs by rounding, which may go with the labels."""
+    features, scores = study(2, 0.8)
+    constant = np.zeros((48, 6))
+    alone, beside = (
+        retrained_test(heads, scores, permutations=99, seed=0) for heads in ([features], [features, constant])
+    )
+    assert beside == alone
+    assert retrained_test([constant], scores, permutations=19, seed=0)["pooled"]["value"] == 0.5
+
+
 def test_many_subjects_have_some_partners_each() -> None:
     features, scores = study(4, 1.5, subjects=60, trials=2)
     codes = np.unique(scores.subjects, return_inverse=True)[1]

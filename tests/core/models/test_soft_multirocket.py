@@ -16,8 +16,8 @@ from steps.core.data.folds import plan_folds
 from steps.core.models import networks
 from steps.core.models.fit import Engine
 from steps.core.models.fold import TrainedFold, train_fold
-from steps.core.models.heads import PENALTIES, platt
-from steps.core.models.settings import FitSettings
+from steps.core.models.heads import PENALTIES, platt, yes_or_no
+from steps.core.models.settings import FitSettings, balanced_weights
 from steps.core.models.soft_minirocket import Front, kernel_weights
 from steps.core.models.soft_multirocket import FRONTS, Fronts
 from tests.fold_networks import SHAPE
@@ -157,6 +157,23 @@ def test_constant_scores_say_how_frequent_the_classes_are() -> None:
     slope, offset = platt(np.ones(8), np.array([0, 0, 0, 0, 0, 0, 1, 1], np.int8), 8)
     assert np.isfinite(slope)
     assert expit(slope + offset) == pytest.approx(((2 * 3 / 4) + 6 / 8) / 8, abs=1e-4)
+
+
+def test_heads_of_constant_features_say_the_base_rate_and_leave_the_others_alone() -> None:
+    """What they say of trials differs by rounding, which a sigmoid would make much of."""
+    random = np.random.default_rng(0)
+    subjects = np.repeat([f"s{place}" for place in range(8)], [6, 5, 4, 4, 3, 3, 5, 5])
+    labels = np.repeat(np.arange(8) % 2, [6, 5, 4, 4, 3, 3, 5, 5]).astype(np.int8)
+    constant, noise = np.zeros((len(labels), 5)), random.normal(size=(len(labels), 7))
+    weights = balanced_weights(labels)
+    nothing = yes_or_no([constant], labels, subjects, weights).best()
+    assert np.ptp(nothing.left_out) == 0
+    assert expit(nothing.outputs([constant])) == pytest.approx(labels.mean(), abs=2 / len(labels))
+    heads = yes_or_no([constant, noise], labels, subjects, weights).best()
+    alone = yes_or_no([noise], labels, subjects, weights).best()
+    np.testing.assert_allclose(heads.outputs([constant, noise]), heads.fitted, atol=1e-9)
+    middle, own = (np.mean(one.left_out) for one in (heads, alone))
+    assert np.corrcoef((heads.left_out - middle)[:, 0], (alone.left_out - own)[:, 0])[0, 1] > 0.99
 
 
 def test_constant_features_and_two_subjects_per_class_are_enough() -> None:

@@ -85,8 +85,9 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         Raises:
             Refused: a threshold that is no probability, an error rate that is none or that this model cannot keep,
-                other features, units or sampling rates than the training's, a value that is not finite, or a single
-                trial where those of a person are compared with each other; over HTTP status 400.
+                other features, units or sampling rates than the training's, a value that is not finite, values so
+                large that the network has no answer, or a single trial where those of a person are
+                compared with each other; over HTTP status 400.
         """
         given = {name: value for name, value in (params or {}).items() if value is not None}
         threshold = float(given.get("threshold", DEFAULT_THRESHOLD))
@@ -215,7 +216,14 @@ class FearScorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def _outputs(self, network: Any, values: np.ndarray) -> np.ndarray:
         """What a network gives for trials; shape ``(trials, width)``."""
-        return in_chunks(lambda part: np.asarray(network(part), dtype=np.float64), values)
+        outputs = in_chunks(lambda part: np.asarray(network(part), dtype=np.float64), values)
+        if wrong := np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist():
+            # Sums beyond what 32 bits hold; compared with a threshold, what is no number would be a "no".
+            raise Refused(
+                f"the network has no answer for trial {wrong[0]} (counted from 0), whose values reach "
+                f"{np.abs(values[wrong[0]]).max():.3g}; expected recordings in the units of its training"
+            )
+        return outputs
 
     def _check(self, values: np.ndarray) -> None:
         wrong = np.argwhere(~np.isfinite(values))

@@ -85,6 +85,19 @@ def test_what_does_not_fit_is_one_line(trained: TrainingReference, new_people: D
     assert len(refusal(trained, values, features=["x" * 10_000, *names[1:]])) < 500
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered", "ignore:invalid value encountered")
+def test_what_the_network_has_no_answer_to_is_not_answered_no(trained: TrainingReference, new_people: Dataset) -> None:
+    values = new_people.values[:3].copy()
+    values[1] = 3e38
+    made = scorer(trained)
+    made.network = lambda trials: (trials - trials.sum(axis=(1, 2), keepdims=True)).mean(axis=(1, 2))[:, None]
+    with pytest.raises(
+        Refused, match=r"the network has no answer for trial 1 \(counted from 0\), whose values reach 3e"
+    ):
+        made.predict(None, values)
+    assert len(made.predict(None, values[[0, 2]])) == 2
+
+
 def test_a_sampling_rate_is_held_against_the_time_of_the_training(
     trained: TrainingReference, new_people: Dataset
 ) -> None:

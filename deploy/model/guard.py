@@ -78,8 +78,10 @@ def make_app() -> App:
             raise SystemExit(f"error: {folder} has no {name}; set MODEL_FOLDER to the folder of a model")
     try:
         most = int(float(mebibytes) * 2**20)
-    except ValueError:
-        raise SystemExit(f"error: MODEL_REQUEST_MIB is {mebibytes!r}, expected a number") from None
+        if most < 1:
+            raise ValueError
+    except (ValueError, OverflowError):  # the latter is of infinity
+        raise SystemExit(f"error: MODEL_REQUEST_MIB is {mebibytes!r}, expected a number above 0") from None
     from mlflow.pyfunc import scoring_server
 
     model = scoring_server.load_model_with_mlflow_config(str(folder))
@@ -119,7 +121,8 @@ def guarded(app: App, expected: Expected) -> App:
 async def _score(
     app: App, expected: Expected, turn: asyncio.Lock, scope: MutableMapping[str, Any], receive: Receive, send: Send
 ) -> None:
-    kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    kind = b", ".join(kinds).decode("latin-1")  # one that is said twice is none: MLflow goes by the first
     if kind.partition(";")[0].strip().lower() != "application/json":
         await _refuse(send, 415, f"the content type is {shown(kind)}, expected application/json")
         return
@@ -166,21 +169,25 @@ async def _answer(
 
 def unknown_key(body: bytes, expected: Expected) -> str | None:
     """A line about a key that MLflow would ignore, or None. Numbers are passed over, so it takes little time."""
+    if b"\0" in body:  # UTF-16 and 32, which Python's JSON reads and the search below does not
+        return "the request is no JSON in UTF-8, expected " + '{"inputs": [trial, ...]}'
     end = 0  # of the value of params, once it was met
+    met: set[str] = set()
     for match in _TEXT.finditer(body):
         if match[2] is None:
             continue
         try:
             key = json.loads(b'"' + match[1] + b'"')
-            if match.start() < end:
-                if key not in expected.params:
-                    return f"{PARAMS} has {shown(key)}, expected some of {', '.join(expected.params)}"
-            elif key == PARAMS:
-                if end:
-                    return f"the request has {PARAMS!r} twice, expected it once"
+            within = match.start() < end
+            if within and key not in expected.params:
+                return f"{PARAMS} has {shown(key)}, expected some of {', '.join(expected.params)}"
+            if key in met:  # the last one would count
+                return f"the request has {shown(key)} twice, expected it once"
+            met.add(key)
+            if key == PARAMS:
                 text = body[match.end() :].decode()
                 end = match.end() + len(text[: json.JSONDecoder().raw_decode(text)[1]].encode())
-            elif key not in INPUTS:
+            elif not within and key not in INPUTS:
                 where = f"; put it into {PARAMS!r}" if key in expected.params else ""
                 return (
                     f"the request has {shown(key)}, expected 'inputs', {expected.shape}, and perhaps {PARAMS!r}{where}"

@@ -121,6 +121,19 @@ def cases() -> dict[str, tuple[Any, str]]:
             "params has 'treshold', expected some",
         ),
         "an escaped one": (b'{"inputs": [[[1]]], "params": {"tr\\u0065shold": 0.4}}', "params has 'treshold'"),
+        "in UTF-16": (
+            json.dumps({"inputs": [TRIAL], "params": {"treshold": 0.4}}).encode("utf-16"),
+            "the request is no JSON in UTF-8",
+        ),
+        "trials twice": (
+            b'{"inputs": %b, "inputs": [%b]}' % ((json.dumps([TRIAL]).encode(),) * 2),
+            "the request has 'inputs' twice, expected it once",
+        ),
+        "a parameter twice": (
+            b'{"params": {"threshold": 0.1, "threshold": 0.9}, "inputs": [%b]}' % json.dumps(TRIAL).encode(),
+            "the request has 'threshold' twice",
+        ),
+        "parameters twice": (b'{"params": {}, "params": {}}', "the request has 'params' twice"),
         "a parameter outside": (
             {"inputs": [TRIAL], "threshold": 0.4},
             "the request has 'threshold', expected 'inputs', ",
@@ -182,9 +195,10 @@ def test_a_server_without_its_model_says_so_in_one_line(tmp_path: Path, monkeypa
     (tmp_path / "artifacts").mkdir()
     for name in ("MLmodel", "artifacts/training.json"):
         (tmp_path / name).touch()
-    monkeypatch.setenv("MODEL_REQUEST_MIB", "16M")
-    with pytest.raises(SystemExit, match="MODEL_REQUEST_MIB is '16M', expected a number"):
-        make_app()
+    for size in ("16M", "inf", "nan", "-1", "0"):
+        monkeypatch.setenv("MODEL_REQUEST_MIB", size)
+        with pytest.raises(SystemExit, match=f"MODEL_REQUEST_MIB is '{size}', expected a number above 0"):
+            make_app()
 
 
 def test_no_text_takes_long_to_look_through(trained: TrainingReference) -> None:

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from collections.abc import MutableMapping
@@ -86,9 +87,10 @@ def settle(environment: MutableMapping[str, str]) -> str:
     _need("flask_wtf", "mlflow[auth]", "users log in")
     environment.update(_ALWAYS)
     for name, value in _UNLESS_SAID.items():
-        environment.setdefault(name, value)
+        environment[name] = environment.get(name) or value
     environment.pop("MLFLOW_DEFAULT_ARTIFACT_ROOT", None)  # clients would be sent to the store itself
     _name_hosts(environment)
+    _check_origins(environment)
     return _settings(users, environment.get("MLFLOW_AUTH_ADMIN_USERNAME") or "admin")
 
 
@@ -107,7 +109,7 @@ def settle_stores(environment: MutableMapping[str, str]) -> tuple[str, str]:
     for name in _SECRETS:
         _read_secret(environment, name)
     runs = _database(environment, "MLFLOW_BACKEND_STORE_URI")
-    environment.setdefault("MLFLOW_AUTH_DATABASE_URI", runs)
+    environment["MLFLOW_AUTH_DATABASE_URI"] = environment.get("MLFLOW_AUTH_DATABASE_URI") or runs
     users = _database(environment, "MLFLOW_AUTH_DATABASE_URI")
     _check_artifacts(environment)
     return runs, users
@@ -133,7 +135,11 @@ def _database(environment: MutableMapping[str, str], name: str) -> str:
     uri = environment.get(name) or ""
     if not uri:
         raise ConfigurationError(f"{name} is not set; expected {_DATABASES}")
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018 - read for its error
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is no address; expected {_DATABASES}") from error
     if parts.scheme == "sqlite":
         return uri
     if parts.scheme not in ("postgresql", "postgresql+psycopg2") or not parts.hostname or not parts.path.strip("/"):
@@ -183,10 +189,27 @@ def _name_hosts(environment: MutableMapping[str, str]) -> None:
                 "names that clients call this server by, separated by commas, such as mlflow.example.org"
             )
         return
-    if "*" in hosts:
-        raise ConfigurationError("MLFLOW_SERVER_ALLOWED_HOSTS is *, which lets every page in; expected names")
+    if everybody := [host for host in hosts if _fits_all(host)]:
+        raise ConfigurationError(
+            f"MLFLOW_SERVER_ALLOWED_HOSTS has {everybody[0]}, which lets every page in; expected names"
+        )
     origins = ",".join(f"https://{host}" for host in hosts)
     environment.setdefault("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", origins)
+
+
+def _check_origins(environment: MutableMapping[str, str]) -> None:
+    """MLflow's pages may not be read by every page that somebody with a password has open."""
+    for origin in (environment.get("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS") or "").split(","):
+        if origin.strip() and _fits_all(origin.strip().rpartition("://")[2]):
+            raise ConfigurationError(
+                f"MLFLOW_SERVER_CORS_ALLOWED_ORIGINS has {origin.strip()}, which lets every page in; expected "
+                "addresses such as https://mlflow.example.org"
+            )
+
+
+def _fits_all(host: str) -> bool:
+    """Whether a host, perhaps with a port, is a pattern for any: MLflow reads ``*`` and ``?`` as a shell does."""
+    return "*" in host and not re.search(r"[^*?.\[\]]", host.rpartition(":")[0] or host)
 
 
 def _need(module: str, package: str, why: str) -> None:

@@ -80,6 +80,18 @@ def test_a_small_one_needs_neither_postgresql_nor_s3(tmp_path: Path) -> None:
     assert settings(settle(environment))["database_uri"] == "sqlite:////srv/mlflow.db"
 
 
+def test_variables_that_are_set_to_nothing_are_not_set() -> None:
+    environment = GIVEN | {"MLFLOW_HOST": "", "MLFLOW_AUTH_DATABASE_URI": ""}
+    assert settings(settle(environment))["database_uri"] == GIVEN["MLFLOW_BACKEND_STORE_URI"]
+    assert environment["MLFLOW_HOST"] == "127.0.0.1"
+
+
+def test_names_of_one_place_may_hold_a_pattern() -> None:
+    environment = GIVEN | {"MLFLOW_SERVER_ALLOWED_HOSTS": "lab.example.org,lab.example.org:*,*.example.org"}
+    settle(environment)
+    assert "https://lab.example.org:*" in environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"]
+
+
 def test_behind_a_proxy_the_name_of_the_server_is_said_once() -> None:
     environment = GIVEN | {"MLFLOW_HOST": "0.0.0.0", "MLFLOW_SERVER_ALLOWED_HOSTS": "lab.example.org, lab:8443"}  # noqa: S104
     settle(environment)
@@ -106,7 +118,13 @@ def test_behind_a_proxy_the_name_of_the_server_is_said_once() -> None:
         ({"MLFLOW_AUTH_ADMIN_PASSWORD": "adminadminadminadmin"}, "MLFLOW_AUTH_ADMIN_PASSWORD is easily guessed"),
         ({"MLFLOW_FLASK_SERVER_SECRET_KEY": "short"}, "MLFLOW_FLASK_SERVER_SECRET_KEY has 5 characters"),
         ({"MLFLOW_HOST": "192.0.2.1"}, "MLFLOW_HOST is 192.0.2.1 and MLFLOW_SERVER_ALLOWED_HOSTS is not set"),
-        ({"MLFLOW_SERVER_ALLOWED_HOSTS": "*"}, "MLFLOW_SERVER_ALLOWED_HOSTS is *"),
+        ({"MLFLOW_BACKEND_STORE_URI": "postgresql://me:hidden@[::1/c"}, "MLFLOW_BACKEND_STORE_URI is no address"),
+        ({"MLFLOW_BACKEND_STORE_URI": "postgresql://me@b:five/c"}, "MLFLOW_BACKEND_STORE_URI is no address; expected"),
+        ({"MLFLOW_SERVER_ALLOWED_HOSTS": "*"}, "MLFLOW_SERVER_ALLOWED_HOSTS has *, which lets every page in"),
+        ({"MLFLOW_SERVER_ALLOWED_HOSTS": "lab,*:*"}, "MLFLOW_SERVER_ALLOWED_HOSTS has *:*, which lets every page in"),
+        ({"MLFLOW_SERVER_ALLOWED_HOSTS": "?*"}, "MLFLOW_SERVER_ALLOWED_HOSTS has ?*"),
+        ({"MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "*"}, "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS has *, which lets every"),
+        ({"MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "https://a.org,https://*"}, "ORIGINS has https://*, which lets every"),
         ({"MLFLOW_AUTH_ADMIN_USERNAME": "me\ndefault_permission = MANAGE"}, "has a line break in it"),
     ],
 )  # fmt: skip

@@ -148,12 +148,26 @@ class Backups:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise StoreError(f"another backup is being made in {self._lock.parent}") from error
+                raise StoreError(f"another backup is being made, or restored, in {self._lock.parent}") from error
             for path in self._backups.iterdir():
-                if path.suffix == ".new":
+                if path.suffix == ".new" and _NAME.fullmatch(path.stem):
                     shutil.rmtree(path)
             for path in self._objects.glob("*.new"):
-                path.unlink()
+                if _SHA256.fullmatch(path.stem):
+                    path.unlink()
+            yield
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody makes a backup meanwhile, of what is half restored, or removes this one; the folder is only read."""
+        if not self._lock.exists():  # it was carried here
+            yield
+            return
+        with self._lock.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StoreError(f"a backup is being made in {self._lock.parent}; wait until it is done") from error
             yield
 
     def save(self, stores: Stores, now: datetime) -> tuple[str, str, Manifest, int, int]:
@@ -206,8 +220,8 @@ class Backups:
         kept = {one.sha256 for name in self.names()[-keep:] for one in self.manifest(name).artifacts.values()}
         for name in old:
             shutil.rmtree(self.folder(name))
-        for path in self._objects.glob("*/*"):
-            if path.name not in kept:
+        for path in self._objects.glob("*/*"):  # somebody else's `objects` may have been here before
+            if _SHA256.fullmatch(path.name) and path.parent.name == path.name[:2] and path.name not in kept:
                 path.unlink()
         return len(old)
 
@@ -358,8 +372,9 @@ def _carry_out(given: argparse.Namespace) -> str:
         return f"{name}: whole; {_what(manifest)}"
     stores = Stores.of(os.environ)
     if given.command == "restore":
-        name = backups.named(given.backup)
-        manifest = restore(backups, name, stores, replace=given.replace)
+        with backups.held():
+            name = backups.named(given.backup)
+            manifest = restore(backups, name, stores, replace=given.replace)
         return (
             f"{name}: restored; {_what(manifest)}. Start the server; what people recorded after {manifest.made} comes "
             "back by their `sync`"

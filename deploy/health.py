@@ -10,11 +10,11 @@ all is well, 1 when something is not, 2 when it cannot be told.
 from __future__ import annotations
 
 import argparse
+import http.client
 import os
 import shutil
 import sys
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -32,8 +32,8 @@ def server(environment: Mapping[str, str]) -> str:
     try:
         with urllib.request.urlopen(address, timeout=5):
             return f"{address} answers"
-    except urllib.error.URLError as error:
-        raise StoreError(f"{address} does not answer: {error.reason}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a port that is no number
+        raise StoreError(f"{address} does not answer: {getattr(error, 'reason', None) or error}") from error
 
 
 def databases(stores: Stores) -> str:

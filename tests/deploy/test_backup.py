@@ -188,6 +188,20 @@ def test_old_backups_go_and_take_along_what_only_they_need(backups: Backups, tmp
     assert contents == {*FILES.values(), b"day 2", b"day 3"}
 
 
+def test_what_somebody_else_keeps_under_the_same_names_stays(backups: Backups, tmp_path: Path) -> None:
+    folder = tmp_path / "backups of a server"
+    theirs = [
+        folder / name for name in ("objects/ab/c0ffee", f"objects/zz/{64 * 'a'}", "objects/x.new", "backups/x.new/y")
+    ]
+    for path in theirs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    for day in range(3):
+        save(backups, Memory(), day)
+    assert backups.forget(keep=1) == 2
+    assert [path.read_text() for path in theirs] == ["mine"] * 4
+
+
 def objects(backups: Backups, name: str) -> Path:
     return backups.object(backups.manifest(name).artifacts["big"].sha256)
 
@@ -267,7 +281,7 @@ def test_one_at_a_time_and_what_a_killed_one_left_is_swept_away(backups: Backups
     folder = tmp_path / "backups of a server"
     (folder / "backups/2026-11-27T021500Z.new").mkdir(parents=True)
     (folder / "objects").mkdir()
-    (folder / "objects/ab.new").write_bytes(b"half")
+    (folder / f"objects/{64 * 'a'}.new").write_bytes(b"half")
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(StoreError, match="another backup is being made"):
@@ -275,6 +289,28 @@ def test_one_at_a_time_and_what_a_killed_one_left_is_swept_away(backups: Backups
     name, _ = save(backups, Memory())
     assert backups.names() == [name]
     assert not list(folder.rglob("*.new"))
+
+
+def test_nothing_is_restored_while_a_backup_is_made_nor_saved_while_one_is_restored(
+    backups: Backups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "backups of a server"
+    memory = Memory()
+    monkeypatch.setattr(Stores, "of", lambda _: memory.stores)
+    save(backups, memory)
+    said: list[str] = []
+
+    def meanwhile(*command: str) -> None:
+        memory.happens = lambda: None
+        assert backup.main([*command, str(folder)]) == 2
+        said.append(capsys.readouterr().err)
+
+    memory.happens = lambda: meanwhile("save")
+    assert backup.main(["restore", "--replace", str(folder)]) == 0
+    assert "another backup is being made, or restored" in said[0]
+    memory.happens = lambda: meanwhile("restore", "--replace")
+    assert backup.main(["save", str(folder)]) == 0
+    assert "a backup is being made" in said[1]
 
 
 def test_the_command_says_in_one_line_what_is_wrong(

@@ -35,6 +35,12 @@ def test_a_server_that_does_not_answer_is_an_error() -> None:
         health.server({"MLFLOW_HOST": "0.0.0.0", "MLFLOW_PORT": str(port)})  # noqa: S104 - asked for on loopback
 
 
+@pytest.mark.parametrize("port", ["five", "70000"])
+def test_a_port_that_is_none_is_an_error(port: str) -> None:
+    with pytest.raises(StoreError, match="does not answer: "):
+        health.server({"MLFLOW_PORT": port})
+
+
 def test_what_cannot_be_looked_at_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

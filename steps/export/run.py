@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -130,6 +131,17 @@ def _address(run_id: str) -> str:
 
 def _path(to: str, *, overwrite: bool) -> Path:
     path = Path(to).resolve()
+    try:
+        _check_place(path, to, overwrite=overwrite)
+        # Whether it can be written is known at once, and not once all is done.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise UserError(f"to is {shown(to)}, which cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def _check_place(path: Path, to: str, *, overwrite: bool) -> None:
     if path.suffix != _SUFFIX:
         raise UserError(f"to is {shown(to)}, expected a file that ends in {_SUFFIX}, such as model{_SUFFIX}")
     if not path.parent.is_dir():
@@ -138,7 +150,6 @@ def _path(to: str, *, overwrite: bool) -> Path:
         raise UserError(f"to is {shown(to)}, which is a folder; expected a file")
     if path.exists() and not overwrite:
         raise UserError(f"to is {shown(to)}, which exists; name another file, or say overwrite=true")
-    return path
 
 
 def _write(path: Path, content: bytes) -> None:

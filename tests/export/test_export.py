@@ -127,6 +127,7 @@ def test_a_score_is_said_too_and_people_are_compared_with_themselves(
         ("nowhere/model.onnx", "there is no folder"),
         ("folder.onnx", "which is a folder"),
         (".onnx", "expected a file that ends in .onnx"),
+        ("/proc/model.onnx", "which cannot be written: No such file or directory"),
     ],
 )
 def test_a_place_that_will_not_do_is_refused_before_anything_is_recorded(store: Path, to: str, said: str) -> None:
@@ -137,6 +138,15 @@ def test_a_place_that_will_not_do_is_refused_before_anything_is_recorded(store: 
     assert done.stderr.startswith(f"error: to is '{to}'")
     assert said in done.stderr
     assert (store / "there.onnx").read_text() == "mine"
+    assert not MlflowClient().search_experiments(filter_string="name != 'Default'")
+
+
+@pytest.mark.parametrize("letters", [245, 300])
+def test_a_name_that_is_too_long_is_refused_at_once(store: Path, letters: int) -> None:
+    """One of 245 letters is so only while the file is unfinished."""
+    done = step_here("export", store, to=f"{letters * 'm'}.onnx")
+    assert done.exit_code == 2
+    assert done.stderr.endswith("…, which cannot be written: File name too long\n")
     assert not MlflowClient().search_experiments(filter_string="name != 'Default'")
 
 

@@ -120,7 +120,7 @@ class Backups:
             artifacts = {key: Artifact(**artifact) for key, artifact in content["artifacts"].items()}
             if not all(_SHA256.fullmatch(artifact.sha256) for artifact in artifacts.values()):
                 raise ValueError("a digest in it is none")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(f"{path} is damaged: {error}; use another backup, and remove this one") from error
         return Manifest(str(content["made"]), str(content["mlflow"]), databases, artifacts)
 
@@ -383,7 +383,10 @@ def _carry_out(given: argparse.Namespace) -> str:
         raise StoreError(f"--keep is {given.keep}, expected at least 1")
     with backups.locked():
         name, digest, manifest, fetched, gone = backups.save(stores, datetime.now(UTC))
-        removed = backups.forget(given.keep)
+        try:
+            removed = backups.forget(given.keep)
+        except StoreError as error:  # of a list that cannot be read nobody knows which files it needs
+            raise StoreError(f"backup {name} was made, but no older one was removed: {error}") from error
     return (
         f"{name}: {_what(manifest)}, {fetched} of them new, {gone} deleted meanwhile; {removed} older backups removed; "
         f"SHA-256 of its list {digest}"

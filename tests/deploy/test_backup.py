@@ -220,6 +220,7 @@ DAMAGE: dict[str, Callable[[Backups, str], object]] = {
     "a dump gone": lambda b, n: (b.folder(n) / "users.dump").unlink(),
     "the list": lambda b, n: rewrite(b.folder(n) / "backup.json", lambda c: c["content"]["artifacts"].pop("../up")),
     "another version": lambda b, n: rewrite(b.folder(n) / "backup.json", lambda c: c.update(format=2)),
+    "lists in lists": lambda b, n: (b.folder(n) / "backup.json").write_text("[" * 100_000),
     "no list": lambda b, n: (b.folder(n) / "backup.json").write_text("[]"),
     "the list gone": lambda b, n: (b.folder(n) / "backup.json").unlink(),
 }
@@ -311,6 +312,19 @@ def test_nothing_is_restored_while_a_backup_is_made_nor_saved_while_one_is_resto
     memory.happens = lambda: meanwhile("restore", "--replace")
     assert backup.main(["save", str(folder)]) == 0
     assert "a backup is being made" in said[1]
+
+
+def test_a_backup_beside_a_damaged_one_is_made_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Stores, "of", lambda _: Memory().stores)
+    older = tmp_path / "backups/2026-11-27T021500Z/backup.json"
+    older.parent.mkdir(parents=True)
+    older.write_text("{}")
+    assert backup.main(["save", str(tmp_path)]) == 2
+    (made,) = set(Backups(tmp_path).names()) - {older.parent.name}
+    assert f"error: backup {made} was made, but no older one was removed: {older} is damaged" in capsys.readouterr().err
+    assert len(Backups(tmp_path).check(made).artifacts) == len(FILES)
 
 
 def test_the_command_says_in_one_line_what_is_wrong(

@@ -21,8 +21,11 @@ from steps.core.models.heads import PENALTIES, Heads, platt, yes_or_no
 from steps.core.models.label_heads import levels, whole_labels
 from steps.core.models.saved_network import copy_of
 from steps.core.models.settings import FitSettings
+from steps.errors import UserError
 
 Array = npt.NDArray[np.float64]
+
+_LEAST_WEIGHT = 1e-12  # of the largest; errors are divided by its root
 
 
 class LeftOutRidge:
@@ -60,9 +63,16 @@ class LeftOutRidge:
 
         Raises:
             ValueError: it is not told whose trials they are.
+            UserError: a class has next to no weight.
         """
         if subjects is None:
             raise ValueError(f"{self._name} leaves out subjects, so it needs those of the training trials")
+        if class_weight and min(class_weight) < _LEAST_WEIGHT * max(class_weight):
+            raise UserError(
+                f"class_weight={','.join(f'{one:g}' for one in class_weight)}, but model={self._name} predicts every "
+                f"training trial by heads without its subject; expected weights above 0 that differ by less than "
+                f"{1 / _LEAST_WEIGHT:g} times"
+            )
         trials, self._labels = training
         self._subjects = len(np.unique(subjects))
         with threadpool_limits(1):

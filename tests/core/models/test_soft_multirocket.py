@@ -20,6 +20,7 @@ from steps.core.models.heads import PENALTIES, platt, yes_or_no
 from steps.core.models.settings import FitSettings, balanced_weights
 from steps.core.models.soft_minirocket import Front, kernel_weights
 from steps.core.models.soft_multirocket import FRONTS, Fronts
+from steps.errors import UserError
 from tests.fold_networks import SHAPE
 
 SETTINGS = FitSettings(model="soft_multirocket")
@@ -116,6 +117,13 @@ def test_a_method_that_leaves_out_subjects_is_told_whose_trials_they_are() -> No
     trials, labels = np.zeros((4, 20, 2), np.float32), np.array([0, 1, 0, 1], np.int8)
     with pytest.raises(ValueError, match="needs those of the training trials"):
         Engine("soft_multirocket", 20, 2).fit((trials, labels), None, (1.0, 1.0), SETTINGS, seed=0)
+
+
+def test_a_class_without_weight_is_one_line() -> None:
+    trials, labels = np.zeros((4, 20, 2), np.float32), np.array([0, 1, 0, 1], np.int8)
+    subjects = np.array(["a", "b", "c", "d"])
+    with pytest.raises(UserError, match=r"class_weight=0,1, but model=soft_multirocket .* expected weights above 0"):
+        Engine("soft_multirocket", 20, 2).fit((trials, labels), None, (0.0, 1.0), SETTINGS, 0, subjects=subjects)
 
 
 def test_platt_is_logistic_regression_where_there_are_many_trials() -> None:

@@ -137,6 +137,7 @@ def test_a_file_up_to_the_limit_is_stored_and_no_larger_one(
         *("/ajax-api/3.0/mlflow/assistant/config", "/ajax-api/3.0/mlflow/%61ssistant/config"),
         *("/ajax-api//3.0/mlflow/assistant/config", "/ajax-api/3.0/MLFLOW/assistant/config"),
         *("/ajax-api/2.0/mlflow/gateway-proxy", "/api/3.0/mlflow/gateway/secrets/list", "/ajax-api/3.0/jobs/1"),
+        *("/ajax-api/2.0/mlflow/get-trace-artifact", "/ajax-api/3.0/mlflow/get-trace-artifact"),
         *("/ajax-api/3.0/mlflow/mcp-servers", "/gateway/x/mlflow/invocations", "/metrics", "/docs", "/v1/traces"),
         *("/openapi.json", "/api/../metrics", "/static-files/../metrics", "/api/3.0/mlflow/server-info"),
     ],

@@ -13,6 +13,7 @@ if [ "$#" != 2 ]; then
     echo "usage: sh deploy/model/wheelhouse.sh MODEL FOLDER, such as models:/fear-classifier@champion fear-model" >&2
     exit 2
 fi
+set -- "$1" "${2%/}" # with the slash, what is being made would lie in what it is to become
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python}
 if [ -e "$2" ]; then

@@ -48,6 +48,29 @@ def wheelhouse(*arguments: str, cwd: Path, **environment: str) -> subprocess.Com
     return subprocess.run(command, cwd=cwd, env=inherited | environment, capture_output=True, text=True)
 
 
+# Python as far as the script needs it, with neither a model nor packages to be had.
+STANDS_IN = """#!/bin/sh
+case "$*" in
+*"artifacts download"*)
+    mkdir -p "$8/artifacts"
+    cd "$8" && touch MLmodel requirements.txt scorer.py artifacts/network.onnx artifacts/training.json ;;
+*"pip download"*) touch "$7/a_package-1.0-py3-none-any.whl" ;;
+*) exec "$REAL" "$@" ;;
+esac
+"""
+
+
+def test_a_folder_may_be_named_with_a_slash(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text(STANDS_IN)
+    (tmp_path / "python").chmod(0o700)
+    environment = {"PYTHON": str(tmp_path / "python"), "REAL": sys.executable}
+    done = wheelhouse("models:/fear-classifier/1", "a model/", cwd=tmp_path, **environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("a model: 1 packages")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a model", "python"]
+    assert (tmp_path / "a model" / "guard.py").is_file()
+
+
 def test_the_image_is_nobodys_and_listens_to_itself_unless_told() -> None:
     assert settings()["UVICORN_HOST"] == "127.0.0.1"
     names = [name for name, _ in instructions()]

@@ -62,7 +62,11 @@ def ask(app: App, body: Any, path: str = "/invocations", kind: bytes = b"applica
         sent.append(message)
 
     scope: dict[str, Any] = {"type": "http", "method": "POST" if path == "/invocations" else "GET", "path": path}
-    scope |= {"headers": [(b"content-type", kind)] if kind else [], "query_string": b"", "http_version": "1.1"}
+    scope |= {
+        "headers": [(b"content-type", one) for one in kind.split(b"|") if one],
+        "query_string": b"",
+        "http_version": "1.1",
+    }
     asyncio.run(app(scope | {"root_path": "", "scheme": "http"}, receive, send))
     text = b"".join(message.get("body", b"") for message in sent).decode()
     return sent[0]["status"], text, json.loads(text) if text.strip() else None
@@ -181,7 +185,7 @@ def test_what_does_not_fit_is_status_400_and_one_line(
 def test_what_is_no_request_at_all_is_said_too(servers: tuple[App, App]) -> None:
     status, _, answer = ask(servers[1], {"inputs": [TRIAL] * 200})
     assert (status, "larger than 0.0953674 MiB" in answer["message"]) == (413, True)
-    for kind in (b"text/csv", b""):
+    for kind in (b"text/csv", b"", b"text/csv|application/json", b"application/json|text/csv"):  # the latter two twice
         status, _, answer = ask(servers[1], b"a,b", kind=kind)
         assert (status, "expected application/json" in answer["message"]) == (415, True)
     for path in ("/", "/docs", "/openapi.json", "/ping/"):

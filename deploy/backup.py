@@ -350,7 +350,7 @@ def main(arguments: list[str] | None = None) -> int:
         if command == "restore":
             options.add_argument("--replace", action="store_true", help="what is there may go")
     given = parser.parse_args(arguments)
-    os.umask(0o077)
+    umask = os.umask(0o077)
     try:
         print(_carry_out(given))
     except (StoreError, ConfigurationError) as error:
@@ -361,6 +361,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
     else:
         return 0
+    finally:
+        os.umask(umask)
     return 2
 
 

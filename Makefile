@@ -5,8 +5,8 @@ check: ## lint and types
 	ruff format --check .
 	mypy
 
-test: ## the suite, two tests at a time; minutes
-	python -m pytest -n 2
+test: ## the suite, three tests at a time; minutes
+	python -m pytest -n 3
 
 test-slow: ## real studies; longer
 	python -m pytest -m slow

@@ -100,6 +100,7 @@ def test_what_degraded_says_can_be_pasted(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @needs_a_lasting_checkout
 def test_a_step_that_fails_says_what_can_be_pasted(tmp_path: Path, empty_store: Path) -> None:
     shutil.copy(empty_store, tmp_path / "mlflow.db")

@@ -434,6 +434,7 @@ def test_a_step_without_its_predecessor_says_what_to_run_first(tmp_path: Path, e
     assert "-m steps.train" in failed.stderr.partition("first run: ")[2]
 
 
+@pytest.mark.slow
 def test_from_a_git_url_with_a_relative_source(tmp_path: Path, empty_store: Path, small_study_table: str) -> None:
     """The store, its artifacts and the user's relative path all mean the folder the command was typed in."""
     clone, folder = tmp_path / "clone", tmp_path / "home"
@@ -452,6 +453,7 @@ def test_from_a_git_url_with_a_relative_source(tmp_path: Path, empty_store: Path
     assert (artifacts / "dataset" / "trials.parquet").is_file()
 
 
+@pytest.mark.slow
 def test_a_relative_sqlite_uri_means_the_callers_folder(tmp_path: Path, empty_store: Path) -> None:
     shutil.copy(empty_store, tmp_path / "mine.db")
     values = [

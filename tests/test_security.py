@@ -50,6 +50,7 @@ def nasty_source(tmp_path: Path, small_study_table: str) -> Path:
     return table
 
 
+@pytest.mark.slow
 def test_parameters_pass_mlflow_run_unharmed(
     tmp_path: Path, empty_store: Path, nasty_source: Path, pwned: Path
 ) -> None:

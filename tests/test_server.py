@@ -473,6 +473,7 @@ def test_a_wrong_password_costs_seconds_and_nothing_else(
     assert [(run.info.run_name, run.info.status) for run in mine] == [("prepare", "FINISHED")] * 2
 
 
+@pytest.mark.slow
 def test_a_registered_model_of_somebody_else_is_said_and_costs_nothing_else(
     server_study: ServerStudy,
     colleague: Account,

@@ -232,6 +232,7 @@ def test_what_is_found_is_printed_and_recorded_and_nothing_is_removed(
     assert page.count("<svg") == 2
 
 
+@pytest.mark.slow
 def test_excluding_by_command_changes_the_dataset_and_is_recorded(store: Path) -> None:
     write_table(_spoiled(), store / "spoiled.csv")
     made = step("prepare", store, source="spoiled.csv", exclude="S3,S5/t2")

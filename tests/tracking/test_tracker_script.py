@@ -55,6 +55,7 @@ def recorded(store: Path) -> dict[str, Any]:
     return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
 
 
+@pytest.mark.slow
 def test_a_script_that_just_ends_loses_nothing(store: Path) -> None:
     done = run_script(SCRIPT, store)
     assert done.returncode == 0

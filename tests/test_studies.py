@@ -30,7 +30,9 @@ def test_default_study_is_hard_but_not_hopeless_and_finds_the_planted_features(t
     assert done.returncode == 0, done.stderr[-3000:]
     assert time.monotonic() - started < 180
     (evaluate,), (attribute,) = runs_of(tmp_path, "evaluate"), runs_of(tmp_path, "attribute")
-    assert 0.75 <= evaluate.data.metrics["pooled/auc"] <= 0.97
+    # What can be reached at all is .985, .968 and .973 (`benchmarks.ceiling`).
+    assert 0.95 <= evaluate.data.metrics["pooled/auc"] <= 0.985
+    assert evaluate.data.metrics["subject/auc"] >= 0.99
     assert attribute.data.metrics["planted_truth_auc"] >= 0.9
 
 

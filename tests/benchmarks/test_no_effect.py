@@ -58,7 +58,5 @@ def test_with_a_small_effect_balancing_costs_no_power() -> None:
     studies = [study(seed, 0.1, SCHEMES) for seed in range(60)]
     auc = {name: np.mean([one.schemes[name].subject_auc for one in studies]) for name in SCHEMES}
     assert auc["loso"] > auc["loso-plain"]
-    power = {name: np.mean([one.schemes[name].p_value <= 0.05 for one in studies]) for name in SCHEMES}
-    assert power["loso"] >= power["loso-plain"] - 0.05
-    # Exact, and with a fixed penalty less able than the folds' heads: measured .78.
-    assert np.mean([one.retrained_p <= 0.05 for one in studies]) >= 0.65
+    again = np.mean([one.retrained_p <= 0.05 for one in studies])
+    assert again >= np.mean([one.schemes["loso-plain"].p_value <= 0.05 for one in studies])

@@ -120,7 +120,7 @@ def _training_again(summary: Mapping[str, Any]) -> str:
         )
     return (
         "The models are not trained again, as this would take hours. Labels have taken part in training, so the p "
-        "values are a guide and not exact; those of networks with heads in closed form are, of labels that are yes or no."
+        "values are a guide and not exact; those of heads in closed form are, of yes-or-no labels."
     )
 
 

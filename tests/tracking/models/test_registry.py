@@ -29,7 +29,8 @@ def logged(store: Path, tmp_path: Path) -> tuple[str, str, Any]:
     import keras
 
     inputs = keras.Input((TIMESTEPS, FEATURES))
-    network = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(keras.layers.Flatten()(inputs)))
+    dense = keras.layers.Dense(1, activation="sigmoid", kernel_initializer=keras.initializers.GlorotUniform(seed=1))
+    network = keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
     with step_run("train", {}) as run:
         uri = log_final_model(run, as_bytes(network), TRAINING)
     return str(run.info.run_id), uri, network
